@@ -1,0 +1,3 @@
+"""aliasaudit: audit ONNX vision models for aliasing and lost shift-equivariance."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,38 @@
+"""What a rule is: the interface between the engine and a rule pack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from auditor.findings import Finding, Severity
+from auditor.sampling.result import Analysis
+
+OptionValue: TypeAlias = int | float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule reads: the analysis of one model, and the rule's own options (defaults overlaid with the settings)."""
+
+    analysis: Analysis
+    options: Mapping[str, OptionValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``check`` is pure and yields findings in graph order, with ``rule`` and ``name`` set to these values.
+
+    ``severities`` are the levels the rule can give, for the index. ``options`` are the names and defaults of its settings
+    (``[tool.aliasaudit.rule.AA201] threshold = 16``). ``status`` is "stable", "preview" or "deprecated".
+    """
+
+    code: str
+    name: str
+    summary: str
+    severities: tuple[Severity, ...]
+    check: Callable[[Context], Iterable[Finding]]
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    status: str = "stable"
+    since: str = "0.1.0"

@@ -1,0 +1,234 @@
+"""What the sampling analysis finds: the values that rules, reports, rewrites and the verifier read.
+
+Factors, strides and offsets are exact :class:`fractions.Fraction` in input pixels (samples on a 1-D axis) of the
+network input that the axis comes from. ``None`` stands for a value that is not known, never for one that is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+from auditor.findings import NodeRef
+from auditor.text import ModelText
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAxis:
+    """One axis of one network input. ``assumed`` says that the file leaves the size open and ``size`` was chosen by us."""
+
+    input: ModelText
+    axis: int
+    size: int
+    assumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """The exact sampling lattice of one tensor axis: ``x_in(o) = stride * o + offset``, and the receptive field.
+
+    ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate of
+    the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional) path.
+    ``size_dependent`` says that O depends on the input size (SAME padding of an axis whose size is open, align_corners).
+    """
+
+    source: int
+    stride: Fraction
+    offset: Fraction
+    receptive_field: Fraction
+    size: int
+    size_dependent: bool
+
+
+class SiteKind(Enum):
+    """How a site makes the grid coarser."""
+
+    CONV = "strided-conv"
+    PATCH_EMBEDDING = "patch-embedding"  # convolution with kernel = stride, 4 or more, or a linear layer over patches of the input
+    MAX_POOL = "max-pool"
+    AVERAGE_POOL = "average-pool"
+    LP_POOL = "lp-pool"
+    SLICE = "slice"
+    GATHER = "gather"
+    RESIZE_NEAREST = "resize-nearest"
+    RESIZE = "resize"  # linear or cubic
+    PHASE_TO_CHANNEL = "phase-to-channel"  # space-to-depth, Focus, patch merging
+    FRAMES = "frames"  # STFT hop
+
+
+class AliasBasis(Enum):
+    """What an alias energy was computed from."""
+
+    WEIGHTS = "weights"
+    RESPONSE = "response"  # the known response of the operator
+    DECIMATION = "decimation"  # no filter at all
+
+
+@dataclass(frozen=True, slots=True)
+class AliasEnergy:
+    """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without running anything.
+
+    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images) and is only given where the
+    site reads the network input. ``worst_channel`` is the largest share of any output channel under the flat spectrum.
+    """
+
+    flat: float
+    natural: float | None
+    worst_channel: float
+    basis: AliasBasis
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A sampling site: a node, or a pattern of nodes named by its last one, where a spatial or temporal grid gets coarser.
+
+    All per-axis tuples list the site's spatial axes in the tensor's order (H, W). ``cumulative``, ``offset`` and
+    ``receptive_field`` hold at the output; they are None per axis where the input's lattice is not known.
+    ``skipped`` is the share of input positions that no output ever reads (kernel smaller than stride), 0 to 1.
+    ``antialiased`` with ``reason`` says why a site is passed. ``members`` are the other nodes of the pattern.
+    """
+
+    node: NodeRef
+    kind: SiteKind
+    input: ModelText
+    output: ModelText
+    sources: tuple[int | None, ...]
+    factor: tuple[Fraction, ...]
+    cumulative: tuple[Fraction | None, ...]
+    offset: tuple[Fraction | None, ...]
+    receptive_field: tuple[Fraction | None, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    alias: AliasEnergy | None
+    antialiased: bool
+    reason: str
+    skipped: Fraction
+    reads_input: bool
+    members: tuple[NodeRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upsampling:
+    """A node where a grid gets finer. ``taps`` counts the kernel taps that reach each output phase, per axis (ConvTranspose)."""
+
+    node: NodeRef
+    factor: tuple[Fraction, ...]
+    taps: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MisalignedJoin:
+    """Branches that meet with different lattices. ``delta`` is the largest difference of the centres in input pixels.
+
+    ``strides`` and ``offsets`` list what each branch brings along the axis of ``source``.
+    """
+
+    node: NodeRef
+    source: int
+    strides: tuple[Fraction, ...]
+    offsets: tuple[Fraction, ...]
+    delta: Fraction
+    branches: tuple[ModelText, ...]
+
+
+class HeadKind(Enum):
+    """What a graph output does with position, which decides what a repair can reach."""
+
+    POOLED = "pooled"  # global pooling: shift-invariant
+    POSITION_DEPENDENT = "position-dependent"  # Flatten + Gemm: weights per position
+    CLASS_TOKEN = "class-token"  # one token gathered after attention
+    DENSE = "dense"  # still a grid: equivariance is wanted
+    SEQUENCE = "sequence"  # the spatial axis was fed to a recurrent layer
+    DATA_DEPENDENT = "data-dependent"  # boxes, selected rows
+    UNTRACKED = "untracked"  # the analysis lost it
+    NO_GRID = "no-grid"  # never had a spatial axis
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One graph output. ``subsampling`` is the largest cumulative factor over all paths to it (None: not known, no grid).
+
+    ``period`` is the smallest shift per source axis for which equivariance is exact (least common multiple of the
+    cumulative factors on the paths; None where no such shift exists, as after an irrational or size-dependent resize).
+    ``lattice`` describes the output's own remaining grid axes (dense heads). ``cause`` is the node that decided the kind.
+    """
+
+    output: ModelText
+    kind: HeadKind
+    subsampling: Fraction | None
+    period: Mapping[int, Fraction | None]
+    lattice: tuple[Lattice, ...]
+    cause: NodeRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Untracked:
+    """A place where the analysis lost the grid. ``hidden_nodes`` counts the nodes downstream that depend on it."""
+
+    node: NodeRef
+    tensor: ModelText
+    reason: str
+    hidden_nodes: int
+    hidden_strided: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataDependentSampling:
+    """A node whose sampling positions depend on the data (GridSample, RoiAlign, NonMaxSuppression, deformable offsets)."""
+
+    node: NodeRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizeDependentPadding:
+    """A strided node whose padding, and so its phase, depends on the input size. ``offsets`` are the possible phases c."""
+
+    node: NodeRef
+    axis: int
+    source: int | None
+    offsets: tuple[Fraction, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionEncoding:
+    """A constant that varies along a grid axis and is added or multiplied in: a position embedding."""
+
+    node: NodeRef
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything the static pass over one model found. All tuples are in graph order.
+
+    ``tensors`` maps a main-graph tensor to its lattices, one per tensor axis (None: not a grid axis); a tensor that the
+    analysis lost is absent. ``spatial`` are the indices into ``sources`` that were recognised as spatial or temporal.
+    ``nodes`` counts the nodes walked over all scopes.
+    """
+
+    sources: tuple[SourceAxis, ...]
+    spatial: frozenset[int]
+    sites: tuple[Site, ...]
+    upsamplings: tuple[Upsampling, ...]
+    joins: tuple[MisalignedJoin, ...]
+    heads: tuple[Head, ...]
+    untracked: tuple[Untracked, ...]
+    data_dependent: tuple[DataDependentSampling, ...]
+    paddings: tuple[SizeDependentPadding, ...]
+    encodings: tuple[PositionEncoding, ...]
+    tensors: Mapping[str, tuple[Lattice | None, ...]]
+    nodes: int
+    tracked_nodes: int
+
+    @property
+    def subsampling(self) -> Fraction | None:
+        """The largest cumulative factor of any output, or of any site where no output knows one."""
+        known = [head.subsampling for head in self.heads if head.subsampling is not None]
+        known += [abs(factor) for site in self.sites for factor in site.cumulative if factor is not None]
+        return max(known, default=None)
