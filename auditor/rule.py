@@ -14,7 +14,7 @@ OptionValue: TypeAlias = int | float | str | bool
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a rule reads: the analysis of one model, and the rule's own options (defaults overlaid with the settings)."""
+    """What a rule reads: the analysis of one model, and the rule's own options (defaults under the settings)."""
 
     analysis: Analysis
     options: Mapping[str, OptionValue]
@@ -24,8 +24,8 @@ class Context:
 class Rule:
     """One rule. ``check`` is pure and yields findings in graph order, with ``rule`` and ``name`` set to these values.
 
-    ``severities`` are the levels the rule can give, for the index. ``options`` are the names and defaults of its settings
-    (``[tool.aliasaudit.rule.AA201] threshold = 16``). ``status`` is "stable", "preview" or "deprecated".
+    ``severities`` are the levels the rule can give, for the index. ``options`` are the names and defaults of its
+    settings (``[tool.aliasaudit.rule.AA201] threshold = 16``). ``status`` is "stable", "preview" or "deprecated".
     """
 
     code: str

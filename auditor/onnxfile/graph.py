@@ -1,7 +1,8 @@
 """Plain values for what an ONNX file says: models, graphs, nodes, tensors.
 
 Everything here is immutable and holds no weights: a :class:`Tensor` knows its shape, its element type and *where* its
-payload lies. Names are raw strings from the file; they become :class:`auditor.text.ModelText` before anything shows them.
+payload lies. Names are raw strings from the file; they become :class:`auditor.text.ModelText` before anything shows
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class PayloadKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The place of a tensor's bytes. ``location``, ``offset`` and ``length`` of an EXTERNAL payload are unchecked model text."""
+    """The place of a tensor's bytes. ``location``, ``offset`` and ``length`` of an EXTERNAL one are unchecked model text."""
 
     kind: PayloadKind
     data: bytes = b""
@@ -67,7 +68,7 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class ValueInfo:
-    """A typed value. ``dims`` is None without a shape; a dimension is a size, a symbol, or None where nothing is said."""
+    """A typed value. ``dims`` is None without a shape; a dimension is a size, a symbol, or None where it is open."""
 
     name: str
     dtype: int
@@ -131,7 +132,7 @@ Attribute: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model file without its weights. ``opsets`` maps domain (``""`` is ai.onnx) to version; ``source`` is the file."""
+    """A model file without its weights. ``opsets`` maps domain (``""``: ai.onnx) to version; ``source`` is the file."""
 
     source: Path
     file_bytes: int

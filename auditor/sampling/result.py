@@ -17,7 +17,7 @@ from auditor.text import ModelText
 
 @dataclass(frozen=True, slots=True)
 class SourceAxis:
-    """One axis of one network input. ``assumed`` says that the file leaves the size open and ``size`` was chosen by us."""
+    """One axis of one network input. ``assumed`` says that the file leaves the size open and ``size`` was chosen here."""
 
     input: ModelText
     axis: int
@@ -29,9 +29,9 @@ class SourceAxis:
 class Lattice:
     """The exact sampling lattice of one tensor axis: ``x_in(o) = stride * o + offset``, and the receptive field.
 
-    ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate of
-    the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional) path.
-    ``size_dependent`` says that O depends on the input size (SAME padding of an axis whose size is open, align_corners).
+    ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate
+    of the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional) path.
+    ``size_dependent`` says that O depends on the input size (SAME padding of an axis of open size, align_corners).
     """
 
     source: int
@@ -46,7 +46,7 @@ class SiteKind(Enum):
     """How a site makes the grid coarser."""
 
     CONV = "strided-conv"
-    PATCH_EMBEDDING = "patch-embedding"  # convolution with kernel = stride, 4 or more, or a linear layer over patches of the input
+    PATCH_EMBEDDING = "patch-embedding"  # convolution with kernel = stride >= 4, or a linear layer over input patches
     MAX_POOL = "max-pool"
     AVERAGE_POOL = "average-pool"
     LP_POOL = "lp-pool"
@@ -68,10 +68,10 @@ class AliasBasis(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AliasEnergy:
-    """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without running anything.
+    """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without a run.
 
-    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images) and is only given where the
-    site reads the network input. ``worst_channel`` is the largest share of any output channel under the flat spectrum.
+    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images) and is only given where
+    the site reads the network input. ``worst_channel`` is the largest share of any output channel under the flat spectrum.
     """
 
     flat: float
@@ -82,7 +82,7 @@ class AliasEnergy:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A sampling site: a node, or a pattern of nodes named by its last one, where a spatial or temporal grid gets coarser.
+    """A sampling site: a node, or a pattern of nodes named by its last one, where a spatial or temporal grid coarsens.
 
     All per-axis tuples list the site's spatial axes in the tensor's order (H, W). ``cumulative``, ``offset`` and
     ``receptive_field`` hold at the output; they are None per axis where the input's lattice is not known.
@@ -113,7 +113,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Upsampling:
-    """A node where a grid gets finer. ``taps`` counts the kernel taps that reach each output phase, per axis (ConvTranspose)."""
+    """A node where a grid gets finer. ``taps``: kernel taps that reach each output phase, per axis (ConvTranspose)."""
 
     node: NodeRef
     factor: tuple[Fraction, ...]
@@ -150,11 +150,11 @@ class HeadKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One graph output. ``subsampling`` is the largest cumulative factor over all paths to it (None: not known, no grid).
+    """One graph output. ``subsampling`` is the largest cumulative factor over all paths to it (None: unknown, no grid).
 
     ``period`` is the smallest shift per source axis for which equivariance is exact (least common multiple of the
     cumulative factors on the paths; None where no such shift exists, as after an irrational or size-dependent resize).
-    ``lattice`` describes the output's own remaining grid axes (dense heads). ``cause`` is the node that decided the kind.
+    ``lattice`` describes the output's own remaining grid axes (dense heads). ``cause`` is the node that set the kind.
     """
 
     output: ModelText
@@ -178,7 +178,7 @@ class Untracked:
 
 @dataclass(frozen=True, slots=True)
 class DataDependentSampling:
-    """A node whose sampling positions depend on the data (GridSample, RoiAlign, NonMaxSuppression, deformable offsets)."""
+    """A node whose sampling positions depend on the data (GridSample, RoiAlign, NonMaxSuppression, DeformConv)."""
 
     node: NodeRef
     reason: str
@@ -186,7 +186,7 @@ class DataDependentSampling:
 
 @dataclass(frozen=True, slots=True)
 class SizeDependentPadding:
-    """A strided node whose padding, and so its phase, depends on the input size. ``offsets`` are the possible phases c."""
+    """A strided node whose padding, and so its phase, depends on the input size. ``offsets``: the possible phases c."""
 
     node: NodeRef
     axis: int
