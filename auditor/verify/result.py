@@ -1,0 +1,266 @@
+"""What a verification measured: the values that rules, reports and the merge gate read.
+
+Everything here is plain and frozen. Shares and probabilities lie in 0..1, distances are input pixels of the model, and
+``None`` stands for what was not measured, never for zero. The image is the statistical unit: ``per_image`` tuples run
+over the images that were used, in the order of :attr:`DataFacts.used`, so that two verifications of the same images and
+shifts can be compared pair by pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from auditor.findings import NodeRef
+from auditor.text import ModelText
+
+
+class Task(Enum):
+    """What the model's output is, which decides what is measured."""
+
+    CLASSIFICATION = "classification"
+    DENSE = "dense"  # one value or class per position: segmentation, depth, restoration
+    EMBEDDING = "embedding"
+    DETECTION = "detection"  # boxes and scores
+
+
+class ProtocolKind(Enum):
+    """How a shifted input is made from an image."""
+
+    CROP = "crop"  # windows of one larger image
+    ROLL = "roll"  # circular shift
+    EMBED_BLACK = "embed-black"  # the image on a black canvas
+    EMBED_INPAINT = "embed-inpaint"  # the image on a canvas filled from its own border
+    SUBPIXEL = "subpixel"  # ideal circular shift by fractions of a pixel
+    ZOOM = "zoom"  # scaled by one per cent
+    FRAMES = "frames"  # consecutive frames of a sequence
+
+
+class DataKind(Enum):
+    """Where the images came from."""
+
+    FOLDER = "folder"
+    ARRAYS = "arrays"  # .npy or .npz
+    CALLABLE = "callable"  # module:function
+    BUILTIN = "builtin"  # pictures and seeded synthetic images that the package carries
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval; ``confidence`` is the nominal coverage, 0.95 unless asked otherwise."""
+
+    low: float
+    high: float
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What executed the model, read back from onnxruntime after the session was made.
+
+    ``asked`` is the device setting, ``used`` the provider that holds the compute nodes (convolutions, matrix products,
+    pools), or most of them. ``placement`` counts the compute nodes and ``others`` the remaining nodes per provider.
+    """
+
+    asked: str
+    used: str
+    placement: tuple[tuple[str, int], ...]
+    others: tuple[tuple[str, int], ...]
+    onnxruntime: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An image that could not be used. Its name comes from the file system and is no more trusted than a model's names."""
+
+    name: ModelText
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The images of a run. ``sha256`` is over the decoded pixels of the used images in order; ``labelled`` counts labels."""
+
+    kind: DataKind
+    used: tuple[ModelText, ...]
+    rejected: tuple[Rejected, ...]
+    labelled: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """The shifts of a run: identical for every model that is given the same protocol, radius, count and seed.
+
+    ``source`` is the size (H, W) of the image that windows are cut from and ``window`` the size that the model reads.
+    ``per_image`` counts the shifted inputs of one image without the reference; ``exhaustive`` says that they are all
+    shifts of the radius. ``distinct`` counts the inputs that had to be run per image, equal ones counted once.
+    """
+
+    protocol: ProtocolKind
+    source: tuple[int, int]
+    window: tuple[int, int]
+    radius: int
+    per_image: int
+    distinct: int
+    exhaustive: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number with its interval and the values per image that it is the mean of.
+
+    ``name`` is the stable key ("consistency", "top1-change", "jaggedness", "mac", "worst-case", "accuracy", "fidelity",
+    "massc", "equivariance-error", "cosine", "centre-jitter", "score-deviation", "flicker", ...). ``unit`` is "share",
+    "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. A NaN in ``per_image``
+    marks an image for which the measure is not defined; it is left out of ``value``.
+    """
+
+    name: str
+    value: float
+    interval: Interval | None
+    unit: str
+    higher_is_better: bool
+    per_image: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A measure at one shift distance in pixels (largest of the two axes), over ``pairs`` pairs of inputs."""
+
+    distance: float
+    value: float
+    interval: Interval | None
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A measure as a function of the shift distance. ``measure`` is the :attr:`Measure.name` it belongs to."""
+
+    measure: str
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """One image: its answer without a shift and how far shifts moved it. Of the arrays the smallest useful excerpt.
+
+    ``reference`` is the top-1 class of the unshifted input and ``score`` its probability (None outside classification).
+    ``path`` are the scores of that class along the diagonal shift path and ``flips`` the share of shifts with another
+    class. ``worst`` is the shift (dy, dx) whose score is lowest.
+    """
+
+    name: ModelText
+    label: int | None
+    reference: int | None
+    score: float | None
+    flips: float
+    path: tuple[float, ...]
+    worst: tuple[float, float] | None
+    worst_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputResult:
+    """Everything measured on one graph output."""
+
+    output: ModelText
+    task: Task
+    measures: tuple[Measure, ...]
+    curves: tuple[Curve, ...]
+    images: tuple[ImageResult, ...]
+    predictions: tuple[tuple[int, int], ...]  # (class, number of images), most frequent first; classification only
+
+    def measure(self, name: str) -> Measure | None:
+        """The measure of this name, or None where it was not made."""
+        return next((one for one in self.measures if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Radially averaged power per band, ``frequencies`` in cycles per sample of the tensor, 0 to 0.5 and its corner."""
+
+    frequencies: tuple[float, ...]
+    power: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EquivarianceMap:
+    """Mean cosine and relative error of U(F(shift x)) against shift of U(F(x)) over a grid of shifts.
+
+    ``dy`` and ``dx`` are the shifts in input pixels; ``cosine`` and ``error`` are rows of dy by columns of dx.
+    """
+
+    dy: tuple[int, ...]
+    dx: tuple[int, ...]
+    cosine: tuple[tuple[float, ...], ...]
+    error: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult:
+    """One sampling site or one spatial output, in graph order.
+
+    ``cosine`` and ``error`` are means over the shifts that are no multiple of the ``cumulative`` factor, and ``added``
+    is the error above that of the previous layer on the path (the loss this site costs). ``alias_measured`` is the share
+    of the power of the real pre-sampling activations above the new Nyquist frequency, beside the static prediction.
+    """
+
+    tensor: ModelText
+    node: NodeRef | None
+    site: int | None  # index into Analysis.sites
+    cumulative: tuple[float | None, float | None]
+    cosine: float
+    error: float
+    added: float
+    map: EquivarianceMap
+    alias_measured: float | None
+    alias_predicted: float | None
+    before: Spectrum | None
+    after: Spectrum | None
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """The same input given twice must give the same answer bit for bit, else the run says nothing about shifts.
+
+    ``agreement`` is the share of images with an equal answer and ``difference`` the largest absolute difference of any
+    output element.
+    """
+
+    passed: bool
+    agreement: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One model measured. ``incomplete`` is empty, or says in our own words why images or parts are missing.
+
+    ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
+    what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
+    ``external`` lists (location, sha256) of external weight files that the model read.
+    """
+
+    provider: Provider
+    data: DataFacts
+    shifts: Shifts
+    outputs: tuple[OutputResult, ...]
+    layers: tuple[LayerResult, ...]
+    self_test: SelfTest | None
+    incomplete: str
+    preprocessing: str
+    shared_batch: int
+    runs: int
+    naive_runs: int
+    seconds: float
+    external: tuple[tuple[ModelText, str], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def measure(self, name: str) -> Measure | None:
+        """The measure of this name on the first output that has it, or None where it was not made."""
+        found = (output.measure(name) for output in self.outputs)
+        return next((one for one in found if one is not None), None)
