@@ -53,8 +53,8 @@ class Finding:
     """A rule's statement about one node, path or graph.
 
     ``message`` and ``advice`` are our own words and numbers and hold no text of the model; the node, and any
-    ``related`` nodes, are shown beside them by the renderers. ``numbers`` are the values behind the severity. ``fingerprint``
-    identifies the finding over time; rules leave it empty and it is filled in once for all of them.
+    ``related`` nodes, are shown beside them by the renderers. ``numbers`` are the values behind the severity.
+    ``fingerprint`` identifies the finding over time; rules leave it empty and it is filled in once for all of them.
     """
 
     rule: str

@@ -25,7 +25,7 @@ class PayloadKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The place of a tensor's bytes. ``location``, ``offset`` and ``length`` of an EXTERNAL one are unchecked model text."""
+    """The place of a tensor's bytes. ``location``, ``offset``, ``length`` of an EXTERNAL one are unchecked."""
 
     kind: PayloadKind
     data: bytes = b""

@@ -17,7 +17,7 @@ from auditor.text import ModelText
 
 @dataclass(frozen=True, slots=True)
 class SourceAxis:
-    """One axis of one network input. ``assumed`` says that the file leaves the size open and ``size`` was chosen here."""
+    """One axis of one network input. ``assumed``: the file leaves the size open and ``size`` was chosen here."""
 
     input: ModelText
     axis: int
@@ -30,8 +30,8 @@ class Lattice:
     """The exact sampling lattice of one tensor axis: ``x_in(o) = stride * o + offset``, and the receptive field.
 
     ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate
-    of the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional) path.
-    ``size_dependent`` says that O depends on the input size (SAME padding of an axis of open size, align_corners).
+    of the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional)
+    path. ``size_dependent``: O depends on the input size (SAME padding of an axis of open size, align_corners).
     """
 
     source: int
@@ -70,8 +70,8 @@ class AliasBasis(Enum):
 class AliasEnergy:
     """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without a run.
 
-    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images) and is only given where
-    the site reads the network input. ``worst_channel`` is the largest share of any output channel under the flat spectrum.
+    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images), only given where
+    the site reads the network input. ``worst_channel`` is the largest share of any output channel, flat spectrum.
     """
 
     flat: float
