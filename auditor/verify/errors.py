@@ -17,23 +17,23 @@ class VerifyError(Exception):
         self.detail = ModelText(detail)
 
 
-class WorkerCrashed(VerifyError):
+class WorkerCrashedError(VerifyError):
     """The process that ran the model was killed by a signal, ran out of its limits or broke the protocol (AA910)."""
 
 
-class WorkerTimeout(WorkerCrashed):
+class WorkerTimeoutError(WorkerCrashedError):
     """One step of the model took longer than the wall-clock limit (AA910)."""
 
 
-class DeviceUnavailable(VerifyError):
+class DeviceUnavailableError(VerifyError):
     """The device that was asked for did not run the compute nodes."""
 
 
-class ModelRefused(VerifyError):
+class ModelRefusedError(VerifyError):
     """The model is not run: an operator domain, an engine blob or an external file that is not allowed."""
 
 
-class ModelRejected(VerifyError):
+class ModelRejectedError(VerifyError):
     """onnxruntime says no to the model or to its input, without dying."""
 
 

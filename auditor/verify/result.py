@@ -72,7 +72,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An image that could not be used. Its name comes from the file system and is no more trusted than a model's names."""
+    """An image that could not be used. Its name comes from the file system and is trusted no more than a model's names."""
 
     name: ModelText
     reason: str
@@ -80,7 +80,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The images of a run. ``sha256`` is over the decoded pixels of the used images in order; ``labelled`` counts labels."""
+    """The images of a run. ``sha256`` is over the decoded pixels of the used ones in order; ``labelled`` counts labels."""
 
     kind: DataKind
     used: tuple[ModelText, ...]
@@ -205,8 +205,8 @@ class LayerResult:
     """One sampling site or one spatial output, in graph order.
 
     ``cosine`` and ``error`` are means over the shifts that are no multiple of the ``cumulative`` factor, and ``added``
-    is the error above that of the previous layer on the path (the loss this site costs). ``alias_measured`` is the share
-    of the power of the real pre-sampling activations above the new Nyquist frequency, beside the static prediction.
+    is the error above that of the previous layer on the path (the loss this site costs). ``alias_measured`` is the
+    share of the power of the real pre-sampling activations above the new Nyquist frequency, beside the prediction.
     """
 
     tensor: ModelText
@@ -225,10 +225,10 @@ class LayerResult:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """The same input given twice must give the same answer bit for bit, else the run says nothing about shifts.
+    """The same input given twice must give the same answer, else the run says nothing about shifts.
 
-    ``agreement`` is the share of images with an equal answer and ``difference`` the largest absolute difference of any
-    output element.
+    ``agreement`` is the share of the tested images with an equal answer, which must be exactly 1; ``difference`` is the
+    largest absolute difference of any output element.
     """
 
     passed: bool
