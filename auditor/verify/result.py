@@ -72,7 +72,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An image that could not be used. Its name comes from the file system and is trusted no more than a model's names."""
+    """An image that could not be used. Its name comes from the file system and is trusted no more than a model's."""
 
     name: ModelText
     reason: str
@@ -80,7 +80,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The images of a run. ``sha256`` is over the decoded pixels of the used ones in order; ``labelled`` counts labels."""
+    """The images of a run. ``sha256`` is over the decoded pixels of the used ones; ``labelled`` counts labels."""
 
     kind: DataKind
     used: tuple[ModelText, ...]
