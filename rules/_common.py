@@ -1,0 +1,132 @@
+"""What several rules share: the sites they look at, the severity behind an alias energy, and how numbers are worded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from auditor.findings import Finding, NodeRef, Severity
+from auditor.rule import Context, Rule
+from auditor.sampling.result import AliasEnergy, Site, SiteKind
+
+# Half of the power folding is what a plain decimation does to a flat spectrum on one axis; 0.2 is just above a two-tap
+# average on one axis (0.18) and well above what a three-tap binomial lets through on two (0.146).
+ALIAS_OPTIONS: Mapping[str, float] = {"error": 0.5, "warning": 0.2}
+ALIAS_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+
+_HUGE = Fraction(10**15)
+
+
+def open_sites(context: Context, *kinds: SiteKind) -> Iterator[Site]:
+    """The sites of these kinds that no low-pass protects, in graph order."""
+    return (site for site in context.analysis.sites if site.kind in kinds and not site.antialiased)
+
+
+def alias_finding(rule: Rule, context: Context, site: Site, does: str, advice: str) -> Finding:
+    """The finding on a site whose severity is its alias energy; ``does`` says what the node does, no full stop."""
+    return Finding(
+        rule=rule.code,
+        name=rule.name,
+        severity=alias_severity(site.alias, context),
+        message=f"{does}: {_alias_words(site)}.",
+        advice=advice,
+        node=site.node,
+        related=site.members,
+        numbers=site_numbers(site),
+    )
+
+
+def site_finding(rule: Rule, site: Site, severity: Severity, message: str, advice: str) -> Finding:
+    """The finding on a site whose severity is decided by something else than its alias energy."""
+    return Finding(rule.code, rule.name, severity, message, advice, site.node, site.members, site_numbers(site))
+
+
+def node_finding(
+    rule: Rule,
+    node: NodeRef | None,
+    severity: Severity,
+    message: str,
+    advice: str,
+    numbers: Mapping[str, float | int | str],
+) -> Finding:
+    """The finding on a node that is no site, or (``node`` None) on the whole graph."""
+    return Finding(rule.code, rule.name, severity, message, advice, node, (), numbers)
+
+
+def alias_severity(alias: AliasEnergy | None, context: Context) -> Severity:
+    """Error, warning or note by the flat alias energy; a warning where it is not known, since silence would pass it."""
+    if alias is None:
+        return Severity.WARNING
+    if alias.flat >= float(context.options["error"]):
+        return Severity.ERROR
+    return Severity.WARNING if alias.flat >= float(context.options["warning"]) else Severity.NOTE
+
+
+def site_numbers(site: Site) -> dict[str, float | int | str]:
+    """The values behind a finding on a site. Factors are the largest over the axes; what is not known is left out."""
+    numbers: dict[str, float | int | str] = {"factor": number(largest(site.factor))}
+    cumulative = [abs(value) for value in site.cumulative if value is not None]
+    if cumulative:
+        numbers["cumulative"] = number(max(cumulative))
+    if site.alias is not None:
+        numbers["alias_energy"] = round(site.alias.flat, 4)
+        numbers["alias_energy_worst_channel"] = round(site.alias.worst_channel, 4)
+        if site.alias.natural is not None:
+            numbers["alias_energy_natural"] = round(site.alias.natural, 4)
+    if site.skipped:
+        numbers["skipped"] = round(float(site.skipped), 4)
+    return numbers
+
+
+def largest(values: tuple[Fraction, ...]) -> Fraction:
+    """The largest magnitude over the axes, 1 without axes."""
+    return max((abs(value) for value in values), default=Fraction(1))
+
+
+def number(value: Fraction | int) -> int | float:
+    """An exact integer as int, anything else as a float of four decimals; cut at 10^15, which only crafted files pass."""
+    value = max(min(Fraction(value), _HUGE), -_HUGE)
+    return value.numerator if value.denominator == 1 else round(float(value), 4)
+
+
+def dims(values: tuple[int, ...]) -> str:
+    """Sizes per axis as people write them: ``3x3``."""
+    return "x".join(str(value) for value in values)
+
+
+def steps(values: tuple[Fraction, ...] | tuple[int, ...]) -> str:
+    """One number per axis, said once where all axes agree: ``2``, ``2x1``, ``1.5``."""
+    words = [str(number(abs(value))) for value in values]
+    return words[0] if len(set(words)) == 1 else "x".join(words)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with a decimal where a whole number would read as nothing or everything."""
+    return f"{share:.1%}" if 0 < share < 0.1 or 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def low_pass(site: Site) -> str:
+    """The blur that suits a site's factor: binomials of up to seven taps pass far too much at four or more."""
+    factor = largest(site.factor)
+    if factor <= 2:
+        return "a Tri-3 or Bin-5 blur"
+    if factor < 4:
+        return "a Bin-5 or Bin-7 blur"
+    return f"a low-pass made for a factor of {number(factor)} (a box of that size convolved with a binomial)"
+
+
+RETRAIN = "A network that was trained without it loses accuracy until it is fine-tuned or calibrated."
+
+
+def _alias_words(site: Site) -> str:
+    """How much folds, or why that is not known."""
+    if site.alias is None:
+        if site.kind in (SiteKind.CONV, SiteKind.PATCH_EMBEDDING):
+            return "its weights could not be read, so how much folds is not known"
+        return "how much folds could not be computed"
+    words = f"{percent(site.alias.flat)} of the power in front of it lies above the new Nyquist frequency and folds"
+    if site.alias.natural is not None:
+        return f"{words} (flat spectrum; {percent(site.alias.natural)} for natural images)"
+    if site.alias.worst_channel > site.alias.flat + 0.05:
+        return f"{words} (worst channel {percent(site.alias.worst_channel)})"
+    return words

@@ -1,0 +1,34 @@
+"""AA105 unfiltered-resize: a linear or cubic resize that shrinks the grid without widening its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.findings import Finding
+from auditor.rule import Context, Rule
+from auditor.sampling.result import SiteKind
+
+from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, alias_finding, open_sites, steps
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Yield one finding per shrinking linear or cubic Resize without antialias."""
+    for site in open_sites(context, SiteKind.RESIZE):
+        yield alias_finding(
+            RULE,
+            context,
+            site,
+            f"Resize down by {steps(site.factor)} interpolates between neighbours only, without antialias",
+            "Set antialias=1 (opset 18; `interpolate(..., antialias=True)` in torch), or put an average over the scale"
+            " in front of it. What follows was trained on the unfiltered result, so check the accuracy afterwards.",
+        )
+
+
+RULE = Rule(
+    code="AA105",
+    name="unfiltered-resize",
+    summary="A linear or cubic Resize shrinks the grid with a kernel made for enlarging.",
+    severities=ALIAS_SEVERITIES,
+    check=check,
+    options=ALIAS_OPTIONS,
+)
