@@ -1,0 +1,90 @@
+"""Resampling of pictures in plain numpy: resizing, zooming, and shifting by fractions of a pixel.
+
+Pictures are (H, W, C) arrays of floats; every function works on each channel alone. Resizing is the anti-aliased
+triangle filter that Pillow and torchvision use as "bilinear" (its support grows with the reduction), so that pictures
+from files and from arrays are treated alike.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from auditor.verify.arrays import AnyArray, FloatArray
+
+_KEYS = -0.5  # Keys 1981: the value for which cubic convolution reproduces quadratics
+
+
+def resize(picture: AnyArray, height: int, width: int) -> FloatArray:
+    """The picture at (height, width), by an anti-aliased triangle filter along each axis, renormalised at the edges."""
+    return _separable(picture, _triangle(picture.shape[0], height), _triangle(picture.shape[1], width))
+
+
+def zoom(picture: AnyArray, factor: float) -> FloatArray:
+    """The picture enlarged by ``factor`` about its centre, at the same size, by cubic convolution, edges replicated."""
+    matrices = []
+    for size in picture.shape[:2]:
+        centre = (size - 1) / 2
+        matrices.append(_cubic(centre + (np.arange(size) - centre) / factor, size))
+    return _separable(picture, matrices[0], matrices[1])
+
+
+def cubic_shift(picture: AnyArray, dy: float, dx: float) -> FloatArray:
+    """The picture sampled at p + (dy, dx), by cubic convolution (Keys, a = -1/2) with replicated edges.
+
+    Cubic convolution weakens high frequencies at half-pixel shifts, so a change of the answer mixes shift and blur;
+    :func:`fourier_shift` does not, and is what the sub-pixel protocol uses.
+    """
+    height, width = picture.shape[:2]
+    return _separable(picture, _cubic(np.arange(height) + dy, height), _cubic(np.arange(width) + dx, width))
+
+
+def fourier_shift(picture: AnyArray, dy: float, dx: float) -> FloatArray:
+    """The band-limited periodic picture sampled at p + (dy, dx): an ideal circular shift, exact for any fraction.
+
+    For an even size the Nyquist component is multiplied by cos(pi * shift), the real part of its phase: half of it is
+    taken as the positive and half as the negative frequency (Michaeli et al., "Alias-Free Convnets", CVPR 2023).
+    """
+    spectrum = np.fft.fft2(np.asarray(picture, dtype=np.float64), axes=(0, 1))
+    phase_y, phase_x = _phase(picture.shape[0], dy), _phase(picture.shape[1], dx)
+    shifted: FloatArray = np.fft.ifft2(spectrum * phase_y[:, None, None] * phase_x[None, :, None], axes=(0, 1)).real
+    return shifted
+
+
+def _phase(size: int, shift: float) -> AnyArray:
+    frequency = np.fft.fftfreq(size)
+    phase: AnyArray = np.exp(2j * np.pi * frequency * shift)
+    if size % 2 == 0:
+        phase[size // 2] = np.cos(np.pi * shift)
+    return phase
+
+
+def _separable(picture: AnyArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
+    down = np.tensordot(rows, np.asarray(picture, dtype=np.float64), axes=(1, 0))
+    resampled: FloatArray = np.tensordot(columns, down, axes=(1, 1)).swapaxes(0, 1)
+    return np.ascontiguousarray(resampled)
+
+
+@lru_cache(maxsize=64)
+def _triangle(source: int, target: int) -> FloatArray:
+    """(target, source) weights: pixel centres at (i + 1/2), support of one source pixel or one target pixel."""
+    scale = source / target
+    reach = max(scale, 1.0)
+    centre = (np.arange(target) + 0.5) * scale
+    weight = np.maximum(0.0, 1.0 - np.abs(np.arange(source)[None, :] + 0.5 - centre[:, None]) / reach)
+    matrix: FloatArray = weight / weight.sum(axis=1, keepdims=True)
+    return matrix
+
+
+def _cubic(positions: AnyArray, size: int) -> FloatArray:
+    """(len(positions), size) weights of cubic convolution at real positions; taps outside fall on the edge pixel."""
+    matrix = np.zeros((len(positions), size))
+    base = np.floor(positions).astype(np.int64)
+    for tap in range(-1, 3):
+        distance = np.abs(positions - (base + tap))
+        near = (_KEYS + 2) * distance**3 - (_KEYS + 3) * distance**2 + 1
+        far = _KEYS * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+        weight = np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+        np.add.at(matrix, (np.arange(len(positions)), np.clip(base + tap, 0, size - 1)), weight)
+    return matrix
