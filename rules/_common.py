@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from auditor.findings import Finding, NodeRef, Severity
@@ -84,7 +84,7 @@ def largest(values: tuple[Fraction, ...]) -> Fraction:
 
 
 def number(value: Fraction | int) -> int | float:
-    """An exact integer as int, anything else as a float of four decimals; cut at 10^15, which only crafted files pass."""
+    """An exact integer as int, else a float of four decimals; cut at 10^15, which only crafted files pass."""
     value = max(min(Fraction(value), _HUGE), -_HUGE)
     return value.numerator if value.denominator == 1 else round(float(value), 4)
 
@@ -94,9 +94,9 @@ def dims(values: tuple[int, ...]) -> str:
     return "x".join(str(value) for value in values)
 
 
-def steps(values: tuple[Fraction, ...] | tuple[int, ...]) -> str:
+def steps(values: Sequence[Fraction | int]) -> str:
     """One number per axis, said once where all axes agree: ``2``, ``2x1``, ``1.5``."""
-    words = [str(number(abs(value))) for value in values]
+    words = [str(number(abs(Fraction(value)))) for value in values]
     return words[0] if len(set(words)) == 1 else "x".join(words)
 
 

@@ -69,7 +69,7 @@ def _exact(analysis: Analysis, head: Head) -> str:
     if not exact:
         return "equivariance is exact only for whole multiples of it"
     axes = max(exact, key=prod)
-    power = f" ({axes[0]}^{len(axes)})" if len(axes) > 1 and len(set(axes)) == 1 else ""
+    power = f" ({steps(axes)}^{len(axes)})" if len(axes) > 1 and len(set(axes)) == 1 else ""
     unit = "px" if len(axes) == 2 else "samples"
     return f"exact equivariance only for multiples of {steps(axes)} {unit}, 1 in {number(prod(axes))}{power} shifts"
 
