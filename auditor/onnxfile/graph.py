@@ -25,13 +25,17 @@ class PayloadKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The place of a tensor's bytes. ``location``, ``offset``, ``length`` of an EXTERNAL one are unchecked."""
+    """The place of a tensor's bytes. ``location``, ``offset``, ``length`` of an EXTERNAL one are unchecked.
+
+    ``varints`` says that the bytes of an IN_FILE one are a packed protobuf field, not little-endian elements.
+    """
 
     kind: PayloadKind
     data: bytes = b""
     offset: int = 0
     length: int = 0
     location: str = ""
+    varints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
