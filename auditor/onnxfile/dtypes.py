@@ -42,7 +42,7 @@ class DataType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """``bits`` of one element, the ``field`` number of typed data, and the ``struct`` and numpy code if there is one."""
+    """``bits`` of an element, the ``field`` of typed data, and the code in ``struct`` and numpy if there is one."""
 
     bits: int
     field: int

@@ -31,7 +31,8 @@ class FileProblem(Enum):
 class ModelFileError(Exception):
     """A model file that cannot be read, or that would cost more than its limits allow.
 
-    ``reason`` is one line in our own words: what is wrong and what to do. It never holds text from the file or its path.
+    ``reason`` is one line in our own words, what is wrong and what to do; it holds neither text from the file nor its
+    path.
     """
 
     def __init__(self, kind: FileProblem, reason: str) -> None:
