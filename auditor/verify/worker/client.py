@@ -1,0 +1,284 @@
+"""The parent's side of the worker: starts it, feeds it, watches the clock, and turns its death into one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from auditor.verify.errors import (
+    ModelRejectedError,
+    VerifyError,
+    WorkerCrashedError,
+    WorkerTimeoutError,
+)
+from auditor.verify.worker import wire
+from auditor.verify.worker.arena import Arena, Array
+from auditor.verify.worker.job import Answer, Call, Job, Opened, Placement, Port, SessionSpec
+from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.providers import Device, placed, unbuilt
+from auditor.verify.worker.wire import Json, Message, TensorPlace
+
+# Two jobs may be under way: the worker runs one while the parent prepares the next and reads the last.
+DEPTH = 2
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from auditor.verify.worker.child import main; main()"
+
+
+class Worker:
+    """A process that runs models. Use it as a context manager; leaving it kills the process.
+
+    ``on_call`` is told after every call of the model that has begun. All methods raise :class:`WorkerCrashedError`
+    when the process dies, and :class:`WorkerTimeoutError` when one step is slower than the limit; the worker is of no
+    further use then.
+    """
+
+    def __init__(
+        self, device: Device, limits: Limits, threads: int, on_call: Callable[[], None] = lambda: None
+    ) -> None:
+        if sys.platform == "win32":
+            raise VerifyError("running a model needs Linux or macOS: use WSL on Windows")
+        self._device = device
+        self._threads = threads
+        self._limits = limits
+        self._on_call = on_call
+        self._count = 0
+        self._pending: deque[int] = deque()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        self._inputs = [Arena.create() for _ in range(DEPTH)]
+        self._outputs = [Arena.create() for _ in range(DEPTH)]
+        shared = [arena.descriptor for arena in (*self._inputs, *self._outputs)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _BOOT, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            pass_fds=shared,
+            # ^C in the terminal reaches the parent only, which then ends this process in its own time.
+            start_new_session=True,
+        )
+        self._start: Message = {
+            "device": device.asked,
+            "threads": threads,
+            "step_seconds": limits.step_seconds,
+            "memory_bytes": limits.memory_bytes,
+            "inputs": [arena.descriptor for arena in self._inputs],
+            "outputs": [arena.descriptor for arena in self._outputs],
+        }
+
+    def __enter__(self) -> Worker:
+        try:
+            self._ask(self._start)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the worker."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process at once and give its memory back. Closing twice is allowed."""
+        if self._log.closed:
+            return
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                # An unsent rest of a command cannot be flushed to a dead process.
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        for arena in (*self._inputs, *self._outputs):
+            arena.close()
+        self._log.close()
+
+    def open(self, spec: SessionSpec) -> Opened:
+        """Load a model.
+
+        Raises:
+            ModelRejectedError: onnxruntime refuses the model, or it needs more memory than allowed.
+            DeviceUnavailableError: a GPU was asked for and does not run the compute nodes.
+        """
+        reply = self._ask(
+            {
+                "do": "open",
+                "model": str(spec.model),
+                "extra_outputs": list(spec.extra_outputs),
+                "free_batch": list(spec.free_batch),
+                "custom_ops": [str(path) for path in spec.custom_ops],
+            }
+        )
+        try:
+            key, inputs, outputs, placement = _opened(reply)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._broken() from error
+        provider, remarks = placed(self._device, placement, self._threads)
+        return Opened(key, inputs, outputs, provider, remarks)
+
+    def run(self, job: Job) -> Answer:
+        """Submit a job and wait for its answer."""
+        self.submit(job)
+        return self.collect()
+
+    @property
+    def pending(self) -> int:
+        """The number of submitted jobs whose answers were not collected; at most :data:`DEPTH`."""
+        return len(self._pending)
+
+    def submit(self, job: Job) -> None:
+        """Hand a job over without waiting for it. The arrays of the job are copied."""
+        if len(self._pending) == DEPTH:
+            raise ValueError("collect an answer before submitting a third job")
+        slot = self._count % DEPTH
+        self._count += 1
+        names = list(job.feeds)
+        arena = self._inputs[slot]
+        places = arena.write([job.windows.canvases, job.windows.places, *job.feeds.values()])
+        self._send(
+            {
+                "do": "run",
+                "slot": slot,
+                "session": job.session,
+                "input": job.windows.input,
+                "canvases": places[0].to_json(),
+                "places": places[1].to_json(),
+                "size": list(job.windows.size),
+                "channels_last": job.windows.channels_last,
+                "feeds": {name: place.to_json() for name, place in zip(names, places[2:], strict=True)},
+                "outputs": list(job.outputs),
+                "batch": job.batch,
+                "exact": job.exact,
+                "argmax": dict(job.argmax),
+            }
+        )
+        self._pending.append(slot)
+
+    def collect(self) -> Answer:
+        """Wait for the oldest submitted job.
+
+        Raises:
+            ModelRejectedError: onnxruntime refuses the inputs, or the model needs more memory than allowed.
+        """
+        slot = self._pending.popleft()
+        reply = self._reply()
+        try:
+            return self._answer(reply, self._outputs[slot])
+        except (KeyError, TypeError, ValueError, wire.WireError) as error:
+            raise self._broken() from error
+
+    def _answer(self, reply: dict[str, Any], arena: Arena) -> Answer:
+        calls = []
+        for call in reply["calls"]:
+            outputs: dict[str, Array] = {
+                name: arena.view(TensorPlace.from_json(place)) for name, place in call["outputs"].items()
+            }
+            calls.append(Call(int(call["rows"]), int(call["batch"]), outputs))
+        return Answer(tuple(calls), float(reply["seconds"]))
+
+    def _ask(self, message: Message) -> dict[str, Any]:
+        self._send(message)
+        return self._reply()
+
+    def _send(self, message: Message) -> None:
+        assert self._process.stdin is not None
+        try:
+            wire.send(self._process.stdin.fileno(), message)
+        except BrokenPipeError as error:
+            raise self._died() from error
+
+    def _reply(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        while True:
+            try:
+                reply = wire.receive(self._process.stdout.fileno(), self._limits.step_seconds)
+            except wire.WireTimeoutError as error:
+                self._process.kill()
+                raise WorkerTimeoutError(
+                    f"one step of the model took longer than {self._limits.step_seconds:g} s and was stopped: "
+                    "raise --step-timeout or use fewer shifts",
+                ) from error
+            except wire.WireError as error:
+                raise self._died() from error
+            if "tick" not in reply:
+                break
+            self._on_call()
+        if "error" in reply:
+            raise _failure(reply, self._device, self._limits)
+        return reply
+
+    def _died(self) -> WorkerCrashedError:
+        """The error for a process that closed its pipe, with the signal that ended it."""
+        try:
+            code = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            return self._broken()
+        detail = self._tail()
+        if code == -signal.SIGXCPU:
+            return WorkerTimeoutError(
+                f"one step of the model took longer than {self._limits.step_seconds:g} s of CPU time: "
+                "raise --step-timeout",
+                detail,
+            )
+        if code == -signal.SIGKILL:
+            return WorkerCrashedError(
+                "the system killed the process that ran the model: is there enough memory?", detail
+            )
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            return WorkerCrashedError(
+                f"onnxruntime died with {name} while it ran the model: do not deploy this model",
+                detail,
+            )
+        return WorkerCrashedError(f"the process that ran the model ended with status {code}", detail)
+
+    def _broken(self) -> WorkerCrashedError:
+        self._process.kill()
+        return WorkerCrashedError("the process that ran the model gave a reply that makes no sense", self._tail())
+
+    def _tail(self) -> str:
+        size = os.fstat(self._log.fileno()).st_size
+        start = max(0, size - 4000)
+        return os.pread(self._log.fileno(), 4000, start).decode("utf-8", "replace")
+
+
+def _failure(reply: dict[str, Any], device: Device, limits: Limits) -> VerifyError:
+    kind, detail = reply.get("error"), str(reply.get("detail", ""))
+    if kind == "unbuilt":
+        return unbuilt(device)
+    if kind == "output":
+        return ModelRejectedError("an output is no numeric tensor: name the outputs to measure", detail)
+    if kind == "missing":
+        return VerifyError("onnxruntime is not installed: pip install 'aliasaudit[cpu]', or [gpu] for CUDA", detail)
+    if kind == "memory":
+        bound = "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
+        return ModelRejectedError(f"the model needs more memory than the limit{bound}: raise --max-memory", detail)
+    return ModelRejectedError("onnxruntime refuses the model or its input", detail)
+
+
+def _opened(reply: dict[str, Any]) -> tuple[int, tuple[Port, ...], tuple[Port, ...], Placement]:
+    nodes = tuple((str(name), str(op), int(count)) for name, op, count in reply["nodes"])
+    placement = Placement(nodes, str(reply["onnxruntime"]), str(reply["log"]))
+    inputs, outputs = (tuple(_port(port) for port in reply[key]) for key in ("inputs", "outputs"))
+    return int(reply["key"]), inputs, outputs, placement
+
+
+def _port(value: dict[str, Json]) -> Port:
+    shape = value["shape"]
+    if not isinstance(shape, list):
+        raise ValueError("a shape is no list")
+    sizes = tuple(size if isinstance(size, int | str) else None for size in shape)
+    return Port(str(value["name"]), str(value["dtype"]), sizes)

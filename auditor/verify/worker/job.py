@@ -1,0 +1,110 @@
+"""What the parent asks of the worker, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditor.verify.result import Provider
+from auditor.verify.worker.arena import Array
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """A model to open.
+
+    ``extra_outputs`` are main-graph tensors to return besides the graph outputs. ``free_batch`` makes the first axis of
+    these inputs, and of every output, symbolic. ``custom_ops`` are libraries with native code, named by the user.
+    """
+
+    model: Path
+    extra_outputs: tuple[str, ...] = ()
+    free_batch: tuple[str, ...] = ()
+    custom_ops: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output. ``dtype`` is a numpy name, empty for no tensor; an axis is a size, a symbol or None."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session in the worker. ``key`` names it in jobs; ``remarks`` are our own words about where it runs."""
+
+    key: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    provider: Provider
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the nodes of a session are: (provider, operator, number of nodes), and what onnxruntime said about it."""
+
+    nodes: tuple[tuple[str, str, int], ...]
+    onnxruntime: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Inputs to cut from canvases; see :func:`auditor.verify.worker.windows.cut` for shapes."""
+
+    input: str
+    canvases: Array
+    places: Array
+    size: tuple[int, int]
+    channels_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Calls of one session. Each call reads ``batch`` windows, the last one fewer unless ``exact``.
+
+    With ``exact`` the last call repeats its last window up to ``batch`` rows (a model with a fixed batch). ``feeds``
+    are further inputs, the same in every call. ``argmax`` maps an output to the axis along which only the index of the
+    largest element is kept.
+    """
+
+    session: int
+    windows: Windows
+    outputs: tuple[str, ...]
+    batch: int = 1
+    exact: bool = False
+    feeds: Mapping[str, Array] = field(default_factory=dict)
+    argmax: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the model: ``rows`` windows were new. The arrays are views of shared memory."""
+
+    rows: int
+    batch: int
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The calls of a job in order. Its arrays are valid until the second-next job is submitted: copy what is kept."""
+
+    calls: tuple[Call, ...]
+    seconds: float
+
+    def rows(self, name: str) -> list[Array]:
+        """The output of every window, without the batch axis where the output has one."""
+        found: list[Array] = []
+        for call in self.calls:
+            value = call.outputs[name]
+            if value.ndim and value.shape[0] == call.batch:
+                found.extend(value[: call.rows])
+            else:
+                found.append(value)
+        return found

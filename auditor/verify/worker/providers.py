@@ -1,0 +1,176 @@
+"""Which onnxruntime provider to ask for, and which one really runs the model. Plain values in, plain values out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from auditor.verify.errors import DeviceUnavailableError
+from auditor.verify.result import Provider
+from auditor.verify.worker.job import Placement
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
+
+# The operators that carry the arithmetic: onnxruntime places shape arithmetic on the CPU whatever the device.
+_COMPUTE = re.compile(
+    r"(Conv|Pool|MatMul|Gemm|Einsum|Attention|^(LSTM|GRU|RNN|DeformConv|LRN|Resize|InstanceNormalization)$)"
+)
+_LIBRARY = re.compile(r"\blib[\w+.-]+?\.so(?:\.\d+)*|\b\w+64_\d+\.dll")
+
+
+class DeviceKind(Enum):
+    """The kinds of ``--device``."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A parsed ``--device`` setting. ``index`` is the ordinal of the GPU."""
+
+    kind: DeviceKind
+    index: int = 0
+
+    @property
+    def asked(self) -> str:
+        return f"{self.kind.value}:{self.index}" if self.index else self.kind.value
+
+
+def parse_device(text: str) -> Device:
+    """Read ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``tensorrt``; a ``ValueError`` says what is allowed."""
+    name, colon, index = text.partition(":")
+    kinds = {kind.value: kind for kind in DeviceKind}
+    kind = kinds.get(name)
+    if kind is None or (colon and (kind is not DeviceKind.CUDA or not (index.isascii() and index.isdigit()))):
+        raise ValueError("a device is auto, cpu, cuda, cuda:N or tensorrt")
+    return Device(kind, int(index or 0))
+
+
+def wants_gpu(device: Device, available: Collection[str]) -> bool:
+    """Whether a GPU provider is tried. ``available`` are the providers compiled in, which says nothing about a GPU."""
+    if device.kind is DeviceKind.AUTO:
+        return CUDA in available
+    return device.kind is not DeviceKind.CPU
+
+
+def provider_list(
+    device: Device, available: Collection[str], memory_bytes: int | None
+) -> list[tuple[str, dict[str, str]]]:
+    """The providers to ask for, in order, with deterministic settings and without TensorFloat-32.
+
+    The CPU stays behind the GPU for the shape arithmetic that onnxruntime wants there; :func:`placed` then says whether
+    the compute nodes went where they should.
+
+    Raises:
+        DeviceUnavailableError: the onnxruntime that is installed was built without the provider.
+    """
+    providers: list[tuple[str, dict[str, str]]] = []
+    if device.kind is DeviceKind.TENSORRT:
+        _need(TENSORRT, available, device)
+        providers.append((TENSORRT, {"device_id": str(device.index)}))
+    if wants_gpu(device, available):
+        _need(CUDA, available, device)
+        options = {"device_id": str(device.index), "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+        if memory_bytes is not None:
+            options["gpu_mem_limit"] = str(memory_bytes)
+        providers.append((CUDA, options))
+    return [*providers, (CPU, {})]
+
+
+def placed(device: Device, placement: Placement, threads: int) -> tuple[Provider, tuple[str, ...]]:
+    """What runs the model, from the provider of every node of the optimised graph, and remarks about it.
+
+    A missing CUDA library is found in what onnxruntime said while it made the session. Names that are no provider's
+    are shown as "unknown": the placement comes from the process that a hostile model may have taken over.
+
+    Raises:
+        DeviceUnavailableError: a GPU was asked for and no compute node is on it.
+    """
+    compute: Counter[str] = Counter()
+    rest: Counter[str] = Counter()
+    for name, op, count in placement.nodes:
+        provider = name if re.fullmatch(r"[A-Za-z]{1,40}ExecutionProvider", name) else "unknown"
+        (compute if _COMPUTE.search(op) else rest)[provider] += count
+    log = placement.log
+    counted = compute or rest
+    wanted = {DeviceKind.CUDA: CUDA, DeviceKind.TENSORRT: TENSORRT}.get(device.kind)
+    if wanted is not None and not counted:
+        raise DeviceUnavailableError(
+            f"--device {device.asked}: this onnxruntime does not say where the nodes run: install 1.24 or later"
+        )
+    if wanted is not None and not counted[wanted]:
+        raise DeviceUnavailableError(
+            f"--device {device.asked} was asked for and no compute node runs on {wanted}: {_reason(log)}", log[-2000:]
+        )
+    used = wanted if wanted and counted[wanted] else (counted.most_common(1)[0][0] if counted else CPU)
+    remarks: tuple[str, ...] = ()
+    stray = sum(count for name, count in counted.items() if name != used)
+    if stray:
+        remarks = (f"{stray} of {sum(counted.values())} compute nodes do not run on {used}",)
+    if device.kind is DeviceKind.AUTO and used == CPU and _LIBRARY.search(log):
+        remarks += (f"CUDA was tried and is not usable: {_reason(log)}",)
+    version = placement.onnxruntime if re.fullmatch(r"[\w.+-]{1,40}", placement.onnxruntime) else "unknown"
+    return Provider(device.asked, used, _ranked(compute), _ranked(rest), version, threads), remarks
+
+
+def missing_libraries(log: str) -> tuple[str, ...]:
+    """The shared libraries that onnxruntime could not load, each once, in order."""
+    lines = [
+        line
+        for line in log.splitlines()
+        if re.search(r"cannot open|not found|error loading|failed to load", line, re.I)
+    ]
+    found = [name for line in lines for name in _LIBRARY.findall(line)]
+    # The provider itself is named as the file that could not be loaded; its missing dependency is the cause.
+    causes = [name for name in found if "onnxruntime" not in name]
+    return tuple(dict.fromkeys(causes or found))
+
+
+def clashing_wheels(installed: Mapping[str, str]) -> tuple[str, ...]:
+    """The installed distributions that all own the import name ``onnxruntime``, where there is more than one.
+
+    ``installed`` maps distribution names to versions. Such wheels overwrite each other's files, and what runs depends
+    on the order of installation.
+    """
+    names = sorted(name for name in installed if re.fullmatch(r"(ort-nightly|onnxruntime)(-\w+)*", name, re.I))
+    owners = [name for name in names if "extensions" not in name and "genai" not in name and "tools" not in name]
+    return tuple(f"{name} {installed[name]}" for name in owners) if len(owners) > 1 else ()
+
+
+def unbuilt(device: Device) -> DeviceUnavailableError:
+    """The error for an onnxruntime that was built without the provider of the device."""
+    return DeviceUnavailableError(
+        f"--device {device.asked} was asked for and the installed onnxruntime was built without it: "
+        "install the extra aliasaudit[gpu] in place of aliasaudit[cpu]"
+    )
+
+
+def _need(provider: str, available: Collection[str], device: Device) -> None:
+    if provider not in available:
+        raise unbuilt(device)
+
+
+def _reason(log: str) -> str:
+    libraries = missing_libraries(log)
+    if libraries:
+        return f"missing {', '.join(libraries)}; install the CUDA and cuDNN that this onnxruntime was built for"
+    if re.search(r"no CUDA-capable device|cudaErrorNoDevice|driver version is insufficient", log):
+        return "there is no usable GPU or its driver is too old"
+    return "onnxruntime fell back without naming a cause; run nvidia-smi and check the versions of CUDA and cuDNN"
+
+
+def _ranked(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def names_and_versions(distributions: Sequence[tuple[str | None, str]]) -> dict[str, str]:
+    """Distribution names as keys, in lower case with hyphens; broken installations have no name and are left out."""
+    return {name.lower().replace("_", "-"): version for name, version in distributions if name}

@@ -1,0 +1,229 @@
+"""An onnxruntime session and the calls made with it. Runs in the worker only."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auditor.verify.errors import ModelRejectedError
+from auditor.verify.worker import prepare
+from auditor.verify.worker.arena import Array
+from auditor.verify.worker.job import Placement, Port, SessionSpec, Windows
+from auditor.verify.worker.providers import CUDA, TENSORRT, Device, provider_list, wants_gpu
+from auditor.verify.worker.windows import argmax_graph, cut, cutting_graph
+
+_NUMPY_NAMES = {
+    "tensor(bool)": "bool",
+    "tensor(double)": "float64",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(uint8)": "uint8",
+}
+# TensorProto.DataType numbers of the types that an image input or a score map can have.
+_ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "float16": 10, "float64": 11}
+
+
+class Engine:
+    """onnxruntime with the settings that every session of one worker shares."""
+
+    def __init__(self, device: Device, threads: int, memory_bytes: int | None, log: Callable[[], str]) -> None:
+        # A model can carry session settings of its own; this variable would make onnxruntime obey them.
+        os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
+        import onnxruntime
+
+        self.runtime = onnxruntime
+        self.device = device
+        self.threads = threads
+        self._log = log
+        available = onnxruntime.get_available_providers()
+        self.gpu = wants_gpu(device, available)
+        if self.gpu and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+        onnxruntime.set_default_logger_severity(2 if self.gpu else 4)
+        self.providers = provider_list(device, available, memory_bytes)
+
+    def options(self, spec: SessionSpec | None = None) -> Any:
+        """Session options: deterministic, quiet, and with the placement of every node on record."""
+        options = self.runtime.SessionOptions()
+        # Only warnings name the CUDA library that is missing.
+        options.log_severity_level = 2 if self.gpu else 4
+        options.intra_op_num_threads = self.threads
+        options.use_deterministic_compute = True
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if spec is not None:
+            folder = str(spec.model.resolve().parent)
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+            for library in spec.custom_ops:
+                options.register_custom_ops_library(str(library))
+        return options
+
+    def open(self, model: str | bytes, options: Any) -> Any:
+        """A session on the providers of this engine, without onnxruntime's own second attempt on the CPU."""
+        names = [name for name, _ in self.providers]
+        settings = [dict(values) for _, values in self.providers]
+        return self.runtime.InferenceSession(
+            model, options, providers=names, provider_options=settings, enable_fallback=0
+        )
+
+    def placement(self, session: Any) -> Placement:
+        """Where every node of the optimised graph is; an older onnxruntime that cannot say so gives no nodes."""
+        found: list[Any] = getattr(session, "get_provider_graph_assignment_info", list)()
+        nodes = Counter((str(part.ep_name), str(node.op_type)) for part in found for node in part.get_nodes())
+        counted = tuple((name, op, count) for (name, op), count in sorted(nodes.items()))
+        return Placement(counted, self.runtime.__version__, self._log() if self.gpu else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The outputs of one call, with the windows that were new and the rows that were run."""
+
+    rows: int
+    batch: int
+    outputs: Mapping[str, Array]
+
+
+class Session:
+    """A model in onnxruntime. ``step`` is told before every call."""
+
+    def __init__(self, engine: Engine, spec: SessionSpec, key: int) -> None:
+        self._engine = engine
+        self._helpers: dict[tuple[object, ...], Any] = {}
+        self._session = engine.open(_source(spec), engine.options(spec))
+        self.key = key
+        self.inputs = tuple(_port(value) for value in self._session.get_inputs())
+        self.outputs = tuple(_port(value) for value in self._session.get_outputs())
+        self.placement = engine.placement(self._session)
+        self._on_device = any(name in (CUDA, TENSORRT) for name, _, _ in self.placement.nodes)
+
+    def run(
+        self,
+        windows: Windows,
+        feeds: Mapping[str, Array],
+        outputs: tuple[str, ...],
+        batch: int,
+        exact: bool,
+        argmax: Mapping[str, int],
+        step: Callable[[], None],
+    ) -> Iterator[Step]:
+        """Call the model on all windows, ``batch`` at a time; the arguments are those of a ``Job``."""
+        call = self._device_calls(windows, feeds) if self._on_device else self._host_calls(windows, feeds)
+        for start in range(0, len(windows.places), batch):
+            places = windows.places[start : start + batch]
+            rows = len(places)
+            if exact and rows < batch:
+                places = np.concatenate([places, np.repeat(places[-1:], batch - rows, axis=0)])
+            step()
+            yield Step(rows, len(places), call(places, outputs, argmax))
+
+    def _host_calls(
+        self, windows: Windows, feeds: Mapping[str, Array]
+    ) -> Callable[[Array, tuple[str, ...], Mapping[str, int]], dict[str, Array]]:
+        def call(places: Array, outputs: tuple[str, ...], argmax: Mapping[str, int]) -> dict[str, Array]:
+            tensor = cut(windows.canvases, places, windows.size, windows.channels_last)
+            values = self._session.run(list(outputs), {windows.input: tensor, **feeds})
+            found = dict(zip(outputs, values, strict=True))
+            return {name: _reduced(value, argmax.get(name)) for name, value in found.items()}
+
+        return call
+
+    def _device_calls(
+        self, windows: Windows, feeds: Mapping[str, Array]
+    ) -> Callable[[Array, tuple[str, ...], Mapping[str, int]], dict[str, Array]]:
+        """Canvases go to the device once per job; windows, the model and reductions stay there."""
+        index = self._engine.device.index
+        kind = "cuda"
+        place_on_device = self._engine.runtime.OrtValue.ortvalue_from_numpy
+        canvases = place_on_device(windows.canvases, kind, index)
+        constants = {name: place_on_device(value, kind, index) for name, value in feeds.items()}
+        cutter = self._cutter(windows)
+
+        def call(places: Array, outputs: tuple[str, ...], argmax: Mapping[str, int]) -> dict[str, Array]:
+            where = place_on_device(places.astype(np.int64), kind, index)
+            (tensor,) = _bound(cutter, {"canvases": canvases, "places": where}, ["windows"], kind, index)
+            values = _bound(self._session, {windows.input: tensor, **constants}, list(outputs), kind, index)
+            found: dict[str, Array] = {}
+            for name, value in zip(outputs, values, strict=True):
+                if name in argmax and value.element_type() in _ONNX_TYPES.values():
+                    reducer = self._reducer(value.element_type(), argmax[name])
+                    (value,) = _bound(reducer, {"values": value}, ["index"], kind, index)
+                found[name] = value.numpy()
+            return found
+
+        return call
+
+    def _cutter(self, windows: Windows) -> Any:
+        shape, dtype = windows.canvases.shape, windows.canvases.dtype.name
+        key = ("cut", dtype, shape[1:], windows.size, windows.channels_last)
+        if key not in self._helpers:
+            graph = cutting_graph(_ONNX_TYPES[dtype], shape, windows.size, windows.channels_last)
+            self._helpers[key] = self._engine.open(graph, self._engine.options())
+        return self._helpers[key]
+
+    def _reducer(self, dtype: int, axis: int) -> Any:
+        key = ("argmax", dtype, axis)
+        if key not in self._helpers:
+            self._helpers[key] = self._engine.open(argmax_graph(dtype, axis), self._engine.options())
+        return self._helpers[key]
+
+
+def _bound(session: Any, inputs: Mapping[str, Any], outputs: list[str], kind: str, index: int) -> list[Any]:
+    binding = session.io_binding()
+    for name, value in inputs.items():
+        binding.bind_ortvalue_input(name, value)
+    for name in outputs:
+        binding.bind_output(name, kind, index)
+    session.run_with_iobinding(binding)
+    return list(binding.get_outputs())
+
+
+def _reduced(value: Array, axis: int | None) -> Array:
+    return value if axis is None else np.asarray(value.argmax(axis))
+
+
+def _source(spec: SessionSpec) -> str | bytes:
+    """The path of the model, or its edited bytes where the session needs edits."""
+    if not spec.extra_outputs and not spec.free_batch:
+        return str(spec.model)
+    data = spec.model.read_bytes()
+    if spec.free_batch:
+        data = prepare.with_free_batch(data, frozenset(spec.free_batch))
+    return prepare.with_outputs(data, spec.extra_outputs)
+
+
+def _port(value: Any) -> Port:
+    shape = tuple(size if isinstance(size, int | str) else None for size in value.shape or ())
+    return Port(value.name, _NUMPY_NAMES.get(value.type, ""), shape)
+
+
+def read_spec(message: Mapping[str, Any]) -> SessionSpec:
+    """The spec of an ``open`` command."""
+    return SessionSpec(
+        Path(message["model"]),
+        tuple(message["extra_outputs"]),
+        tuple(message["free_batch"]),
+        tuple(Path(path) for path in message["custom_ops"]),
+    )
+
+
+def checked(value: object, name: str) -> Array:
+    """An output as a tensor that can travel.
+
+    Raises:
+        ModelRejectedError: the output is a sequence, a map or strings.
+    """
+    if not isinstance(value, np.ndarray) or value.dtype.name not in _NUMPY_NAMES.values():
+        raise ModelRejectedError("an output is no numeric tensor: name the outputs to measure", name)
+    return value

@@ -1,0 +1,93 @@
+"""Length-prefixed JSON messages over a pipe, and the description of a tensor that lies in shared memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Message: TypeAlias = "dict[str, Json]"
+
+_HEADER = struct.Struct("<Q")
+# Only names, shapes and numbers travel here. A child that announces more than this is broken.
+MAX_MESSAGE = 64 << 20
+
+
+class WireError(Exception):
+    """The other side closed the pipe or sent something that is not a message."""
+
+
+class WireTimeoutError(WireError):
+    """Nothing arrived in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlace:
+    """A C-ordered tensor at ``offset`` bytes of an arena; ``dtype`` is a numpy name."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    def to_json(self) -> Message:
+        return {"dtype": self.dtype, "shape": list(self.shape), "offset": self.offset}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Json]) -> TensorPlace:
+        """Read a place. Raises :class:`WireError` where a value is not what it should be."""
+        dtype, shape, offset = value.get("dtype"), value.get("shape"), value.get("offset")
+        if not isinstance(dtype, str) or not isinstance(shape, list) or not isinstance(offset, int) or offset < 0:
+            raise WireError("a tensor description is malformed")
+        sizes = [size for size in shape if isinstance(size, int) and size >= 0]
+        if len(sizes) != len(shape):
+            raise WireError("a tensor shape is malformed")
+        return TensorPlace(dtype, tuple(sizes), offset)
+
+
+def send(descriptor: int, message: Message) -> None:
+    """Write one message to a blocking pipe. Raises ``BrokenPipeError`` when the reader is gone."""
+    body = json.dumps(message, ensure_ascii=True).encode("ascii")
+    data = memoryview(_HEADER.pack(len(body)) + body)
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def receive(descriptor: int, seconds: float | None = None) -> Message:
+    """Read one message, waiting at most ``seconds`` for all of it.
+
+    Raises:
+        WireError: the pipe was closed, or the message is too long or not a JSON object.
+        WireTimeoutError: the time is over.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    (length,) = _HEADER.unpack(_read(descriptor, _HEADER.size, deadline))
+    if length > MAX_MESSAGE:
+        raise WireError("a message is too long")
+    try:
+        message = json.loads(_read(descriptor, length, deadline))
+    except (ValueError, RecursionError) as error:
+        raise WireError("a message is not JSON") from error
+    if not isinstance(message, dict):
+        raise WireError("a message is not an object")
+    return message
+
+
+def _read(descriptor: int, size: int, deadline: float | None) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                raise WireTimeoutError("no answer in time")
+        part = os.read(descriptor, min(size, 1 << 20))
+        if not part:
+            raise WireError("the pipe was closed")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import helper
+
+from auditor.verify.errors import (
+    DeviceUnavailableError,
+    ModelRejectedError,
+    WorkerCrashedError,
+    WorkerTimeoutError,
+)
+from auditor.verify.worker.client import Worker
+from auditor.verify.worker.job import Job, SessionSpec, Windows
+from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.providers import CPU, parse_device
+from tests.verify.models import classifier, model, saved
+
+CANVAS = np.random.default_rng(0).normal(size=(2, 3, 20, 22)).astype(np.float32)
+PLACES = np.array([(i % 2, i % 5, i % 7) for i in range(11)], np.int64)
+
+
+def worker(**limits: float) -> Worker:
+    return Worker(parse_device("cpu"), Limits(**limits), 1)  # type: ignore[arg-type]
+
+
+def job(session: int, batch: int, *, exact: bool = False, outputs: tuple[str, ...] = ("y",)) -> Job:
+    return Job(session, Windows("x", CANVAS, PLACES, (16, 16), False), outputs, batch, exact)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Worker]:
+    with worker() as one:
+        yield one
+
+
+def expected(path: Path) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=[CPU])
+    windows = [CANVAS[i : i + 1, :, y : y + 16, x : x + 16] for i, y, x in PLACES]
+    return np.concatenate([session.run(None, {"x": window})[0] for window in windows])
+
+
+@pytest.mark.parametrize("batch", [1, 4, 64])
+def test_windows_run_in_batches_give_what_onnxruntime_gives_one_by_one(
+    running: Worker, tmp_path: Path, batch: int
+) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    opened = running.open(SessionSpec(path))
+    answer = running.run(job(opened.key, batch))
+    np.testing.assert_allclose(np.stack(answer.rows("y")), expected(path), rtol=1e-5, atol=1e-6)
+    assert len(answer.calls) == -(-11 // batch)
+    assert [port.name for port in opened.inputs] == ["x"]
+    assert opened.inputs[0].shape == ("N", 3, 16, 16)
+    assert opened.provider.used == CPU
+    assert dict(opened.provider.placement)[CPU] >= 2
+
+
+def test_a_model_with_a_fixed_batch_of_four_gets_whole_batches(running: Worker, tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", classifier(4))
+    single = saved(tmp_path / "s.onnx", classifier(1))
+    answer = running.run(job(running.open(SessionSpec(path)).key, 4, exact=True))
+    np.testing.assert_allclose(np.stack(answer.rows("y")), expected(single), rtol=1e-5, atol=1e-6)
+
+
+def test_intermediate_tensors_come_with_the_outputs(running: Worker, tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", classifier(1))
+    opened = running.open(SessionSpec(path, extra_outputs=("pool",), free_batch=("x",)))
+    answer = running.run(job(opened.key, 3, outputs=("pool", "y")))
+    assert [value.shape for value in answer.rows("pool")] == [(8, 8, 8)] * 11
+    np.testing.assert_allclose(np.stack(answer.rows("y")), expected(path), rtol=1e-5, atol=1e-6)
+
+
+def test_two_jobs_may_be_under_way_and_keep_their_order(running: Worker, tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    key = running.open(SessionSpec(path)).key
+    wanted = expected(path)
+    for _ in range(3):
+        running.submit(job(key, 2))
+        running.submit(job(key, 5))
+        with pytest.raises(ValueError, match="third"):
+            running.submit(job(key, 1))
+        assert [len(running.collect().calls) for _ in range(2)] == [6, 3]
+        running.submit(job(key, 4))
+        np.testing.assert_allclose(np.stack(running.collect().rows("y")), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_every_call_is_reported_for_progress(tmp_path: Path) -> None:
+    calls: list[int] = []
+    path = saved(tmp_path / "m.onnx", classifier())
+    with Worker(parse_device("cpu"), Limits(), 1, lambda: calls.append(1)) as one:
+        one.run(job(one.open(SessionSpec(path)).key, 2))
+    assert len(calls) == 6
+
+
+def test_only_the_winning_class_travels_where_that_is_enough(running: Worker, tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    made = job(running.open(SessionSpec(path)).key, 4)
+    answer = running.run(Job(made.session, made.windows, ("y",), 4, argmax={"y": 1}))
+    np.testing.assert_array_equal(answer.rows("y"), expected(path).argmax(1))
+
+
+def test_a_refused_model_or_input_leaves_the_worker_usable(running: Worker, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"\x00\x01 not a model")
+    with pytest.raises(ModelRejectedError, match="refuses"):
+        running.open(SessionSpec(bad))
+    path = saved(tmp_path / "m.onnx", classifier(1))
+    opened = running.open(SessionSpec(path))
+    with pytest.raises(ModelRejectedError, match="refuses"):
+        running.run(job(opened.key, 2))
+    assert len(running.run(job(opened.key, 1)).calls) == 11
+
+
+def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_program(tmp_path: Path) -> None:
+    nodes = [helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2**32)]
+    path = saved(tmp_path / "m.onnx", model(nodes, {"x": [1, 4, 16, 16]}, {"y": None}))
+    with worker() as one, pytest.raises(WorkerCrashedError, match="SIGFPE"):
+        one.run(job(one.open(SessionSpec(path)).key, 1))
+
+
+def test_a_worker_killed_from_outside_is_an_error(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    with worker() as one:
+        key = one.open(SessionSpec(path)).key
+        os.kill(one.pid, signal.SIGKILL)
+        with pytest.raises(WorkerCrashedError, match="killed"):
+            one.run(job(key, 1))
+
+
+def slow(path: Path) -> Path:
+    """A loop of 2^40 steps."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Sin", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", 7, []),
+            helper.make_tensor_value_info("go", 9, []),
+            helper.make_tensor_value_info("state", 1, None),
+        ],
+        [helper.make_tensor_value_info("go_on", 9, []), helper.make_tensor_value_info("next", 1, None)],
+    )
+    nodes = [helper.make_node("Loop", ["trips", "yes", "x"], ["y"], body=body)]
+    weights = {"trips": np.array(2**40), "yes": np.array(True)}
+    return saved(path, model(nodes, {"x": [1, 3, 16, 16]}, {"y": None}, weights))
+
+
+def test_a_model_that_never_ends_is_stopped_by_the_clock(tmp_path: Path) -> None:
+    path = slow(tmp_path / "m.onnx")
+    with worker() as one:
+        key = one.open(SessionSpec(path)).key
+        one._limits = Limits(step_seconds=0.5)
+        start = time.monotonic()
+        with pytest.raises(WorkerTimeoutError, match="--step-timeout"):
+            one.run(job(key, 1))
+        assert time.monotonic() - start < 5
+
+
+def test_a_model_that_needs_too_much_memory_is_refused_in_one_line(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["big"]),
+        helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    made = model(nodes, {"x": [1, 3, 16, 16]}, {"y": None}, {"size": np.array([50 << 28])})
+    path = saved(tmp_path / "m.onnx", made)
+    with worker(memory_bytes=4 << 30) as one, pytest.raises(ModelRejectedError, match="--max-memory"):
+        one.run(job(one.open(SessionSpec(path)).key, 1))
+
+
+def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there() -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime was built with CUDA")
+    with pytest.raises(DeviceUnavailableError, match="cuda"), Worker(parse_device("cuda"), Limits(), 1):
+        pass
+
+
+def test_what_the_runtime_prints_does_not_reach_standard_output(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    with worker() as one:
+        one.run(job(one.open(SessionSpec(path)).key, 1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_leaving_the_worker_ends_its_process(tmp_path: Path) -> None:
+    with worker() as one:
+        pid = one.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

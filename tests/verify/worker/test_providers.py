@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from auditor.verify.errors import DeviceUnavailableError
+from auditor.verify.worker.job import Placement
+from auditor.verify.worker.providers import (
+    CPU,
+    CUDA,
+    TENSORRT,
+    Device,
+    DeviceKind,
+    clashing_wheels,
+    missing_libraries,
+    names_and_versions,
+    parse_device,
+    placed,
+    provider_list,
+)
+
+ALL = [TENSORRT, CUDA, CPU]
+CUDA_LOG = (
+    "[E:onnxruntime:Default, provider_bridge_ort.cc:2167 TryGetProviderInfo_CUDA] Failed to load library "
+    "libonnxruntime_providers_cuda.so with error: libcudnn.so.9: cannot open shared object file: No such file\n"
+)
+
+
+def placement(*nodes: tuple[str, str, int], log: str = "") -> Placement:
+    return Placement(nodes, "1.31.1", log)
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("auto", Device(DeviceKind.AUTO)),
+        ("cpu", Device(DeviceKind.CPU)),
+        ("cuda", Device(DeviceKind.CUDA)),
+        ("cuda:3", Device(DeviceKind.CUDA, 3)),
+        ("tensorrt", Device(DeviceKind.TENSORRT)),
+    ],
+)
+def test_a_device_is_read(text: str, device: Device) -> None:
+    assert parse_device(text) == device
+    assert device.asked == text
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "CUDA", "cuda:²"])
+def test_anything_else_is_no_device(text: str) -> None:
+    with pytest.raises(ValueError, match="auto, cpu, cuda"):
+        parse_device(text)
+
+
+def test_cuda_is_asked_for_without_tensor_float_and_with_a_deterministic_search() -> None:
+    (name, options), (last, _) = provider_list(Device(DeviceKind.CUDA, 1), ALL, 7)
+    assert (name, last) == (CUDA, CPU)
+    assert options["device_id"] == "1"
+    assert options["use_tf32"] == "0"
+    assert options["cudnn_conv_algo_search"] in ("DEFAULT", "HEURISTIC")
+    assert options["gpu_mem_limit"] == "7"
+
+
+def test_tensorrt_is_never_tried_unless_asked_for() -> None:
+    for kind in (DeviceKind.AUTO, DeviceKind.CPU, DeviceKind.CUDA):
+        assert TENSORRT not in dict(provider_list(Device(kind), ALL, None))
+    assert [name for name, _ in provider_list(Device(DeviceKind.TENSORRT), ALL, None)] == ALL
+
+
+def test_a_build_without_cuda_is_an_error_when_cuda_was_asked_for_and_none_for_auto() -> None:
+    with pytest.raises(DeviceUnavailableError, match=r"aliasaudit\[gpu\]"):
+        provider_list(Device(DeviceKind.CUDA), [CPU], None)
+    assert provider_list(Device(DeviceKind.AUTO), [CPU], None) == [(CPU, {})]
+
+
+def test_cuda_that_ran_nothing_is_an_error_that_names_the_missing_library() -> None:
+    with pytest.raises(DeviceUnavailableError, match=r"missing libcudnn\.so\.9"):
+        placed(Device(DeviceKind.CUDA), placement((CPU, "Conv", 4), log=CUDA_LOG), 2)
+
+
+def test_shape_arithmetic_on_the_cpu_does_not_count_against_cuda() -> None:
+    nodes = placement((CUDA, "Conv", 4), (CPU, "Gather", 9), (CPU, "Concat", 2))
+    provider, remarks = placed(Device(DeviceKind.CUDA), nodes, 2)
+    assert provider.used == CUDA
+    assert provider.placement == ((CUDA, 4),)
+    assert provider.others == ((CPU, 11),)
+    assert not remarks
+
+
+def test_compute_nodes_left_on_the_cpu_are_said() -> None:
+    provider, remarks = placed(Device(DeviceKind.CUDA), placement((CUDA, "Conv", 4), (CPU, "ConvInteger", 1)), 2)
+    assert provider.used == CUDA
+    assert remarks == ("1 of 5 compute nodes do not run on CUDAExecutionProvider",)
+
+
+def test_a_device_found_by_itself_says_why_it_is_not_the_gpu() -> None:
+    provider, remarks = placed(Device(DeviceKind.AUTO), placement((CPU, "Conv", 4), log=CUDA_LOG), 2)
+    assert provider.used == CPU
+    assert "libcudnn.so.9" in remarks[0]
+
+
+def test_a_runtime_that_does_not_say_where_nodes_are_cannot_promise_cuda() -> None:
+    with pytest.raises(DeviceUnavailableError, match="does not say"):
+        placed(Device(DeviceKind.CUDA), placement(), 2)
+    assert placed(Device(DeviceKind.CPU), placement(), 2)[0].used == CPU
+
+
+def test_names_from_the_worker_are_not_believed() -> None:
+    provider, _ = placed(Device(DeviceKind.CPU), Placement((("\x1b[31m::error::", "Conv", 1),), "1\n::x", ""), 2)
+    assert provider.used == "unknown"
+    assert provider.onnxruntime == "unknown"
+
+
+def test_missing_libraries_are_named_once_without_the_provider_itself() -> None:
+    assert missing_libraries(CUDA_LOG * 2) == ("libcudnn.so.9",)
+    assert missing_libraries("libcublas.so.13 loaded fine") == ()
+
+
+def test_two_wheels_that_own_the_same_import_are_found() -> None:
+    both = names_and_versions([("onnxruntime", "1.31.1"), ("onnxruntime_gpu", "1.31.1"), (None, ""), ("numpy", "2")])
+    assert clashing_wheels(both) == ("onnxruntime 1.31.1", "onnxruntime-gpu 1.31.1")
+    assert clashing_wheels({"onnxruntime-gpu": "1", "onnxruntime-extensions": "1"}) == ()
