@@ -1,0 +1,334 @@
+"""Where the images of a verification come from: a folder, a labelled CSV, an array file, or a Python function.
+
+A source is read lazily and may be read again; it yields a :class:`Picture` or, for what cannot be used, a
+:class:`~auditor.verify.result.Rejected` with the reason. Nothing is dropped in silence. Pictures are not resized here.
+
+* folder: every file below it in the order of its path. Sub-folders are classes: a folder named by a number is that
+  class index, else folders count in the order of their names (as torchvision's ImageFolder).
+* CSV (``labels``): rows ``file,label`` with or without a header; ``file`` is a path below the folder or a unique name.
+* ``.npy``: (N, H, W, C), (N, C, H, W) or (N, H, W). ``.npz``: ``images`` or the only array; ``labels`` (N,) if present;
+  every other array of length N is a further input of the model by its name.
+* ``module:function`` or ``file.py:function``: called without arguments, gives an iterable of arrays, of (array, label),
+  or of mappings with ``image``, perhaps ``label``, and further inputs by name.
+
+EXIF orientation is not applied, as in the usual evaluation loaders.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auditor.text import ModelText
+from auditor.verify.arrays import AnyArray
+from auditor.verify.errors import DataError
+from auditor.verify.result import DataKind, Rejected
+
+_BESIDE = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".html"})  # annotations, notes
+_CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One decoded image: ``pixels`` (h, w), (h, w, 1) or (h, w, 3) RGB, uint8 or float on the 0..255 scale.
+
+    ``group`` is the folder that holds it (a sequence of frames, a class). ``extra`` are further inputs of the model.
+    """
+
+    name: ModelText
+    pixels: AnyArray
+    label: int | None = None
+    group: ModelText = field(default_factory=lambda: ModelText(""))
+    extra: Mapping[str, AnyArray] = field(default_factory=dict)
+
+    def digest_into(self, digest: hashlib._Hash) -> None:
+        """Add shape, type and pixels to a running hash that identifies the set of images."""
+        digest.update(f"{self.pixels.shape} {self.pixels.dtype.str};".encode())
+        digest.update(np.ascontiguousarray(self.pixels).tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Images in a fixed order. ``count`` is None where only reading tells; ``notes`` say what was assumed."""
+
+    kind: DataKind
+    count: int | None
+    notes: tuple[str, ...]
+    read: Callable[[], Iterator[Picture | Rejected]]
+
+    def __iter__(self) -> Iterator[Picture | Rejected]:
+        return self.read()
+
+
+def open_images(where: str, labels: Path | None = None, limit: int | None = None) -> ImageSource:
+    """The images at ``where``: a folder, a ``.npy`` or ``.npz`` file, or ``module:function``.
+
+    ``limit`` takes that many, evenly spread over the order (the first ones of a function's), so that class folders are
+    all represented. Raises DataError if there is nothing of the kind, and ValueError for a limit below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError("the number of images must be at least 1")
+    path = Path(where)
+    if path.is_dir():
+        return _folder(path, labels, limit)
+    if labels is not None:
+        raise DataError("a CSV of labels belongs to a folder of images; array files and functions bring their labels")
+    if path.suffix.lower() in (".npy", ".npz"):
+        if not path.is_file():
+            raise DataError("there is no such array file", where)
+        return _arrays(path, limit)
+    module, colon, function = where.rpartition(":")
+    if colon and function.isidentifier() and module:
+        return _callable(module, function, limit)
+    raise DataError(
+        "images are given as a folder, a .npy or .npz file, or module:function; this is none of them", where
+    )
+
+
+def spread(count: int, limit: int | None) -> list[int]:
+    """At most ``limit`` indices of 0..count-1, evenly spread, in order."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    return [index * count // limit for index in range(limit)]
+
+
+# ---- folders
+
+
+def _folder(root: Path, labels: Path | None, limit: int | None) -> ImageSource:
+    files, beside = _walk(root)
+    if not files:
+        raise DataError("the folder holds no image files", str(root))
+    notes = [f"{beside} files that are no pictures lie beside the images"] if beside else []
+    missing: list[Rejected] = []
+    if labels is not None:
+        known, missing = _read_labels(labels, files)
+    else:
+        known, assumed = _class_folders(files)
+        notes += assumed
+    chosen = [files[index] for index in spread(len(files), limit)]
+
+    def read() -> Iterator[Picture | Rejected]:
+        yield from missing
+        for file in chosen:
+            yield _load(root, file, known.get(file))
+
+    return ImageSource(DataKind.FOLDER, len(chosen), tuple(notes), read)
+
+
+def _walk(root: Path) -> tuple[list[Path], int]:
+    """Image files relative to the root in the order of their paths, and how many annotation files lie between them."""
+    files: list[Path] = []
+    beside = 0
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(folder, name).relative_to(root)
+            if path.suffix.lower() in _BESIDE:
+                beside += 1
+            elif not name.startswith("."):
+                files.append(path)
+    return sorted(files, key=lambda path: path.parts), beside
+
+
+def _class_folders(files: list[Path]) -> tuple[dict[Path, int], list[str]]:
+    names = sorted({path.parts[0] for path in files if len(path.parts) > 1})
+    if not names or any(len(path.parts) == 1 for path in files):
+        return {}, []
+    if all(name.isdecimal() for name in names):
+        index = {name: int(name) for name in names}
+        notes: list[str] = []
+    else:
+        index = {name: rank for rank, name in enumerate(names)}
+        notes = [f"labels are the order of {len(names)} sub-folder names: accuracy is wrong if classes are missing"]
+    return {path: index[path.parts[0]] for path in files}, notes
+
+
+def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list[Rejected]]:
+    by_path = {path.as_posix(): path for path in files}
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        by_name.setdefault(path.name, []).append(path)
+    known: dict[Path, int] = {}
+    missing: list[Rejected] = []
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"the CSV of labels cannot be read ({type(error).__name__})", str(source)) from error
+    for number, row in enumerate(rows, start=1):
+        label = row[1].strip() if len(row) > 1 else ""
+        if not label.isdecimal():
+            if number == 1:
+                continue  # a header
+            raise DataError(f"row {number} of the CSV of labels is not 'file,class index'", str(source))
+        name = row[0].strip()
+        same = by_name.get(name, [])
+        found = by_path.get(name) or (same[0] if len(same) == 1 else None)
+        if found is None:
+            reason = "several files have this name: give the path" if same else "named in the labels, not in the folder"
+            missing.append(Rejected(ModelText(name), reason))
+        else:
+            known[found] = int(label)
+    return known, missing
+
+
+def _load(root: Path, file: Path, label: int | None) -> Picture | Rejected:
+    name = ModelText(file.as_posix())
+    try:
+        pixels = decode(root / file)
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a decoder may fail in any way; one bad file must not end the run
+        return Rejected(name, f"cannot be decoded ({type(error).__name__})")
+    return Picture(name, pixels, label, ModelText(file.parent.as_posix()))
+
+
+def decode(path: Path) -> AnyArray:
+    """The pixels of a picture file: (h, w) or (h, w, 3) uint8, transparency on black; 16-bit grey is scaled to 0..255.
+
+    Raises DataError where Pillow is missing, and whatever Pillow raises for a bad file, a decompression bomb included.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DataError("reading pictures needs Pillow: install aliasaudit[images], or give a .npy file") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Image.open(path) as opened:
+            opened.load()
+            if opened.mode.startswith("I;16"):
+                return np.rint(np.asarray(opened) / 257.0).astype(np.uint8)
+            if opened.mode in ("1", "L"):
+                return np.asarray(opened.convert("L"))
+            if opened.mode in ("I", "F"):
+                raise ValueError("32-bit pictures have no known scale")
+            if "A" in opened.mode or "transparency" in opened.info:
+                colour = opened.convert("RGBA")
+                black = Image.new("RGBA", colour.size, (0, 0, 0, 255))
+                return np.asarray(Image.alpha_composite(black, colour).convert("RGB"))
+            return np.asarray(opened.convert("RGB"))
+
+
+# ---- array files
+
+
+def _arrays(path: Path, limit: int | None) -> ImageSource:
+    try:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix.lower() == ".npy" else None)
+        arrays: dict[str, AnyArray] = (
+            {"images": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        )
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise DataError(f"the array file cannot be read ({type(error).__name__})", str(path)) from error
+    key = "images" if "images" in arrays else next(iter(arrays)) if len(arrays) == 1 else None
+    if key is None:
+        raise DataError("an .npz with several arrays needs one that is named 'images'", str(path))
+    images = arrays.pop(key)
+    count = len(images) if images.ndim else 0
+    if count == 0 or images.ndim not in (3, 4):
+        raise DataError(f"images of shape {images.shape} are not (N, H, W, C), (N, C, H, W) or (N, H, W)", str(path))
+    labels = arrays.pop("labels", None)
+    if labels is not None and (labels.shape != (count,) or labels.dtype.kind not in "ui"):
+        raise DataError(f"labels of shape {labels.shape} are not {count} class indices", str(path))
+    extra = {name: array for name, array in arrays.items() if array.ndim and len(array) == count}
+    unused = len(arrays) - len(extra)
+    notes = [f"{unused} arrays of another length than the images are not used"] if unused else []
+    if images.dtype.kind == "f" and float(np.max(images[0])) <= 1.0:
+        notes.append("the first float image lies within 0..1, pixels are taken on the 0..255 scale: use the preset raw")
+    chosen = spread(count, limit)
+
+    def read() -> Iterator[Picture | Rejected]:
+        for index in chosen:
+            label = None if labels is None else int(labels[index])
+            others = {name: np.asarray(array[index]) for name, array in extra.items()}
+            yield _from_array(f"{path.name}[{index}]", images[index], label, others)
+
+    return ImageSource(DataKind.ARRAYS, len(chosen), tuple(notes), read)
+
+
+def _from_array(name: str, array: Any, label: int | None, extra: Mapping[str, AnyArray]) -> Picture | Rejected:
+    pixels = np.asarray(array)
+    called = ModelText(name)
+    if pixels.dtype.kind not in "uif":
+        return Rejected(called, f"values of type {pixels.dtype.kind!r} are no pixels")
+    if pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS and pixels.shape[0] in _CHANNELS:
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS) or pixels.size == 0:
+        return Rejected(called, f"an array of shape {pixels.shape} is no grey or colour image")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        return Rejected(called, "holds values that are not finite")
+    return Picture(called, pixels, label, extra=extra)
+
+
+# ---- functions
+
+
+def _callable(module: str, function: str, limit: int | None) -> ImageSource:
+    produce = _import(module, function)
+    called = f"{module}:{function}"
+
+    def read() -> Iterator[Picture | Rejected]:
+        try:
+            for index, item in enumerate(produce()):
+                if index == limit:
+                    return
+                yield _from_item(f"{called}[{index}]", item)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"the function that gives the images failed ({type(error).__name__})", str(error)
+            ) from error
+
+    return ImageSource(DataKind.CALLABLE, None, (), read)
+
+
+def _import(module: str, function: str) -> Callable[[], Iterable[Any]]:
+    import importlib
+    import importlib.util
+
+    try:
+        if module.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(module).stem, module)
+            if spec is None or spec.loader is None:
+                raise DataError("the module of the images cannot be imported", module)
+            loaded = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded)
+        else:
+            loaded = importlib.import_module(module)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"the module of the images cannot be imported ({type(error).__name__})", str(error)) from error
+    found = getattr(loaded, function, None)
+    if not callable(found):
+        raise DataError("the module has no function of this name that gives images", f"{module}:{function}")
+    produce: Callable[[], Iterable[Any]] = found
+    return produce
+
+
+def _from_item(name: str, item: Any) -> Picture | Rejected:
+    label: Any = None
+    extra: dict[str, AnyArray] = {}
+    if isinstance(item, Mapping):
+        if "image" not in item:
+            return Rejected(ModelText(name), "the mapping has no 'image'")
+        label = item.get("label")
+        extra = {str(key): np.asarray(value) for key, value in item.items() if key not in ("image", "label")}
+        item = item["image"]
+    elif isinstance(item, tuple):
+        if len(item) != 2:
+            return Rejected(ModelText(name), f"a tuple of {len(item)} is not (image, label)")
+        item, label = item
+    if label is not None and not isinstance(label, int | np.integer):
+        return Rejected(ModelText(name), "the label is not a class index")
+    return _from_array(name, item, None if label is None else int(label), extra)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auditor.text import ModelText
+from auditor.verify.errors import DataError
+from auditor.verify.images import ImageSource, Picture, open_images, spread
+from auditor.verify.result import DataKind, Rejected
+
+image = pytest.importorskip("PIL.Image")
+
+
+def write(path: Path, value: int = 7, mode: str = "RGB", size: tuple[int, int] = (6, 4)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = {"RGB": (value,) * 3, "RGBA": (value,) * 3 + (255,), "LA": (value, 255), "CMYK": (0, 0, 0, 0)}
+    image.new(mode, size, colour.get(mode, value)).save(path)
+    return path
+
+
+def usable(source: ImageSource) -> list[Picture]:
+    return [one for one in source if isinstance(one, Picture)]
+
+
+def rejected(source: ImageSource) -> list[Rejected]:
+    return [one for one in source if isinstance(one, Rejected)]
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "c.jpg"):
+        write(tmp_path / name)
+    source = open_images(str(tmp_path))
+    assert source.kind is DataKind.FOLDER
+    assert source.count == 3
+    assert [one.name.raw for one in usable(source)] == ["a.png", "b.png", "c.jpg"]
+    assert [one.name.raw for one in usable(source)] == ["a.png", "b.png", "c.jpg"], "a source can be read again"
+    assert {one.label for one in usable(source)} == {None}
+
+
+def test_unusable_images_are_listed_with_the_reason_and_the_others_are_used(tmp_path: Path) -> None:
+    write(tmp_path / "good.png")
+    whole = write(tmp_path / "cut.png", size=(60, 60)).read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("annotations")
+    (tmp_path / ".hidden").write_text("x")
+    source = open_images(str(tmp_path))
+    assert [one.name.raw for one in usable(source)] == ["good.png"]
+    assert sorted(one.name.raw for one in rejected(source)) == ["cut.png", "empty.jpg", "text.png"]
+    assert all("decoded" in one.reason for one in rejected(source))
+    assert "1 files" in source.notes[0]
+
+
+def test_a_decompression_bomb_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "big.png", size=(50, 50))
+    monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", 2000)
+    assert [one.name.raw for one in rejected(open_images(str(tmp_path)))] == ["big.png"]
+
+
+def test_sub_folders_are_classes_by_number_or_by_order(tmp_path: Path) -> None:
+    for name in ("12/x.png", "7/y.png"):
+        write(tmp_path / "numbers" / name)
+        write(tmp_path / "names" / name.replace("12", "cat").replace("7", "ant"))
+    assert [(one.name.raw, one.label) for one in usable(open_images(str(tmp_path / "numbers")))] == [
+        ("12/x.png", 12),
+        ("7/y.png", 7),
+    ]
+    named = open_images(str(tmp_path / "names"))
+    assert [(one.name.raw, one.label) for one in usable(named)] == [("ant/y.png", 0), ("cat/x.png", 1)]
+    assert "order of 2 sub-folder names" in named.notes[0]
+    assert [one.group.raw for one in usable(named)] == ["ant", "cat"]
+
+
+def test_labels_come_from_a_csv_by_path_or_by_unique_name(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    for name in ("a/same.png", "b/same.png", "b/only.png", "b/none.png"):
+        write(folder / name)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\na/same.png,3\nonly.png,4\nsame.png,5\nlost.png,6\n")
+    source = open_images(str(folder), labels=labels)
+    known = {one.name.raw: one.label for one in usable(source)}
+    assert known == {"a/same.png": 3, "b/none.png": None, "b/only.png": 4, "b/same.png": None}
+    assert {one.name.raw: one.reason for one in rejected(source)} == {
+        "same.png": "several files have this name: give the path",
+        "lost.png": "named in the labels, not in the folder",
+    }
+
+
+@pytest.mark.parametrize("text", ["a.png,cat\nb.png,dog\n", "a.png\nb.png\n"])
+def test_a_csv_without_class_indices_is_refused(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(DataError, match="class index"):
+        open_images(str(tmp_path), labels=tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "CMYK"])
+def test_every_mode_of_picture_becomes_grey_or_colour_levels(tmp_path: Path, mode: str) -> None:
+    suffix = ".tif" if mode == "CMYK" else ".png"
+    write(tmp_path / f"x{suffix}", 200, mode)
+    (one,) = usable(open_images(str(tmp_path)))
+    assert one.pixels.dtype == np.uint8
+    assert one.pixels.shape in ((4, 6), (4, 6, 3))
+
+
+def test_sixteen_bit_grey_keeps_its_scale(tmp_path: Path) -> None:
+    image.fromarray(np.full((4, 6), 128 * 257, dtype=np.uint16)).save(tmp_path / "deep.png")
+    (one,) = usable(open_images(str(tmp_path)))
+    np.testing.assert_array_equal(one.pixels, 128)
+
+
+def test_array_files_bring_images_labels_and_further_inputs(tmp_path: Path) -> None:
+    pixels = np.arange(5 * 4 * 6 * 3, dtype=np.uint8).reshape(5, 4, 6, 3)
+    np.save(tmp_path / "x.npy", pixels)
+    np.savez(tmp_path / "x.npz", images=pixels.transpose(0, 3, 1, 2), labels=np.arange(5), mask=np.ones((5, 2)), k=1)
+    plain = usable(open_images(str(tmp_path / "x.npy")))
+    rich = open_images(str(tmp_path / "x.npz"))
+    for left, right, original in zip(plain, usable(rich), pixels, strict=True):
+        np.testing.assert_array_equal(left.pixels, original)
+        np.testing.assert_array_equal(right.pixels, original)
+    assert [one.label for one in usable(rich)] == list(range(5))
+    assert usable(rich)[0].extra["mask"].tolist() == [1.0, 1.0]
+    assert "another length" in rich.notes[0]
+
+
+def test_array_files_never_unpickle(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="cannot be read"):
+        open_images(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 4, 4, 3), (2, 2, 4, 4, 3)])
+def test_arrays_that_are_no_stack_of_images_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape))
+    with pytest.raises(DataError, match="shape"):
+        open_images(str(tmp_path / "x.npy"))
+
+
+def test_a_picture_with_nan_or_odd_channels_is_listed(tmp_path: Path) -> None:
+    pixels = np.ones((2, 4, 4, 3))
+    pixels[1, 0, 0, 0] = np.nan
+    np.save(tmp_path / "x.npy", pixels)
+    source = open_images(str(tmp_path / "x.npy"))
+    assert [one.name.raw for one in rejected(source)] == ["x.npy[1]"]
+    np.save(tmp_path / "y.npy", np.ones((2, 4, 4, 5)))
+    assert len(rejected(open_images(str(tmp_path / "y.npy")))) == 2
+
+
+FUNCTIONS = """
+import numpy as np
+def plain():
+    for i in range(4): yield np.full((3, 3), i, dtype=np.uint8)
+def rich():
+    yield np.zeros((3, 3), dtype=np.uint8), 5
+    yield {"image": np.zeros((3, 3, 3)), "label": 6, "size": np.array([2])}
+    yield {"label": 6}
+    yield np.zeros((3, 3)), "cat"
+def broken():
+    yield np.zeros((3, 3))
+    raise RuntimeError("no disk")
+value = 3
+"""
+
+
+def test_a_function_gives_images_with_labels_and_further_inputs(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FUNCTIONS)
+    where = f"{tmp_path / 'mine.py'}"
+    assert len(usable(open_images(f"{where}:plain", limit=3))) == 3
+    rich = open_images(f"{where}:rich")
+    assert rich.kind is DataKind.CALLABLE
+    assert rich.count is None
+    assert [one.label for one in usable(rich)] == [5, 6]
+    assert usable(rich)[1].extra["size"].tolist() == [2]
+    assert len(rejected(rich)) == 2
+    with pytest.raises(DataError, match="RuntimeError") as failed:
+        list(open_images(f"{where}:broken"))
+    assert failed.value.detail == ModelText("no disk")
+    for wrong in (f"{where}:value", f"{where}:absent", "no_such_module_at_all:f", f"{tmp_path}/absent.py:f"):
+        with pytest.raises(DataError, match="module"):
+            open_images(wrong)
+
+
+def test_a_limit_is_spread_over_the_classes(tmp_path: Path) -> None:
+    for label in range(4):
+        for name in ("a.png", "b.png", "c.png"):
+            write(tmp_path / str(label) / name)
+    assert {one.label for one in usable(open_images(str(tmp_path), limit=4))} == {0, 1, 2, 3}
+    assert spread(3, 10) == [0, 1, 2]
+    assert spread(10, 4) == [0, 2, 5, 7]
+    with pytest.raises(ValueError, match="at least 1"):
+        open_images(str(tmp_path), limit=0)
+
+
+def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:
+    for wrong in (str(tmp_path), str(tmp_path / "absent.npy"), str(tmp_path / "absent")):
+        with pytest.raises(DataError):
+            open_images(wrong)
+    np.save(tmp_path / "x.npy", np.zeros((1, 2, 2), dtype=np.uint8))
+    with pytest.raises(DataError, match="CSV"):
+        open_images(str(tmp_path / "x.npy"), labels=tmp_path / "labels.csv")
+
+
+def test_the_digest_sees_pixels_shape_and_type() -> None:
+    def digest(pixels: np.ndarray) -> str:
+        state = hashlib.sha256()
+        Picture(ModelText("x"), pixels).digest_into(state)
+        return state.hexdigest()
+
+    base = np.zeros((4, 6), dtype=np.uint8)
+    changed = base.copy()
+    changed[0, 0] = 1
+    assert len({digest(base), digest(changed), digest(base.reshape(6, 4)), digest(base.astype(np.float32))}) == 4
+    assert digest(base) == digest(base.copy())
