@@ -1,0 +1,202 @@
+"""The report as JSON, for programs. :mod:`auditor.report.schema` is its JSON Schema.
+
+Keys are sorted, bytes are ASCII, and nothing depends on the clock, the machine or the hash seed, so that two reports of
+the same models compare equal. Names keep their exact text, lone surrogates included, and are inert as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from auditor.findings import Finding, NodeRef, Origin, Severity
+from auditor.report import RenderOptions
+from auditor.report.model import InputReport, ModelReport, Problem, Report
+from auditor.report.numbers import json_number
+from auditor.report.verdict import verdict
+from auditor.sampling.result import Head, MisalignedJoin, Site, SourceAxis, Untracked
+from auditor.text import ModelText, exact, inert_json
+
+SCHEMA_VERSION = "1.0"
+
+Json: TypeAlias = dict[str, Any]
+
+
+def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
+    """The report as one JSON document."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "aliasaudit", "version": report.version},
+        "run": {"settings": dict(report.settings)},
+        "models": [_model(model) for model in report.models],
+        "problems": [_problem(problem) for problem in report.problems],
+        "summary": _summary(report),
+    }
+    return inert_json(json.dumps(document, ensure_ascii=True, sort_keys=True, indent=1, allow_nan=False)) + "\n"
+
+
+def _model(model: ModelReport) -> Json:
+    analysis = model.analysis
+    return {
+        "path": model.path,
+        "file_bytes": model.file_bytes,
+        "ir_version": model.ir_version,
+        "opsets": {domain or "ai.onnx": version for domain, version in model.opsets.items()},
+        "producer": exact(model.producer),
+        "inputs": [_input(item) for item in model.inputs],
+        "nodes": analysis.nodes,
+        "tracked_nodes": analysis.tracked_nodes,
+        "subsampling": {
+            "outputs": {exact(head.output): json_number(head.subsampling) for head in analysis.heads},
+            "overall": json_number(analysis.subsampling),
+        },
+        "sites": [_site(site, analysis.sources) for site in analysis.sites],
+        "heads": [_head(head, analysis.sources) for head in analysis.heads],
+        "joins": [_join(join, analysis.sources) for join in analysis.joins],
+        "untracked": [_untracked(place) for place in analysis.untracked],
+        "findings": [_finding(finding) for finding in model.findings],
+    }
+
+
+def _input(item: InputReport) -> Json:
+    dims = item.dims
+    return {
+        "name": exact(item.name),
+        "dims": None if dims is None else [exact(dim) if isinstance(dim, ModelText) else dim for dim in dims],
+        "sizes": list(item.sizes),
+        "assumed_axes": list(item.assumed),
+    }
+
+
+def _node(node: NodeRef) -> Json:
+    return {
+        "node": exact(node.name),
+        "op": exact(node.op),
+        "scope": exact(node.scope),
+        "output": exact(node.output),
+        "origin": _origin(node.origin),
+    }
+
+
+def _origin(origin: Origin | None) -> Json | None:
+    return None if origin is None else {"module": exact(origin.module), "source": exact(origin.source)}
+
+
+def _site(site: Site, sources: Sequence[SourceAxis]) -> Json:
+    alias = site.alias
+    described = _node(site.node)
+    del described["node"]
+    return described | {
+        "name": exact(site.node.name),
+        "kind": site.kind.value,
+        "verdict": verdict(site).value,
+        "input": exact(site.input),
+        "output": exact(site.output),
+        "sources": [None if source is None else _source(sources, source) for source in site.sources],
+        "factor": [json_number(value) for value in site.factor],
+        "cumulative": [json_number(value) for value in site.cumulative],
+        "offset": [json_number(value) for value in site.offset],
+        "receptive_field": [json_number(value) for value in site.receptive_field],
+        "kernel": list(site.kernel),
+        "stride": list(site.stride),
+        "dilation": list(site.dilation),
+        "groups": site.groups,
+        "alias_energy": None if alias is None else json_number(alias.flat),
+        "alias_energy_natural": None if alias is None else json_number(alias.natural),
+        "alias_energy_worst_channel": None if alias is None else json_number(alias.worst_channel),
+        "alias_basis": None if alias is None else alias.basis.value,
+        "antialiased": site.antialiased,
+        "reason": site.reason,
+        "skipped": json_number(site.skipped),
+        "reads_input": site.reads_input,
+        "members": [_node(member) for member in site.members],
+    }
+
+
+def _source(sources: Sequence[SourceAxis], index: int) -> Json:
+    return {"input": exact(sources[index].input), "axis": sources[index].axis}
+
+
+def _head(head: Head, sources: Sequence[SourceAxis]) -> Json:
+    return {
+        "output": exact(head.output),
+        "kind": head.kind.value,
+        "subsampling": json_number(head.subsampling),
+        "period": [
+            _source(sources, source) | {"shift": json_number(period)} for source, period in sorted(head.period.items())
+        ],
+        "grid": [
+            _source(sources, axis.source)
+            | {
+                "size": axis.size,
+                "stride": json_number(axis.stride),
+                "offset": json_number(axis.offset),
+                "receptive_field": json_number(axis.receptive_field),
+                "size_dependent": axis.size_dependent,
+            }
+            for axis in head.lattice
+        ],
+        "cause": None if head.cause is None else _node(head.cause),
+    }
+
+
+def _join(join: MisalignedJoin, sources: Sequence[SourceAxis]) -> Json:
+    return _node(join.node) | {
+        "source": _source(sources, join.source),
+        "delta": json_number(join.delta),
+        "branches": [
+            {"tensor": exact(tensor), "stride": json_number(stride), "offset": json_number(offset)}
+            for tensor, stride, offset in zip(join.branches, join.strides, join.offsets, strict=False)
+        ],
+    }
+
+
+def _untracked(place: Untracked) -> Json:
+    return _node(place.node) | {
+        "tensor": exact(place.tensor),
+        "reason": place.reason,
+        "hidden_nodes": place.hidden_nodes,
+        "hidden_strided": place.hidden_strided,
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    where = {"node": None, "op": None, "scope": None, "output": None, "origin": None}
+    return (_node(finding.node) if finding.node is not None else where) | {
+        "rule": finding.rule,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "advice": finding.advice,
+        "related": [_node(node) for node in finding.related],
+        "numbers": {
+            key: value if isinstance(value, str) else json_number(value) for key, value in finding.numbers.items()
+        },
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _problem(problem: Problem) -> Json:
+    return {
+        "code": problem.code,
+        "kind": problem.kind.value,
+        "message": problem.message,
+        "path": problem.path or None,
+    }
+
+
+def _summary(report: Report) -> Json:
+    sites = [site for model in report.models for site in model.analysis.sites]
+    by_severity = report.by_severity()
+    return {
+        "models": len(report.models),
+        "sites": len(sites),
+        "antialiased_sites": sum(site.antialiased for site in sites),
+        "findings": sum(by_severity.values()),
+        "errors": by_severity[Severity.ERROR],
+        "warnings": by_severity[Severity.WARNING],
+        "notes": by_severity[Severity.NOTE],
+        "rules": {code: count for (code, _), count in report.by_rule().items()},
+        "problems": len(report.problems),
+    }

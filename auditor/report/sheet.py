@@ -1,0 +1,232 @@
+"""What the text report says, before anything is laid out: safe strings in rows and blocks.
+
+This is where model text is opened for people. The layouts (:mod:`plain_text`, :mod:`terminal`) see only what
+:func:`auditor.text.plain` made of it, and must begin every line with words of the tool's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm, prod
+
+from auditor.findings import Finding, NodeRef, Severity
+from auditor.report.model import InputReport, ModelReport, Report
+from auditor.report.numbers import axes_text, count_text, factor_text, percent_text, shape_text
+from auditor.report.verdict import SiteVerdict, verdict
+from auditor.sampling.result import Analysis, Site
+from auditor.text import ModelText, plain
+
+SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "alias energy", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One sampling site. ``cells`` follow :data:`SITE_COLUMNS`; ``reason`` says why the site is passed, or is empty."""
+
+    cells: tuple[str, ...]
+    verdict: SiteVerdict
+    reason: str
+
+    @property
+    def verdict_and_reason(self) -> str:
+        """``anti-aliased: binomial low-pass of 3 taps``."""
+        return f"{self.verdict.value}: {self.reason}" if self.reason else self.verdict.value
+
+
+@dataclass(frozen=True, slots=True)
+class FindingBlock:
+    """One finding. ``where`` is the place in the model, ``facts`` are labelled lines about it: module, source, related.
+
+    ``advice`` is empty where the finding after it gives the same, so that advice stands once for a run of findings.
+    """
+
+    severity: Severity
+    rule: str
+    where: str
+    message: str
+    facts: tuple[tuple[str, str], ...]
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One model: header, what its subsampling means, sites in graph order, findings worst first.
+
+    ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
+    """
+
+    path: str
+    facts: tuple[str, ...]
+    meaning: str
+    sites: tuple[SiteRow, ...]
+    legend: str
+    findings: tuple[FindingBlock, ...]
+
+
+def sheet(model: ModelReport, verbose: bool) -> Sheet:
+    """Put one model's report into words."""
+    return Sheet(
+        path=plain(model.path),
+        facts=tuple(_facts(model)),
+        meaning=meaning(model.analysis),
+        sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
+        legend=_legend(model.analysis.sites),
+        findings=tuple(_blocks(model.findings, verbose)),
+    )
+
+
+def summary(report: Report) -> str:
+    """The last line: what was audited and what came of it."""
+    by_severity = report.by_severity()
+    sites = [site for model in report.models for site in model.analysis.sites]
+    counts = [count_text(count, severity.value) for severity, count in by_severity.items() if count]
+    parts = [f"{count_text(len(report.models), 'model')} audited", ", ".join(counts) or "no findings"]
+    if sites:
+        open_sites = sum(not site.antialiased for site in sites)
+        parts.append(f"{open_sites} of {count_text(len(sites), 'sampling site')} without anti-aliasing")
+    totals = [model.analysis.subsampling for model in report.models]
+    known = [total for total in totals if total is not None]
+    if known:
+        parts.append(f"largest cumulative factor {factor_text(max(known))}")
+    if report.problems:
+        parts.append(f"{count_text(len(report.problems), 'problem')}, the audit is incomplete")
+    return "; ".join(parts)
+
+
+def problems(report: Report) -> list[tuple[str, str, str]]:
+    """Code, path (or nothing) and message of each part of the audit that is missing."""
+    return [(plain(problem.code), plain(problem.path), plain(problem.message, None)) for problem in report.problems]
+
+
+def statistics(report: Report) -> list[tuple[str, str, str]]:
+    """A count per rule, most frequent first, under a heading."""
+    rows = [(str(count), plain(code), plain(name)) for (code, name), count in report.by_rule().items()]
+    return [("count", "rule", "name"), *rows]
+
+
+def meaning(analysis: Analysis) -> str:
+    """One sentence on the largest cumulative factor of a model: what shifts it leaves exact."""
+    total = analysis.subsampling
+    if total is None:
+        return "No subsampling of an input grid was found."
+    if total <= 1:
+        return "The input grid is not subsampled: the cumulative factor is 1."
+    start = f"Cumulative subsampling {factor_text(total)}"
+    exact = _exact_shifts(analysis)
+    if exact is None:
+        return f"{start}."
+    if 0 in exact:
+        return f"{start}: no shift of the input brings the grid back to the same phase."
+    steps, share = axes_text(map(Fraction, exact)), factor_text(Fraction(prod(exact)))
+    return f"{start}: shift-equivariance can be exact only for multiples of {steps} input samples, 1 in {share} shifts."
+
+
+def _exact_shifts(analysis: Analysis) -> tuple[int, ...] | None:
+    """Per axis of the input, the integer shifts that every output's grid follows exactly; 0: none. None: not known."""
+    steps: dict[int, int] = {}
+    for head in analysis.heads:
+        for source, period in head.period.items():
+            # A period p/q in lowest terms is met by integer shifts at the multiples of p.
+            steps[source] = lcm(steps.get(source, 1), 0 if period is None else period.numerator)
+    if not steps:
+        return None
+    first = analysis.sources[min(steps)].input
+    return tuple(step for source, step in sorted(steps.items()) if analysis.sources[source].input == first)
+
+
+def _facts(model: ModelReport) -> Iterable[str]:
+    if "" in model.opsets:
+        yield f"opset {model.opsets['']}"
+    if model.producer:
+        yield f"from {plain(model.producer, 60)}"
+    spatial = {model.analysis.sources[index].input for index in model.analysis.spatial}
+    shown = [item for item in model.inputs if item.name in spatial] or list(model.inputs)
+    for item in shown[:4]:
+        yield f"input {_input(item)}"
+    if len(shown) > 4:
+        yield f"and {len(shown) - 4} more inputs"
+
+
+def _input(item: InputReport) -> str:
+    if item.dims is None:
+        return f"{plain(item.name, 60)} of unknown shape"
+    dims = [_dim(dim, size) for dim, size in zip(item.dims, item.sizes, strict=True)]
+    shape = f"{plain(item.name, 60)} {'x'.join(dims)}"
+    if not item.assumed:
+        return shape
+    assumed = "x".join(str(item.sizes[axis]) for axis in item.assumed)
+    return f"{shape} ({assumed} assumed, see --input-shape)"
+
+
+def _dim(declared: int | ModelText | None, size: int | None) -> str:
+    if size is not None:
+        return str(size)
+    return plain(declared, 30) if isinstance(declared, ModelText) else "?" if declared is None else str(declared)
+
+
+def _legend(sites: Sequence[Site]) -> str:
+    energies = [site.alias for site in sites if site.alias is not None]
+    if not energies:
+        return ""
+    legend = "alias energy: share of the signal power above the new Nyquist limit, which folds; for a white input"
+    natural = any(alias.natural is not None for alias in energies)
+    return f"{legend} (for natural images)" if natural else legend
+
+
+def _site_row(index: int, site: Site) -> SiteRow:
+    given = verdict(site)
+    alias = site.alias
+    energy = percent_text(alias.flat) if alias is not None else ""
+    if alias is not None and alias.natural is not None:
+        energy += f" ({percent_text(alias.natural)})"
+    cells = (
+        str(index),
+        _name(site.node),
+        plain(site.node.op, 40),
+        "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride))))),
+        axes_text(site.factor),
+        axes_text(site.cumulative),
+        energy,
+        given.value,
+    )
+    return SiteRow(tuple(cell or "-" for cell in cells), given, plain(site.reason))
+
+
+def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock]:
+    for index, finding in enumerate(findings):
+        following = findings[index + 1] if index + 1 < len(findings) else None
+        repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
+        yield FindingBlock(
+            severity=finding.severity,
+            rule=f"{plain(finding.rule)} {plain(finding.name)}",
+            where=_place(finding.node) if finding.node is not None else "",
+            message=plain(finding.message, None),
+            facts=tuple(_finding_facts(finding, verbose)),
+            advice="" if repeated else plain(finding.advice, None),
+        )
+
+
+def _finding_facts(finding: Finding, verbose: bool) -> Iterable[tuple[str, str]]:
+    origin = finding.node.origin if finding.node is not None else None
+    if origin is not None and origin.module:
+        yield "module", plain(origin.module)
+    if origin is not None and origin.source:
+        yield "source", plain(origin.source)
+    if verbose:
+        for node in finding.related:
+            yield "with", _place(node)
+        for key, value in sorted(finding.numbers.items()):
+            yield plain(key), plain(str(value))
+        if finding.fingerprint:
+            yield "fingerprint", plain(finding.fingerprint)
+
+
+def _place(node: NodeRef) -> str:
+    return f"{_name(node)} ({plain(node.op, 60)})"
+
+
+def _name(node: NodeRef) -> str:
+    """A node without a name is found by what it computes."""
+    return plain(node.name) if node.name else f"-> {plain(node.output)}"
