@@ -18,13 +18,13 @@ def cut(canvases: Array, places: Array, size: tuple[int, int], channels_last: bo
     """Cut windows on the host.
 
     Args:
-        canvases: (canvas, C, H, W), or (canvas, H, W, C) with ``channels_last``.
+        canvases: (canvas, C, H, W), or with ``channels_last`` (canvas, H, W, C) or (canvas, H, W).
         places: (K, 3) integers: canvas, top row, left column.
         size: height and width of a window.
         channels_last: the position of the channel axis.
 
     Returns:
-        (K, C, h, w) or (K, h, w, C), C-ordered, of the canvases' type.
+        (K, C, h, w), (K, h, w, C) or (K, h, w), C-ordered, of the canvases' type.
     """
     rows, columns = (1, 2) if channels_last else (2, 3)
     high, wide = canvases.shape[rows], canvases.shape[columns]
@@ -52,11 +52,12 @@ def cutting_graph(dtype: int, shape: tuple[int, ...], size: tuple[int, int], cha
     """
     from onnx import TensorProto, helper
 
-    rows, columns, channels = (1, 2, 3) if channels_last else (2, 3, 1)
-    high, wide, depth = shape[rows], shape[columns], shape[channels]
-    flat = [-1, depth] if channels_last else [depth, -1]
+    rows, columns = (1, 2) if channels_last else (2, 3)
+    high, wide = shape[rows], shape[columns]
+    channels = list(shape[3:]) if channels_last else [shape[1]]
+    flat = [-1, *channels] if channels_last else [*channels, -1]
     stored = ["canvases"] if channels_last else ["by_channel"]
-    out_shape = [-1, *size, depth] if channels_last else [-1, depth, *size]
+    out_shape = [-1, *size, *channels] if channels_last else [-1, *channels, *size]
     constants = {
         "row": np.arange(size[0]).reshape(1, -1, 1),
         "column": np.arange(size[1]).reshape(1, 1, -1),

@@ -10,6 +10,17 @@ from onnx import TensorProto
 from auditor.verify.worker.windows import argmax_graph, cut, cutting_graph
 
 
+def test_pictures_without_a_channel_axis_are_cut_alike() -> None:
+    canvases = np.random.default_rng(0).normal(size=(2, 6, 7)).astype(np.float32)
+    places = np.array([(0, 1, 2), (1, -1, 5)])
+    windows = cut(canvases, places, (4, 3), True)
+    with_axis = cut(canvases[..., None], places, (4, 3), True)
+    np.testing.assert_array_equal(windows, with_axis[..., 0])
+    graph = cutting_graph(TensorProto.FLOAT, canvases.shape, (4, 3), True)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(None, {"canvases": canvases, "places": places})[0], windows)
+
+
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 def test_the_device_graph_cuts_what_numpy_cuts_and_both_wrap_around(data: st.DataObject) -> None:
