@@ -1,0 +1,181 @@
+"""How far a classifier's answer moves when its input is shifted.
+
+Arrays: ``probabilities`` (W, C) of the windows of one image (see :class:`auditor.verify.shifts.Plan`), W windows by C
+classes. Ties of the largest probability go to the lowest class index, everywhere alike.
+
+* consistency: share of random pairs with equal top-1 class. Zhang, ICML 2019.
+* P(top-1 change), MAC (mean absolute change of the probability of the reference's top-1 class), jaggedness: Azulay and
+  Weiss, JMLR 2019 and arXiv 1805.12177v1 (jaggedness: flips of "is the class among the five likeliest" along a path).
+* worst case over all shifts of a radius: Engstrom et al., ICML 2019.
+* stability, agree and be right: Saha and Gokhale (TIPS), WACV 2025. Fidelity: agreement with a reference model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from auditor.verify.shifts import Pairs, Plan
+
+_SUM_TOLERANCE = 1e-2  # half-precision softmax over 1000 classes sums to 1 within this
+
+
+class OutputScale(Enum):
+    """What the numbers of a classifier's output are."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+    INDEPENDENT = "independent"  # one probability per class that need not sum to one (sigmoid)
+
+
+def finite_rows(outputs: AnyArray) -> BoolArray:
+    """(W,) whether every number of a window's output is finite; an argmax over NaN would look like a perfect answer."""
+    return np.asarray(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
+
+
+def output_scale(outputs: AnyArray) -> OutputScale:
+    """What the outputs (W, C) are, from the numbers: in 0..1 and summing to one, in 0..1, or anything."""
+    values = np.asarray(outputs, dtype=np.float64)
+    if values.size == 0 or values.min() < -1e-6 or values.max() > 1 + 1e-3:
+        return OutputScale.LOGITS
+    sums = values.sum(axis=-1)
+    return OutputScale.PROBABILITIES if np.abs(sums - 1).max() <= _SUM_TOLERANCE else OutputScale.INDEPENDENT
+
+
+def probabilities(outputs: AnyArray, scale: OutputScale) -> FloatArray:
+    """Probabilities (W, C) of outputs (W, C). One output (W, 1) is read as the second of two classes: (W, 2).
+
+    Raises ValueError for outputs that are not finite.
+    """
+    values = np.asarray(outputs, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("the output holds values that are not finite")
+    if values.shape[-1] == 1:
+        second = 1 / (1 + np.exp(-np.clip(values, -700, 700))) if scale is OutputScale.LOGITS else values
+        return np.concatenate([1 - second, second], axis=-1)
+    if scale is not OutputScale.LOGITS:
+        return values
+    shifted = np.exp(values - values.max(axis=-1, keepdims=True))
+    softmax: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return softmax
+
+
+def top1(scores: FloatArray) -> IntArray:
+    """(W,) the likeliest class."""
+    return np.asarray(np.argmax(scores, axis=-1), dtype=np.int64)
+
+
+def agreement(scores: FloatArray, pairs: Pairs) -> BoolArray:
+    """(P,) whether both windows of a pair have the same top-1 class."""
+    best = top1(scores)
+    return np.asarray(best[pairs.reference] == best[pairs.moved])
+
+
+def score_change(scores: FloatArray, pairs: Pairs) -> FloatArray:
+    """(P,) absolute change of the probability of the reference window's top-1 class."""
+    best = top1(scores)[pairs.reference]
+    return np.abs(scores[pairs.reference, best] - scores[pairs.moved, best])
+
+
+def jaggedness(scores: FloatArray, path: IntArray, target: int | None = None, k: int = 5) -> float:
+    """Share of the steps of a path at which the decision "``target`` is among the ``k`` likeliest" flips.
+
+    Without a target the path's first top-1 class is taken. NaN for a path of fewer than two windows. Published counts
+    are this share times the number of steps.
+    """
+    if len(path) < 2:
+        return float("nan")
+    along = scores[path]
+    wanted = int(top1(along[:1])[0]) if target is None else target
+    ahead = along > along[:, [wanted]]
+    tied = (along == along[:, [wanted]]) & (np.arange(along.shape[1]) < wanted)
+    decision = (ahead | tied).sum(axis=1) < k
+    return float(np.mean(decision[1:] != decision[:-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The worst of all shifts of a radius: is any class different, and where is the reference's score lowest.
+
+    ``robust`` says that the labelled class wins at every shift, the unshifted input included (None without a label).
+    """
+
+    flipped: bool
+    change: float
+    shift: tuple[float, float]
+    score: float
+    robust: bool | None
+
+
+def worst_case(scores: FloatArray, exhaustive: Pairs, label: int | None = None) -> WorstCase | None:
+    """The worst shift of one image, or None where no exhaustive square was run."""
+    if not len(exhaustive):
+        return None
+    best = top1(scores)
+    reference = exhaustive.reference[0]
+    along = scores[exhaustive.moved, best[reference]]
+    lowest = int(np.argmin(along))
+    shift = exhaustive.shift[lowest]
+    return WorstCase(
+        flipped=bool((best[exhaustive.moved] != best[reference]).any()),
+        change=float(score_change(scores, exhaustive).max()),
+        shift=(float(shift[0]), float(shift[1])),
+        score=float(along[lowest]),
+        robust=None if label is None else bool((best[exhaustive.moved] == label).all() and best[reference] == label),
+    )
+
+
+def measure_image(
+    scores: FloatArray, plan: Plan, label: int | None = None, reference: FloatArray | None = None
+) -> dict[str, float]:
+    """Every measure of one image by its name in :data:`auditor.verify.measures.MEASURES`; what was not made is absent.
+
+    ``reference`` are the probabilities of a reference model on the same windows (W, C).
+    """
+    best = top1(scores)
+    values: dict[str, float] = {}
+    if len(plan.pairs):
+        agree = agreement(scores, plan.pairs)
+        values["consistency"] = float(agree.mean())
+        values["mac"] = float(score_change(scores, plan.pairs).mean())
+        if label is not None:
+            values["stability"] = float((agree & (best[plan.pairs.reference] == label)).mean())
+    if len(plan.neighbours):
+        values["top1-change"] = float(1 - agreement(scores, plan.neighbours).mean())
+        values["mac-1px"] = float(score_change(scores, plan.neighbours).mean())
+    if len(plan.path) > 1:
+        values["jaggedness"] = jaggedness(scores, plan.path, label)
+    worst = worst_case(scores, plan.exhaustive, label)
+    if worst is not None:
+        values["worst-case"] = float(worst.flipped)
+        values["worst-change"] = worst.change
+        if worst.robust is not None:
+            values["robust-accuracy"] = float(worst.robust)
+    if label is not None:
+        values["accuracy"] = float(best[0] == label)
+    if reference is not None:
+        values["fidelity"] = float(np.mean(best == top1(reference)))
+    return values
+
+
+def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """(class, number of images), most frequent first, then by class."""
+    return tuple(sorted(Counter(classes).items(), key=lambda item: (-item[1], item[0])))
+
+
+def top_share(counts: tuple[tuple[int, int], ...]) -> float:
+    """Share of the images that got the most frequent class; near 1 means wrong preprocessing (AA405)."""
+    total = sum(count for _, count in counts)
+    return counts[0][1] / total if total else float("nan")
+
+
+def prediction_entropy(counts: tuple[tuple[int, int], ...]) -> float:
+    """Entropy of the predicted classes in bits: 0 if all images got one class, log2(n) if all got different ones."""
+    shares = np.array([count for _, count in counts], dtype=np.float64)
+    shares /= shares.sum()
+    return float(-(shares * np.log2(shares)).sum())

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from auditor.verify.alignment import Grid, pixel_grid
+from auditor.verify.measures.dense import (
+    class_agreement,
+    equivariance_error,
+    overlap_cosine,
+    psnr,
+    relative_error,
+)
+from auditor.verify.shifts import Pairs, Plan, Range, ShiftSettings, plan_shifts
+
+SCENE = np.random.default_rng(0).normal(size=(4, 20, 20))
+
+
+def plan(exhaustive: int = 2) -> Plan:
+    return plan_shifts(0, Range(8, 8), ShiftSettings(radius=8, distances=(), exhaustive=exhaustive))
+
+
+def windows(chosen: Plan) -> np.ndarray:
+    return np.stack([SCENE[:, one.y : one.y + 12, one.x : one.x + 12] for one in chosen.windows])
+
+
+def test_a_pointwise_output_is_perfectly_equivariant() -> None:
+    chosen = plan()
+    outputs = np.tanh(windows(chosen))
+    grid = pixel_grid((12, 12))
+    for pairs in (chosen.pairs, chosen.exhaustive):
+        np.testing.assert_array_equal(class_agreement(outputs, pairs, grid), 1.0)
+        np.testing.assert_array_equal(equivariance_error(outputs, pairs, grid), 0.0)
+        np.testing.assert_allclose(overlap_cosine(outputs, pairs, grid), 1.0)
+        assert np.isinf(psnr(outputs, pairs, grid, 2.0)).all()
+
+
+def test_massc_is_the_share_of_equal_pixels_of_the_overlap() -> None:
+    chosen = plan()
+    labels = np.random.default_rng(1).integers(0, 3, (len(chosen.windows), 12, 12))
+    got = class_agreement(labels[:, None], chosen.exhaustive, pixel_grid((12, 12)))
+    for index, (dy, dx) in enumerate(chosen.exhaustive.shift.astype(int)):
+        a, b = labels[chosen.exhaustive.reference[index]], labels[chosen.exhaustive.moved[index]]
+        equal = [
+            a[y, x] == b[y - dy, x - dx] for y in range(12) for x in range(12) if 0 <= y - dy < 12 and 0 <= x - dx < 12
+        ]
+        assert got[index] == pytest.approx(np.mean(equal))
+
+
+def test_class_maps_and_scores_of_the_same_classes_agree_alike() -> None:
+    chosen = plan()
+    outputs = windows(chosen) + np.random.default_rng(2).normal(0, 0.5, (len(chosen.windows), 4, 12, 12))
+    grid = pixel_grid((12, 12))
+    maps = outputs.argmax(axis=1)[:, None]
+    np.testing.assert_allclose(class_agreement(outputs, chosen.pairs, grid), class_agreement(maps, chosen.pairs, grid))
+
+
+def test_a_subsampled_output_is_equivariant_at_multiples_of_its_stride_only() -> None:
+    chosen = plan(exhaustive=4)
+    outputs = windows(chosen)[:, :, ::2, ::2]
+    error = equivariance_error(outputs, chosen.exhaustive, Grid((2.0, 2.0), (0.0, 0.0), (12, 12)))
+    exact = (chosen.exhaustive.shift % 2 == 0).all(axis=1)
+    assert error[exact].max() < 1e-12
+    assert error[~exact].min() > 0.1
+
+
+def test_the_relative_error_is_symmetric_and_scaled() -> None:
+    draw = np.random.default_rng(0)
+    left, right = draw.normal(size=4000), draw.normal(size=4000)
+    assert relative_error(left, right) == relative_error(right, left)
+    assert relative_error(left, right) == pytest.approx(np.sqrt(2), abs=0.05)
+    assert relative_error(left, -left) == pytest.approx(2)
+    assert relative_error(left * 0, right * 0) == 0
+
+
+def test_psnr_is_in_decibels_of_the_peak() -> None:
+    outputs = np.zeros((2, 1, 4, 4))
+    outputs[1] = 0.1
+    pairs = Pairs(np.array([0]), np.array([1]), np.zeros((1, 2)))
+    assert psnr(outputs, pairs, pixel_grid((4, 4)), 1.0)[0] == pytest.approx(20)
