@@ -1,0 +1,371 @@
+"""Alias energy: the share of a filter's output power that a subsampling folds into the frequencies it keeps.
+
+A site samples ``y = w * x`` on every s-th position per axis (``w``: kernel, ``x``: input with power spectrum S). The
+power of ``y`` inside of the new Nyquist box, ``|omega_a| <= pi / s_a`` on every axis, survives; the rest is folded:
+
+    alias = 1 - (integral over the box of |W|^2 S) / (integral over all frequencies of |W|^2 S)
+
+Both integrals are quadratic forms of the kernel, ``sum_jk w_j w_k T[j - k]``, with a table ``T`` over lags. For a flat
+spectrum they need no frequency grid: the whole integral is the energy of ``w``, and the one over the box has
+``T[tau] = prod_a q_a(tau_a)`` with ``q_s(tau) = sin(pi tau / s) / (pi tau)`` and ``q_s(0) = 1 / s``, the inverse
+transform of an ideal low-pass. An input that was filtered before is given by its autocorrelation, which is convolved
+into ``T``. All of this is exact to rounding (float64), whatever the kernel.
+
+All powers are of the fluctuation about the mean. A share is None where it is not defined or not affordable: no power,
+weights that are not finite, sizes that do not fit together or are past the limits below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table: TypeAlias = NDArray[np.float64]
+
+MAX_LAGS = 1 << 18
+"""The most lags that an autocorrelation or a table may have, about 2 MB; larger ones are not known (None)."""
+
+MAX_WEIGHTS = 1 << 22
+"""The most weights that are read of one kernel: of a larger one, every n-th output channel stands for all."""
+
+LOWEST_FREQUENCY = 2 * math.pi / 224
+"""The lowest frequency of a natural image of 224 pixels, in radians per pixel."""
+
+_BLOCK = 1 << 18
+_LONGEST_LAG = {1: 4096, 2: 128, 3: 20}  # per number of axes: what the quadrature of `natural` can afford
+_MOST_TAPS = 2048  # of one output of a resize
+_NEGLIGIBLE = 1e-6  # of the strongest channel's power: channels below this are pruned or dead
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Autocorrelation:
+    """The autocorrelation of a random field: ``lags`` is float64 ``(2 L_1 + 1, ..., 2 L_d + 1)``, lag 0 in its centre.
+
+    It is zero past its last lag, and symmetric about lag 0. The scale is free; shares do not depend on it.
+    """
+
+    lags: Table
+
+
+@dataclass(frozen=True, slots=True)
+class AliasShare:
+    """Shares of power that fold, 0 to 1: ``total`` over all output channels, ``worst`` of any one of them.
+
+    ``channels`` of ``out_of`` output channels were examined: all of them, up to MAX_WEIGHTS weights.
+    """
+
+    total: float
+    worst: float
+    channels: int
+    out_of: int
+
+
+def white(d: int) -> Autocorrelation:
+    """White noise on ``d`` axes: a flat spectrum."""
+    return Autocorrelation(np.ones((1,) * d))
+
+
+def of_kernel(kernel: NDArray[Any], dilation: Sequence[int]) -> Autocorrelation | None:
+    """White noise after one filter: ``kernel`` ``(K_1, ..., K_d)``, ``dilation`` the distance of its taps per axis."""
+    extents = _extents(kernel.shape, dilation)
+    if extents is None or not kernel.size:
+        return None
+    spread = np.zeros(extents)
+    spread[tuple(slice(None, None, step) for step in dilation)] = kernel
+    size = [2 * extent - 1 for extent in extents]
+    axes = tuple(range(kernel.ndim))
+    transform = np.fft.rfftn(spread, size, axes)
+    lags = np.fft.fftshift(np.fft.irfftn(np.abs(transform) ** 2, size, axes))
+    return Autocorrelation(lags) if np.isfinite(lags).all() else None
+
+
+def of_average_pool(kernel: Sequence[int], dilation: Sequence[int] | None = None) -> Autocorrelation | None:
+    """White noise after an average pool with a window of ``kernel`` positions per axis."""
+    extents = _extents(kernel, dilation or (1,) * len(kernel))
+    return None if extents is None else of_kernel(np.ones(tuple(kernel)), dilation or (1,) * len(kernel))
+
+
+def of_max_pool(kernel: Sequence[int], dilation: Sequence[int] | None = None) -> Autocorrelation | None:
+    """White uniform noise after a max pool with a window of ``kernel`` positions per axis.
+
+    Two windows of n positions that share m of them have maxima M and M' with ``P(M <= x, M' <= y) = (xy)^(n-m)
+    min(x, y)^m`` on the unit square, so by Hoeffding's formula
+    ``Cov(M, M') = 2 / ((n + 1)(2n - m + 2)) - 1 / (n + 1)^2 = m / ((n + 1)^2 (2n - m + 2))``.
+    """
+    spacing = dilation or (1,) * len(kernel)
+    extents = _extents(kernel, spacing)
+    if extents is None:
+        return None
+    shared: Table = np.ones((1,) * len(kernel))
+    for axis, (taps, step, extent) in enumerate(zip(kernel, spacing, extents, strict=True)):
+        overlap = np.zeros(2 * extent - 1)
+        overlap[::step] = taps - np.abs(np.arange(1 - taps, taps))
+        shared = shared * _lift(overlap, axis, len(kernel))
+    n = float(math.prod(kernel))
+    return Autocorrelation(shared / ((n + 1) ** 2 * (2 * n - shared + 2)))
+
+
+def then(first: Autocorrelation, second: Autocorrelation) -> Autocorrelation | None:
+    """What remains of noise that passes the linear filter of ``second`` after it has become ``first``."""
+    if first.lags.ndim != second.lags.ndim:
+        return None
+    size = [a + b - 1 for a, b in zip(first.lags.shape, second.lags.shape, strict=True)]
+    if math.prod(size) > MAX_LAGS:
+        return None
+    axes = tuple(range(len(size)))
+    product = np.fft.rfftn(first.lags, size, axes) * np.fft.rfftn(second.lags, size, axes)
+    return Autocorrelation(np.fft.irfftn(product, size, axes))
+
+
+def folded_share(field: Autocorrelation, stride: Sequence[float]) -> float | None:
+    """The share of the field's power that folds when it is sampled at every ``stride`` positions per axis."""
+    if field.lags.ndim != len(stride):
+        return None
+    centre = [size // 2 for size in field.lags.shape]
+    inside = field.lags
+    for axis, (half, step) in enumerate(zip(centre, stride, strict=True)):
+        inside = inside * _lift(_low_pass(np.arange(-half, half + 1), step), axis, len(stride))
+    return _share(float(inside.sum()), float(field.lags[tuple(centre)]))
+
+
+def decimation(stride: Sequence[float]) -> float:
+    """The alias energy of sampling white noise without any filter."""
+    return 1 - 1 / math.prod(max(float(step), 1.0) for step in stride)
+
+
+def alias_energy(
+    kernel: NDArray[Any], stride: Sequence[int], dilation: Sequence[int], field: Autocorrelation | None = None
+) -> AliasShare | None:
+    """The alias energy of a strided convolution from its weights, exact to rounding.
+
+    ``kernel`` is ``(O, I, K_1, ..., K_d)`` as in ONNX Conv (I: input channels per group), any numeric type; ``stride``
+    and ``dilation`` are per axis. The input channels are independent noise with the autocorrelation ``field``, white
+    where it is None.
+    """
+    shape = kernel.shape[2:]
+    total = (white(len(stride)) if field is None else field).lags
+    if not _fits(shape, stride, dilation, total.shape):
+        return None
+    offsets = [step * np.arange(1 - taps, taps) for taps, step in zip(shape, dilation, strict=True)]
+    halves = [size // 2 for size in total.shape]
+    inside = total
+    for axis, (offset, half, step) in enumerate(zip(offsets, halves, stride, strict=True)):
+        band = _low_pass(offset[:, None] - np.arange(-half, half + 1), step)
+        inside = np.moveaxis(np.tensordot(band, inside, (1, axis)), 0, axis)
+    for axis, (offset, half) in enumerate(zip(offsets, halves, strict=True)):
+        # Past its last lag the autocorrelation is zero: those lags take an entry that is appended for them.
+        padded = np.concatenate([total, np.zeros_like(np.take(total, [0], axis))], axis)
+        total = np.take(padded, np.where(np.abs(offset) <= half, offset + half, 2 * half + 1), axis)
+    return _shares(kernel, inside, total)
+
+
+def natural(
+    kernel: NDArray[Any], stride: Sequence[int], dilation: Sequence[int], lowest: float = LOWEST_FREQUENCY
+) -> AliasShare | None:
+    """As :func:`alias_energy`, for a natural image as input: an isotropic power spectrum ``1 / |omega|^2``.
+
+    Frequencies below ``lowest`` (radians per pixel) are left out, the mean with them; where the new Nyquist frequency
+    is lower still, everything folds. The tables are integrated by Gauss-Legendre quadrature in pyramid coordinates, to
+    an absolute error of a share below 1e-6. None past 3 axes, 2048 taps or a long dilation.
+    """
+    shape = kernel.shape[2:]
+    if not _fits(shape, stride, dilation, (1,) * len(stride)) or not 0 < lowest < math.pi:
+        return None
+    lags = [step * np.arange(taps) for taps, step in zip(shape, dilation, strict=True)]
+    if max(int(offset[-1]) for offset in lags) > _LONGEST_LAG.get(len(shape), 0) or math.prod(shape) > 2048:
+        return None
+    inside = _natural_table(lags, [math.pi / step for step in stride], lowest)
+    total = _natural_table(lags, [math.pi] * len(stride), lowest)
+    return _shares(kernel, inside, total)
+
+
+def alias_of_taps(
+    per_axis: Sequence[Sequence[tuple[Sequence[int], Sequence[float]]]], scale: Sequence[float]
+) -> float | None:
+    """The alias energy of a separable resize, for white noise as input.
+
+    ``per_axis`` lists for every axis the taps of several outputs, ``(positions, weights)`` each: outputs fall on
+    different phases of the input grid, and their powers are averaged. ``scale`` is the distance of outputs in inputs
+    per axis (2 for halving); an axis that is not made coarser (1 or less) folds nothing.
+    """
+    kept = 1.0
+    if len(per_axis) != len(scale):
+        return None
+    for outputs, step in zip(per_axis, scale, strict=True):
+        inside = total = 0.0
+        for positions, weights in outputs:
+            if len(positions) != len(weights) or len(weights) > _MOST_TAPS:
+                return None
+            place, weight = np.asarray(positions, np.float64), np.asarray(weights, np.float64)
+            distance = place[:, None] - place
+            inside += float(weight @ _low_pass(distance, step) @ weight)
+            # Taps may name one position twice, where a border is repeated.
+            total += float(weight @ (distance == 0) @ weight)
+        share = _share(inside, total)
+        if share is None:
+            return None
+        kept *= 1 - share
+    return 1 - kept
+
+
+def _extents(kernel: Sequence[int], dilation: Sequence[int]) -> list[int] | None:
+    """The width of a dilated kernel per axis, None where it makes no sense or its lags would be too many."""
+    if len(kernel) != len(dilation) or min((*kernel, *dilation), default=0) < 1:
+        return None
+    extents = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
+    return extents if math.prod(2 * extent - 1 for extent in extents) <= MAX_LAGS else None
+
+
+def _fits(shape: Sequence[int], stride: Sequence[int], dilation: Sequence[int], lags: Sequence[int]) -> bool:
+    """Whether a strided convolution of a field with so many ``lags`` is well formed, and its tables small enough."""
+    if not len(shape) == len(stride) == len(dilation) == len(lags) or min((*shape, *stride, *dilation), default=0) < 1:
+        return False
+    if max(dilation) > MAX_LAGS:
+        return False
+    pairs = [(2 * taps - 1, size) for taps, size in zip(shape, lags, strict=True)]
+    return math.prod(map(max, pairs)) <= MAX_LAGS and max(map(math.prod, pairs)) <= MAX_WEIGHTS
+
+
+def _lift(values: Table, axis: int, rank: int) -> Table:
+    """A vector as an array of ``rank`` axes, along ``axis``."""
+    return values.reshape([-1 if a == axis else 1 for a in range(rank)])
+
+
+def _low_pass(lag: NDArray[Any], stride: float) -> Table:
+    """The ideal low-pass ``sin(pi lag / s) / (pi lag)``; upsampling (s < 1) keeps every frequency."""
+    step = max(float(stride), 1.0)
+    return np.asarray(np.sinc(lag / step) / step, np.float64)
+
+
+def _share(inside: float, total: float) -> float | None:
+    """The share of ``total`` that is not ``inside``; rounding may carry it past 0 or 1."""
+    if not (0 < total < math.inf and math.isfinite(inside)):
+        return None
+    return min(max(1 - inside / total, 0.0), 1.0)
+
+
+def _shares(kernel: NDArray[Any], inside: Table, total: Table) -> AliasShare | None:
+    """The shares of the quadratic forms of two tables over lags ``(2 K_1 - 1, ..., 2 K_d - 1)``."""
+    if not 0 < math.prod(kernel.shape[1:]) <= MAX_WEIGHTS or not kernel.shape[0]:
+        return None
+    # Weights that are not finite need no check of their own: neither is the power that they make.
+    with np.errstate(all="ignore"):
+        inner, outer = np.concatenate([_powers(block, (inside, total)) for block in _blocks(kernel)], axis=1)
+        share = _share(float(inner.sum()), float(outer.sum()))
+    if share is None:
+        return None
+    alive = outer > _NEGLIGIBLE * outer.max()
+    worst = float(np.max(1 - inner[alive] / outer[alive]))
+    return AliasShare(share, min(max(worst, 0.0), 1.0), inner.size, kernel.shape[0])
+
+
+def _blocks(kernel: NDArray[Any]) -> Iterator[Table]:
+    """The output channels that are examined, some at a time, in float64."""
+    sampled = kernel[:: -(-kernel.size // MAX_WEIGHTS)]
+    step = max(_BLOCK // math.prod(kernel.shape[1:]), 1)
+    for start in range(0, len(sampled), step):
+        yield np.asarray(sampled[start : start + step], np.float64)
+
+
+def _powers(block: Table, tables: Sequence[Table]) -> Table:
+    """``sum_i sum_jk w_oij w_oik T[j - k]`` for each table and output channel: float64 ``(tables, O)``."""
+    shape = block.shape[2:]
+    taps = math.prod(shape)
+    if taps <= min(block.shape[1], 64):
+        flat = block.reshape(*block.shape[:2], taps)
+        products = np.matmul(flat.transpose(0, 2, 1), flat).reshape(len(block), -1)
+        return np.stack([products @ _toeplitz(table, shape) for table in tables])
+    # Many taps: autocorrelations are products in the frequency domain, on a grid that is wide enough not to wrap.
+    size = [2 * extent for extent in shape]
+    axes = tuple(range(2, block.ndim))
+    responses = np.stack([_response(table, size).ravel() for table in tables])
+    powers = np.zeros((len(tables), len(block)))
+    inputs = max(_BLOCK // (len(block) * math.prod(size)), 1)
+    for start in range(0, block.shape[1], inputs):
+        transform = np.fft.rfftn(block[:, start : start + inputs], size, axes)
+        powers += responses @ (np.abs(transform) ** 2).sum(axis=1).reshape(len(block), -1).T
+    return powers
+
+
+def _toeplitz(table: Table, shape: Sequence[int]) -> Table:
+    """``T[j - k]`` for all pairs of taps of a kernel, flattened."""
+    places = np.indices(shape).reshape(len(shape), -1)
+    lags = places[:, :, None] - places[:, None, :] + np.array(shape)[:, None, None] - 1
+    return np.asarray(table[tuple(lags)].ravel(), np.float64)
+
+
+def _response(table: Table, size: Sequence[int]) -> Table:
+    """The weight of each bin of a real transform on a grid of ``size`` that makes its power the table's form."""
+    wide = np.zeros(size)
+    wide[tuple(slice(0, lags) for lags in table.shape)] = table
+    centred = np.roll(wide, [-(lags // 2) for lags in table.shape], tuple(range(table.ndim)))
+    response: Table = np.fft.rfftn(centred).real / math.prod(size)
+    # A real transform stores half of the last axis; all but its first and last bin stand for two.
+    response[..., 1:-1] *= 2
+    return response
+
+
+def _natural_table(lags: Sequence[NDArray[Any]], limits: Sequence[float], lowest: float) -> Table:
+    """The integral of ``cos(omega . tau) / |omega|^2`` over the box ``|omega_a| <= limits_a`` outside of ``lowest``.
+
+    ``lags`` are the non-negative lags per axis; the table has both signs. One orthant of the box is split into pyramids
+    with their tips in the origin, one for each face: there ``omega = rho v`` with v on the face, and in ``log rho`` the
+    spectrum has neither a peak nor a corner. By symmetry the cosine becomes a product over the axes.
+    """
+    d = len(limits)
+    table = np.zeros([len(offset) for offset in lags])
+    phases = [float(limit * offset[-1]) for limit, offset in zip(limits, lags, strict=True)]
+    deepest = max(math.log(math.hypot(*limits) / lowest), 0.0)
+    node, node_weight = _radial(sum(phases), deepest)
+    for base in range(d):
+        face = [np.ones(1) if axis == base else _gauss(phases[axis])[0] for axis in range(d)]
+        weights = [np.ones(1) if axis == base else _gauss(phases[axis])[1] for axis in range(d)]
+        v = [limit * part.ravel() for limit, part in zip(limits, np.meshgrid(*face, indexing="ij"), strict=True)]
+        area = math.prod(limits) * np.prod(np.meshgrid(*weights, indexing="ij"), axis=0).ravel()
+        square = sum(part**2 for part in v)
+        depth = np.maximum(np.log(np.sqrt(square) / lowest), 0.0)
+        rho = np.exp(-depth * node[:, None])
+        # d omega = rho^(d - 1) d rho d v and d rho = rho d(log rho); the spectrum is 1 / (rho |v|)^2.
+        amount = (rho ** float(d - 2) * (area * depth / square) * node_weight[:, None]).ravel()
+        table += _cosine_sum(amount, [(rho * part).ravel() for part in v], lags)
+    return table[np.ix_(*(np.abs(np.arange(1 - len(offset), len(offset))) for offset in lags))]
+
+
+def _cosine_sum(amount: Table, omega: Sequence[Table], lags: Sequence[NDArray[Any]]) -> Table:
+    """``sum_n amount_n prod_a cos(omega_an tau_a)`` for all combinations of lags."""
+    shape = [len(offset) for offset in lags]
+    result = np.zeros((math.prod(shape[:-1]), shape[-1]))
+    step = max(_BLOCK // math.prod(shape[:-1]), 1)
+    for start in range(0, len(amount), step):
+        part = slice(start, start + step)
+        waves = [np.cos(np.outer(phase[part], offset)) for phase, offset in zip(omega, lags, strict=True)]
+        product = amount[part, None]
+        for wave in waves[:-1]:
+            product = (product[:, :, None] * wave[:, None, :]).reshape(len(wave), -1)
+        result += product.T @ waves[-1]
+    return result.reshape(shape)
+
+
+def _gauss(phase: float) -> tuple[Table, Table]:
+    """Nodes and weights on (0, 1) that integrate a cosine of ``phase`` radians."""
+    node, weight = np.polynomial.legendre.leggauss(12 + int(phase / 2))
+    return (node + 1) / 2, weight / 2
+
+
+def _radial(phase: float, depth: float) -> tuple[Table, Table]:
+    """Nodes and weights on (0, 1) for ``log(1 / rho) / depth``, with a cosine of ``phase`` radians over ``rho``.
+
+    Panels of 16 nodes each span at most 12 radians, and at most a factor of 3 in rho.
+    """
+    edges = [1.0]
+    while edges[-1] > math.exp(-depth):
+        edges.append(max(edges[-1] - 12 / max(phase, 12.0), edges[-1] / 3, math.exp(-depth) * (1 - 1e-12)))
+    bounds = -np.log(np.array(edges)) / max(depth, 1e-12)
+    node, weight = np.polynomial.legendre.leggauss(16)
+    width = np.diff(bounds)[:, None]
+    return (bounds[:-1, None] + width * (node + 1) / 2).ravel(), (width * weight / 2).ravel()
