@@ -1,7 +1,6 @@
 """Write the generated parts of README.md: the output of ``aliasaudit demo`` and the table of the built-in rules.
 
-    python scripts/update_readme.py           write them
-    python scripts/update_readme.py --check   write nothing; exit 1 when a part is stale
+Run it as ``python scripts/update_readme.py``; with ``--check`` it writes nothing and exits with 1 when a part is stale.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""The wheel, installed where no checkout is: the rules and the example network have travelled with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from auditor import __version__
+from auditor.packs import load_builtin
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    scripts = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    subprocess.run([str(scripts / "python"), "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+    return scripts / "aliasaudit"
+
+
+def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *arguments], cwd=program.anchor, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_the_wheel_holds_the_packages_the_rules_the_example_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {"auditor", f"aliasaudit-{__version__}.dist-info"}
+    assert {"auditor/demo/digits.onnx", "auditor/demo/digits_images.npz", "auditor/rules/pack.toml"} <= set(names)
+
+
+def test_every_rule_page_is_printed_from_the_installed_wheel(program: Path) -> None:
+    done = run(program, "rule", "--all")
+    assert done.returncode == 0, done.stderr
+    for rule in load_builtin().rules:
+        assert rule.code in done.stdout
+
+
+def test_the_example_is_audited_from_the_installed_wheel(program: Path) -> None:
+    done = run(program, "demo")
+    assert done.returncode in (0, 1), done.stderr
+    assert "/maxpool/MaxPool" in done.stdout
