@@ -20,9 +20,10 @@ from auditor.onnxfile.limits import Limits
 from auditor.onnxfile.tensors import Span, decode_tensor, entry, text
 from auditor.onnxfile.wire import Buffer, Fields, FileBytes, WireError, signed
 
-# Messages up to this size are copied out of the file and decoded in memory, which is faster; a node may be longer.
+# Messages up to this size are copied out of the file and decoded in memory, which is faster. A node may be longer,
+# since it is mostly names; a tensor is mostly payload.
 _COPY_NODE = 64 << 10
-_COPY_TENSOR = 4 << 10
+_COPY_SMALL = 4 << 10
 _CACHED_ATTRIBUTE = 128
 _MAX_RANK = 64
 
@@ -203,7 +204,7 @@ class ModelDecoder:
         self._count_value()
         if isinstance(buffer, FileBytes) and len(spans) == 1:
             start, stop = spans[0]
-            if stop - start <= _COPY_TENSOR:
+            if stop - start <= _COPY_SMALL:
                 return decode_tensor(self._fields, buffer[start:stop], start, [(0, stop - start)])
         return decode_tensor(self._fields, buffer, base, spans)
 
@@ -250,6 +251,8 @@ class ModelDecoder:
 
     def _value_info(self, buffer: Buffer, start: int, stop: int) -> ValueInfo:
         self._count_value()
+        if isinstance(buffer, FileBytes) and stop - start <= _COPY_SMALL:
+            buffer, start, stop = buffer[start:stop], 0, stop - start
         name = ""
         types: list[Span] = []
         for tag, a, b in self._fields.of(buffer, start, stop):

@@ -40,12 +40,13 @@ class FileBytes:
     the budget is spent and WireError when the file has become shorter than ``size``.
     """
 
-    __slots__ = ("_budget", "_file", "_first", "_window", "size")
+    __slots__ = ("_budget", "_file", "_first", "_held", "_window", "size")
 
     def __init__(self, file: FileIO, size: int, budget: int) -> None:
         self._file = file
         self._budget = budget
         self._first = 0
+        self._held = 0
         self._window = b""
         self.size = size
 
@@ -54,13 +55,13 @@ class FileBytes:
     @overload
     def __getitem__(self, key: slice) -> bytes: ...
     def __getitem__(self, key: int | slice) -> int | bytes:
-        if isinstance(key, slice):
-            return self._slice(key.start, key.stop)
-        offset = key - self._first
-        if not 0 <= offset < len(self._window):
-            self._fill(key)
-            offset = 0
-        return self._window[offset]
+        if isinstance(key, int):
+            offset = key - self._first
+            if offset < 0 or offset >= self._held:
+                self._fill(key)
+                offset = 0
+            return self._window[offset]
+        return self._slice(key.start, key.stop)
 
     def _slice(self, start: int, stop: int) -> bytes:
         length = stop - start
@@ -70,7 +71,7 @@ class FileBytes:
         if length > WINDOW:
             return self._read(start, length)
         offset = start - self._first
-        if offset < 0 or offset + length > len(self._window):
+        if offset < 0 or offset + length > self._held:
             self._fill(start)
             offset = 0
         return self._window[offset : offset + length]
@@ -78,16 +79,17 @@ class FileBytes:
     def _fill(self, start: int) -> None:
         self._window = self._read(start, min(WINDOW, self.size - start))
         self._first = start
+        self._held = len(self._window)
 
     def _read(self, start: int, length: int) -> bytes:
         self._file.seek(start)
-        data = bytearray()
+        data = self._file.read(length)
         while len(data) < length:
             piece = self._file.read(length - len(data))
             if not piece:
                 raise WireError(overrun=True)
             data += piece
-        return bytes(data)
+        return data
 
 
 Buffer: TypeAlias = bytes | FileBytes
