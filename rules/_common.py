@@ -9,8 +9,8 @@ from auditor.findings import Finding, NodeRef, Severity
 from auditor.rule import Context, Rule
 from auditor.sampling.result import AliasEnergy, Site, SiteKind
 
-# Half of the power folding is what a plain decimation does to a flat spectrum on one axis; 0.2 is just above a two-tap
-# average on one axis (0.18) and well above what a three-tap binomial lets through on two (0.146).
+# Half of the power folding is what a plain decimation of one axis by two does to a flat spectrum. The analysis passes a
+# site as anti-aliased up to 0.2 (Tri-3 on two axes: 0.146), so by default every finding is at least a warning.
 ALIAS_OPTIONS: Mapping[str, float] = {"error": 0.5, "warning": 0.2}
 ALIAS_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
@@ -102,7 +102,8 @@ def steps(values: Sequence[Fraction | int]) -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage, with a decimal where a whole number would read as nothing or everything."""
-    return f"{share:.1%}" if 0 < share < 0.1 or 0.995 <= share < 1 else f"{share:.0%}"
+    digits = 1 if 0 < share < 0.1 or 0.995 <= share < 1 else 0
+    return f"{100 * share:.{digits}f} %"
 
 
 def low_pass(site: Site) -> str:

@@ -8,9 +8,9 @@
 
 Short tokens: k kernel, s stride, p padding, d dilation, c output channels, g groups (`gdw`: one per channel); a single
 number holds for every grid axis, `k3x5` and `p0,0,1,1` are explicit. Anything else is `attribute=value`. Weights are
-seeded random numbers; `w=external` leaves them in a file that does not exist. Operators that are no ONNX operator:
-`Blur`, a depthwise binomial; `Focus`, four slices and a Concat; `PixelUnshuffle`, in reshapes; `Position`, a learned
-position encoding; `Patches`, a linear layer over patches.
+seeded random numbers; `w=box` makes them an average, `w=external` leaves them in a file that does not exist. Operators
+that are no ONNX operator: `Blur`, a depthwise binomial; `Focus`, four slices and a Concat; `PixelUnshuffle`, in
+reshapes; `Position`, a learned position encoding; `Patches`, a linear layer over patches.
 """
 
 from __future__ import annotations
@@ -161,6 +161,7 @@ class _Builder:
     def _window(self, call: _Call, padded: bool = True) -> dict[str, Any]:
         """The attributes that convolutions and pools share."""
         rank = len(self._shape(call.inputs[0])) - 2
+        rank = rank if rank > 0 else 2  # behind an operator that onnx does not know
         window: dict[str, Any] = {"kernel_shape": call.ints("k", rank, 1), "strides": call.ints("s", rank, 1)}
         if "d" in call.short:
             window["dilations"] = call.ints("d", rank, 1)
@@ -172,7 +173,11 @@ class _Builder:
         window, channels = self._window(call), self._channels(call.inputs[0])
         outputs = int(call.short.get("c", channels))
         groups = channels if call.short.get("g") == "dw" else int(call.short.get("g", 1))
-        weights = self._weights(call, "weight", [outputs, channels // groups, *_sizes(window)])
+        shape = [outputs, channels // groups, *_sizes(window)]
+        if call.attributes.get("w") == "box":
+            weights = self._constant(call, "weight", np.full(shape, 1 / np.prod(shape[1:]), np.float32))
+        else:
+            weights = self._weights(call, "weight", shape)
         call.attributes.pop("w", None)
         self._node(call, [call.inputs[0], weights], group=groups, **window)
 

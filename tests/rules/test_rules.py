@@ -149,8 +149,8 @@ def test_a_convolution_without_readable_weights_says_so() -> None:
 def test_the_first_convolution_also_states_the_value_for_natural_images() -> None:
     alias = AliasEnergy(0.62, 0.034, 0.9, AliasBasis.WEIGHTS)
     finding = only("AA102", sites=(site(SiteKind.CONV, kernel=7, alias=alias, reads_input=True),))
-    assert "Convolution 7x7 with stride 2: 62%" in finding.message
-    assert "3.4% for natural images" in finding.message
+    assert "Convolution 7x7 with stride 2: 62 %" in finding.message
+    assert "3.4 % for natural images" in finding.message
     assert finding.numbers["alias_energy_natural"] == 0.034
 
 
@@ -167,7 +167,7 @@ def test_the_advised_blur_knows_the_stride(factor: int, advice: str) -> None:
 def test_a_one_by_one_stride_two_convolution_never_reads_three_quarters() -> None:
     finding = only("AA106", sites=(site(SiteKind.CONV, 0.75, kernel=1, skipped=Fraction(3, 4)),))
     assert finding.severity is WARNING
-    assert finding.message == "Kernel 1x1 with stride 2 never reads 75% of its input positions."
+    assert finding.message == "Kernel 1x1 with stride 2 never reads 75 % of its input positions."
     assert finding.numbers["skipped"] == 0.75
 
 
@@ -191,7 +191,7 @@ def test_patches_are_a_warning_whatever_folds() -> None:
     finding = only("AA108", sites=(site(SiteKind.PATCH_EMBEDDING, 0.97, stride=16, kernel=16),))
     assert finding.severity is WARNING
     assert "patches of 16" in finding.message
-    assert "97%" in finding.message
+    assert "97 %" in finding.message
 
 
 @pytest.mark.parametrize(

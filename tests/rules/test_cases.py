@@ -1,0 +1,90 @@
+"""The rules' tables of cases and the examples on their pages, end to end: a model file, its analysis, the findings."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.findings import Finding
+from auditor.onnxfile import read_model
+from auditor.packs import HEADINGS, load_builtin
+from auditor.rule import Context, OptionValue, Rule
+from auditor.sampling import analyse
+from tests.rules.builder import build
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PACK = load_builtin()
+RULES = pytest.mark.parametrize("rule", PACK.rules, ids=[rule.code for rule in PACK.rules])
+
+
+def table(rule: Rule) -> list[dict[str, Any]]:
+    text = (Path(__file__).parent / f"{rule.code.lower()}.toml").read_text(encoding="utf-8")
+    cases: list[dict[str, Any]] = tomllib.loads(text)["case"]
+    return cases
+
+
+def findings(rule: Rule, graph: str, folder: Path, options: Mapping[str, OptionValue] | None = None) -> list[Finding]:
+    path = folder / "model.onnx"
+    path.write_bytes(build(graph).SerializeToString())
+    analysis = analyse(read_model(path))
+    return list(rule.check(Context(analysis, {**rule.options, **(options or {})})))
+
+
+CASES = [pytest.param(rule, case, id=f"{rule.code}: {case['name']}") for rule in PACK.rules for case in table(rule)]
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES)
+def test_the_rule_finds_what_its_table_says(rule: Rule, case: dict[str, Any], tmp_path: Path) -> None:
+    found = findings(rule, case["graph"], tmp_path, case.get("options"))
+    stated = [(finding.node.name.raw if finding.node else "", finding.severity.value) for finding in found]
+    assert stated == [(expected["node"], expected["severity"]) for expected in case["expect"]]
+    for finding, expected in zip(found, case["expect"], strict=True):
+        numbers = {key: value for key, value in expected.items() if key not in ("node", "severity")}
+        assert {key: finding.numbers[key] for key in numbers} == pytest.approx(numbers, abs=0.01)
+
+
+@RULES
+def test_a_table_shows_every_severity_a_silent_case_and_each_option(rule: Rule) -> None:
+    cases = table(rule)
+    shown = {expected["severity"] for case in cases for expected in case["expect"]}
+    assert shown == {severity.value for severity in rule.severities}
+    assert any(not case["expect"] for case in cases)
+    assert {option for case in cases for option in case.get("options", {})} <= {*rule.options}
+    assert not rule.options or any(case.get("options") for case in cases)
+    assert len({case["name"] for case in cases}) == len(cases)
+
+
+def examples(rule: Rule) -> list[str]:
+    return re.findall(r"^```graph\n(.*?)^```", PACK.page(rule.code), re.MULTILINE | re.DOTALL)
+
+
+@RULES
+def test_the_first_example_on_a_page_fires_and_the_second_does_not(rule: Rule, tmp_path: Path) -> None:
+    fires, silent = examples(rule)
+    assert findings(rule, fires, tmp_path)
+    assert findings(rule, silent, tmp_path) == []
+
+
+@RULES
+def test_a_page_is_titled_by_its_rule_and_states_every_option_with_its_default(rule: Rule) -> None:
+    page = PACK.page(rule.code)
+    assert page.startswith(f"# {rule.code} {rule.name}\n")
+    sections = dict(zip(HEADINGS, re.split(r"^## .*$", page, flags=re.MULTILINE)[1:], strict=True))
+    assert all(len(text.strip()) > 4 for text in sections.values())
+    stated = dict(re.findall(r"^\| `([\w-]+)` \| (\S+) \|", sections["Options"], re.MULTILINE))
+    assert stated == {name: str(value) for name, value in rule.options.items()}
+    assert ("None." in sections["Options"]) is (not rule.options)
+
+
+@RULES
+def test_lines_of_a_page_fit_a_terminal(rule: Rule) -> None:
+    assert [line for line in PACK.page(rule.code).splitlines() if len(line) > 120] == []
