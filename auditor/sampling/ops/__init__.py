@@ -1,0 +1,107 @@
+"""Transfer functions: what each ONNX operator does to the lattice. One file per family, one table for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from auditor.sampling.call import Call
+from auditor.sampling.lattice import State
+from auditor.sampling.ops import concat, conv, ends, index, layout, linear, pointwise, pool, reduce, resize, transposed
+
+Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
+
+_UNARY_LINEAR = "Identity Cast CastLike QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput"
+
+_ACTIVATIONS = """
+Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu HardSigmoid
+HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign
+Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu QLinearSigmoid
+QLinearLeakyRelu QLinearSoftmax Inverse ReverseSequence Normalizer
+"""
+
+_NORMALISATIONS = """
+InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization Softmax LogSoftmax RMSNormalization
+RotaryEmbedding GroupNorm
+"""
+
+_LAYER_NORMALISATIONS = "LayerNormalization SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization"
+
+_PAIRS = """
+Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual BitShift BitwiseAnd BitwiseOr
+BitwiseXor QLinearAdd QLinearMul
+"""
+
+_REDUCTIONS = """
+ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare
+QLinearReduceMean
+"""
+
+_GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAveragePool NhwcGlobalAveragePool"
+_POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
+_CONVOLUTIONS = "Conv FusedConv NhwcFusedConv NhwcConv ConvInteger QLinearConv"
+_DATA = "GridSample AffineGrid RoiAlign MaxRoiPool NonMaxSuppression NonZero Compress Unique MaxUnpool CropAndResize"
+_SHAPELESS = "Shape Size RandomNormal RandomUniform Range ConstantOfShape Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
+
+
+def _table() -> dict[str, Transfer]:
+    families: list[tuple[str, Transfer]] = [
+        (_UNARY_LINEAR, pointwise.passing),
+        (_ACTIVATIONS, pointwise.activation),
+        (_NORMALISATIONS, pointwise.normalised),
+        (_LAYER_NORMALISATIONS, pointwise.layer_normalization),
+        (_PAIRS, pointwise.arithmetic),
+        (_REDUCTIONS, reduce.reduce),
+        (_GLOBAL_POOLS, pool.global_pool),
+        (_POOLS, pool.pool),
+        (_CONVOLUTIONS, conv.conv),
+        (_DATA, ends.data_dependent),
+        (_SHAPELESS, ends.shapeless),
+        ("Attention MultiHeadAttention GroupQueryAttention PackedMultiHeadAttention", pointwise.attention),
+        ("BatchNormalization", pointwise.batch_normalization),
+        ("Dropout", pointwise.dropout),
+        ("DynamicQuantizeLinear", pointwise.dynamic_quantize),
+        ("PRelu", pointwise.prelu),
+        ("Where", pointwise.where),
+        ("ArgMax ArgMin", reduce.arg_reduce),
+        ("DeformConv", conv.deform_conv),
+        ("ConvTranspose QLinearConvTranspose", transposed.conv_transpose),
+        ("DepthToSpace", transposed.depth_to_space),
+        ("SpaceToDepth", layout.space_to_depth),
+        ("Reshape", layout.reshape_op),
+        ("Flatten", layout.flatten),
+        ("Transpose", layout.transpose),
+        ("Squeeze", layout.squeeze),
+        ("Unsqueeze", layout.unsqueeze),
+        ("Expand", layout.expand),
+        ("Tile", layout.tile),
+        ("Slice", index.slice_op),
+        ("Gather", index.gather),
+        ("GatherND", index.gather_nd),
+        ("Pad", index.pad),
+        ("CenterCropPad", index.center_crop_pad),
+        ("Split", index.split),
+        ("Concat QLinearConcat", concat.concat),
+        ("Resize Upsample", resize.resize),
+        ("MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul", linear.matmul),
+        ("Gemm QGemm FusedGemm", linear.gemm),
+        ("Einsum", linear.einsum),
+        ("LSTM GRU RNN", ends.recurrent),
+        ("STFT", ends.stft),
+        ("DFT", ends.dft),
+        ("TopK", ends.top_k),
+        ("ScatterND ScatterElements Scatter", ends.scatter),
+        ("GatherElements", ends.gather_elements),
+        ("OneHot", ends.one_hot),
+        ("RandomNormalLike RandomUniformLike EyeLike", ends.like_shape),
+    ]
+    return {op: transfer for names, transfer in families for op in names.split()}
+
+
+DOMAINS = frozenset({"", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc", "ai.onnx.ml"})
+TRANSFERS: Mapping[str, Transfer] = _table()
+
+
+def transfer_of(domain: str, op: str) -> Transfer | None:
+    """The transfer function of an operator, or None for one that the analysis does not know."""
+    return TRANSFERS.get(op) if domain in DOMAINS else None

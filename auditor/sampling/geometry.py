@@ -1,0 +1,96 @@
+"""Sizes and phases of sliding windows: convolution and pooling along one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from auditor.sampling.call import Call, Opaque
+
+SAME = {"SAME_UPPER", "SAME_LOWER"}
+MOST_PHASES = 64  # larger strides are not enumerated: the phase at the size at hand stands for all
+
+
+class Sliding(NamedTuple):
+    """One axis of a sliding window: output ``size``, centre ``c`` of the first window in input samples, ``reach`` = w - 1.
+
+    ``phases`` holds every value that ``c`` takes as the input size varies (more than one only under SAME padding).
+    """
+
+    size: int
+    stride: int
+    centre: Fraction
+    reach: int
+    phases: tuple[Fraction, ...]
+
+
+class WindowAttributes(NamedTuple):
+    """The attributes of a sliding-window node, one entry per spatial axis."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    auto_pad: str
+    ceil: bool
+
+
+def attributes(call: Call, kernel: Sequence[int]) -> WindowAttributes:
+    """Reads and checks strides, dilations, pads, auto_pad and ceil_mode (absent strides mean 1, for pools too)."""
+    rank = len(kernel)
+    stride = call.integers("strides") or (1,) * rank
+    dilation = call.integers("dilations") or (1,) * rank
+    pads = call.integers("pads") or (0,) * (2 * rank)
+    auto_pad = call.text("auto_pad", "NOTSET") or "NOTSET"
+    if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
+        raise Opaque(f"strides, dilations or pads do not fit a {rank}-D window")
+    if min((*stride, *dilation, *kernel), default=1) < 1:
+        raise Opaque("kernel sizes, strides and dilations must be at least 1")
+    if auto_pad not in {"NOTSET", "VALID", *SAME}:
+        raise Opaque("auto_pad is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
+    if auto_pad != "NOTSET":
+        pads = (0,) * (2 * rank)
+    return WindowAttributes(
+        tuple(kernel),
+        stride,
+        dilation,
+        pads[:rank],
+        pads[rank:],
+        auto_pad,
+        bool(call.integer("ceil_mode", 0)),
+    )
+
+
+def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
+    """Slides a window over ``length`` samples (Conv-22, MaxPool-22; sizes as onnxruntime computes them).
+
+    Raises :class:`Opaque` when no output is left.
+    """
+    stride = window.stride[axis]
+    reach = window.dilation[axis] * (window.kernel[axis] - 1)
+    middle = Fraction(reach, 2)
+    if window.auto_pad in SAME:
+        size = -(-length // stride)
+        rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
+        phases = sorted({middle - _same_begin(rest, reach, window.auto_pad) for rest in rests})
+        centre = middle - _same_begin(length % stride or stride, reach, window.auto_pad)
+        return Sliding(size, stride, centre, reach, tuple(phases))
+    begin, end = window.begin[axis], window.end[axis]
+    room = length + begin + end - reach - 1
+    if room < 0:
+        raise Opaque("the window is larger than its padded input")
+    size = room // stride + 1
+    if window.ceil:
+        size = -(-room // stride) + 1
+        if (size - 1) * stride >= length + begin:
+            size -= 1
+    centre = middle - begin
+    return Sliding(size, stride, centre, reach, (centre,))
+
+
+def _same_begin(rest: int, reach: int, auto_pad: str) -> int:
+    """Padding in front under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L modulo s, counts."""
+    total = max(reach + 1 - rest, 0)
+    return total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2)

@@ -1,0 +1,153 @@
+"""Tensors that meet: element-wise operators and the channel-wise side of Concat must agree in lattice.
+
+Two tensors that are added, multiplied or concatenated must agree in effective stride *and* in the centre of their
+receptive fields (Araujo et al., Distill 2019, "Alignment issues"). On disagreement the trace goes on along the trunk,
+the branch with the larger receptive field, and records the misalignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Axis, State, Window, finest, merge_window
+from auditor.sampling.result import HeadKind, MisalignedJoin
+from auditor.text import ModelText
+
+WORST_FIRST = (
+    HeadKind.DATA_DEPENDENT,
+    HeadKind.POSITION_DEPENDENT,
+    HeadKind.CLASS_TOKEN,
+    HeadKind.SEQUENCE,
+    HeadKind.POOLED,
+)
+
+
+def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
+    """The axes of an element-wise result (NumPy broadcasting); a grid axis wins over an anonymous one of equal size."""
+    rank = max((len(axes) for axes in operands), default=0)
+    result: list[Axis] = []
+    for back in range(rank, 0, -1):
+        best, best_size = UNIT, 1
+        for axes in operands:
+            if len(axes) < back:
+                continue
+            axis = axes[-back]
+            if axis is best:
+                continue
+            size = axis.size
+            if size == 1:
+                continue
+            if best_size == 1:
+                best, best_size = axis, size
+            elif size != best_size:
+                raise Opaque(f"operands of sizes {best_size} and {size} meet on one axis")
+            elif not best.has_source and axis.has_source:
+                best = axis
+        result.append(best)
+    return tuple(result)
+
+
+def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) -> Mapping[int, Window]:
+    """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree."""
+    carriers = [index for index, state in enumerate(operands) if state.windows]
+    if not carriers:
+        return NO_WINDOWS
+    first = operands[carriers[0]].windows
+    if all(operands[index].windows is first for index in carriers[1:]):
+        return first
+    merged: dict[int, Window] = {}
+    for source in sorted({source for index in carriers for source in operands[index].windows}):
+        having = [index for index in carriers if source in operands[index].windows]
+        gridded = [index for index in having if source in operands[index].sources()]
+        trunk = max(gridded or having, key=lambda index: (operands[index].windows[source].field, -index))
+        window = operands[trunk].windows[source]
+        for index in having:
+            if index != trunk:
+                window = merge_window(window, operands[index].windows[source])
+        merged[source] = window
+        if len(gridded) > 1:
+            _compare(call, source, [operands[index] for index in gridded], [names[index] for index in gridded])
+    return merged
+
+
+def _compare(call: Call, source: int, states: list[State], names: list[str]) -> None:
+    strides = tuple(finest(state.axes or (), source) or ZERO for state in states)
+    offsets = tuple(state.windows[source].offset for state in states)
+    if len(set(strides)) == 1 and len(set(offsets)) == 1:
+        return
+    delta = max(offsets) - min(offsets)
+    call.record.joins.append(
+        MisalignedJoin(
+            node=call.record.ref(call.scope.path, call.node, call.order),
+            source=source,
+            strides=strides,
+            offsets=offsets,
+            delta=delta,
+            branches=tuple(ModelText(name) for name in names),
+        )
+    )
+
+
+def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear: bool = False) -> State:
+    """The state of an element-wise operator. ``linear``: at most a scaling and an offset per sample or channel."""
+    known = [index for index, state in enumerate(operands) if state.axes is not None]
+    lost = next((state.lost for state in operands if state.lost is not None), None)
+    moving = [index for index in known if not operands[index].constant]
+    if len(moving) == 1:
+        trunk = operands[moving[0]]
+        assert trunk.axes is not None
+        axes = broadcast([trunk.axes, *[operands[index].axes or () for index in known if index != moving[0]]])
+        same = axes == trunk.axes
+        if same and lost == trunk.lost and (linear or trunk.response is None) and not trunk.decimations:
+            return trunk
+        return State(
+            axes,
+            trunk.windows,
+            raw=trunk.raw,
+            response=trunk.response if linear else None,
+            ended=trunk.ended,
+            cause=trunk.cause,
+            mixing=trunk.mixing,
+            lost=lost,
+            decimations=trunk.decimations,
+        )
+    if not known:
+        return lost_together(operands)
+    axes = broadcast([operands[index].axes or () for index in known])
+    windows = join_windows(call, operands, names)
+    return State(
+        axes,
+        windows,
+        constant=all(state.constant for state in operands),
+        raw=bool(moving) and all(operands[index].raw for index in moving),
+        mixing=any(state.mixing for state in operands),
+        lost=lost,
+        **ending(axes, operands),  # type: ignore[arg-type]  # the keys are State's own
+    )
+
+
+def lost_together(operands: Sequence[State]) -> State:
+    """The state of a result whose grid is not known because no operand's is."""
+    windows: dict[int, Window] = {}
+    for state in operands:
+        for source, window in state.windows.items():
+            windows[source] = merge_window(windows[source], window) if source in windows else window
+    return State(
+        None,
+        windows,
+        constant=all(state.constant for state in operands),
+        lost=next((state.lost for state in operands if state.lost is not None), None),
+        **ending((), operands),  # type: ignore[arg-type]  # the keys are State's own
+    )
+
+
+def ending(axes: Sequence[Axis], operands: Sequence[State]) -> dict[str, HeadKind | int | None]:
+    """How the grid ended (nothing, while any grid axis is left): the ending that repairs can do least about wins."""
+    if any(axis.has_source for axis in axes):
+        return {"ended": None, "cause": None}
+    ends = [state for state in operands if state.ended is not None]
+    if not ends:
+        return {"ended": None, "cause": None}
+    worst = min(ends, key=lambda state: WORST_FIRST.index(state.ended) if state.ended in WORST_FIRST else len(WORST_FIRST))
+    return {"ended": worst.ended, "cause": worst.cause}

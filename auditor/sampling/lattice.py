@@ -1,0 +1,157 @@
+"""The state of one tensor in the forward trace: axis atoms and the exact lattice of every source axis.
+
+Each tensor axis is an ordered list of *atoms* ``(source axis, stride, extent)``, outermost first; a plain image axis is
+``[(h, 1, 224)]``. Reshape splits and merges atoms, Transpose permutes axes, strided operators scale strides, and
+contractions remove axes, so NHWC, pixel-unshuffle, patch merging and channel shuffle need no special case.
+
+Beside the atoms a state keeps one :class:`Window` per source axis it has ever depended on:
+``x_in(o) = stride * o + offset`` with receptive field ``field`` (Araujo et al., "Computing Receptive Fields of
+Convolutional Neural Networks", Distill 2019, section 2, with exact rationals).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from auditor.sampling.result import HeadKind
+
+if TYPE_CHECKING:
+    from auditor.sampling.spectra import Autocorrelation
+
+ANONYMOUS = -1
+ONE = Fraction(1)
+ZERO = Fraction(0)
+
+
+class Atom(NamedTuple):
+    """A run of ``extent`` samples ``stride`` apart on ``source`` (:data:`ANONYMOUS`: channels, features, weights)."""
+
+    source: int
+    stride: Fraction
+    extent: int
+
+
+class Axis(NamedTuple):
+    """Atoms, outermost first, between ``before`` and ``after`` foreign entries (class tokens, padding of merged axes)."""
+
+    atoms: tuple[Atom, ...]
+    before: int = 0
+    after: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.before + prod([atom.extent for atom in self.atoms]) + self.after
+
+    @property
+    def single(self) -> Atom | None:
+        """The axis' only atom, when it is a plain run of one source axis and nothing else."""
+        if len(self.atoms) == 1 and not self.before and not self.after and self.atoms[0].source != ANONYMOUS:
+            return self.atoms[0]
+        return None
+
+    @property
+    def has_source(self) -> bool:
+        return any(atom.source != ANONYMOUS for atom in self.atoms)
+
+
+UNIT = Axis(())
+
+
+class Window(NamedTuple):
+    """What a tensor knows of one source axis: centre ``offset``, receptive ``field``, and the history of its sampling.
+
+    ``grid`` is the stride that sampling sites have already accounted for, ``peak`` the largest stride on any path here,
+    ``period`` the smallest shift with exact equivariance (None: no such shift), ``size_dependent`` whether the offset
+    depends on the size of an input whose size is open.
+    """
+
+    offset: Fraction = ZERO
+    field: Fraction = ONE
+    grid: Fraction = ONE
+    peak: Fraction = ONE
+    period: Fraction | None = ONE
+    size_dependent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One tensor. ``axes`` is None where the analysis does not know the tensor's grid.
+
+    ``constant``: does not depend on the network input. ``raw``: the input itself up to per-pixel maps and padding.
+    ``response``: autocorrelation of the linear filters passed since the last non-linear operator (None: flat).
+    ``ended``: what ended the grid, with ``cause`` the order of that node. ``mixing``: every position has seen every other
+    (attention, global context). ``lost``: index of the untracked region that this tensor lies behind.
+    ``decimations``: indices of the sites of the strided slices directly in front (they may turn out to be a phase-to-channel).
+    """
+
+    axes: tuple[Axis, ...] | None
+    windows: Mapping[int, Window]
+    constant: bool = False
+    raw: bool = False
+    response: Autocorrelation | None = None
+    ended: HeadKind | None = None
+    cause: int | None = None
+    mixing: bool = False
+    lost: int | None = None
+    decimations: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        return None if self.axes is None else tuple(axis.size for axis in self.axes)
+
+    def axis(self, index: int) -> Axis:
+        assert self.axes is not None
+        return self.axes[index]
+
+    def sources(self) -> frozenset[int]:
+        """The source axes that still have atoms here."""
+        if self.axes is None:
+            return frozenset()
+        return frozenset(atom.source for axis in self.axes for atom in axis.atoms if atom.source != ANONYMOUS)
+
+
+NO_WINDOWS: Mapping[int, Window] = {}
+UNKNOWN = State(None, NO_WINDOWS, constant=True)
+
+
+def anonymous(size: int) -> Axis:
+    """An axis without a grid: channels, features, weights."""
+    return UNIT if size == 1 else Axis((Atom(ANONYMOUS, ONE, size),))
+
+
+def constant(shape: Iterable[int]) -> State:
+    """The state of a tensor that does not depend on the input."""
+    return State(tuple(anonymous(size) for size in shape), NO_WINDOWS, constant=True)
+
+
+def finest(axes: Iterable[Axis], source: int) -> Fraction | None:
+    """The smallest |stride| of any atom of ``source``, or None when the source has no atoms left."""
+    return min((abs(atom.stride) for axis in axes for atom in axis.atoms if atom.source == source), default=None)
+
+
+def lcm(a: Fraction | None, b: Fraction | None) -> Fraction | None:
+    """The least common multiple of two positive rationals; None is absorbing ("no exact period")."""
+    if a is None or b is None:
+        return None
+    if a == b:
+        return a
+    numerator = a.numerator * b.numerator // gcd(a.numerator, b.numerator)
+    return Fraction(numerator, gcd(a.denominator, b.denominator))
+
+
+def merge_window(trunk: Window, other: Window) -> Window:
+    """Both histories, on the trunk's lattice: the union of receptive fields is bounded by the larger one."""
+    if trunk == other:
+        return trunk
+    return Window(
+        trunk.offset,
+        max(trunk.field, other.field),
+        trunk.grid,
+        max(trunk.peak, other.peak),
+        lcm(trunk.period, other.period),
+        trunk.size_dependent or other.size_dependent,
+    )

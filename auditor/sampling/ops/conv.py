@@ -1,0 +1,192 @@
+"""Convolutions: Conv, FusedConv, ConvInteger, QLinearConv, their NHWC and NCHWc variants, and DeformConv's nominal grid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import TYPE_CHECKING
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import contract
+from auditor.sampling.geometry import WindowAttributes, attributes
+from auditor.sampling.join import ending
+from auditor.sampling.lattice import State, anonymous
+from auditor.sampling.ops.sliding import Slid, atoms_at, lost_result, slide_axes, spatial_axes
+from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
+from auditor.sampling.weights import kernel as read_kernel
+from auditor.sampling.weights import scale_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PATCH = 4
+WEIGHT_INPUT = {"QLinearConv": 3}
+
+
+def conv(call: Call) -> State:
+    """Conv-22: ``y(o) = sum_j w(j) x(s o + d j - p)`` per spatial axis; the channel axis is contracted (per group)."""
+    given = call.state(0)
+    weight = WEIGHT_INPUT.get(call.node.op, 1)
+    dims = call.shape(weight)
+    shape = call.integers("kernel_shape")
+    if dims is None and shape is None:
+        raise Opaque("neither kernel_shape nor the weight's shape is known")
+    if given.axes is not None and dims is not None and len(dims) != len(given.axes):
+        raise Opaque("the weight's rank does not fit the input's")
+    window = attributes(call, shape if shape is not None else (dims or ())[2:])
+    if given.axes is None:
+        return _behind_lost(call, given, window, weight)
+    rank = len(given.axes)
+    spatial = spatial_axes(call, rank)
+    if len(spatial) != len(window.kernel):
+        raise Opaque(f"a {len(window.kernel)}-D kernel meets a tensor of {rank} axes")
+    channel = 1 if spatial and spatial[-1] == rank - 1 else rank - 1
+    groups = call.integer("group", 1)
+    out_channels = dims[0] if dims is not None else None
+    slid = slide_axes(call, given, spatial, window)
+    axes = list(slid.axes)
+    depthwise = groups > 1 and groups == axes[channel].size == out_channels
+    windows = slid.windows
+    if not depthwise:
+        through = State(slid.axes, slid.windows)
+        windows = contract(through, {channel}).windows
+        axes[channel] = anonymous(out_channels or 1)
+    result = State(
+        tuple(axes),
+        windows,
+        constant=given.constant,
+        mixing=given.mixing,
+        lost=given.lost,
+        **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
+    )
+    if slid.sampled:
+        alias = _alias(call, given, window, weight)
+        _record(call, given, result, spatial, window, groups, slid, alias)
+        return result
+    if depthwise and given.axes is not None and max(window.kernel) > 1:
+        return _with_response(call, given, result, window, weight, rank)
+    return result
+
+
+def deform_conv(call: Call) -> State:
+    """DeformConv-22 on its nominal grid; where it really samples depends on the offsets input."""
+    call.record.data_dependent.append(
+        DataDependentSampling(
+            call.record.ref(call.scope.path, call.node, call.order), "the offsets of a deformable convolution are data"
+        )
+    )
+    return conv(call)
+
+
+def _ending(call: Call, given: State, slid: Slid) -> dict[str, HeadKind | int | None]:
+    if not slid.covered:
+        return ending(slid.axes, [given])
+    if any(axis.has_source for axis in slid.axes):
+        return {"ended": None, "cause": None}
+    call.record.ref(call.scope.path, call.node, call.order)
+    return {"ended": HeadKind.POSITION_DEPENDENT, "cause": call.order}
+
+
+def _record(
+    call: Call,
+    given: State,
+    result: State,
+    spatial: tuple[int, ...],
+    window: WindowAttributes,
+    groups: int,
+    slid: Slid,
+    alias: AliasEnergy | None,
+) -> None:
+    chosen = [spatial.index(axis) for axis in slid.sampled]
+    patchy = all(window.kernel[i] == window.stride[i] >= PATCH and window.dilation[i] == 1 for i in chosen)
+    strided = Strided(
+        kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
+        factor=tuple(Fraction(window.stride[i]) for i in range(len(spatial))),
+        atoms=atoms_at(result, spatial),
+        alias=alias,
+        kernel=window.kernel,
+        stride=window.stride,
+        dilation=window.dilation,
+        groups=groups,
+        skipped=skipped_share(window.kernel, window.stride, window.dilation),
+        filtered="a low-pass filter stands in front" if given.response is not None else "",
+    )
+    record_site(call, strided, given, result.windows)
+
+
+def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int) -> State:
+    result = lost_result(given)
+    if max(window.stride, default=1) > 1:
+        spatial = tuple(range(2, 2 + len(window.stride)))
+        groups = call.integer("group", 1)
+        slid = Slid((), {}, spatial, covered=False, changed=True)
+        alias = _alias(call, given, window, weight)
+        _record(call, given, result, spatial, window, groups, slid, alias)
+    return result
+
+
+def _alias(call: Call, given: State, window: WindowAttributes, weight: int) -> AliasEnergy | None:
+    if all(size == 1 for size in window.kernel) and given.response is None and not given.raw:
+        return decimation([Fraction(step) for step in window.stride])
+    weights = weights_of(call, weight, 2 + len(window.kernel))
+    if weights is None or weights.shape[2:] != window.kernel:
+        return None
+    response = given.response if given.response is not None and given.response.lags.ndim == len(window.kernel) else None
+    share = spectra.alias_energy(weights, window.stride, window.dilation, response)
+    if share is None:
+        return None
+    natural = None
+    if given.raw and response is None:
+        natural = spectra.natural(weights, window.stride, window.dilation)
+    return AliasEnergy(share.total, None if natural is None else natural.total, share.worst, AliasBasis.WEIGHTS)
+
+
+def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None:
+    """The kernel of a convolution as float64 ``(O, I / groups, *K)``, dequantised; None where it is not readable."""
+    inputs = call.node.inputs
+    if weight >= len(inputs) or not inputs[weight]:
+        return None
+    weights = read_kernel(call.scope, inputs[weight], rank)
+    if weights is None:
+        return None
+    if call.node.op == "QLinearConv":
+        return scale_rows(call.scope, weights, inputs[4:6], 0)
+    if call.node.op == "ConvInteger" and call.has(3):
+        return scale_rows(call.scope, weights, ("", inputs[3]), 0)
+    return weights
+
+
+def _with_response(
+    call: Call, given: State, result: State, window: WindowAttributes, weight: int, rank: int
+) -> State:
+    """A stride-1 depthwise blur (one non-negative kernel for all channels) filters what comes after it."""
+    import numpy as np
+
+    if prod(window.kernel) > 1024:
+        return result
+    weights = weights_of(call, weight, rank)
+    if weights is None or weights.shape[1] != 1 or weights.shape[2:] != window.kernel or weights.min() < 0:
+        return result
+    scale = weights[:, 0].reshape(weights.shape[0], -1).sum(axis=1)
+    if not np.all(scale > 0):
+        return result
+    shapes = weights[:, 0] / scale.reshape(-1, *[1] * len(window.kernel))
+    if not np.allclose(shapes, shapes[:1], rtol=1e-2, atol=1e-4):
+        return result
+    response = spectra.of_kernel(shapes[0], window.dilation)
+    if given.response is not None and response is not None:
+        response = spectra.then(given.response, response)
+    return State(
+        result.axes,
+        result.windows,
+        constant=result.constant,
+        mixing=result.mixing,
+        lost=result.lost,
+        ended=result.ended,
+        cause=result.cause,
+        response=response,
+    )
+

@@ -1,0 +1,227 @@
+"""Where a regular lattice ends or becomes a time axis: data-dependent sampling, recurrent layers, frames, transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import coarser, contract
+from auditor.sampling.join import lost_together
+from auditor.sampling.lattice import UNIT, Atom, Axis, State, anonymous, constant, finest
+from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.sites import Strided, record_site
+
+REASONS = {
+    "GridSample": "GridSample reads at positions that are data",
+    "AffineGrid": "AffineGrid makes sampling positions from data",
+    "RoiAlign": "RoiAlign reads regions that are data",
+    "MaxRoiPool": "MaxRoiPool reads regions that are data",
+    "NonMaxSuppression": "NonMaxSuppression keeps boxes that the data choose",
+    "NonZero": "NonZero lists positions that the data choose",
+    "TopK": "TopK keeps entries that the data choose",
+    "Compress": "Compress keeps entries that the data choose",
+    "Unique": "Unique keeps entries that the data choose",
+    "MaxUnpool": "MaxUnpool puts values where the paired pool found them",
+    "GatherElements": "GatherElements reads at positions that are data",
+    "ScatterND": "ScatterND writes at positions that are data",
+    "ScatterElements": "ScatterElements writes at positions that are data",
+    "CropAndResize": "CropAndResize reads regions that are data",
+}
+
+
+def data_dependent(call: Call) -> Sequence[State]:
+    """An operator whose positions are data: the grid axes it touches end here."""
+    states = call.states()
+    windows = dict(lost_together(states).windows)
+    ended = None
+    cause = None
+    if any(state.sources() for state in states):
+        ref = call.record.ref(call.scope.path, call.node, call.order)
+        call.record.data_dependent.append(DataDependentSampling(ref, REASONS.get(call.node.op, "positions are data")))
+        ended, cause = HeadKind.DATA_DEPENDENT, ref.order
+    elif states:
+        ended, cause = states[0].ended, states[0].cause
+    state = State(None, windows, constant=not windows, ended=ended, cause=cause)
+    return [state] * max(len(call.node.outputs), 1)
+
+
+def top_k(call: Call) -> Sequence[State]:
+    """TopK-11: along channels only a choice of channels, along a grid a choice of positions."""
+    given, count = call.state(0), call.numbers(1)
+    if given.axes is None:
+        return [lost_result(given)] * max(len(call.node.outputs), 1)
+    rank = len(given.axes)
+    axis = call.integer("axis", -1)
+    if not -rank <= axis < rank:
+        raise Opaque("TopK's axis is out of range")
+    if given.axes[axis].has_source or not count:
+        return data_dependent(call)
+    axes = list(given.axes)
+    axes[axis] = anonymous(max(count[0], 0))
+    return [replace(given, axes=tuple(axes), response=None)] * max(len(call.node.outputs), 1)
+
+
+def scatter(call: Call) -> Sequence[State]:
+    """ScatterND-18, ScatterElements-18: with constant indices an overlay on the data, else positions are data."""
+    given = call.state(0)
+    if call.value(1) is None and not call.state(1).constant:
+        return data_dependent(call)
+    states = [given, call.state(2)]
+    if given.axes is None:
+        return [lost_together(states)]
+    if given.constant and not states[1].constant and states[1].axes is not None:
+        raise Opaque("values are scattered into a constant")
+    return [replace(given, response=None)]
+
+
+def gather_elements(call: Call) -> Sequence[State]:
+    """GatherElements-13 along channels keeps the grid; along a grid axis the positions are data."""
+    given, indices = call.state(0), call.state(1)
+    if given.axes is None or indices.axes is None:
+        return [lost_together([given, indices])]
+    axis = call.integer("axis", 0)
+    rank = len(given.axes)
+    if not -rank <= axis < rank or len(indices.axes) != rank:
+        raise Opaque("GatherElements' axis or indices do not fit")
+    if given.axes[axis].has_source:
+        return data_dependent(call)
+    axes = list(given.axes)
+    axes[axis] = indices.axes[axis]
+    return [replace(given, axes=tuple(axes), response=None)]
+
+
+def recurrent(call: Call) -> Sequence[State]:
+    """LSTM-14, GRU-14, RNN-14: ``Y (time, directions, batch, hidden)`` keeps the time axis, the last state ends it."""
+    given = call.state(0)
+    weights = call.shape(2)
+    count = max(len(call.node.outputs), 1)
+    if given.axes is None:
+        return [lost_result(given)] * count
+    if len(given.axes) != 3 or weights is None or len(weights) != 3:
+        raise Opaque("a recurrent layer of unusual shape")
+    layout = call.integer("layout", 0)
+    time, batch = (given.axes[1], given.axes[0]) if layout else (given.axes[0], given.axes[1])
+    directions, hidden = anonymous(weights[0]), anonymous(weights[2])
+    result = contract(given, {2})
+    axes = (batch, time, directions, hidden) if layout else (time, directions, batch, hidden)
+    ended, cause = given.ended, given.cause
+    if given.sources() and not any(axis.has_source for axis in axes):
+        ended, cause = HeadKind.POSITION_DEPENDENT, call.record.ref(call.scope.path, call.node, call.order).order
+    whole = State(axes, result.windows, constant=given.constant, mixing=True, lost=given.lost, ended=ended, cause=cause)
+    if time.has_source:
+        ended, cause = HeadKind.SEQUENCE, call.record.ref(call.scope.path, call.node, call.order).order
+    last = State(
+        (batch, directions, hidden) if layout else (directions, batch, hidden),
+        result.windows,
+        constant=given.constant,
+        mixing=True,
+        lost=given.lost,
+        ended=ended,
+        cause=cause,
+    )
+    return [whole, *[last] * (count - 1)]
+
+
+def stft(call: Call) -> State:
+    """STFT-17: ``(batch, frames, bins, 2)``; frames are ``frame_step`` apart, each sees the window's length."""
+    given, step = call.state(0), call.numbers(1)
+    window, length = call.shape(2), call.numbers(3)
+    if given.axes is None:
+        return lost_result(given)
+    if not step or step[0] < 1 or len(given.axes) < 2 or (window is None and not length):
+        raise Opaque("the step or the window of STFT is not known")
+    width = length[0] if length else (window or (1,))[0]
+    axis = given.axes[1]
+    frames = (axis.size - width) // step[0] + 1
+    if width < 1 or frames < 1:
+        raise Opaque("STFT's window is longer than the signal")
+    bins = width // 2 + 1 if call.integer("onesided", 1) else width
+    atom = axis.single
+    if atom is None:
+        raise Opaque("STFT along an axis that is not a plain grid axis")
+    call.record.spatial.add(atom.source)
+    windows = dict(given.windows)
+    old = windows[atom.source]
+    middle = Fraction(width - 1, 2)
+    moved = old._replace(offset=old.offset + atom.stride * middle, field=old.field + abs(atom.stride) * (width - 1))
+    left = Axis((Atom(atom.source, atom.stride * step[0], frames),)) if frames > 1 else UNIT
+    windows[atom.source] = coarser(moved, finest([left], atom.source) or old.grid)
+    state = State(
+        (given.axes[0], left, anonymous(bins), anonymous(2)), windows, constant=given.constant, lost=given.lost
+    )
+    if frames > 1 and step[0] > 1:
+        _record_frames(call, given, state, step[0], width)
+    return state
+
+
+def _record_frames(call: Call, given: State, state: State, step: int, width: int) -> None:
+    """Each bin is a complex band-pass filter and a decimation: all of its band folds that lies outside ``pi / step``."""
+    value = call.value(2)
+    flat = None
+    if value is not None and value.dtype.kind == "f" and value.ndim == 1 and value.size == width:
+        response = spectra.of_kernel(value.astype(float), (1,))
+        flat = None if response is None else spectra.folded_share(response, (step,))
+    elif width <= 1 << 16 and value is None and not call.has(2):
+        response = spectra.of_average_pool((width,))
+        flat = None if response is None else spectra.folded_share(response, (step,))
+    alias = None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    strided = Strided(
+        kind=SiteKind.FRAMES,
+        factor=(Fraction(step),),
+        atoms=(state.axis(1).single,),
+        alias=alias,
+        kernel=(width,),
+        stride=(step,),
+        dilation=(1,),
+        skipped=max(Fraction(step - width, step), Fraction(0)),
+        filtered="the analysis window is the low-pass",
+    )
+    record_site(call, strided, given, state.windows)
+
+
+def dft(call: Call) -> State:
+    """DFT-20: a transform along an axis; frequencies are no positions, so that axis' grid ends."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    axis = (call.numbers(2) or (1,))[0] if call.has(2) else call.integer("axis", -2 if call.scope.opset >= 20 else 1)
+    length = call.numbers(1) if call.has(1) else None
+    if not -rank <= axis < rank:
+        raise Opaque("DFT's axis is out of range")
+    size = length[0] if length else given.axes[axis].size
+    axes = list(given.axes)
+    axes[axis] = anonymous(size // 2 + 1 if call.integer("onesided", 0) and not call.integer("inverse", 0) else size)
+    if not call.integer("onesided", 0):
+        axes[-1] = anonymous(2)
+    return replace(given, axes=tuple(axes), raw=False, response=None, mixing=True)
+
+
+def shapeless(call: Call) -> Sequence[State]:
+    """Operators whose outputs are no grid of the input: random tensors, ranges, shape queries."""
+    del call
+    return [State(None, {}, constant=True)]
+
+
+def one_hot(call: Call) -> State:
+    """OneHot-11: a new channel axis."""
+    given, depth = call.state(0), call.numbers(1)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes) + 1
+    axis = call.integer("axis", -1)
+    if not depth or not -rank <= axis < rank:
+        raise Opaque("the depth of OneHot is computed from data")
+    axes = list(given.axes)
+    axes.insert(axis % rank, anonymous(max(depth[0], 0)))
+    return replace(given, axes=tuple(axes), response=None)
+
+
+def like_shape(call: Call) -> State:
+    """RandomNormalLike, EyeLike and their kin: the shape of the input, nothing of its content."""
+    shape = call.shape(0)
+    return State(None, {}, constant=True) if shape is None else constant(shape)

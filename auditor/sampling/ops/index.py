@@ -1,0 +1,362 @@
+"""Operators that pick entries: Slice, Gather, GatherND, Pad, CenterCropPad, Split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+from typing import TYPE_CHECKING
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import coarser
+from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.sites import Strided, decimation, record_site
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LAST = 2**62
+
+
+def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
+    """First index and count of a Slice along one axis, clamped as Slice-13 says."""
+    if step == 0:
+        raise Opaque("Slice has a step of 0")
+    low, high = (0, length) if step > 0 else (-1, length - 1)
+    start = start + length if start < 0 else start
+    end = end + length if end < 0 and not (step < 0 and end < -length) else end
+    start = min(max(start, 0), high)
+    end = min(max(end, low), length)
+    count = max(-((start - end) // step), 0) if step > 0 else max((start - end - step - 1) // -step, 0)
+    return start, count
+
+
+def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Window]) -> Axis:
+    """An axis after keeping ``count`` entries from ``start`` on, ``step`` apart; moves the source's offset along.
+
+    Raises :class:`Opaque` where a merged axis is cut inside one of its atoms.
+    """
+    size = axis.size
+    if start == 0 and count == size and step == 1:
+        return axis
+    atom = axis.single
+    if atom is not None:
+        old = windows[atom.source]
+        if start:
+            windows[atom.source] = old._replace(offset=old.offset + atom.stride * start)
+        return Axis((Atom(atom.source, atom.stride * step, count),)) if count > 1 else UNIT
+    if not axis.has_source:
+        return anonymous(count)
+    inner = size - axis.before - axis.after
+    if count == 1 or step != 1:
+        if count == 1:
+            return UNIT
+        raise Opaque("a strided slice cuts an axis that holds several grid axes")
+    skip, stop = start - axis.before, start + count - axis.before
+    if skip <= 0 and stop >= inner:
+        return Axis(axis.atoms, -skip, stop - inner)
+    if stop <= 0 or skip >= inner:
+        return anonymous(count)
+    outer, rest = axis.atoms[0], prod(atom.extent for atom in axis.atoms[1:])
+    if skip < 0 or stop > inner or skip % rest or stop % rest or outer.source not in windows:
+        raise Opaque("a slice cuts an axis that holds several grid axes")
+    old = windows[outer.source]
+    windows[outer.source] = old._replace(offset=old.offset + outer.stride * (skip // rest))
+    left = Atom(outer.source, outer.stride, (stop - skip) // rest)
+    return Axis((left, *axis.atoms[1:]) if left.extent > 1 else axis.atoms[1:])
+
+
+def picked(
+    call: Call,
+    given: State,
+    axes: Sequence[Axis],
+    windows: dict[int, Window],
+    kind: SiteKind,
+    axis_order: Sequence[int],
+) -> State:
+    """The state after entries were picked, with a site for every source axis whose finest stride grew."""
+    decimated: list[tuple[int, Fraction]] = []
+    gone = False
+    for source in given.sources():
+        stride = finest(axes, source)
+        if stride is None:
+            gone = True
+        elif stride > windows[source].grid:
+            decimated.append((source, stride / windows[source].grid))
+            windows[source] = coarser(windows[source], stride)
+    ended, cause = given.ended, given.cause
+    if gone and not any(axis.has_source for axis in axes) and ended is None:
+        ended = HeadKind.CLASS_TOKEN if given.mixing else HeadKind.POSITION_DEPENDENT
+        cause = call.record.ref(call.scope.path, call.node, call.order).order
+    result = replace(given, axes=tuple(axes), windows=windows, ended=ended, cause=cause, decimations=())
+    if not decimated:
+        return replace(result, decimations=given.decimations)
+    order = {source: place for place, source in enumerate(_sources_in_order(axes))}
+    decimated.sort(key=lambda pair: order.get(pair[0], LAST))
+    factor = tuple(step for _, step in decimated)
+    left = {atom.source: atom for axis in axes for atom in axis.atoms if abs(atom.stride) == finest(axes, atom.source)}
+    alias = decimation(factor)
+    filtered = ""
+    if given.response is not None and all(step.denominator == 1 for step in factor):
+        steps = _steps_per_axis(given, left, {source: int(step) for source, step in decimated})
+        flat = spectra.folded_share(given.response, steps)
+        if flat is not None:
+            alias = AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+            filtered = "a low-pass filter stands in front"
+    strided = Strided(
+        kind=kind,
+        factor=factor,
+        atoms=tuple(left.get(source) for source, _ in decimated),
+        alias=alias,
+        stride=tuple(int(step) for step in factor if step.denominator == 1),
+        skipped=1 - 1 / Fraction(prod(factor)),
+        filtered=filtered,
+    )
+    index = record_site(call, strided, given, windows)
+    return replace(result, decimations=(*given.decimations, index), response=None)
+
+
+def _sources_in_order(axes: Sequence[Axis]) -> list[int]:
+    return list(dict.fromkeys(atom.source for axis in axes for atom in axis.atoms))
+
+
+def _steps_per_axis(given: State, left: dict[int, Atom], steps: dict[int, int]) -> tuple[int, ...]:
+    """The decimation per grid axis of ``given``, 1 where an axis is not decimated."""
+    assert given.axes is not None
+    singles = [axis.single for axis in given.axes]
+    grid = [atom for atom in singles if atom is not None and (atom.source in steps or atom.source in left)]
+    return tuple(steps.get(atom.source, 1) for atom in grid)
+
+
+def slice_op(call: Call) -> State:
+    """Slice-13 (Slice-1 has attributes and no steps): step t > 1 is pure decimation, a negative step flips the axis."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    if call.has(1):
+        starts, ends = call.numbers(1), call.numbers(2)
+        axes = call.numbers(3) if call.has(3) else tuple(range(len(starts or ())))
+        steps = call.numbers(4) if call.has(4) else (1,) * len(axes or ())
+    else:
+        starts, ends = call.integers("starts"), call.integers("ends")
+        axes = call.integers("axes") or tuple(range(len(starts or ())))
+        steps = (1,) * len(axes)
+    if starts is None or ends is None or axes is None or steps is None:
+        return _data_dependent(call, given, axes, "the bounds of a Slice are computed from data")
+    if not len(starts) == len(ends) == len(axes) == len(steps) or any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("starts, ends, axes and steps of Slice do not fit")
+    result, windows = list(given.axes), dict(given.windows)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        first, count = bounds(given.axes[axis].size, start, end, step)
+        if count == 0:
+            raise Opaque("Slice leaves nothing of an axis")
+        result[axis % rank] = take(given.axes[axis], first, count, step, windows)
+    return picked(call, given, result, windows, SiteKind.SLICE, axes)
+
+
+def _data_dependent(call: Call, given: State, axes: Sequence[int] | None, reason: str) -> State:
+    """Positions that come from data: the axes they touch are no lattice any more."""
+    assert given.axes is not None
+    rank = len(given.axes)
+    touched = range(rank) if axes is None else [axis % rank for axis in axes if -rank <= axis < rank]
+    if any(given.axes[index].has_source for index in touched):
+        call.record.data_dependent.append(
+            DataDependentSampling(call.record.ref(call.scope.path, call.node, call.order), reason)
+        )
+    raise Opaque(reason)
+
+
+def gather(call: Call) -> State:
+    """Gather-13: constant indices in arithmetic progression behave like Slice, an affine index matrix like im2col."""
+    given, indices = call.state(0), call.value(1)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    where = call.integer("axis", 0)
+    if not -rank <= where < rank:
+        raise Opaque("Gather's axis is out of range")
+    where %= rank
+    axis = given.axes[where]
+    chosen = call.state(1)
+    if not axis.has_source:
+        if chosen.axes is None:
+            raise Opaque("the indices of Gather have no known shape")
+        axes = [*given.axes[:where], *chosen.axes, *given.axes[where + 1 :]]
+        windows = {**given.windows, **chosen.windows}
+        return replace(given, axes=tuple(axes), windows=windows, constant=given.constant and chosen.constant)
+    if indices is None:
+        return _data_dependent(call, given, [where], "the indices of a Gather are computed from data")
+    windows = dict(given.windows)
+    new = _indexed(axis, indices, windows)
+    axes = [*given.axes[:where], *new, *given.axes[where + 1 :]]
+    return picked(call, given, axes, windows, SiteKind.GATHER, [where])
+
+
+def _indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window]) -> list[Axis]:
+    """The axes that an index array makes of one axis: one per array dimension, in affine steps ``a + b*i + c*j``."""
+    import numpy as np
+
+    if indices.dtype.kind not in "iu" or indices.size == 0:
+        raise Opaque("the indices of Gather are not integers")
+    table = indices.astype(np.int64)
+    size = axis.size
+    table = np.where(table < 0, table + size, table)
+    if int(table.min()) < 0 or int(table.max()) >= size:
+        raise Opaque("an index of Gather is out of range")
+    origin = (0,) * table.ndim
+    start = int(table[origin])
+    steps = [
+        int(table[(*origin[:place], 1, *origin[place + 1 :])]) - start if extent > 1 else 0
+        for place, extent in enumerate(table.shape)
+    ]
+    grids = np.meshgrid(*[np.arange(extent) for extent in table.shape], indexing="ij", sparse=True)
+    affine = sum((step * grid for step, grid in zip(steps, grids, strict=True)), np.int64(start))
+    moving = [place for place, extent in enumerate(table.shape) if extent > 1]
+    if not np.array_equal(np.broadcast_to(affine, table.shape), table) or any(steps[place] == 0 for place in moving):
+        raise Opaque("constant indices that are no arithmetic progression leave no lattice")
+    if len(moving) <= 1:
+        count = table.shape[moving[0]] if moving else 1
+        taken = take(axis, start, count, steps[moving[0]] if moving else 1, windows)
+        return [taken if extent > 1 else UNIT for extent in table.shape] if table.ndim else []
+    atom = axis.single
+    if atom is None:
+        raise Opaque("an index matrix cuts an axis that holds several grid axes")
+    old = windows[atom.source]
+    windows[atom.source] = old._replace(offset=old.offset + atom.stride * start)
+    return [
+        Axis((Atom(atom.source, atom.stride * step, extent),)) if extent > 1 else UNIT
+        for step, extent in zip(steps, table.shape, strict=True)
+    ]
+
+
+def gather_nd(call: Call) -> State:
+    """GatherND-13 with constant indices ``(..., q)`` over the first q axes: separable affine indices keep the lattice."""
+    import numpy as np
+
+    given, indices = call.state(0), call.value(1)
+    if given.axes is None:
+        return lost_result(given)
+    if call.integer("batch_dims", 0):
+        raise Opaque("GatherND with batch dimensions")
+    if indices is None or indices.ndim < 1:
+        return _data_dependent(call, given, None, "the indices of a GatherND are computed from data")
+    depth = indices.shape[-1]
+    if not 1 <= depth <= len(given.axes):
+        raise Opaque("GatherND's indices are deeper than its data")
+    windows = dict(given.windows)
+    made: list[Axis] = [UNIT] * (indices.ndim - 1)
+    for place in range(depth):
+        column = indices[..., place]
+        used = [d for d in range(column.ndim) if np.ptp(column, axis=d).any()] if column.size else []
+        if place == 0 and depth == 1:
+            made = _indexed(given.axes[0], column, windows)
+            break
+        if len(used) > 1 or any(made[d].atoms for d in used):
+            raise Opaque("GatherND's indices are not separable")
+        line = column[tuple(slice(None) if d in used else slice(0, 1) for d in range(column.ndim))].reshape(-1)
+        taken = _indexed(given.axes[place], line, windows)[0]
+        if used:
+            made[used[0]] = taken
+    if depth > 1 and any(axis.size != extent for axis, extent in zip(made, indices.shape[:-1], strict=True)):
+        raise Opaque("GatherND repeats entries")
+    axes = [*made, *given.axes[depth:]]
+    return picked(call, given, axes, windows, SiteKind.GATHER, range(depth))
+
+
+def pad(call: Call) -> State:
+    """Pad-21: ``O -= S * p_begin``; negative pads crop."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    pads = call.numbers(1) if call.has(1) else call.integers("pads") or call.integers("paddings")
+    rank = len(given.axes)
+    axes = (call.numbers(3) or ()) if call.has(3) else tuple(range(rank))
+    if pads is None:
+        raise Opaque("the pads are computed from data")
+    if len(pads) != 2 * len(axes) or any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("the pads do not fit the tensor")
+    begin, end = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        begin[axis], end[axis] = pads[place], pads[place + len(axes)]
+    return padded(given, begin, end)
+
+
+def padded(given: State, begin: Sequence[int], end: Sequence[int]) -> State:
+    """Adds (or, where negative, removes) entries at both ends of each axis."""
+    assert given.axes is not None
+    if not any(begin) and not any(end):
+        return given
+    windows, axes = dict(given.windows), list(given.axes)
+    for index, axis in enumerate(given.axes):
+        front, back = begin[index], end[index]
+        if not front and not back:
+            continue
+        size = axis.size + front + back
+        if size < 1:
+            raise Opaque("a pad removes more than the axis holds")
+        atom = axis.single
+        if atom is not None:
+            old = windows[atom.source]
+            windows[atom.source] = old._replace(offset=old.offset - atom.stride * front)
+            axes[index] = Axis((Atom(atom.source, atom.stride, size),)) if size > 1 else UNIT
+        elif axis.has_source and front + axis.before >= 0 and back + axis.after >= 0:
+            axes[index] = Axis(axis.atoms, axis.before + front, axis.after + back)
+        elif axis.has_source:
+            raise Opaque("a pad crops an axis that holds several grid axes")
+        else:
+            axes[index] = anonymous(size)
+    return replace(given, axes=tuple(axes), windows=windows)
+
+
+def center_crop_pad(call: Call) -> State:
+    """CenterCropPad-18: crops floor((in - out) / 2) or pads floor((out - in) / 2) entries in front."""
+    given, target = call.state(0), call.numbers(1)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    axes = call.integers("axes") or tuple(range(rank))
+    if target is None or len(target) != len(axes) or any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("the target shape of CenterCropPad is not known")
+    begin, end = [0] * rank, [0] * rank
+    for axis, wanted in zip(axes, target, strict=True):
+        growth = wanted - given.axes[axis].size
+        front = growth // 2 if growth > 0 else -(-growth // 2)
+        begin[axis], end[axis] = front, growth - front
+    return padded(given, begin, end)
+
+
+def split(call: Call) -> Sequence[State]:
+    """Split-18: consecutive parts of one axis, each a crop."""
+    given = call.state(0)
+    count = len(call.node.outputs)
+    if given.axes is None:
+        return [lost_result(given)] * count
+    rank = len(given.axes)
+    where = call.integer("axis", 0)
+    if not -rank <= where < rank:
+        raise Opaque("Split's axis is out of range")
+    where %= rank
+    size = given.axes[where].size
+    sizes = call.numbers(1) if call.has(1) else call.integers("split")
+    if sizes is None and call.has(1):
+        raise Opaque("the parts of Split are computed from data")
+    if sizes is None:
+        part = -(-size // max(count, 1))
+        sizes = tuple(max(min(part, size - part * place), 0) for place in range(count))
+    if sum(sizes) != size or min(sizes, default=1) < 0 or len(sizes) < count:
+        raise Opaque("the parts of Split do not add up to the axis")
+    results, start = [], 0
+    for part in sizes[:count]:
+        axes, windows = list(given.axes), dict(given.windows)
+        axes[where] = take(given.axes[where], start, part, 1, windows) if part else anonymous(0)
+        start += part
+        results.append(picked(call, given, axes, windows, SiteKind.SLICE, [where]))
+    return results
+
+

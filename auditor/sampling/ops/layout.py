@@ -1,0 +1,263 @@
+"""Operators that only move entries: Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Expand, Tile, SpaceToDepth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+from auditor.sampling.atoms import fuse, reshape
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import coarser
+from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.result import SiteKind
+from auditor.sampling.sites import Strided, decimation, record_site
+
+
+def moved(state: State, axes: Sequence[Axis], windows: dict[int, Window] | None = None) -> State:
+    """The same content on other axes."""
+    return replace(state, axes=tuple(axes), windows=state.windows if windows is None else windows, response=None)
+
+
+def reshape_op(call: Call) -> State:
+    """Reshape-21: 0 copies a size (unless allowzero), -1 takes the rest."""
+    given = call.state(0)
+    target = call.numbers(1) if call.has(1) else call.integers("shape")
+    if given.axes is None:
+        return lost_result(given)
+    if target is None:
+        raise Opaque("the target shape of Reshape is computed from data")
+    sizes = list(target)
+    if not call.integer("allowzero", 0):
+        for index, size in enumerate(sizes):
+            if size == 0:
+                if index >= len(given.axes):
+                    raise Opaque("Reshape copies a size that the input does not have")
+                sizes[index] = given.axes[index].size
+    return to_shape(call, given, sizes)
+
+
+def to_shape(call: Call, given: State, sizes: Sequence[int]) -> State:
+    """``given`` in a new row-major shape with at most one -1; raises :class:`Opaque` where atoms are cut unevenly."""
+    assert given.axes is not None
+    total = prod(axis.size for axis in given.axes)
+    known = prod(size for size in sizes if size != -1)
+    if sizes.count(-1) > 1 or min(sizes, default=1) < -1 or (known == 0 and total):
+        raise Opaque("Reshape's target shape is not valid")
+    full = [(total // known if known else 0) if size == -1 else size for size in sizes]
+    if prod(full) != total:
+        raise Opaque(f"Reshape from {total} to {prod(full)} elements")
+    rooted = _reroot(call, given, full)
+    if rooted is not None:
+        return rooted
+    axes = reshape(given.axes, full)
+    if axes is None:
+        raise Opaque("Reshape cuts a grid axis into uneven parts")
+    result = moved(given, axes)
+    if given.response is not None and [a for a in axes if a.has_source] == [a for a in given.axes if a.has_source]:
+        result = replace(result, response=given.response)
+    return _phases_to_channel(call, given, result)
+
+
+def _reroot(call: Call, given: State, sizes: Sequence[int]) -> State | None:
+    """A flat input that is folded into a picture before anything else: the picture's axes are the real source axes."""
+    assert given.axes is not None
+    if not given.raw or sum(size > 1 for size in sizes) < 2:
+        return None
+    real = [axis for axis in given.axes if axis.size > 1]
+    atom = real[0].single if len(real) == 1 else None
+    if atom is None or atom.stride != 1 or atom.extent != call.record.sources[atom.source].size:
+        return None
+    old = call.record.sources[atom.source]
+    windows: dict[int, Window] = {}
+    axes: list[Axis] = []
+    for index, size in enumerate(sizes):
+        if size == 1:
+            axes.append(UNIT)
+            continue
+        source = call.record.source(old.input.raw, index, size, old.assumed)
+        windows[source] = Window()
+        axes.append(Axis((Atom(source, ONE, size),)))
+    return replace(given, axes=tuple(axes), windows=windows)
+
+
+def _phases_to_channel(call: Call, given: State, result: State) -> State:
+    """Records a Reshape that puts fine atoms of a grid beside its coarse ones, on a channel axis (pixel-unshuffle, patchify)."""
+    assert given.axes is not None
+    assert result.axes is not None
+    if len(result.axes) >= len(given.axes) and all(len(axis.atoms) < 2 for axis in result.axes):
+        return result
+    owners: dict[int, list[tuple[int, Fraction]]] = {}
+    for index, axis in enumerate(result.axes):
+        for atom in axis.atoms:
+            if atom.source != ANONYMOUS:
+                owners.setdefault(atom.source, []).append((index, abs(atom.stride)))
+    phases: dict[int, tuple[int, Fraction]] = {}
+    for source, places in owners.items():
+        fine_index, fine = min(places, key=lambda place: place[1])
+        outside = [stride for index, stride in places if index != fine_index]
+        if not outside or min(outside) <= result.windows[source].grid:
+            continue
+        fine_axis = result.axes[fine_index]
+        coarse = [index for index, stride in places if stride == min(outside)]
+        with_channels = any(atom.source == ANONYMOUS for atom in fine_axis.atoms)
+        alone = all(len(result.axes[index].atoms) == 1 for index in coarse)
+        if len(fine_axis.atoms) > 1 and (with_channels or alone):
+            phases[source] = (coarse[0], min(outside))
+    if not phases:
+        return result
+    return _record_phases(call, given, result, phases)
+
+
+def _record_phases(call: Call, given: State, result: State, phases: dict[int, tuple[int, Fraction]]) -> State:
+    assert result.axes is not None
+    windows = dict(result.windows)
+    ordered = sorted(phases, key=lambda source: phases[source][0])
+    factor = []
+    for source in ordered:
+        stride = phases[source][1]
+        factor.append(stride / windows[source].grid)
+        windows[source] = coarser(windows[source], stride)
+        call.record.spatial.add(source)
+    after = replace(result, windows=windows)
+    patchy = given.raw and all(step >= 4 for step in factor)
+    strided = Strided(
+        kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.PHASE_TO_CHANNEL,
+        factor=tuple(factor),
+        atoms=tuple(_coarse(result.axes[phases[source][0]], source, phases[source][1]) for source in ordered),
+        alias=decimation(factor),
+        filtered="all phases are kept as channels, so nothing is lost, but a shift permutes them",
+    )
+    record_site(call, strided, given, windows)
+    return after
+
+
+def _coarse(axis: Axis, source: int, stride: Fraction) -> Atom | None:
+    return next((atom for atom in axis.atoms if atom.source == source and abs(atom.stride) == stride), None)
+
+
+def flatten(call: Call) -> State:
+    """Flatten-21: two axes, split before ``axis``."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    axis = call.integer("axis", 1)
+    axis = axis + rank if axis < 0 else axis
+    if not 0 <= axis <= rank:
+        raise Opaque("Flatten's axis is out of range")
+    sizes = [entry.size for entry in given.axes]
+    return to_shape(call, given, [prod(sizes[:axis]), prod(sizes[axis:])])
+
+
+def transpose(call: Call) -> State:
+    """Transpose-21: a permutation of the axes, reversed by default."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    perm = call.integers("perm") or tuple(range(rank - 1, -1, -1))
+    if sorted(perm) != list(range(rank)):
+        raise Opaque("Transpose's perm is not a permutation of the axes")
+    return replace(given, axes=tuple(given.axes[index] for index in perm))
+
+
+def _axes_argument(call: Call, rank: int) -> tuple[int, ...] | None:
+    axes = call.numbers(1) if call.has(1) else call.integers("axes")
+    if axes is None:
+        if call.has(1):
+            raise Opaque("the axes are computed from data")
+        return None
+    if any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("an axis is out of range")
+    return tuple(axis % rank for axis in axes)
+
+
+def squeeze(call: Call) -> State:
+    """Squeeze-21: drops axes of size 1."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    axes = _axes_argument(call, len(given.axes))
+    if axes is None:
+        axes = tuple(index for index, axis in enumerate(given.axes) if axis.size == 1)
+    if any(given.axes[index].size != 1 for index in axes):
+        raise Opaque("Squeeze drops an axis that is larger than 1")
+    return replace(given, axes=tuple(axis for index, axis in enumerate(given.axes) if index not in axes))
+
+
+def unsqueeze(call: Call) -> State:
+    """Unsqueeze-21: inserts axes of size 1."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    count = len((call.numbers(1) if call.has(1) else call.integers("axes")) or ())
+    axes = _axes_argument(call, len(given.axes) + count)
+    if axes is None or len(set(axes)) != count:
+        raise Opaque("Unsqueeze's axes are not known or repeat")
+    old = iter(given.axes)
+    result = [UNIT if index in axes else next(old) for index in range(len(given.axes) + count)]
+    return replace(given, axes=tuple(result))
+
+
+def expand(call: Call) -> State:
+    """Expand-13: broadcasting to a shape; repeats of a size-1 axis carry no grid."""
+    given = call.state(0)
+    shape = call.numbers(1)
+    if given.axes is None:
+        return lost_result(given)
+    if shape is None or min(shape, default=0) < 0:
+        raise Opaque("the target shape of Expand is computed from data")
+    rank = max(len(shape), len(given.axes))
+    own = [UNIT] * (rank - len(given.axes)) + list(given.axes)
+    asked = [1] * (rank - len(shape)) + list(shape)
+    axes = []
+    for axis, size in zip(own, asked, strict=True):
+        if axis.size not in (1, size) and size != 1:
+            raise Opaque("Expand's shape does not fit its input")
+        axes.append(anonymous(size) if axis.size == 1 else axis)
+    return moved(given, axes)
+
+
+def tile(call: Call) -> State:
+    """Tile-13: repeating a grid axis leaves no single lattice, unless it is repeated once."""
+    given = call.state(0)
+    repeats = call.numbers(1)
+    if given.axes is None:
+        return lost_result(given)
+    if repeats is None or len(repeats) != len(given.axes) or min(repeats, default=1) < 0:
+        raise Opaque("the repeats of Tile are computed from data")
+    axes = []
+    for axis, times in zip(given.axes, repeats, strict=True):
+        if times == 1:
+            axes.append(axis)
+        elif axis.has_source:
+            raise Opaque("Tile repeats a grid axis")
+        else:
+            axes.append(anonymous(axis.size * times))
+    return moved(given, axes)
+
+
+def space_to_depth(call: Call) -> State:
+    """SpaceToDepth-13: Reshape to (N, C, H/b, b, W/b, b), Transpose to (N, b, b, C, H/b, W/b), Reshape."""
+    given = call.state(0)
+    block = call.integer("blocksize", 0)
+    if given.axes is None:
+        return lost_result(given)
+    sizes = [axis.size for axis in given.axes]
+    if len(sizes) != 4 or block < 1 or sizes[2] % block or sizes[3] % block:
+        raise Opaque("blocksize does not fit the tensor")
+    batch, channels, height, width = sizes
+    split = reshape(given.axes, [batch, channels, height // block, block, width // block, block])
+    if split is None:
+        raise Opaque("SpaceToDepth cuts a grid axis into uneven parts")
+    channel = Axis(fuse([*split[3].atoms, *split[5].atoms, *split[1].atoms]))
+    result = moved(given, [split[0], channel, split[2], split[4]])
+    phases: dict[int, tuple[int, Fraction]] = {}
+    for index in (2, 3):
+        atom = result.axis(index).single
+        if atom is not None and block > 1 and abs(atom.stride) > result.windows[atom.source].grid:
+            phases[atom.source] = (index, finest([result.axis(index)], atom.source) or ONE)
+    return _record_phases(call, given, result, phases) if phases else result

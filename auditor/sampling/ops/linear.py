@@ -1,0 +1,159 @@
+"""Matrix products: MatMul, Gemm, Einsum and their quantised and fused variants. They contract axes of their operands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import contract
+from auditor.sampling.join import broadcast, join_windows, lost_together
+from auditor.sampling.lattice import UNIT, Axis, State, Window, finest
+from auditor.sampling.result import HeadKind, SiteKind
+from auditor.sampling.sites import Strided, decimation, record_site
+
+SECOND = {"QLinearMatMul": 3, "QGemm": 3}
+
+
+def matmul(call: Call) -> State:
+    """MatMul-13: ``(..., m, k) x (..., k, n)``, with NumPy's rules for vectors and batch axes."""
+    left, right = call.state(0), call.state(SECOND.get(call.node.op, 1))
+    if left.axes is None or right.axes is None:
+        return lost_together([left, right])
+    a, b = left.axes, right.axes
+    if call.node.op in {"FusedMatMul", "TransposeMatMul"}:
+        a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
+        b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
+    return product(call, left, right, a, b)
+
+
+def gemm(call: Call) -> State:
+    """Gemm-13: ``A' x B'``, then C is broadcast in (it moves nothing)."""
+    left, right = call.state(0), call.state(SECOND.get(call.node.op, 1))
+    if left.axes is None or right.axes is None:
+        return lost_together([left, right])
+    if len(left.axes) != 2 or len(right.axes) != 2:
+        raise Opaque("Gemm needs two matrices")
+    a = left.axes[::-1] if call.integer("transA", 0) else left.axes
+    b = right.axes[::-1] if call.integer("transB", 0) else right.axes
+    return product(call, left, right, a, b)
+
+
+def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> State:
+    """The matrix product of two tracked tensors, given with their axes already transposed as the operator says."""
+    if not a or not b:
+        raise Opaque("a matrix product of scalars")
+    a_matrix = (UNIT, *a) if len(a) == 1 else a
+    b_matrix = (*b, UNIT) if len(b) == 1 else b
+    if a_matrix[-1].size != b_matrix[-2].size:
+        raise Opaque("the inner sizes of a matrix product differ")
+    batch = broadcast([a_matrix[:-2], b_matrix[:-2]])
+    rows = [a_matrix[-2]] if len(a) > 1 else []
+    columns = [b_matrix[-1]] if len(b) > 1 else []
+    axes = (*batch, *rows, *columns)
+    inner = (_at(left, a, -1), _at(right, b, -2 if len(b) > 1 else -1))
+    return contracted(call, [left, right], [{inner[0]}, {inner[1]}], axes)
+
+
+def _at(state: State, axes: tuple[Axis, ...], place: int) -> int:
+    """The index in the state's own order of the axis at ``place`` of a permuted view (only the last two can be swapped)."""
+    assert state.axes is not None
+    own = state.axes
+    index = len(own) + place
+    swapped = len(own) > 1 and own[-1] is axes[-2] and own[-2] is axes[-1] and own[-1] is not own[-2]
+    return (2 * len(own) - 3 - index) if swapped and index >= len(own) - 2 else index
+
+
+def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]], axes: tuple[Axis, ...]) -> State:
+    """The result of summing products over some axes of each operand, with its site or the end of its grid."""
+    after: list[State] = []
+    decimated: dict[int, Fraction] = {}
+    ended: set[int] = set()
+    for state, gone in zip(operands, removed, strict=True):
+        result = contract(state, gone, axes)
+        for source, factor in result.decimated.items():
+            decimated[source] = max(factor, decimated.get(source, factor))
+        ended |= result.ended
+        kept = tuple(axis for index, axis in enumerate(state.axes or ()) if index not in gone)
+        after.append(State(kept, result.windows))
+    windows = dict(join_windows(call, after, call.node.inputs[: len(after)] or [""] * len(after)))
+    moving = [state for state in operands if not state.constant]
+    raw = any(state.raw for state in moving)
+    kind, cause = None, None
+    if not any(axis.has_source for axis in axes):
+        kind, cause = _ending(call, operands, ended)
+    state = State(
+        axes,
+        windows,
+        constant=not moving,
+        mixing=any(state.mixing for state in operands) or (len(moving) > 1 and bool(ended or decimated)) or len(moving) > 1,
+        lost=next((state.lost for state in operands if state.lost is not None), None),
+        ended=kind,
+        cause=cause,
+    )
+    if decimated:
+        _record(call, operands[0] if raw else moving[0], windows, axes, decimated, raw)
+    return state
+
+
+def _ending(call: Call, operands: Sequence[State], ended: set[int]) -> tuple[HeadKind | None, int | None]:
+    """Weights per position end a grid for good; a sum weighted by the data itself (attention pooling) does not depend on position."""
+    before = next((state for state in operands if state.ended is not None), None)
+    if not ended:
+        return (None, None) if before is None else (before.ended, before.cause)
+    call.record.ref(call.scope.path, call.node, call.order)
+    positional = any(state.constant for state in operands)
+    return (HeadKind.POSITION_DEPENDENT if positional else HeadKind.POOLED), call.order
+
+
+def _record(
+    call: Call,
+    given: State,
+    windows: dict[int, Window],
+    axes: tuple[Axis, ...],
+    decimated: dict[int, Fraction],
+    raw: bool,
+) -> None:
+    atoms = {}
+    for axis in axes:
+        for atom in axis.atoms:
+            if atom.source in decimated and abs(atom.stride) == finest(axes, atom.source):
+                atoms.setdefault(atom.source, atom)
+    factor = tuple(decimated[source] for source in atoms)
+    call.record.spatial.update(atoms)
+    patchy = raw and all(step >= 4 for step in factor)
+    strided = Strided(
+        kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.PHASE_TO_CHANNEL,
+        factor=factor,
+        atoms=tuple(atoms.values()),
+        alias=decimation(factor),
+        filtered="all phases are mixed by a linear layer: a convolution with kernel = stride",
+    )
+    record_site(call, strided, given, windows)
+
+
+def einsum(call: Call) -> State:
+    """Einsum-12: labels that are missing on the right are contracted."""
+    equation = call.text("equation", "").replace(" ", "")
+    operands = call.states()
+    if any(state.axes is None for state in operands) or not operands:
+        return lost_together(operands)
+    inputs, arrow, output = equation.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(operands) or "." in equation or any(len(set(term)) != len(term) for term in terms):
+        raise Opaque("an Einsum equation with an ellipsis or repeated labels")
+    if any(len(term) != len(state.axes or ()) for term, state in zip(terms, operands, strict=True)):
+        raise Opaque("an Einsum equation that does not fit its operands")
+    if not arrow:
+        output = "".join(sorted(label for label in set("".join(terms)) if "".join(terms).count(label) == 1))
+    chosen: dict[str, Axis] = {}
+    for term, state in zip(terms, operands, strict=True):
+        for label, axis in zip(term, state.axes or (), strict=True):
+            old = chosen.get(label)
+            if old is None or old.size == 1 or (axis.has_source and not old.has_source and axis.size == old.size):
+                chosen[label] = axis
+    if any(label not in chosen for label in output):
+        raise Opaque("an Einsum output label that no operand has")
+    axes = tuple(chosen[label] for label in output)
+    removed = [{place for place, label in enumerate(term) if label not in output} for term in terms]
+    return contracted(call, operands, removed, axes)

@@ -1,0 +1,152 @@
+"""Operators that leave the grid where it is: element-wise ones, normalisations, quantisation, activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auditor.sampling.call import Call
+from auditor.sampling.join import join, lost_together
+from auditor.sampling.lattice import State, constant
+from auditor.sampling.result import PositionEncoding
+
+LARGEST_ENCODING = 1 << 20  # bytes of a constant that are looked at to see whether it varies along a grid
+
+
+def passing(call: Call) -> State:
+    """Identity, Cast, (De)QuantizeLinear, BatchNormalization: a scaling and an offset per channel at most."""
+    given = call.state(0)
+    return replace(given, decimations=()) if given.decimations and call.node.op != "Identity" else given
+
+
+def activation(call: Call) -> State:
+    """A function of each sample alone: what was band-limited before need not be afterwards."""
+    given = call.state(0)
+    if given.response is None and not given.decimations:
+        return given
+    return replace(given, response=None)
+
+
+def normalised(call: Call) -> State:
+    """Instance, group and layer normalisation, softmax: each sample sees statistics of others, the grid stays."""
+    given = call.state(0)
+    return given if given.response is None else replace(given, response=None)
+
+
+def arithmetic(call: Call) -> State:
+    """Add, Sub, Mul, Div and every other element-wise operator of several tensors, with broadcasting."""
+    states, names = _operands(call)
+    moving = [state for state in states if not state.constant]
+    if len(states) == 2 and len(moving) == 1 and moving[0].axes is not None:
+        _note_encoding(call, states, names)
+    return join(call, states, names, linear=call.node.op in LINEAR)
+
+
+LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
+QUANTISED_PAIRS = frozenset({"QLinearAdd", "QLinearMul"})
+
+
+def _operands(call: Call) -> tuple[list[State], list[str]]:
+    inputs = call.node.inputs
+    if call.node.op in QUANTISED_PAIRS:
+        inputs = (inputs[0], inputs[3]) if len(inputs) > 3 else inputs[:1]
+    if call.scope.opset < 7 and len(inputs) == 2 and call.node.attributes.get("broadcast"):
+        return _legacy_broadcast(call), list(inputs)
+    names = [name for name in inputs if name]
+    return [call.scope.state(name) for name in names], names
+
+
+def _legacy_broadcast(call: Call) -> list[State]:
+    """Broadcasting before opset 7: the second operand's axes start at ``axis`` of the first."""
+    left, right = call.state(0), call.state(1)
+    axis = call.node.attributes.get("axis")
+    if left.axes is None or right.axes is None or not isinstance(axis, int):
+        return [left, right]
+    behind = len(left.axes) - len(right.axes) - (axis % max(len(left.axes), 1))
+    unit = constant([1]).axes or ()
+    return [left, replace(right, axes=(*right.axes, *unit * max(behind, 0)))]
+
+
+def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) -> None:
+    """Records a constant that varies along a grid axis and is added or multiplied in: a position encoding."""
+    which = 0 if states[0].constant else 1
+    fixed, moving = states[which], states[1 - which]
+    if fixed.axes is None or moving.axes is None:
+        return
+    touched: list[tuple[int, int]] = []
+    for back in range(1, min(len(fixed.axes), len(moving.axes)) + 1):
+        axis = moving.axes[-back]
+        if axis.has_source and fixed.axes[-back].size > 1:
+            touched += [(back, atom.source) for atom in axis.atoms if atom.source in moving.windows]
+    if not touched or not _varies(call, names[which], {back for back, _ in touched}):
+        return
+    sources = tuple(sorted({source for _, source in touched}))
+    call.record.encodings.append(PositionEncoding(call.record.ref(call.scope.path, call.node, call.order), sources))
+
+
+def _varies(call: Call, name: str, backs: set[int]) -> bool:
+    """Whether the stored constant has different values along any of the axes (counted from the last); True if unreadable."""
+    import numpy as np
+
+    from auditor.onnxfile import read_tensor
+
+    value = call.scope.value(name)
+    if value is None:
+        tensor = call.scope.initializer(name)
+        value = None if tensor is None else read_tensor(call.scope.model, tensor, LARGEST_ENCODING)
+    if value is None or value.dtype.kind not in "fiub" or value.size == 0:
+        return True
+    return any(bool(np.any(np.ptp(value.astype(np.float64), axis=-back) > 0)) for back in backs if back <= value.ndim)
+
+
+def prelu(call: Call) -> State:
+    """PRelu-16: the slope is broadcast to the data, before opset 7 along the channels."""
+    given = call.state(0)
+    return given if given.response is None else replace(given, response=None)
+
+
+def where(call: Call) -> State:
+    """Where-16: a choice between two tensors, element by element."""
+    states = call.states()
+    return join(call, states, [name for name in call.node.inputs if name])
+
+
+def dropout(call: Call) -> Sequence[State]:
+    """Dropout-13: the data and its mask."""
+    return [call.state(0)] * max(len(call.node.outputs), 1)
+
+
+def batch_normalization(call: Call) -> Sequence[State]:
+    """BatchNormalization-15: a scaling and an offset per channel; the optional outputs are statistics per channel."""
+    given = call.state(0)
+    channels = given.axes[1].size if given.axes is not None and len(given.axes) > 1 else 1
+    return [given, *[constant([channels])] * (len(call.node.outputs) - 1)]
+
+
+def dynamic_quantize(call: Call) -> Sequence[State]:
+    """DynamicQuantizeLinear-11: quantised data, and scale and zero point of the whole tensor."""
+    return [call.state(0), constant([]), constant([])]
+
+
+def layer_normalization(call: Call) -> Sequence[State]:
+    """LayerNormalization-17, SkipLayerNormalization and their kin: normalised data, then statistics nobody samples."""
+    given = normalised(call)
+    if call.node.op.startswith("Skip") and call.has(1):
+        given = join(call, [given, call.state(1)], list(call.node.inputs[:2]))
+    return [given, *[constant([1])] * (len(call.node.outputs) - 1)]
+
+
+def attention(call: Call) -> Sequence[State]:
+    """Attention-23, MultiHeadAttention and Attention of com.microsoft: tokens keep their places and see all others."""
+    states = [state for state in (call.state(0), call.state(1), call.state(2)) if state.axes is not None]
+    if not states:
+        return [lost_together(call.states())] * max(len(call.node.outputs), 1)
+    query = states[0]
+    result = replace(query, mixing=True, raw=False, response=None)
+    if call.node.op == "Attention" and call.node.domain and call.shape(1) is not None:
+        weight = call.shape(1) or ()
+        if len(weight) == 2 and query.axes is not None:
+            hidden = constant([weight[1] // 3]).axes or ()
+            result = replace(result, axes=(*query.axes[:-1], *hidden))
+    return [result, *[constant([1])] * (len(call.node.outputs) - 1)]
+

@@ -1,0 +1,132 @@
+"""Pools: MaxPool, AveragePool, LpPool, their quantised, NHWC and NCHWc variants, and the global ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import prod
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.geometry import WindowAttributes, attributes
+from auditor.sampling.join import ending
+from auditor.sampling.lattice import State, anonymous
+from auditor.sampling.ops.sliding import Slid, atoms_at, lost_result, slide_axes, spatial_axes
+from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
+from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
+
+KINDS = {"MaxPool": SiteKind.MAX_POOL, "AveragePool": SiteKind.AVERAGE_POOL, "LpPool": SiteKind.LP_POOL}
+LARGEST_RESPONSE = 1024  # kernel elements beyond which a pool's response is not carried along
+
+
+def pool(call: Call) -> Sequence[State]:
+    """MaxPool-22, AveragePool-22, LpPool-22: a window per channel; MaxPool's Indices output shares the lattice."""
+    given = call.state(0)
+    kernel = call.integers("kernel_shape")
+    if kernel is None:
+        raise Opaque("kernel_shape is missing")
+    window = attributes(call, kernel)
+    if given.axes is None:
+        result = lost_result(given)
+        if max(window.stride, default=1) > 1:
+            _record(call, given, result, tuple(range(2, 2 + len(kernel))), window)
+        return [result] * max(len(call.node.outputs), 1)
+    spatial = spatial_axes(call, len(given.axes))
+    if len(spatial) != len(kernel):
+        raise Opaque(f"a {len(kernel)}-D kernel meets a tensor of {len(given.axes)} axes")
+    slid = slide_axes(call, given, spatial, window)
+    if not slid.changed:
+        return [given] * max(len(call.node.outputs), 1)
+    response = None
+    if not slid.sampled and prod(kernel) <= LARGEST_RESPONSE:
+        response = _response(given, window, _kind(call))
+    result = State(
+        slid.axes,
+        slid.windows,
+        constant=given.constant,
+        mixing=given.mixing,
+        lost=given.lost,
+        response=response,
+        **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
+    )
+    if slid.sampled:
+        _record(call, given, result, spatial, window)
+    return [result] * max(len(call.node.outputs), 1)
+
+
+def global_pool(call: Call) -> State:
+    """GlobalAveragePool, GlobalMaxPool, GlobalLpPool: one value per channel, a shift-invariant end of the grid."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    spatial = set(spatial_axes(call, len(given.axes)))
+    for index in spatial:
+        for atom in given.axes[index].atoms:
+            if atom.source in given.windows:
+                call.record.spatial.add(atom.source)
+    axes = tuple(anonymous(1) if index in spatial else axis for index, axis in enumerate(given.axes))
+    return State(
+        axes,
+        given.windows,
+        constant=given.constant,
+        lost=given.lost,
+        mixing=True,
+        ended=given.ended or HeadKind.POOLED,
+        cause=given.cause if given.ended else _cause(call),
+    )
+
+
+def _cause(call: Call) -> int:
+    return call.record.ref(call.scope.path, call.node, call.order).order
+
+
+def _ending(call: Call, given: State, slid: Slid) -> dict[str, HeadKind | int | None]:
+    if slid.covered and given.ended is None and not any(axis.has_source for axis in slid.axes):
+        return {"ended": HeadKind.POOLED, "cause": _cause(call)}
+    return ending(slid.axes, [given])
+
+
+def _kind(call: Call) -> SiteKind:
+    return next((kind for name, kind in KINDS.items() if call.node.op.endswith(name)), SiteKind.AVERAGE_POOL)
+
+
+def _response(given: State, window: WindowAttributes, kind: SiteKind) -> spectra.Autocorrelation | None:
+    """The response of a stride-1 pool to a white input; a pool after a filter is only followed where it is linear."""
+    if kind is SiteKind.LP_POOL:
+        return None
+    if kind is SiteKind.MAX_POOL:
+        return spectra.of_max_pool(window.kernel, window.dilation)
+    own = spectra.of_average_pool(window.kernel, window.dilation)
+    if given.response is None or own is None:
+        return own
+    return spectra.then(given.response, own)
+
+
+def _alias(given: State, window: WindowAttributes, kind: SiteKind) -> AliasEnergy | None:
+    """A pool is its dense response followed by plain decimation: average pools exactly, max pools for white input."""
+    if prod(window.kernel) == 1 and given.response is None:
+        return decimation([Fraction(step) for step in window.stride])
+    if prod(window.kernel) > LARGEST_RESPONSE:
+        return None
+    response = _response(given, window, kind)
+    if response is None:
+        return None
+    flat = spectra.folded_share(response, window.stride)
+    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+
+
+def _record(call: Call, given: State, result: State, spatial: tuple[int, ...], window: WindowAttributes) -> None:
+    kind = _kind(call)
+    strided = Strided(
+        kind=kind,
+        factor=tuple(Fraction(step) for step in window.stride),
+        atoms=atoms_at(result, spatial),
+        alias=_alias(given, window, kind),
+        kernel=window.kernel,
+        stride=window.stride,
+        dilation=window.dilation,
+        groups=1,
+        skipped=skipped_share(window.kernel, window.stride, window.dilation),
+        filtered="a low-pass filter stands in front" if given.response is not None else "",
+    )
+    record_site(call, strided, given, result.windows)

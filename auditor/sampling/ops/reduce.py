@@ -1,0 +1,101 @@
+"""Reductions over axes: ReduceMean, ReduceMax, …, ArgMax, and what only looks along one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import prod
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import contract
+from auditor.sampling.lattice import UNIT, State, finest
+from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.sites import Strided, record_site
+
+LARGEST_RESPONSE = 1024
+
+
+def reduce(call: Call) -> State:
+    """ReduceX-18 (axes as attribute or input): pooling over a whole grid axis ends it, over its fine atoms it is a pool."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    rank = len(given.axes)
+    axes = call.numbers(1) if call.has(1) else call.integers("axes")
+    if call.has(1) and axes is None:
+        raise Opaque("the axes of a reduction are computed from data")
+    if not axes:
+        axes = () if call.integer("noop_with_empty_axes", 0) else tuple(range(rank))
+    return reduced(call, given, axes, keep=bool(call.integer("keepdims", 1)), selects=False)
+
+
+def arg_reduce(call: Call) -> State:
+    """ArgMax-13, ArgMin-13: along channels a label map, along a grid a position that the data choose."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    return reduced(call, given, (call.integer("axis", 0),), keep=bool(call.integer("keepdims", 1)), selects=True)
+
+
+def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, selects: bool) -> State:
+    """``given`` without (or with size 1 at) ``axes``."""
+    assert given.axes is not None
+    rank = len(given.axes)
+    if any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("an axis of a reduction is out of range")
+    gone = {axis % rank for axis in axes}
+    if not gone:
+        return given
+    kept = tuple(axis for index, axis in enumerate(given.axes) if index not in gone)
+    result = contract(given, gone)
+    shape = tuple(UNIT if index in gone else axis for index, axis in enumerate(given.axes)) if keep else kept
+    ended, cause = given.ended, given.cause
+    over_grid = any(given.axes[index].has_source for index in gone)
+    if result.ended and not any(axis.has_source for axis in kept) and ended is None:
+        ended = HeadKind.DATA_DEPENDENT if selects else HeadKind.POOLED
+        cause = call.record.ref(call.scope.path, call.node, call.order).order
+    if selects and over_grid:
+        where = call.record.ref(call.scope.path, call.node, call.order)
+        call.record.data_dependent.append(DataDependentSampling(where, "the largest entry of a grid axis picks a position"))
+    state = State(
+        shape,
+        result.windows,
+        constant=given.constant,
+        mixing=given.mixing or bool(result.ended),
+        lost=given.lost,
+        ended=ended,
+        cause=cause,
+    )
+    if result.decimated:
+        _record(call, given, state, result.decimated)
+    return state
+
+
+def _record(call: Call, given: State, after: State, decimated: dict[int, Fraction]) -> None:
+    """A mean or maximum over the fine part of a split grid axis: a pool with kernel = stride, written as a Reshape."""
+    atoms = {}
+    for axis in after.axes or ():
+        for atom in axis.atoms:
+            if atom.source in decimated and abs(atom.stride) == finest(after.axes or (), atom.source):
+                atoms.setdefault(atom.source, atom)
+    factor = tuple(decimated[source] for source in atoms)
+    kernel = tuple(int(step) for step in factor if step.denominator == 1)
+    mean = call.node.op in {"ReduceMean", "ReduceSum"}
+    alias = None
+    if len(kernel) == len(factor) and prod(kernel) <= LARGEST_RESPONSE:
+        response = spectra.of_average_pool(kernel) if mean else spectra.of_max_pool(kernel)
+        flat = None if response is None else spectra.folded_share(response, kernel)
+        alias = None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    call.record.spatial.update(atoms)
+    strided = Strided(
+        kind=SiteKind.AVERAGE_POOL if mean else SiteKind.MAX_POOL,
+        factor=factor,
+        atoms=tuple(atoms.values()),
+        alias=alias,
+        kernel=kernel,
+        stride=kernel,
+        dilation=(1,) * len(kernel),
+    )
+    record_site(call, strided, given, after.windows)

@@ -1,0 +1,243 @@
+"""Resize and Upsample: samples between samples, filtered or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import floor
+
+from auditor.sampling import spectra
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import coarser
+from auditor.sampling.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
+from auditor.sampling.join import ending
+from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.result import AliasBasis, AliasEnergy, SiteKind, Upsampling
+from auditor.sampling.sites import Strided, decimation, record_site
+
+LARGEST = 2**40
+MOST_OUTPUTS = 64  # output phases that an alias energy averages over
+
+
+@dataclass(frozen=True, slots=True)
+class Resizing:
+    """How a node resizes: one entry of ``scales``, ``sizes`` and ``rois`` per tensor axis."""
+
+    scales: tuple[Fraction, ...]
+    sizes: tuple[int, ...]
+    rois: tuple[tuple[float, float], ...]
+    mode: str
+    coordinate: str
+    nearest: str
+    antialias: bool
+    cubic_a: float
+
+
+def resize(call: Call) -> State:
+    """Resize-19, Resize-10 and Upsample-9: ``x(o) = o / scale + start``; nearest and asymmetric linear are pure decimation going down."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_result(given)
+    how = _resizing(call, [axis.size for axis in given.axes])
+    axes, windows = list(given.axes), dict(given.windows)
+    down: list[int] = []
+    up: list[int] = []
+    sampled: dict[int, Sampled] = {}
+    for index, axis in enumerate(given.axes):
+        size, scale = how.sizes[index], how.scales[index]
+        if size == axis.size and scale == 1 and how.coordinate != "tf_crop_and_resize":
+            continue
+        atom = axis.single
+        if atom is None:
+            if axis.has_source:
+                raise Opaque("Resize along an axis that holds several grid axes")
+            axes[index] = anonymous(size)
+            continue
+        place = coordinates(how.coordinate, axis.size, size, scale, how.rois[index])
+        if place is None:
+            raise Opaque("Resize has an unknown coordinate_transformation_mode")
+        call.record.spatial.add(atom.source)
+        sampled[index] = place
+        axes[index] = Axis((Atom(atom.source, atom.stride * place.step, size),)) if size > 1 else UNIT
+        windows[atom.source] = _window(call, how, atom, place, windows[atom.source])
+        (down if abs(place.step) > 1 else up).append(index)
+    for index in up:
+        atom = axes[index].single
+        if atom is not None:
+            grid = finest(axes, atom.source) or windows[atom.source].grid
+            windows[atom.source] = windows[atom.source]._replace(grid=grid)
+    result = replace(
+        given,
+        axes=tuple(axes),
+        windows=windows,
+        response=None,
+        raw=given.raw and not down,
+        decimations=(),
+        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
+    )
+    down = [index for index in down if axes[index] is not UNIT]
+    if up and any(abs(sampled[index].step) < 1 for index in up):
+        factor = tuple(1 / abs(sampled[index].step) for index in up)
+        ref = call.record.ref(call.scope.path, call.node, call.order)
+        call.record.upsamplings.append(Upsampling(ref, factor, ()))
+    if down:
+        result = replace(result, windows=_record(call, given, result, how, sampled, down))
+    return result
+
+
+def _window(call: Call, how: Resizing, atom: Atom, place: Sampled, old: Window) -> Window:
+    centre = nearest_centre(place, how.nearest) if how.mode == "nearest" else place.start
+    return old._replace(
+        offset=old.offset + atom.stride * centre,
+        field=old.field + abs(atom.stride) * _reach(how, place),
+        size_dependent=old.size_dependent or (how.coordinate == "align_corners" and call.record.assumed(atom.source)),
+    )
+
+
+def _reach(how: Resizing, place: Sampled) -> Fraction:
+    """Width of the taps minus one, in input samples."""
+    if how.mode == "nearest":
+        return Fraction(0)
+    if how.antialias and place.step > 1:
+        support = place.step * (1 if how.mode == "linear" else 2)
+        return Fraction(max(floor(2 * support) - 1, 1))
+    if place.step.denominator == 1 and place.start.denominator == 1:
+        return Fraction(0)
+    return Fraction(1 if how.mode == "linear" else 3)
+
+
+def _record(
+    call: Call, given: State, result: State, how: Resizing, sampled: dict[int, Sampled], down: Sequence[int]
+) -> dict[int, Window]:
+    windows = dict(result.windows)
+    atoms = tuple(result.axis(index).single for index in down)
+    for atom in atoms:
+        if atom is not None:
+            windows[atom.source] = coarser(windows[atom.source], finest(result.axes or (), atom.source) or abs(atom.stride))
+    factor = tuple(abs(sampled[index].step) for index in down)
+    nearest = how.mode == "nearest"
+    alias, filtered = _alias(given, how, [sampled[index] for index in down], factor)
+    strided = Strided(
+        kind=SiteKind.RESIZE_NEAREST if nearest else SiteKind.RESIZE,
+        factor=factor,
+        atoms=atoms,
+        alias=alias,
+        filtered=filtered,
+        skipped=_skipped(how, [sampled[index] for index in down]),
+    )
+    record_site(call, strided, given, windows)
+    return windows
+
+
+def _alias(
+    given: State, how: Resizing, places: Sequence[Sampled], factor: Sequence[Fraction]
+) -> tuple[AliasEnergy | None, str]:
+    whole = all(step.denominator == 1 for step in factor)
+    taken = all(_reach(how, place) == 0 for place in places)
+    if taken:
+        if given.response is not None and whole and given.response.lags.ndim == len(factor):
+            flat = spectra.folded_share(given.response, [float(step) for step in factor])
+            if flat is not None:
+                return AliasEnergy(flat, None, flat, AliasBasis.RESPONSE), "a low-pass filter stands in front"
+        return decimation(factor), ""
+    make = antialiased_taps if how.antialias else taps
+    per_axis = [
+        make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places
+    ]
+    share = spectra.alias_of_taps(per_axis, [float(step) for step in factor])
+    if share is None:
+        return None, ""
+    filtered = "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
+    return AliasEnergy(share, None, share, AliasBasis.RESPONSE), filtered
+
+
+def _skipped(how: Resizing, places: Sequence[Sampled]) -> Fraction:
+    read = Fraction(1)
+    for place in places:
+        width = _reach(how, place) + 1
+        read *= min(width / abs(place.step), Fraction(1))
+    return 1 - read
+
+
+def _resizing(call: Call, lengths: Sequence[int]) -> Resizing:
+    rank = len(lengths)
+    upsample = call.node.op == "Upsample"
+    mode = {"bilinear": "linear"}.get(call.text("mode", "nearest"), call.text("mode", "nearest"))
+    if mode not in {"nearest", "linear", "cubic"}:
+        raise Opaque("Resize has an unknown mode")
+    legacy = upsample or call.scope.opset < 11
+    axes = call.integers("axes") or tuple(range(rank))
+    if any(not -rank <= axis < rank for axis in axes):
+        raise Opaque("an axis of Resize is out of range")
+    scales_at, sizes_at = (1, LARGEST) if legacy else (2, 3)
+    given_scales = call.attributes.get("scales") if legacy and not call.has(1) else None
+    scales = call.reals(scales_at) if call.has(scales_at) else None
+    if isinstance(given_scales, tuple):
+        scales = tuple(float(scale) for scale in given_scales if isinstance(scale, (int, float)))
+    sizes = call.numbers(sizes_at) if call.has(sizes_at) else None
+    if not scales and not sizes:
+        raise Opaque("the scales of Resize are computed from data")
+    if len(scales or sizes or ()) != len(axes):
+        raise Opaque("the scales of Resize do not fit the tensor")
+    if scales and not all(1e-9 < scale < 1e9 for scale in scales):
+        raise Opaque("a scale of Resize is not a sensible number")
+    full_sizes, full_scales = list(lengths), [Fraction(1)] * rank
+    rois = _rois(call, rank, axes, legacy=legacy)
+    for place, axis in enumerate(axes):
+        length = lengths[axis]
+        if length < 1:
+            raise Opaque("Resize of an empty axis")
+        if scales:
+            scale = _exact(scales[place])
+            extent = rois[axis][1] - rois[axis][0] if _mode(call, legacy) == "tf_crop_and_resize" else 1
+            full_scales[axis] = scale
+            full_sizes[axis] = floor(length * Fraction(extent) * scale)
+        else:
+            assert sizes is not None
+            full_sizes[axis] = sizes[place]
+            full_scales[axis] = Fraction(sizes[place], length)
+    policy = call.text("keep_aspect_ratio_policy", "stretch")
+    if sizes and policy in {"not_larger", "not_smaller"}:
+        pick = min if policy == "not_larger" else max
+        scale = pick(full_scales[axis] for axis in axes)
+        for axis in axes:
+            full_scales[axis] = scale
+            full_sizes[axis] = floor(lengths[axis] * scale + Fraction(1, 2))
+    if min(full_sizes) < 1 or max(full_sizes) > LARGEST:
+        raise Opaque("Resize to a size that is not sensible")
+    return Resizing(
+        tuple(full_scales),
+        tuple(full_sizes),
+        rois,
+        mode,
+        _mode(call, legacy),
+        call.text("nearest_mode", "floor" if legacy else "round_prefer_floor"),
+        antialias=bool(call.integer("antialias", 0)),
+        cubic_a=call.real("cubic_coeff_a", -0.75),
+    )
+
+
+def _mode(call: Call, legacy: bool) -> str:
+    return "asymmetric" if legacy else call.text("coordinate_transformation_mode", "half_pixel")
+
+
+def _exact(scale: float) -> Fraction:
+    """A float32 scale such as 0.333333 as the ratio that was meant, when a small one lies within float32 rounding."""
+    simple = Fraction(scale).limit_denominator(1024)
+    return simple if abs(float(simple) - scale) <= 1e-6 * abs(scale) else Fraction(scale)
+
+
+def _rois(call: Call, rank: int, axes: Sequence[int], *, legacy: bool) -> tuple[tuple[float, float], ...]:
+    result = [(0.0, 1.0)] * rank
+    if legacy or call.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
+        return tuple(result)
+    roi = call.reals(1)
+    if roi is None:
+        raise Opaque("the region of a cropping Resize is computed from data")
+    if len(roi) != 2 * len(axes):
+        raise Opaque("the region of a cropping Resize does not fit the tensor")
+    for place, axis in enumerate(axes):
+        result[axis] = (roi[place], roi[place + len(axes)])
+    return tuple(result)

@@ -1,0 +1,118 @@
+"""What convolutions and pools share: sliding a window over the spatial axes of a tracked tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import coarser
+from auditor.sampling.geometry import SAME, WindowAttributes, slide
+from auditor.sampling.lattice import Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.result import SizeDependentPadding
+
+
+class Slid(NamedTuple):
+    """The result of a sliding window. ``sampled`` are the axes with stride > 1 that still are a grid afterwards.
+
+    ``covered`` says that the window took in a whole grid axis at once, so that nothing of it is left.
+    """
+
+    axes: tuple[Axis, ...]
+    windows: dict[int, Window]
+    sampled: tuple[int, ...]
+    covered: bool
+    changed: bool
+
+
+def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowAttributes) -> Slid:
+    """Slides ``window`` over the axes ``spatial`` of a tracked tensor; raises :class:`Opaque` on a scrambled axis."""
+    assert state.axes is not None
+    axes = list(state.axes)
+    windows = state.windows
+    fresh: dict[int, Window] | None = None
+    sampled: list[int] = []
+    covered = False
+    changed = False
+    for position, index in enumerate(spatial):
+        axis = axes[index]
+        stride, reach = window.stride[position], window.dilation[position] * (window.kernel[position] - 1)
+        if stride == 1 and reach == 0 and not (window.begin[position] or window.end[position]):
+            _mark(call, axis)
+            continue
+        length = axis.size
+        sliding = slide(length, window, position)
+        atom = axis.single
+        if atom is None:
+            if axis.has_source:
+                raise Opaque("a window slides over an axis that holds several grid axes")
+            if sliding.size != length or stride > 1:
+                changed = True
+                axes[index] = anonymous(sliding.size)
+                if stride > 1 and sliding.size > 1:
+                    sampled.append(index)
+            continue
+        call.record.spatial.add(atom.source)
+        changed = True
+        fresh = dict(windows) if fresh is None else fresh
+        old = fresh[atom.source]
+        centre = sliding.centre
+        if stride > 1 and len(sliding.phases) > 1 and call.record.assumed(atom.source):
+            old = old._replace(size_dependent=True)
+            _note_padding(call, position, atom, sliding.phases, window.auto_pad)
+        old = old._replace(
+            offset=old.offset + atom.stride * centre if centre else old.offset,
+            field=old.field + abs(atom.stride) * reach if reach else old.field,
+        )
+        if sliding.size == 1:
+            covered = covered or reach + 1 + stride > length
+            if reach + 1 < length and stride > 1:
+                sampled.append(index)
+            axes[index] = anonymous(1)
+        else:
+            axes[index] = Axis((Atom(atom.source, atom.stride * stride, sliding.size),))
+            if stride > 1:
+                sampled.append(index)
+                old = coarser(old, finest(axes, atom.source) or old.grid)
+        fresh[atom.source] = old
+    return Slid(tuple(axes), windows if fresh is None else fresh, tuple(sampled), covered, changed)  # type: ignore[arg-type]
+
+
+def _mark(call: Call, axis: Axis) -> None:
+    atom = axis.single
+    if atom is not None:
+        call.record.spatial.add(atom.source)
+
+
+def _note_padding(call: Call, position: int, atom: Atom, phases: tuple[Fraction, ...], auto_pad: str) -> None:
+    assert auto_pad in SAME
+    call.record.paddings.append(
+        SizeDependentPadding(
+            node=call.record.ref(call.scope.path, call.node, call.order),
+            axis=position,
+            source=atom.source,
+            offsets=phases,
+            reason=f"auto_pad={auto_pad} splits its padding by the input size modulo the stride, and the size is open",
+        )
+    )
+
+
+def spatial_axes(call: Call, rank: int) -> tuple[int, ...]:
+    """The spatial axes of a convolution or pool of a tensor of ``rank`` axes: the last ones, or 1.. with channels last."""
+    last = call.integer("channels_last", 0) == 1 or call.node.op.startswith("Nhwc") or call.node.domain == NHWC_DOMAIN
+    return tuple(range(1, rank - 1)) if last else tuple(range(2, rank))
+
+
+NHWC_DOMAIN = "com.ms.internal.nhwc"
+
+
+def lost_result(state: State) -> State:
+    """The state behind an operator whose input's grid is already lost."""
+    return replace(state, axes=None, raw=False, response=None, constant=False, decimations=())
+
+
+def atoms_at(state: State, indices: Sequence[int]) -> tuple[Atom | None, ...]:
+    """The grid atoms on the given axes; None where an axis holds none, several, or is not known."""
+    return tuple(None if state.axes is None else state.axes[index].single for index in indices)

@@ -1,0 +1,135 @@
+"""Operators that make a grid finer: ConvTranspose, DepthToSpace, MaxUnpool, Col2Im."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from auditor.sampling.call import Call, Opaque
+from auditor.sampling.contract import contract
+from auditor.sampling.geometry import attributes
+from auditor.sampling.join import ending
+from auditor.sampling.lattice import Atom, Axis, State, anonymous, finest
+from auditor.sampling.ops.sliding import lost_result, spatial_axes
+from auditor.sampling.result import Upsampling
+
+
+def taps_per_phase(kernel: int, stride: int, dilation: int) -> tuple[int, ...]:
+    """How many kernel taps reach each of the ``stride`` output phases: the taps j with equal ``d j mod s``.
+
+    Unequal counts make a checkerboard (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    """
+    counts = [0] * stride
+    for tap in range(kernel):
+        counts[dilation * tap % stride] += 1
+    return tuple(counts)
+
+
+def conv_transpose(call: Call) -> State:
+    """ConvTranspose-22: stride 1/s, ``c = (p_begin - d (k-1) / 2) / s``; an odd pixel of a given output_shape goes in front."""
+    given = call.state(0)
+    dims = call.shape(1)
+    shape = call.integers("kernel_shape") or (None if dims is None else dims[2:])
+    if shape is None:
+        raise Opaque("neither kernel_shape nor the weight's shape is known")
+    window = attributes(call, shape)
+    if given.axes is None:
+        return lost_result(given)
+    spatial = spatial_axes(call, len(given.axes))
+    if len(spatial) != len(shape):
+        raise Opaque(f"a {len(shape)}-D kernel meets a tensor of {len(given.axes)} axes")
+    channel = 1 if spatial and spatial[-1] == len(given.axes) - 1 else len(given.axes) - 1
+    extra = call.integers("output_padding") or (0,) * len(shape)
+    asked = call.integers("output_shape")
+    if len(extra) != len(shape) or (asked is not None and len(asked) not in (len(shape), len(given.axes))):
+        raise Opaque("output_padding or output_shape does not fit the kernel")
+    windows = dict(contract(given, {channel}).windows)
+    axes = list(given.axes)
+    axes[channel] = anonymous((dims[1] if dims else 1) * call.integer("group", 1))
+    for position, index in enumerate(spatial):
+        axis, stride = axes[index], window.stride[position]
+        reach = window.dilation[position] * (window.kernel[position] - 1)
+        full = stride * (axis.size - 1) + extra[position] + reach + 1
+        begin = window.begin[position]
+        size = full - begin - window.end[position]
+        if asked is not None or window.auto_pad.startswith("SAME"):
+            size = asked[position - len(shape)] if asked is not None else axis.size * stride
+            total = full - size
+            begin = total // 2 if window.auto_pad == "SAME_UPPER" else total - total // 2
+        if size < 1:
+            raise Opaque("a transposed convolution leaves no output")
+        atom = axis.single
+        if atom is None:
+            if axis.has_source and (stride > 1 or reach):
+                raise Opaque("a transposed convolution slides over an axis that holds several grid axes")
+            axes[index] = anonymous(size)
+            continue
+        call.record.spatial.add(atom.source)
+        old = windows[atom.source]
+        step = atom.stride / stride
+        axes[index] = Axis((Atom(atom.source, step, size),)) if size > 1 else anonymous(1)
+        windows[atom.source] = old._replace(
+            offset=old.offset + atom.stride * (begin - Fraction(reach, 2)) / stride,
+            field=old.field + abs(atom.stride) * max(-(-(reach + 1) // stride) - 1, 0),
+            grid=finest(axes, atom.source) or old.grid,
+        )
+    if max(window.stride) > 1:
+        _record(
+            call,
+            [Fraction(step) for step in window.stride],
+            [
+                taps_per_phase(kernel, stride, dilation) if max(kernel, stride) <= 4096 else ()
+                for kernel, stride, dilation in zip(window.kernel, window.stride, window.dilation, strict=True)
+            ],
+        )
+    return State(
+        tuple(axes),
+        windows,
+        constant=given.constant,
+        mixing=given.mixing,
+        lost=given.lost,
+        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
+    )
+
+
+def depth_to_space(call: Call) -> State:
+    """DepthToSpace-13 (DCR and CRD): stride 1/b; the phases come from different channels, ``c = -(b-1) / (2b)``.
+
+    Where the channel axis still holds the phases that a SpaceToDepth put there, they return to their places.
+    """
+    given = call.state(0)
+    block = call.integer("blocksize", 0)
+    if given.axes is None:
+        return lost_result(given)
+    if len(given.axes) != 4 or block < 1 or given.axes[1].size % (block * block):
+        raise Opaque("blocksize does not fit the tensor")
+    axes = [given.axes[0], anonymous(given.axes[1].size // (block * block)), *given.axes[2:]]
+    windows = dict(given.windows if given.axes[1].has_source is False else contract(given, {1}).windows)
+    for index in (2, 3):
+        atom = axes[index].single
+        size = axes[index].size * block
+        if atom is None:
+            axes[index] = anonymous(size)
+            continue
+        call.record.spatial.add(atom.source)
+        step = atom.stride / block
+        axes[index] = Axis((Atom(atom.source, step, size),))
+        old = windows[atom.source]
+        windows[atom.source] = old._replace(
+            offset=old.offset - step * (block - 1) / 2, grid=finest(axes, atom.source) or old.grid
+        )
+    if block > 1:
+        _record(call, [Fraction(block)] * 2, [])
+    return State(
+        tuple(axes),
+        windows,
+        constant=given.constant,
+        mixing=given.mixing,
+        lost=given.lost,
+        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
+    )
+
+
+def _record(call: Call, factor: Sequence[Fraction], taps: Sequence[tuple[int, ...]]) -> None:
+    ref = call.record.ref(call.scope.path, call.node, call.order)
+    call.record.upsamplings.append(Upsampling(ref, tuple(factor), tuple(taps)))
