@@ -83,10 +83,7 @@ def _modulo(call: Call) -> Array:
     left, right = _pair(call, "iuf")
     require_same_dtype(left, right)
     as_c = bool(call.integer("fmod", 0))
-    if left.dtype.kind == "f":
-        if not as_c:
-            raise NotEvaluableError("Mod of floats needs fmod = 1")
-    elif not np.all(right):
+    if left.dtype.kind in "iu" and not np.all(right):
         raise NotEvaluableError("integer division by zero")
     return np.asarray(np.fmod(left, right) if as_c else np.mod(left, right))
 

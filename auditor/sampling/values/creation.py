@@ -115,8 +115,9 @@ def _eye_like(call: Call) -> Array:
 
 
 def _one_hot(call: Call) -> Array:
-    indices, depth, values = call.array(0), int(scalar_of(call.array(1))), call.array(2)
-    if values.shape != (2,) or depth < 1 or indices.dtype.kind not in "iu":
+    indices = _convert(call.array(0), np.dtype(np.int64))
+    depth, values = int(scalar_of(call.array(1))), call.array(2)
+    if values.shape != (2,) or depth < 1:
         raise NotEvaluableError("malformed one-hot")
     axis = axis_of(call.integer("axis", -1), indices.ndim + 1)
     bounded((*indices.shape, depth))
