@@ -1,0 +1,142 @@
+"""What the repository promises about itself: its map, its dependencies, its size, its start-up, its pipeline."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted([*(ROOT / "auditor").rglob("*.py"), *(ROOT / "rules").rglob("*.py")])
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# Distributions whose import name is another.
+IMPORT_NAMES = {"pillow": "PIL", "onnxruntime-gpu": "onnxruntime"}
+MAX_LINES = 400
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert isinstance(project, dict)
+    return project
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports absolutely, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def modules_loaded_by(*arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "auditor", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def program(name: str) -> str:
+    path = shutil.which(name, path=str(Path(sys.executable).parent))
+    if path is None:
+        pytest.skip(f"{name} is not installed: it comes with the extra `dev`")
+    return path
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_and_version_start_without_numpy_and_without_onnx(arguments: list[str]) -> None:
+    loaded = modules_loaded_by(*arguments)
+    assert "auditor.cli" in loaded
+    assert not loaded & {"numpy", "onnx", "google.protobuf", "onnxruntime", "onnx_graphsurgeon"}
+
+
+def test_an_audit_never_imports_onnx_nor_anything_that_runs_models() -> None:
+    loaded = modules_loaded_by("demo")
+    assert "auditor.sampling" in loaded
+    assert not loaded & {"onnx", "onnxruntime", "onnx_graphsurgeon", "scipy"}
+
+
+def test_every_package_that_the_program_imports_is_a_declared_dependency(project: dict[str, Any]) -> None:
+    wanted = list(project["dependencies"])
+    for extra in ("cpu", "gpu", "images", "plots"):
+        wanted += project["optional-dependencies"][extra]
+    names = [re.split(r"[<>=; ]", requirement)[0] for requirement in wanted]
+    declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
+    used = {module.split(".")[0] for path in SOURCES for module in imports(path)}
+    foreign = used - set(sys.stdlib_module_names) - {"auditor"}
+    assert foreign <= declared
+
+
+def test_the_extras_are_those_that_the_documentation_names(project: dict[str, Any]) -> None:
+    assert set(project["optional-dependencies"]) == {"bench", "cpu", "dev", "gpu", "images", "plots"}
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    long = {str(path.relative_to(ROOT)) for path in SOURCES if len(path.read_text("utf-8").splitlines()) > MAX_LINES}
+    assert not long
+
+
+def test_the_rooms_import_each_other_in_one_direction_only() -> None:
+    rooms: dict[str, set[str]] = {}
+    for path in (ROOT / "auditor").rglob("*.py"):
+        room = path.relative_to(ROOT / "auditor").parts[0].removesuffix(".py")
+        others = {module.split(".")[1] for module in imports(path) if module.startswith("auditor.")}
+        rooms.setdefault(room, set()).update(others - {room})
+    TopologicalSorter(rooms).prepare()
+    assert {room for room, others in rooms.items() if "cli" in others} <= {"__main__"}
+
+
+def test_every_lint_that_is_off_has_a_reason_beside_it() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    ruff = text[text.index("[tool.ruff.lint]") : text.index("[tool.ruff.lint.flake8-tidy-imports]")]
+    ignored = ruff[ruff.index("ignore = [") :]
+    bare = [line for line in ignored.splitlines() if re.match(r' +"[A-Z]+\d+",', line) and " # " not in line]
+    assert not bare
+
+
+def test_the_check_script_runs_exactly_the_test_command_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(python3 -m venv .*pytest.*)$", readme, flags=re.MULTILINE)
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert f"{command} || failed=1" in lines
+
+
+def test_every_action_of_the_pipeline_is_pinned_to_a_commit_with_its_version_beside() -> None:
+    assert WORKFLOWS
+    for path in WORKFLOWS:
+        for use in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
+
+
+def test_the_pipeline_follows_its_schema() -> None:
+    checker = program("check-jsonschema")
+    workflows = [checker, "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)]
+    updates = [checker, "--builtin-schema", "vendor.dependabot", str(ROOT / ".github" / "dependabot.yml")]
+    for command in (workflows, updates):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_pipeline_has_no_known_security_fault() -> None:
+    command = [program("zizmor"), "--offline", "--no-progress", str(ROOT / ".github")]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
