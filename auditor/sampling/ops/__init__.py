@@ -41,7 +41,7 @@ _GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAvera
 _POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
 _CONVOLUTIONS = "Conv FusedConv NhwcFusedConv NhwcConv ConvInteger QLinearConv"
 _DATA = "GridSample AffineGrid RoiAlign MaxRoiPool NonMaxSuppression NonZero Compress Unique MaxUnpool CropAndResize"
-_SHAPELESS = "Shape Size RandomNormal RandomUniform Range ConstantOfShape Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
+_SHAPELESS = "Shape Size RandomNormal RandomUniform Range Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
 
 
 def _table() -> dict[str, Transfer]:
@@ -93,6 +93,8 @@ def _table() -> dict[str, Transfer]:
         ("ScatterND ScatterElements Scatter", ends.scatter),
         ("GatherElements", ends.gather_elements),
         ("OneHot", ends.one_hot),
+        ("ConstantOfShape", ends.constant_of_shape),
+        ("Crop", index.crop),
         ("RandomNormalLike RandomUniformLike EyeLike", ends.like_shape),
     ]
     return {op: transfer for names, transfer in families for op in names.split()}

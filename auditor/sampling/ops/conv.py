@@ -12,7 +12,7 @@ from auditor.sampling.contract import contract
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import State, anonymous
-from auditor.sampling.ops.sliding import Slid, atoms_at, lost_result, slide_axes, spatial_axes
+from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
 from auditor.sampling.weights import kernel as read_kernel
@@ -53,7 +53,9 @@ def conv(call: Call) -> State:
     if not depthwise:
         through = State(slid.axes, slid.windows)
         windows = contract(through, {channel}).windows
-        axes[channel] = anonymous(out_channels or 1)
+        if out_channels is None:
+            raise Opaque("the weight's shape is not known")
+        axes[channel] = anonymous(out_channels)
     result = State(
         tuple(axes),
         windows,
@@ -105,7 +107,7 @@ def _record(
     strided = Strided(
         kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
         factor=tuple(Fraction(window.stride[i]) for i in range(len(spatial))),
-        atoms=atoms_at(result, spatial),
+        atoms=slid.atoms,
         alias=alias,
         kernel=window.kernel,
         stride=window.stride,
@@ -122,7 +124,7 @@ def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int
     if max(window.stride, default=1) > 1:
         spatial = tuple(range(2, 2 + len(window.stride)))
         groups = call.integer("group", 1)
-        slid = Slid((), {}, spatial, covered=False, changed=True)
+        slid = Slid((), {}, spatial, (None,) * len(spatial), covered=False, changed=True)
         alias = _alias(call, given, window, weight)
         _record(call, given, result, spatial, window, groups, slid, alias)
     return result

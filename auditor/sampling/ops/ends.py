@@ -201,6 +201,14 @@ def dft(call: Call) -> State:
     return replace(given, axes=tuple(axes), raw=False, response=None, mixing=True)
 
 
+def constant_of_shape(call: Call) -> State:
+    """ConstantOfShape-9: one value everywhere, in a shape that may be known although it is too large to be computed."""
+    shape = call.numbers(0)
+    if shape is None or min(shape, default=0) < 0:
+        return State(None, {}, constant=True)
+    return constant(shape)
+
+
 def shapeless(call: Call) -> Sequence[State]:
     """Operators whose outputs are no grid of the input: random tensors, ranges, shape queries."""
     del call

@@ -44,6 +44,8 @@ def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Windo
     size = axis.size
     if start == 0 and count == size and step == 1:
         return axis
+    if count == 0:
+        return anonymous(0)
     atom = axis.single
     if atom is not None:
         old = windows[atom.source]
@@ -154,22 +156,25 @@ def slice_op(call: Call) -> State:
     result, windows = list(given.axes), dict(given.windows)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         first, count = bounds(given.axes[axis].size, start, end, step)
-        if count == 0:
-            raise Opaque("Slice leaves nothing of an axis")
         result[axis % rank] = take(given.axes[axis], first, count, step, windows)
     return picked(call, given, result, windows, SiteKind.SLICE, axes)
 
 
 def _data_dependent(call: Call, given: State, axes: Sequence[int] | None, reason: str) -> State:
-    """Positions that come from data: the axes they touch are no lattice any more."""
+    """Positions that come from data: where they touch a grid axis, the grid ends."""
     assert given.axes is not None
     rank = len(given.axes)
     touched = range(rank) if axes is None else [axis % rank for axis in axes if -rank <= axis < rank]
     if any(given.axes[index].has_source for index in touched):
-        call.record.data_dependent.append(
-            DataDependentSampling(call.record.ref(call.scope.path, call.node, call.order), reason)
-        )
+        return chosen_by_data(call, given, reason)
     raise Opaque(reason)
+
+
+def chosen_by_data(call: Call, given: State, reason: str) -> State:
+    """Records that an operator samples where the data say; no lattice is left behind it."""
+    ref = call.record.ref(call.scope.path, call.node, call.order)
+    call.record.data_dependent.append(DataDependentSampling(ref, reason))
+    return State(None, given.windows, lost=given.lost, ended=HeadKind.DATA_DEPENDENT, cause=ref.order)
 
 
 def gather(call: Call) -> State:
@@ -314,6 +319,19 @@ def padded(given: State, begin: Sequence[int], end: Sequence[int]) -> State:
     return replace(given, axes=tuple(axes), windows=windows)
 
 
+def crop(call: Call) -> State:
+    """Crop-1 (experimental, still written by CoreML converters): ``border`` is left, top, right, bottom of N, C, H, W."""
+    given, border, scale = call.state(0), call.integers("border"), call.integers("scale")
+    if given.axes is None:
+        return lost_result(given)
+    if border is None or len(border) != 4 or len(given.axes) != 4 or (scale is not None and len(scale) != 2):
+        raise Opaque("the border of Crop does not fit the tensor")
+    left, top, right, bottom = border
+    if scale is not None:
+        bottom, right = given.axes[2].size - top - scale[0], given.axes[3].size - left - scale[1]
+    return padded(given, [0, 0, -top, -left], [0, 0, -bottom, -right])
+
+
 def center_crop_pad(call: Call) -> State:
     """CenterCropPad-18: crops floor((in - out) / 2) or pads floor((out - in) / 2) entries in front."""
     given, target = call.state(0), call.numbers(1)
@@ -354,7 +372,7 @@ def split(call: Call) -> Sequence[State]:
     results, start = [], 0
     for part in sizes[:count]:
         axes, windows = list(given.axes), dict(given.windows)
-        axes[where] = take(given.axes[where], start, part, 1, windows) if part else anonymous(0)
+        axes[where] = take(given.axes[where], start, part, 1, windows)
         start += part
         results.append(picked(call, given, axes, windows, SiteKind.SLICE, [where]))
     return results

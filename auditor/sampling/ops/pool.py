@@ -10,8 +10,8 @@ from auditor.sampling import spectra
 from auditor.sampling.call import Call, Opaque
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
-from auditor.sampling.lattice import State, anonymous
-from auditor.sampling.ops.sliding import Slid, atoms_at, lost_result, slide_axes, spatial_axes
+from auditor.sampling.lattice import Atom, State, anonymous
+from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
 
@@ -29,7 +29,7 @@ def pool(call: Call) -> Sequence[State]:
     if given.axes is None:
         result = lost_result(given)
         if max(window.stride, default=1) > 1:
-            _record(call, given, result, tuple(range(2, 2 + len(kernel))), window)
+            _record(call, given, result, (None,) * len(kernel), window)
         return [result] * max(len(call.node.outputs), 1)
     spatial = spatial_axes(call, len(given.axes))
     if len(spatial) != len(kernel):
@@ -50,7 +50,7 @@ def pool(call: Call) -> Sequence[State]:
         **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
     )
     if slid.sampled:
-        _record(call, given, result, spatial, window)
+        _record(call, given, result, slid.atoms, window)
     return [result] * max(len(call.node.outputs), 1)
 
 
@@ -115,12 +115,14 @@ def _alias(given: State, window: WindowAttributes, kind: SiteKind) -> AliasEnerg
     return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
 
 
-def _record(call: Call, given: State, result: State, spatial: tuple[int, ...], window: WindowAttributes) -> None:
+def _record(
+    call: Call, given: State, result: State, atoms: tuple[Atom | None, ...], window: WindowAttributes
+) -> None:
     kind = _kind(call)
     strided = Strided(
         kind=kind,
         factor=tuple(Fraction(step) for step in window.stride),
-        atoms=atoms_at(result, spatial),
+        atoms=atoms,
         alias=_alias(given, window, kind),
         kernel=window.kernel,
         stride=window.stride,

@@ -13,6 +13,7 @@ from auditor.sampling.contract import coarser
 from auditor.sampling.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, SiteKind, Upsampling
 from auditor.sampling.sites import Strided, decimation, record_site
@@ -41,6 +42,8 @@ def resize(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     how = _resizing(call, [axis.size for axis in given.axes])
+    if how is None:
+        return chosen_by_data(call, given, "the size that Resize makes is computed from data")
     axes, windows = list(given.axes), dict(given.windows)
     down: list[int] = []
     up: list[int] = []
@@ -161,7 +164,7 @@ def _skipped(how: Resizing, places: Sequence[Sampled]) -> Fraction:
     return 1 - read
 
 
-def _resizing(call: Call, lengths: Sequence[int]) -> Resizing:
+def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
     rank = len(lengths)
     upsample = call.node.op == "Upsample"
     mode = {"bilinear": "linear"}.get(call.text("mode", "nearest"), call.text("mode", "nearest"))
@@ -178,7 +181,7 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing:
         scales = tuple(float(scale) for scale in given_scales if isinstance(scale, (int, float)))
     sizes = call.numbers(sizes_at) if call.has(sizes_at) else None
     if not scales and not sizes:
-        raise Opaque("the scales of Resize are computed from data")
+        return None
     if len(scales or sizes or ()) != len(axes):
         raise Opaque("the scales of Resize do not fit the tensor")
     if scales and not all(1e-9 < scale < 1e9 for scale in scales):

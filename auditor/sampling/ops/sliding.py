@@ -15,14 +15,16 @@ from auditor.sampling.result import SizeDependentPadding
 
 
 class Slid(NamedTuple):
-    """The result of a sliding window. ``sampled`` are the axes with stride > 1 that still are a grid afterwards.
+    """The result of a sliding window. ``sampled`` are the axes with stride > 1, unless one window covered all of them.
 
-    ``covered`` says that the window took in a whole grid axis at once, so that nothing of it is left.
+    ``atoms`` is what each slid axis became, also where a single sample is left. ``covered`` says that the window took in
+    a whole grid axis at once, so that nothing of it is left.
     """
 
     axes: tuple[Axis, ...]
     windows: dict[int, Window]
     sampled: tuple[int, ...]
+    atoms: tuple[Atom | None, ...]
     covered: bool
     changed: bool
 
@@ -34,6 +36,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
     windows = state.windows
     fresh: dict[int, Window] | None = None
     sampled: list[int] = []
+    atoms: list[Atom | None] = [axes[index].single for index in spatial]
     covered = False
     changed = False
     for position, index in enumerate(spatial):
@@ -66,6 +69,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
             offset=old.offset + atom.stride * centre if centre else old.offset,
             field=old.field + abs(atom.stride) * reach if reach else old.field,
         )
+        atoms[position] = Atom(atom.source, atom.stride * stride, sliding.size)
         if sliding.size == 1:
             covered = covered or reach + 1 + stride > length
             if reach + 1 < length and stride > 1:
@@ -77,7 +81,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
                 sampled.append(index)
                 old = coarser(old, finest(axes, atom.source) or old.grid)
         fresh[atom.source] = old
-    return Slid(tuple(axes), windows if fresh is None else fresh, tuple(sampled), covered, changed)  # type: ignore[arg-type]
+    return Slid(tuple(axes), windows if fresh is None else fresh, tuple(sampled), tuple(atoms), covered, changed)  # type: ignore[arg-type]
 
 
 def _mark(call: Call, axis: Axis) -> None:
@@ -112,7 +116,3 @@ def lost_result(state: State) -> State:
     """The state behind an operator whose input's grid is already lost."""
     return replace(state, axes=None, raw=False, response=None, constant=False, decimations=())
 
-
-def atoms_at(state: State, indices: Sequence[int]) -> tuple[Atom | None, ...]:
-    """The grid atoms on the given axes; None where an axis holds none, several, or is not known."""
-    return tuple(None if state.axes is None else state.axes[index].single for index in indices)
