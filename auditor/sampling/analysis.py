@@ -17,8 +17,8 @@ from auditor.text import ModelText
 ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
 """The size chosen for an open axis, by the input's rank: a second of audio, a picture, a volume."""
 
-ALTERNATIVES = (256, 320, 512, 640)
-"""Other sizes to try where the first one does not divide as the model's reshapes need."""
+ALTERNATIVES: Mapping[int, Sequence[int]] = {2: (512, 1536, 48_000), 3: (256, 512, 16_000), 4: (256, 320, 512, 640)}
+"""Other sizes to try, by rank, where the first one does not divide as the model's reshapes need."""
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -30,10 +30,11 @@ def analyse(model: Model, shapes: Shapes | None = None, limits: Limits = DEFAULT
     expand beyond ``limits``; anything else that a model says ends in ``untracked``.
     """
     orders = {(scope, node.index): order for order, (scope, node) in enumerate(walk(model, limits))}
-    best = _analyse(model, shapes or {}, orders, None)
-    if best.untracked and any(source.assumed and source.size == ASSUMED[4] for source in best.sources):
-        for size in ALTERNATIVES:
-            other = _analyse(model, shapes or {}, orders, size)
+    best = _analyse(model, shapes or {}, orders, {})
+    open_ranks = {len(value.dims or ()) for value in model.graph.inputs if _is_open(value, shapes or {})}
+    for rank in sorted(open_ranks & ALTERNATIVES.keys()) if best.untracked else ():
+        for size in ALTERNATIVES[rank]:
+            other = _analyse(model, shapes or {}, orders, {rank: size})
             if len(other.untracked) < len(best.untracked):
                 best = other
             if not best.untracked:
@@ -41,7 +42,13 @@ def analyse(model: Model, shapes: Shapes | None = None, limits: Limits = DEFAULT
     return best
 
 
-def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int], picture: int | None) -> Analysis:
+def _is_open(value: ValueInfo, shapes: Shapes) -> bool:
+    """Whether an input has an axis besides the batch whose size nobody gives."""
+    dims = value.dims or ()
+    return value.name not in shapes and any(not isinstance(dim, int) or dim < 1 for dim in dims[1:])
+
+
+def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int], sizes: Mapping[int, int]) -> Analysis:
     record = Record()
     trace = Trace(model, record, orders)
     graph = model.graph
@@ -49,7 +56,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     symbols: dict[str, int] = {}
     for value in graph.inputs:
         if value.name not in graph.initializers:
-            scope.states[value.name] = _input(record, value, shapes.get(value.name), symbols, picture)
+            scope.states[value.name] = _input(record, value, shapes.get(value.name), symbols, sizes)
     trace.run(scope, graph.nodes)
     _guess_spatial(record)
     spatial = frozenset(record.spatial)
@@ -71,7 +78,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
 
 
 def _input(
-    record: Record, value: ValueInfo, given: Sequence[int] | None, symbols: dict[str, int], picture: int | None
+    record: Record, value: ValueInfo, given: Sequence[int] | None, symbols: dict[str, int], sizes: Mapping[int, int]
 ) -> State:
     """The state of one network input: every axis that may be spatial is a source axis of its own."""
     if value.dims is None and given is None:
@@ -88,7 +95,7 @@ def _input(
         elif isinstance(dim, int) and dim > 0:
             size, assumed = dim, False
         else:
-            size, assumed = _assume(index, dims, symbols, picture), True
+            size, assumed = _assume(index, dims, symbols, sizes), True
         if size == 1:
             axes.append(UNIT)
         elif index == 0 and rank > 1 and not channels_last:
@@ -100,18 +107,16 @@ def _input(
     return State(tuple(axes), windows, raw=True)
 
 
-def _assume(index: int, dims: Sequence[int | str | None], symbols: dict[str, int], picture: int | None) -> int:
+def _assume(index: int, dims: Sequence[int | str | None], symbols: dict[str, int], sizes: Mapping[int, int]) -> int:
     symbol = dims[index]
     if isinstance(symbol, str) and symbol in symbols:
         return symbols[symbol]
     rank = len(dims)
-    size = ASSUMED.get(rank, 16)
+    size = sizes.get(rank, ASSUMED.get(rank, 16))
     if index == 0 and rank > 1:
         size = 1
     elif rank >= 4 and index == 1 and not any(isinstance(dim, int) and 0 < dim <= 4 for dim in dims[1:]):
         size = 3
-    elif picture is not None and rank == 4:
-        size = picture
     if isinstance(symbol, str) and symbol:
         symbols[symbol] = size
     return size
@@ -130,7 +135,9 @@ def _guess_spatial(record: Record) -> None:
         if last < 2:
             continue
         channels = 1 if record.sources[axes[last]].size > 4 else last
-        record.spatial.update(index for axis, index in axes.items() if axis != channels and record.sources[index].size > 4)
+        record.spatial.update(
+            index for axis, index in axes.items() if axis != channels and record.sources[index].size > 4
+        )
 
 
 def _head(record: Record, scope: Scope, name: str) -> Head:
@@ -138,7 +145,9 @@ def _head(record: Record, scope: Scope, name: str) -> Head:
     spatial = {source: window for source, window in state.windows.items() if source in record.spatial}
     cause = None if state.cause is None else record.refs.get(state.cause)
     lattice = tuple(
-        lattice for lattice in (lattice_of(axis, state, record.spatial) for axis in state.axes or ()) if lattice is not None
+        lattice
+        for lattice in (lattice_of(axis, state, record.spatial) for axis in state.axes or ())
+        if lattice is not None
     )
     if not spatial:
         kind = HeadKind.NO_GRID if state.lost is None else HeadKind.UNTRACKED
@@ -152,9 +161,7 @@ def _head(record: Record, scope: Scope, name: str) -> Head:
         output=ModelText(name),
         kind=kind,
         subsampling=max((window.peak for window in spatial.values()), default=None),
-        period={
-            source: None if window.size_dependent else window.period for source, window in sorted(spatial.items())
-        },
+        period={source: None if window.size_dependent else window.period for source, window in sorted(spatial.items())},
         lattice=lattice,
         cause=cause,
     )
@@ -192,4 +199,3 @@ class Lattices(Mapping[str, tuple[Lattice | None, ...]]):
         """The sizes of a tensor's axes as the trace computed them, None where it lost the tensor."""
         state = self._states.get(name)
         return None if state is None else state.shape
-

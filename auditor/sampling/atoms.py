@@ -8,7 +8,9 @@ from auditor.sampling.lattice import ANONYMOUS, ONE, Atom, Axis, anonymous
 
 
 def fuse(atoms: Sequence[Atom]) -> tuple[Atom, ...]:
-    """Merge neighbours that form one run: ``(h, S*b, n), (h, S, b) -> (h, S, n*b)``; unit atoms carry no information."""
+    """Merge neighbours that form one run: ``(h, S*b, n), (h, S, b) -> (h, S, n*b)``; unit atoms carry no
+    information.
+    """
     fused: list[Atom] = []
     for atom in atoms:
         if atom.extent == 1:

@@ -1,4 +1,6 @@
-"""What a transfer function sees of one node: its inputs' states and values, its attributes, and where to record findings."""
+"""What a transfer function sees of one node: its inputs' states and values, its attributes, and where to record
+findings.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 LARGEST_INT = 2**62
 
 
-class Opaque(Exception):
+class OpaqueError(Exception):
     """Raised by a transfer function where the grid is lost; the message says why in our own words."""
 
 
@@ -65,7 +67,7 @@ class Call:
         if value is None:
             return None
         if value.dtype.kind not in "iub":
-            raise Opaque(f"input {index} of {self.node.op} should hold integers")
+            raise OpaqueError(f"input {index} of {self.node.op} should hold integers")
         return tuple(int(number) for number in value.reshape(-1))
 
     def reals(self, index: int) -> tuple[float, ...] | None:
@@ -74,7 +76,7 @@ class Call:
         if value is None:
             return None
         if value.dtype.kind not in "iubf":
-            raise Opaque(f"input {index} of {self.node.op} should hold numbers")
+            raise OpaqueError(f"input {index} of {self.node.op} should hold numbers")
         return tuple(float(number) for number in value.reshape(-1))
 
     @property
@@ -82,10 +84,10 @@ class Call:
         return self.node.attributes
 
     def integer(self, name: str, default: int) -> int:
-        """An integer attribute; raises :class:`Opaque` when the file stores something else."""
+        """An integer attribute; raises :class:`OpaqueError` when the file stores something else."""
         value = self.node.attributes.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Opaque(f"attribute {name} should be an integer")
+            raise OpaqueError(f"attribute {name} should be an integer")
         return value
 
     def integers(self, name: str) -> tuple[int, ...] | None:
@@ -95,18 +97,18 @@ class Call:
             return None
         if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
             return value  # type: ignore[return-value]  # just checked, element by element
-        raise Opaque(f"attribute {name} should be a list of integers")
+        raise OpaqueError(f"attribute {name} should be a list of integers")
 
     def real(self, name: str, default: float) -> float:
         value = self.node.attributes.get(name, default)
         if not isinstance(value, (int, float)):
-            raise Opaque(f"attribute {name} should be a number")
+            raise OpaqueError(f"attribute {name} should be a number")
         return float(value)
 
     def text(self, name: str, default: str) -> str:
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
-            raise Opaque(f"attribute {name} should be text")
+            raise OpaqueError(f"attribute {name} should be text")
         return value
 
     def tensor(self, name: str) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Contractions: what happens to the lattice when an operator sums over axes (Conv channels, MatMul, Einsum, Reduce).
 
-A contraction over *fine* atoms whose coarse partners stay is a subsampling: ``[(h, 2, 112)], [c, (h, 1, 2)] -> [(h, 2, 112)]``
+A contraction over *fine* atoms whose coarse partners stay is a subsampling: ``[(h, 2, 112)], [c, (h, 1, 2)] -> [(h,
+2, 112)]``
 is what patch merging and pixel-unshuffle + convolution do. A contraction over all atoms of a source axis ends its grid.
 """
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import join_windows, lost_together
 from auditor.sampling.lattice import UNKNOWN, State, anonymous, constant
-from auditor.sampling.result import DataDependentSampling
+from auditor.sampling.ops.index import chosen_by_data
 
 Run: TypeAlias = Callable[[str, Sequence[State]], list[State]]
 
@@ -17,10 +17,18 @@ Run: TypeAlias = Callable[[str, Sequence[State]], list[State]]
 def if_outputs(call: Call, run: Run) -> list[State]:
     """If-21: both branches are audited; where the condition is a constant only that branch's results go on."""
     then, other = run("then", []), run("else", [])
+    live = live_branch(call)
+    if live is not None:
+        return then if live == "then" else other
+    return [_either(call, a, b) for a, b in zip(then, other, strict=False)]
+
+
+def live_branch(call: Call) -> str | None:
+    """The branch that an If always takes, where its condition follows from constants and shapes."""
     condition = call.value(0)
-    if condition is not None and condition.size == 1:
-        return then if bool(condition.reshape(-1)[0]) else other
-    return [_either(call, a, b) for a, b in zip(then, other)]
+    if condition is None or condition.size != 1:
+        return None
+    return "then" if bool(condition.reshape(-1)[0]) else "else"
 
 
 def _either(call: Call, first: State, second: State) -> State:
@@ -32,7 +40,7 @@ def _either(call: Call, first: State, second: State) -> State:
     if first.axes is None or second.axes is None:
         return lost_together([first, second])
     if first.shape != second.shape:
-        raise Opaque("the branches of an If give different shapes")
+        raise OpaqueError("the branches of an If give different shapes")
     known = first if first.sources() else second
     windows = join_windows(call, [first, second], ["then", "else"])
     return replace(known, windows=windows, constant=first.constant and second.constant, response=None)
@@ -46,10 +54,8 @@ def loop_outputs(call: Call, run: Run) -> list[State]:
     outputs = []
     for before, after in zip(initial, carried, strict=False):
         if before.axes is not None and after.axes is not None and _grid(before) != _grid(after) and before.sources():
-            ref = call.record.ref(call.scope.path, call.node, call.order)
             reason = "the grid changes in every turn of a Loop, so its factor depends on the number of turns"
-            call.record.data_dependent.append(DataDependentSampling(ref, reason))
-            raise Opaque(reason)
+            after = chosen_by_data(call, after, reason)
         outputs.append(after)
     return outputs + [_stacked(state) for state in stacked]
 
@@ -68,10 +74,10 @@ def scan_outputs(call: Call, run: Run) -> list[State]:
     count = call.integer("num_scan_inputs", 0)
     first = len(call.node.inputs) - count
     if not 0 < count <= len(call.node.inputs):
-        raise Opaque("Scan does not say how many inputs it scans")
+        raise OpaqueError("Scan does not say how many inputs it scans")
     axes = call.integers("scan_input_axes") or (0,) * count
     if len(axes) != count:
-        raise Opaque("scan_input_axes does not fit the inputs")
+        raise OpaqueError("scan_input_axes does not fit the inputs")
     inside = [call.state(index) for index in range(first)]
     scanned = anonymous(1)
     for place in range(count):
@@ -81,7 +87,7 @@ def scan_outputs(call: Call, run: Run) -> list[State]:
             continue
         rank = len(state.axes)
         if not -rank <= axes[place] < rank:
-            raise Opaque("a scanned axis is out of range")
+            raise OpaqueError("a scanned axis is out of range")
         where = axes[place] % rank
         scanned = state.axes[where] if place == 0 else scanned
         inside.append(replace(state, axes=(*state.axes[:where], *state.axes[where + 1 :]), response=None))

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 
 SAME = {"SAME_UPPER", "SAME_LOWER"}
 MOST_PHASES = 64  # larger strides are not enumerated: the phase at the size at hand stands for all
 
 
 class Sliding(NamedTuple):
-    """One axis of a sliding window: output ``size``, centre ``c`` of the first window in input samples, ``reach`` = w - 1.
+    """One axis of a sliding window: output ``size``, centre ``c`` of the first window in input samples, ``reach`` = w
+    - 1.
 
     ``phases`` holds every value that ``c`` takes as the input size varies (more than one only under SAME padding).
     """
@@ -45,11 +46,11 @@ def attributes(call: Call, kernel: Sequence[int]) -> WindowAttributes:
     pads = call.integers("pads") or (0,) * (2 * rank)
     auto_pad = call.text("auto_pad", "NOTSET") or "NOTSET"
     if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
-        raise Opaque(f"strides, dilations or pads do not fit a {rank}-D window")
+        raise OpaqueError(f"strides, dilations or pads do not fit a {rank}-D window")
     if min((*stride, *dilation, *kernel), default=1) < 1:
-        raise Opaque("kernel sizes, strides and dilations must be at least 1")
+        raise OpaqueError("kernel sizes, strides and dilations must be at least 1")
     if auto_pad not in {"NOTSET", "VALID", *SAME}:
-        raise Opaque("auto_pad is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
+        raise OpaqueError("auto_pad is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
     if auto_pad != "NOTSET":
         pads = (0,) * (2 * rank)
     return WindowAttributes(
@@ -66,7 +67,7 @@ def attributes(call: Call, kernel: Sequence[int]) -> WindowAttributes:
 def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
     """Slides a window over ``length`` samples (Conv-22, MaxPool-22; sizes as onnxruntime computes them).
 
-    Raises :class:`Opaque` when no output is left.
+    Raises :class:`OpaqueError` when no output is left.
     """
     stride = window.stride[axis]
     reach = window.dilation[axis] * (window.kernel[axis] - 1)
@@ -80,7 +81,7 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
     begin, end = window.begin[axis], window.end[axis]
     room = length + begin + end - reach - 1
     if room < 0:
-        raise Opaque("the window is larger than its padded input")
+        raise OpaqueError("the window is larger than its padded input")
     size = room // stride + 1
     if window.ceil:
         size = -(-room // stride) + 1
@@ -91,6 +92,8 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
 
 
 def _same_begin(rest: int, reach: int, auto_pad: str) -> int:
-    """Padding in front under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L modulo s, counts."""
+    """Padding in front under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L modulo s,
+    counts.
+    """
     total = max(reach + 1 - rest, 0)
     return total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2)

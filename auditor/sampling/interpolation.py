@@ -1,4 +1,6 @@
-"""Where the output samples of a Resize fall on its input, and with which taps (Resize-19, ``coordinate_transformation_mode``)."""
+"""Where the output samples of a Resize fall on its input, and with which taps (Resize-19,
+``coordinate_transformation_mode``).
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,13 @@ def nearest_index(position: Fraction, mode: str) -> int:
 
 
 def nearest_centre(sampled: Sampled, mode: str) -> Fraction:
-    """The mean of ``i(o) - step * o`` over one period of the output phases: the centre that nearest sampling really has."""
+    """The mean of ``i(o) - step * o`` over one period of the output phases: the centre that nearest sampling really
+    has.
+    """
     period = min(sampled.step.denominator, 4096)
-    total = sum((nearest_index(sampled.start + sampled.step * o, mode) - sampled.step * o for o in range(period)), Fraction(0))
+    total = sum(
+        (nearest_index(sampled.start + sampled.step * o, mode) - sampled.step * o for o in range(period)), Fraction(0)
+    )
     return total / period
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Axis, State, Window, finest, merge_window
 from auditor.sampling.result import HeadKind, MisalignedJoin
 from auditor.text import ModelText
@@ -41,7 +41,7 @@ def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
             if best_size == 1:
                 best, best_size = axis, size
             elif size != best_size:
-                raise Opaque(f"operands of sizes {best_size} and {size} meet on one axis")
+                raise OpaqueError(f"operands of sizes {best_size} and {size} meet on one axis")
             elif not best.has_source and axis.has_source:
                 best = axis
         result.append(best)
@@ -149,5 +149,7 @@ def ending(axes: Sequence[Axis], operands: Sequence[State]) -> dict[str, HeadKin
     ends = [state for state in operands if state.ended is not None]
     if not ends:
         return {"ended": None, "cause": None}
-    worst = min(ends, key=lambda state: WORST_FIRST.index(state.ended) if state.ended in WORST_FIRST else len(WORST_FIRST))
+    worst = min(
+        ends, key=lambda state: WORST_FIRST.index(state.ended) if state.ended in WORST_FIRST else len(WORST_FIRST)
+    )
     return {"ended": worst.ended, "cause": worst.cause}

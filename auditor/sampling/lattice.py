@@ -36,7 +36,9 @@ class Atom(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """Atoms, outermost first, between ``before`` and ``after`` foreign entries (class tokens, padding of merged axes)."""
+    """Atoms, outermost first, between ``before`` and ``after`` foreign entries (class tokens, padding of merged
+    axes).
+    """
 
     atoms: tuple[Atom, ...]
     before: int = 0
@@ -83,9 +85,10 @@ class State:
 
     ``constant``: does not depend on the network input. ``raw``: the input itself up to per-pixel maps and padding.
     ``response``: autocorrelation of the linear filters passed since the last non-linear operator (None: flat).
-    ``ended``: what ended the grid, with ``cause`` the order of that node. ``mixing``: every position has seen every other
-    (attention, global context). ``lost``: index of the untracked region that this tensor lies behind.
-    ``decimations``: indices of the sites of the strided slices directly in front (they may turn out to be a phase-to-channel).
+    ``ended``: what ended the grid, with ``cause`` the order of that node. ``mixing``: every position has seen every
+    other (attention, global context). ``lost``: index of the untracked region that this tensor lies behind.
+    ``decimations``: indices of the sites of the strided slices directly in front (they may turn out to be a
+    phase-to-channel).
     """
 
     axes: tuple[Axis, ...] | None

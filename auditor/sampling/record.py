@@ -74,7 +74,11 @@ class Record:
     def regions(self) -> tuple[Untracked, ...]:
         """The untracked regions with what they hide."""
         return tuple(
-            replace(region, hidden_nodes=self._hidden.get(index, (0, 0))[0], hidden_strided=self._hidden.get(index, (0, 0))[1])
+            replace(
+                region,
+                hidden_nodes=self._hidden.get(index, (0, 0))[0],
+                hidden_strided=self._hidden.get(index, (0, 0))[1],
+            )
             for index, region in enumerate(self.untracked)
         )
 
@@ -90,5 +94,3 @@ class Record:
 
     def is_spatial(self, source: int | None) -> bool:
         return source is None or source in self.spatial
-
-

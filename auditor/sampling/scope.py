@@ -57,7 +57,9 @@ class Scope:
         return UNKNOWN
 
     def value(self, name: str) -> NDArray[np.generic] | None:
-        """The value of a tensor when it is a small constant that lies in the file's structure, or was computed from such."""
+        """The value of a tensor when it is a small constant that lies in the file's structure, or was computed from
+        such.
+        """
         scope: Scope | None = self
         while scope is not None:
             if name in scope.values:

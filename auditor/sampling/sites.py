@@ -13,8 +13,8 @@ from auditor.sampling.result import AliasBasis, AliasEnergy, Site, SiteKind
 from auditor.text import ModelText
 
 PASSING = 0.20
-"""Flat alias energy up to which a site counts as anti-aliased: Tri-3 at stride 2 folds 14.6 % of a flat 2-D spectrum and
-passes (Zhang 2019 trains with it), Rect-2, a plain 2x2 average, folds 33.1 % and does not."""
+"""Flat alias energy up to which a site counts as anti-aliased: Tri-3 at stride 2 folds 14.6 % of a flat 2-D spectrum
+and passes (Zhang 2019 trains with it), Rect-2, a plain 2x2 average, folds 33.1 % and does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Strided:
     """One operator's sampling, per spatial axis in tensor order.
 
     ``atoms`` are what is left of each axis at the output (None: not known, or not a grid of the network input).
-    ``kernel``, ``stride`` and ``dilation`` are empty where they mean nothing; ``members`` are sites that this one replaces.
+    ``kernel``, ``stride`` and ``dilation`` are empty where they mean nothing; ``members`` are sites that this one
+    replaces.
     """
 
     kind: SiteKind
@@ -39,7 +40,9 @@ class Strided:
 
 
 def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, Window]) -> int:
-    """Records a sampling site and returns its index; ``given`` is the input's state, ``windows`` those of the output."""
+    """Records a sampling site and returns its index; ``given`` is the input's state, ``windows`` those of the
+    output.
+    """
     record = call.record
     seen = [(atom, windows[atom.source]) if atom is not None else None for atom in strided.atoms]
     flat = None if strided.alias is None else strided.alias.flat
@@ -80,16 +83,20 @@ def _reason(flat: float | None, antialiased: bool, filtered: str) -> str:
     return f"{filtered}, but {share}" if filtered else share
 
 
-def decimation(factors: Sequence[Fraction], *, reads_input: bool = False) -> AliasEnergy:
+def decimation(factors: Sequence[Fraction]) -> AliasEnergy:
     """Alias energy without any filter: all power outside the new Nyquist box folds, ``1 - 1 / prod(s)``."""
     flat = float(1 - 1 / Fraction(prod(max(factor, Fraction(1)) for factor in factors)))
     return AliasEnergy(flat, None, flat, AliasBasis.DECIMATION)
 
 
 def skipped_share(kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fraction:
-    """Share of input positions that no window reads, away from the borders: per axis the distinct residues of d*j mod s."""
+    """Share of input positions that no window reads, away from the borders: per axis the distinct residues of d*j mod
+    s.
+    """
     read = Fraction(1)
     for size, step, spread in zip(kernel, stride, dilation, strict=True):
-        residues = {spread * tap % step for tap in range(min(size, step))} if step <= 4096 else set(range(min(size, step)))
+        residues = (
+            {spread * tap % step for tap in range(min(size, step))} if step <= 4096 else set(range(min(size, step)))
+        )
         read *= Fraction(min(len(residues), step), step)
     return 1 - read

@@ -11,8 +11,8 @@ from heapq import heapify, heappop, heappush
 
 from auditor.onnxfile.graph import Function, Graph, Model, Node, Tensor
 from auditor.onnxfile.scopes import bind, bodies, callee, qualified
-from auditor.sampling.call import Call, Opaque
-from auditor.sampling.control import if_outputs, loop_outputs, scan_outputs
+from auditor.sampling.call import Call, OpaqueError
+from auditor.sampling.control import if_outputs, live_branch, loop_outputs, scan_outputs
 from auditor.sampling.join import lost_together
 from auditor.sampling.lattice import UNKNOWN, State, constant
 from auditor.sampling.ops import DOMAINS, transfer_of
@@ -53,7 +53,7 @@ class Trace:
         call = Call(self.record, scope, node, self.orders.get((scope.path, node.index), 0))
         try:
             result = self._apply(call)
-        except Opaque as reason:
+        except OpaqueError as reason:
             result = self._lost(call, str(reason))
         except MALFORMED as error:
             result = self._lost(call, f"the node is malformed ({type(error).__name__})")
@@ -98,8 +98,8 @@ class Trace:
         transfer = transfer_of(node.domain, node.op)
         if transfer is None:
             if node.domain not in DOMAINS:
-                raise Opaque("the operator belongs to a custom domain")
-            raise Opaque("the operator is not known")
+                raise OpaqueError("the operator belongs to a custom domain")
+            raise OpaqueError("the operator is not known")
         return transfer(call)
 
     def _lost(self, call: Call, reason: str) -> list[State]:
@@ -117,35 +117,44 @@ class Trace:
 
     def _function(self, call: Call, function: Function) -> list[State]:
         node, caller = call.node, call.scope
-        formal = {name: (caller, actual) for name, actual in zip(function.inputs, node.inputs) if actual}
+        formal = {name: (caller, actual) for name, actual in zip(function.inputs, node.inputs, strict=False) if actual}
         opset = function.opsets.get("", caller.opset)
         scope = Scope(self.model, qualified(caller.path, node), opset, {}, formal=formal)
         for name, (_, actual) in formal.items():
             scope.states[name] = caller.state(actual)
             scope.values[name] = caller.value(actual)
         self.run(scope, bind(function, node))
-        for actual, name in zip(node.outputs, function.outputs):
+        for actual, name in zip(node.outputs, function.outputs, strict=False):
             caller.values[actual] = scope.value(name)
         return [scope.state(name) for name in function.outputs]
 
     def _control(self, call: Call) -> list[State]:
         inner = {path.rsplit("/", 1)[-1]: (path, graph) for path, graph in bodies(call.scope.path, call.node)}
+        scopes: dict[str, Scope] = {}
 
         def run(name: str, given: Sequence[State]) -> list[State]:
             path, graph = inner[name]
-            return self._body(call.scope, path, graph, given)
+            scopes[name] = scope = self._body(call.scope, path, graph, given)
+            return [scope.state(value.name) for value in graph.outputs]
 
-        if call.node.op == "If":
-            return if_outputs(call, run)
-        return loop_outputs(call, run) if call.node.op == "Loop" else scan_outputs(call, run)
+        if call.node.op == "Loop":
+            return loop_outputs(call, run)
+        if call.node.op == "Scan":
+            return scan_outputs(call, run)
+        states = if_outputs(call, run)
+        live = live_branch(call)
+        if live is not None:
+            for name, value in zip(call.node.outputs, inner[live][1].outputs, strict=False):
+                call.scope.values[name] = scopes[live].value(value.name)
+        return states
 
-    def _body(self, outer: Scope, path: str, graph: Graph, given: Sequence[State]) -> list[State]:
+    def _body(self, outer: Scope, path: str, graph: Graph, given: Sequence[State]) -> Scope:
         scope = Scope(self.model, path, outer.opset, dict(graph.initializers), parent=outer)
         for index, value in enumerate(graph.inputs):
             scope.states[value.name] = given[index] if index < len(given) else UNKNOWN
             scope.values[value.name] = None
         self.run(scope, graph.nodes)
-        return [scope.state(value.name) for value in graph.outputs]
+        return scope
 
 
 def _shape_query(scope: Scope, node: Node) -> list[State] | None:
@@ -167,7 +176,9 @@ def _is_strided(node: Node) -> bool:
 
 
 def in_order(nodes: Sequence[Node]) -> Sequence[Node]:
-    """The nodes in a topological order that keeps the file's order where it can; nodes on a cycle come last, as they stand."""
+    """The nodes in a topological order that keeps the file's order where it can; nodes on a cycle come last, as they
+    stand.
+    """
     makers: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in node.outputs:
@@ -196,4 +207,3 @@ def in_order(nodes: Sequence[Node]) -> Sequence[Node]:
                 heappush(ready, reader)
     placed = set(order)
     return [nodes[index] for index in order] + [node for index, node in enumerate(nodes) if index not in placed]
-

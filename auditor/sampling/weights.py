@@ -1,4 +1,6 @@
-"""Convolution kernels, read lazily: only the rows that an alias energy needs, through whatever stands in front of them."""
+"""Convolution kernels, read lazily: only the rows that an alias energy needs, through whatever stands in front of
+them.
+"""
 
 from __future__ import annotations
 
@@ -75,12 +77,11 @@ def _behind(scope: Scope, node: Node, rank: int, depth: int) -> NDArray[np.float
         return kernel(scope, node.inputs[0], rank, depth)
     if node.op == "Transpose":
         inner = kernel(scope, node.inputs[0], rank, depth)
-        perm = node.attributes.get("perm")
-        if inner is None:
+        perm = node.attributes.get("perm", tuple(range(rank - 1, -1, -1)))
+        if inner is None or not isinstance(perm, tuple):
             return None
-        if perm is None:
-            return inner.transpose()
-        return inner.transpose(perm) if isinstance(perm, tuple) and sorted(perm) == list(range(rank)) else None
+        order = [place for place in perm if isinstance(place, int)]
+        return inner.transpose(order) if sorted(order) == list(range(rank)) else None
     if node.op == "DequantizeLinear":
         return _dequantized(scope, node, rank, depth)
     known = scope.value(node.outputs[0]) if node.outputs else None
@@ -97,8 +98,8 @@ def scale_rows(
 ) -> NDArray[np.float64] | None:
     """Dequantised weights ``(q - zero point) * scale`` with a scalar or per-output-channel scale and zero point.
 
-    Where only every n-th output channel of the weights was read, every n-th parameter is taken. None when the parameters
-    are not readable or do not fit (block-wise scales).
+    Where only every n-th output channel of the weights was read, every n-th parameter is taken. None when the
+    parameters are not readable or do not fit (block-wise scales).
     """
     import numpy as np
 

@@ -11,25 +11,30 @@ from auditor.sampling.ops import concat, conv, ends, index, layout, linear, poin
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
 
-_UNARY_LINEAR = "Identity Cast CastLike QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput"
+_UNARY_LINEAR = (
+    "Identity Cast CastLike QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput"
+)
 
 _ACTIVATIONS = """
-Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu HardSigmoid
-HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign
-Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu QLinearSigmoid
-QLinearLeakyRelu QLinearSoftmax Inverse ReverseSequence Normalizer
+Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu
+HardSigmoid
+HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
+Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
+QLinearSigmoid QLinearLeakyRelu QLinearSoftmax Inverse ReverseSequence Normalizer
 """
 
 _NORMALISATIONS = """
-InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization Softmax LogSoftmax RMSNormalization
-RotaryEmbedding GroupNorm
+InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization Softmax LogSoftmax
+RMSNormalization RotaryEmbedding GroupNorm
 """
 
-_LAYER_NORMALISATIONS = "LayerNormalization SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization"
+_LAYER_NORMALISATIONS = (
+    "LayerNormalization SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization"
+)
 
 _PAIRS = """
-Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual BitShift BitwiseAnd BitwiseOr
-BitwiseXor QLinearAdd QLinearMul
+Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual BitShift BitwiseAnd
+BitwiseOr BitwiseXor QLinearAdd QLinearMul
 """
 
 _REDUCTIONS = """
@@ -41,7 +46,9 @@ _GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAvera
 _POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
 _CONVOLUTIONS = "Conv FusedConv NhwcFusedConv NhwcConv ConvInteger QLinearConv"
 _DATA = "GridSample AffineGrid RoiAlign MaxRoiPool NonMaxSuppression NonZero Compress Unique MaxUnpool CropAndResize"
-_SHAPELESS = "Shape Size RandomNormal RandomUniform Range Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
+_SHAPELESS = (
+    "Shape Size RandomNormal RandomUniform Range Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
+)
 
 
 def _table() -> dict[str, Transfer]:

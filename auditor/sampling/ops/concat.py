@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import broadcast, ending, join_windows, lost_together
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest, merge_window
 from auditor.sampling.result import SiteKind
@@ -24,13 +24,14 @@ def concat(call: Call) -> State:
     rank = len(known[0].axes or ())
     where = call.integer("axis", 1)
     if any(len(state.axes or ()) != rank for state in known) or not -rank <= where < rank:
-        raise Opaque("Concat's inputs or axis do not fit")
+        raise OpaqueError("Concat's inputs or axis do not fit")
     where %= rank
     if len(operands) == 1:
         return operands[0]
     others = broadcast([_without(state, where) for state in operands])
-    if any(axis.size != entry.size for state in operands for axis, entry in zip(_without(state, where), others)):
-        raise Opaque("Concat's inputs differ on another axis")
+    sizes = [axis.size for axis in others]
+    if any([axis.size for axis in _without(state, where)] != sizes for state in operands):
+        raise OpaqueError("Concat's inputs differ on another axis")
     phases = _complete_phases(operands)
     if phases:
         return _focus(call, operands, others, where, phases)
@@ -42,7 +43,7 @@ def concat(call: Call) -> State:
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
         return _state(operands, axes, join_windows(call, operands, names))
-    return _along_grid(call, operands, names, others, where)
+    return _along_grid(operands, others, where)
 
 
 def _data_inputs(call: Call) -> list[int]:
@@ -85,7 +86,7 @@ def _complete_phases(operands: Sequence[State]) -> dict[int, tuple[Fraction, int
         values.append(offsets)
         if len(offsets) > 1:
             step = stride / len(offsets)
-            if any(later - earlier != step for earlier, later in zip(offsets, offsets[1:])):
+            if any(later - earlier != step for earlier, later in pairwise(offsets)):
                 return {}
             result[source] = (step, len(offsets))
     seen = sorted(tuple(state.windows[source].offset for source in sorted(sources)) for state in operands)
@@ -120,7 +121,9 @@ def _focus(
 
 
 def _frames(operands: Sequence[State], where: int) -> State | None:
-    """Windows cut one by one and stacked on a new axis: ``[(h, 1, k)]`` at offsets in steps of D become ``[(h, D, n), (h, 1, k)]``."""
+    """Windows cut one by one and stacked on a new axis: ``[(h, 1, k)]`` at offsets in steps of D become ``[(h, D, n),
+    (h, 1, k)]``.
+    """
     if len(operands) < 2 or any(state.axis(where).size != 1 for state in operands):
         return None
     trunk = operands[0]
@@ -129,7 +132,7 @@ def _frames(operands: Sequence[State], where: int) -> State | None:
         if None in offsets or len(set(offsets)) == 1:
             continue
         step = (offsets[1] or Fraction(0)) - (offsets[0] or Fraction(0))
-        if step == 0 or any(b is None or a is None or b - a != step for a, b in zip(offsets, offsets[1:])):
+        if step == 0 or any(b is None or a is None or b - a != step for a, b in pairwise(offsets)):
             return None
         axes = list(trunk.axes or ())
         axes[where] = Axis((Atom(source, step, len(operands)),))
@@ -137,9 +140,7 @@ def _frames(operands: Sequence[State], where: int) -> State | None:
     return None
 
 
-def _along_grid(
-    call: Call, operands: Sequence[State], names: Sequence[str], others: tuple[Axis, ...], where: int
-) -> State:
+def _along_grid(operands: Sequence[State], others: tuple[Axis, ...], where: int) -> State:
     """Concatenation along a grid axis. The longest piece is the trunk; the others pad it before and after.
 
     That covers circular padding, roll (where the lattice is unchanged modulo the length) and class tokens. Pieces of
@@ -156,11 +157,7 @@ def _along_grid(
     for state in sorted(operands, key=lambda state: state is not operands[trunk]):
         for source, window in state.windows.items():
             old = windows.get(source)
-            windows[source] = (
-                window
-                if old is None
-                else merge_window(old, window)
-            )
+            windows[source] = window if old is None else merge_window(old, window)
     if not same:
         joined = anonymous(sum(sizes))
     elif atom is not None:
@@ -178,4 +175,3 @@ def _stride_like(axis: Axis, trunk: Axis) -> bool:
     if mine is None or its is None:
         return axis.atoms == trunk.atoms or axis is UNIT
     return mine.source == its.source and mine.stride == its.stride
-

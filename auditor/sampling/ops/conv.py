@@ -1,4 +1,6 @@
-"""Convolutions: Conv, FusedConv, ConvInteger, QLinearConv, their NHWC and NCHWc variants, and DeformConv's nominal grid."""
+"""Convolutions: Conv, FusedConv, ConvInteger, QLinearConv, their NHWC and NCHWc variants, and DeformConv's nominal
+grid.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
@@ -33,16 +35,16 @@ def conv(call: Call) -> State:
     dims = call.shape(weight)
     shape = call.integers("kernel_shape")
     if dims is None and shape is None:
-        raise Opaque("neither kernel_shape nor the weight's shape is known")
+        raise OpaqueError("neither kernel_shape nor the weight's shape is known")
     if given.axes is not None and dims is not None and len(dims) != len(given.axes):
-        raise Opaque("the weight's rank does not fit the input's")
+        raise OpaqueError("the weight's rank does not fit the input's")
     window = attributes(call, shape if shape is not None else (dims or ())[2:])
     if given.axes is None:
         return _behind_lost(call, given, window, weight)
     rank = len(given.axes)
     spatial = spatial_axes(call, rank)
     if len(spatial) != len(window.kernel):
-        raise Opaque(f"a {len(window.kernel)}-D kernel meets a tensor of {rank} axes")
+        raise OpaqueError(f"a {len(window.kernel)}-D kernel meets a tensor of {rank} axes")
     channel = 1 if spatial and spatial[-1] == rank - 1 else rank - 1
     groups = call.integer("group", 1)
     out_channels = dims[0] if dims is not None else None
@@ -54,7 +56,7 @@ def conv(call: Call) -> State:
         through = State(slid.axes, slid.windows)
         windows = contract(through, {channel}).windows
         if out_channels is None:
-            raise Opaque("the weight's shape is not known")
+            raise OpaqueError("the weight's shape is not known")
         axes[channel] = anonymous(out_channels)
     result = State(
         tuple(axes),
@@ -68,7 +70,7 @@ def conv(call: Call) -> State:
         alias = _alias(call, given, window, weight)
         _record(call, given, result, spatial, window, groups, slid, alias)
         return result
-    if depthwise and given.axes is not None and max(window.kernel) > 1:
+    if depthwise and max(window.kernel) > 1:
         return _with_response(call, given, result, window, weight, rank)
     return result
 
@@ -161,9 +163,7 @@ def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None
     return weights
 
 
-def _with_response(
-    call: Call, given: State, result: State, window: WindowAttributes, weight: int, rank: int
-) -> State:
+def _with_response(call: Call, given: State, result: State, window: WindowAttributes, weight: int, rank: int) -> State:
     """A stride-1 depthwise blur (one non-negative kernel for all channels) filters what comes after it."""
     import numpy as np
 
@@ -191,4 +191,3 @@ def _with_response(
         cause=result.cause,
         response=response,
     )
-

@@ -1,4 +1,6 @@
-"""Where a regular lattice ends or becomes a time axis: data-dependent sampling, recurrent layers, frames, transforms."""
+"""Where a regular lattice ends or becomes a time axis: data-dependent sampling, recurrent layers, frames,
+transforms.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser, contract
 from auditor.sampling.join import lost_together
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, anonymous, constant, finest
@@ -57,7 +59,7 @@ def top_k(call: Call) -> Sequence[State]:
     rank = len(given.axes)
     axis = call.integer("axis", -1)
     if not -rank <= axis < rank:
-        raise Opaque("TopK's axis is out of range")
+        raise OpaqueError("TopK's axis is out of range")
     if given.axes[axis].has_source or not count:
         return data_dependent(call)
     axes = list(given.axes)
@@ -74,7 +76,7 @@ def scatter(call: Call) -> Sequence[State]:
     if given.axes is None:
         return [lost_together(states)]
     if given.constant and not states[1].constant and states[1].axes is not None:
-        raise Opaque("values are scattered into a constant")
+        raise OpaqueError("values are scattered into a constant")
     return [replace(given, response=None)]
 
 
@@ -86,7 +88,7 @@ def gather_elements(call: Call) -> Sequence[State]:
     axis = call.integer("axis", 0)
     rank = len(given.axes)
     if not -rank <= axis < rank or len(indices.axes) != rank:
-        raise Opaque("GatherElements' axis or indices do not fit")
+        raise OpaqueError("GatherElements' axis or indices do not fit")
     if given.axes[axis].has_source:
         return data_dependent(call)
     axes = list(given.axes)
@@ -102,7 +104,7 @@ def recurrent(call: Call) -> Sequence[State]:
     if given.axes is None:
         return [lost_result(given)] * count
     if len(given.axes) != 3 or weights is None or len(weights) != 3:
-        raise Opaque("a recurrent layer of unusual shape")
+        raise OpaqueError("a recurrent layer of unusual shape")
     layout = call.integer("layout", 0)
     time, batch = (given.axes[1], given.axes[0]) if layout else (given.axes[0], given.axes[1])
     directions, hidden = anonymous(weights[0]), anonymous(weights[2])
@@ -133,16 +135,16 @@ def stft(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     if not step or step[0] < 1 or len(given.axes) < 2 or (window is None and not length):
-        raise Opaque("the step or the window of STFT is not known")
+        raise OpaqueError("the step or the window of STFT is not known")
     width = length[0] if length else (window or (1,))[0]
     axis = given.axes[1]
     frames = (axis.size - width) // step[0] + 1
     if width < 1 or frames < 1:
-        raise Opaque("STFT's window is longer than the signal")
+        raise OpaqueError("STFT's window is longer than the signal")
     bins = width // 2 + 1 if call.integer("onesided", 1) else width
     atom = axis.single
     if atom is None:
-        raise Opaque("STFT along an axis that is not a plain grid axis")
+        raise OpaqueError("STFT along an axis that is not a plain grid axis")
     call.record.spatial.add(atom.source)
     windows = dict(given.windows)
     old = windows[atom.source]
@@ -159,7 +161,9 @@ def stft(call: Call) -> State:
 
 
 def _record_frames(call: Call, given: State, state: State, step: int, width: int) -> None:
-    """Each bin is a complex band-pass filter and a decimation: all of its band folds that lies outside ``pi / step``."""
+    """Each bin is a complex band-pass filter and a decimation: all of its band folds that lies outside ``pi /
+    step``.
+    """
     value = call.value(2)
     flat = None
     if value is not None and value.dtype.kind == "f" and value.ndim == 1 and value.size == width:
@@ -192,7 +196,7 @@ def dft(call: Call) -> State:
     axis = (call.numbers(2) or (1,))[0] if call.has(2) else call.integer("axis", -2 if call.scope.opset >= 20 else 1)
     length = call.numbers(1) if call.has(1) else None
     if not -rank <= axis < rank:
-        raise Opaque("DFT's axis is out of range")
+        raise OpaqueError("DFT's axis is out of range")
     size = length[0] if length else given.axes[axis].size
     axes = list(given.axes)
     axes[axis] = anonymous(size // 2 + 1 if call.integer("onesided", 0) and not call.integer("inverse", 0) else size)
@@ -223,7 +227,7 @@ def one_hot(call: Call) -> State:
     rank = len(given.axes) + 1
     axis = call.integer("axis", -1)
     if not depth or not -rank <= axis < rank:
-        raise Opaque("the depth of OneHot is computed from data")
+        raise OpaqueError("the depth of OneHot is computed from data")
     axes = list(given.axes)
     axes.insert(axis % rank, anonymous(max(depth[0], 0)))
     return replace(given, axes=tuple(axes), response=None)

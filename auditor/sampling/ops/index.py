@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
@@ -26,7 +26,7 @@ LAST = 2**62
 def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
     """First index and count of a Slice along one axis, clamped as Slice-13 says."""
     if step == 0:
-        raise Opaque("Slice has a step of 0")
+        raise OpaqueError("Slice has a step of 0")
     low, high = (0, length) if step > 0 else (-1, length - 1)
     start = start + length if start < 0 else start
     end = end + length if end < 0 and not (step < 0 and end < -length) else end
@@ -39,7 +39,7 @@ def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
 def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Window]) -> Axis:
     """An axis after keeping ``count`` entries from ``start`` on, ``step`` apart; moves the source's offset along.
 
-    Raises :class:`Opaque` where a merged axis is cut inside one of its atoms.
+    Raises :class:`OpaqueError` where a merged axis is cut inside one of its atoms.
     """
     size = axis.size
     if start == 0 and count == size and step == 1:
@@ -58,7 +58,7 @@ def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Windo
     if count == 1 or step != 1:
         if count == 1:
             return UNIT
-        raise Opaque("a strided slice cuts an axis that holds several grid axes")
+        raise OpaqueError("a strided slice cuts an axis that holds several grid axes")
     skip, stop = start - axis.before, start + count - axis.before
     if skip <= 0 and stop >= inner:
         return Axis(axis.atoms, -skip, stop - inner)
@@ -66,21 +66,14 @@ def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Windo
         return anonymous(count)
     outer, rest = axis.atoms[0], prod(atom.extent for atom in axis.atoms[1:])
     if skip < 0 or stop > inner or skip % rest or stop % rest or outer.source not in windows:
-        raise Opaque("a slice cuts an axis that holds several grid axes")
+        raise OpaqueError("a slice cuts an axis that holds several grid axes")
     old = windows[outer.source]
     windows[outer.source] = old._replace(offset=old.offset + outer.stride * (skip // rest))
     left = Atom(outer.source, outer.stride, (stop - skip) // rest)
     return Axis((left, *axis.atoms[1:]) if left.extent > 1 else axis.atoms[1:])
 
 
-def picked(
-    call: Call,
-    given: State,
-    axes: Sequence[Axis],
-    windows: dict[int, Window],
-    kind: SiteKind,
-    axis_order: Sequence[int],
-) -> State:
+def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Window], kind: SiteKind) -> State:
     """The state after entries were picked, with a site for every source axis whose finest stride grew."""
     decimated: list[tuple[int, Fraction]] = []
     gone = False
@@ -152,12 +145,12 @@ def slice_op(call: Call) -> State:
     if starts is None or ends is None or axes is None or steps is None:
         return _data_dependent(call, given, axes, "the bounds of a Slice are computed from data")
     if not len(starts) == len(ends) == len(axes) == len(steps) or any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("starts, ends, axes and steps of Slice do not fit")
+        raise OpaqueError("starts, ends, axes and steps of Slice do not fit")
     result, windows = list(given.axes), dict(given.windows)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         first, count = bounds(given.axes[axis].size, start, end, step)
         result[axis % rank] = take(given.axes[axis], first, count, step, windows)
-    return picked(call, given, result, windows, SiteKind.SLICE, axes)
+    return picked(call, given, result, windows, SiteKind.SLICE)
 
 
 def _data_dependent(call: Call, given: State, axes: Sequence[int] | None, reason: str) -> State:
@@ -167,7 +160,7 @@ def _data_dependent(call: Call, given: State, axes: Sequence[int] | None, reason
     touched = range(rank) if axes is None else [axis % rank for axis in axes if -rank <= axis < rank]
     if any(given.axes[index].has_source for index in touched):
         return chosen_by_data(call, given, reason)
-    raise Opaque(reason)
+    raise OpaqueError(reason)
 
 
 def chosen_by_data(call: Call, given: State, reason: str) -> State:
@@ -185,13 +178,13 @@ def gather(call: Call) -> State:
     rank = len(given.axes)
     where = call.integer("axis", 0)
     if not -rank <= where < rank:
-        raise Opaque("Gather's axis is out of range")
+        raise OpaqueError("Gather's axis is out of range")
     where %= rank
     axis = given.axes[where]
     chosen = call.state(1)
     if not axis.has_source:
         if chosen.axes is None:
-            raise Opaque("the indices of Gather have no known shape")
+            raise OpaqueError("the indices of Gather have no known shape")
         axes = [*given.axes[:where], *chosen.axes, *given.axes[where + 1 :]]
         windows = {**given.windows, **chosen.windows}
         return replace(given, axes=tuple(axes), windows=windows, constant=given.constant and chosen.constant)
@@ -200,7 +193,7 @@ def gather(call: Call) -> State:
     windows = dict(given.windows)
     new = _indexed(axis, indices, windows)
     axes = [*given.axes[:where], *new, *given.axes[where + 1 :]]
-    return picked(call, given, axes, windows, SiteKind.GATHER, [where])
+    return picked(call, given, axes, windows, SiteKind.GATHER)
 
 
 def _indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window]) -> list[Axis]:
@@ -208,30 +201,30 @@ def _indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window
     import numpy as np
 
     if indices.dtype.kind not in "iu" or indices.size == 0:
-        raise Opaque("the indices of Gather are not integers")
+        raise OpaqueError("the indices of Gather are not integers")
     table = indices.astype(np.int64)
     size = axis.size
     table = np.where(table < 0, table + size, table)
     if int(table.min()) < 0 or int(table.max()) >= size:
-        raise Opaque("an index of Gather is out of range")
+        raise OpaqueError("an index of Gather is out of range")
     origin = (0,) * table.ndim
     start = int(table[origin])
     steps = [
-        int(table[(*origin[:place], 1, *origin[place + 1 :])]) - start if extent > 1 else 0
+        int(table[tuple(int(d == place) for d in range(table.ndim))]) - start if extent > 1 else 0
         for place, extent in enumerate(table.shape)
     ]
     grids = np.meshgrid(*[np.arange(extent) for extent in table.shape], indexing="ij", sparse=True)
     affine = sum((step * grid for step, grid in zip(steps, grids, strict=True)), np.int64(start))
     moving = [place for place, extent in enumerate(table.shape) if extent > 1]
     if not np.array_equal(np.broadcast_to(affine, table.shape), table) or any(steps[place] == 0 for place in moving):
-        raise Opaque("constant indices that are no arithmetic progression leave no lattice")
+        raise OpaqueError("constant indices that are no arithmetic progression leave no lattice")
     if len(moving) <= 1:
         count = table.shape[moving[0]] if moving else 1
         taken = take(axis, start, count, steps[moving[0]] if moving else 1, windows)
         return [taken if extent > 1 else UNIT for extent in table.shape] if table.ndim else []
     atom = axis.single
     if atom is None:
-        raise Opaque("an index matrix cuts an axis that holds several grid axes")
+        raise OpaqueError("an index matrix cuts an axis that holds several grid axes")
     old = windows[atom.source]
     windows[atom.source] = old._replace(offset=old.offset + atom.stride * start)
     return [
@@ -241,19 +234,21 @@ def _indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window
 
 
 def gather_nd(call: Call) -> State:
-    """GatherND-13 with constant indices ``(..., q)`` over the first q axes: separable affine indices keep the lattice."""
+    """GatherND-13 with constant indices ``(..., q)`` over the first q axes: separable affine indices keep the
+    lattice.
+    """
     import numpy as np
 
     given, indices = call.state(0), call.value(1)
     if given.axes is None:
         return lost_result(given)
     if call.integer("batch_dims", 0):
-        raise Opaque("GatherND with batch dimensions")
+        raise OpaqueError("GatherND with batch dimensions")
     if indices is None or indices.ndim < 1:
         return _data_dependent(call, given, None, "the indices of a GatherND are computed from data")
     depth = indices.shape[-1]
     if not 1 <= depth <= len(given.axes):
-        raise Opaque("GatherND's indices are deeper than its data")
+        raise OpaqueError("GatherND's indices are deeper than its data")
     windows = dict(given.windows)
     made: list[Axis] = [UNIT] * (indices.ndim - 1)
     for place in range(depth):
@@ -263,15 +258,15 @@ def gather_nd(call: Call) -> State:
             made = _indexed(given.axes[0], column, windows)
             break
         if len(used) > 1 or any(made[d].atoms for d in used):
-            raise Opaque("GatherND's indices are not separable")
+            raise OpaqueError("GatherND's indices are not separable")
         line = column[tuple(slice(None) if d in used else slice(0, 1) for d in range(column.ndim))].reshape(-1)
         taken = _indexed(given.axes[place], line, windows)[0]
         if used:
             made[used[0]] = taken
     if depth > 1 and any(axis.size != extent for axis, extent in zip(made, indices.shape[:-1], strict=True)):
-        raise Opaque("GatherND repeats entries")
+        raise OpaqueError("GatherND repeats entries")
     axes = [*made, *given.axes[depth:]]
-    return picked(call, given, axes, windows, SiteKind.GATHER, range(depth))
+    return picked(call, given, axes, windows, SiteKind.GATHER)
 
 
 def pad(call: Call) -> State:
@@ -283,9 +278,9 @@ def pad(call: Call) -> State:
     rank = len(given.axes)
     axes = (call.numbers(3) or ()) if call.has(3) else tuple(range(rank))
     if pads is None:
-        raise Opaque("the pads are computed from data")
+        raise OpaqueError("the pads are computed from data")
     if len(pads) != 2 * len(axes) or any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("the pads do not fit the tensor")
+        raise OpaqueError("the pads do not fit the tensor")
     begin, end = [0] * rank, [0] * rank
     for place, axis in enumerate(axes):
         begin[axis], end[axis] = pads[place], pads[place + len(axes)]
@@ -304,7 +299,7 @@ def padded(given: State, begin: Sequence[int], end: Sequence[int]) -> State:
             continue
         size = axis.size + front + back
         if size < 1:
-            raise Opaque("a pad removes more than the axis holds")
+            raise OpaqueError("a pad removes more than the axis holds")
         atom = axis.single
         if atom is not None:
             old = windows[atom.source]
@@ -313,19 +308,21 @@ def padded(given: State, begin: Sequence[int], end: Sequence[int]) -> State:
         elif axis.has_source and front + axis.before >= 0 and back + axis.after >= 0:
             axes[index] = Axis(axis.atoms, axis.before + front, axis.after + back)
         elif axis.has_source:
-            raise Opaque("a pad crops an axis that holds several grid axes")
+            raise OpaqueError("a pad crops an axis that holds several grid axes")
         else:
             axes[index] = anonymous(size)
     return replace(given, axes=tuple(axes), windows=windows)
 
 
 def crop(call: Call) -> State:
-    """Crop-1 (experimental, still written by CoreML converters): ``border`` is left, top, right, bottom of N, C, H, W."""
+    """Crop-1 (experimental, still written by CoreML converters): ``border`` is left, top, right, bottom of N, C, H,
+    W.
+    """
     given, border, scale = call.state(0), call.integers("border"), call.integers("scale")
     if given.axes is None:
         return lost_result(given)
     if border is None or len(border) != 4 or len(given.axes) != 4 or (scale is not None and len(scale) != 2):
-        raise Opaque("the border of Crop does not fit the tensor")
+        raise OpaqueError("the border of Crop does not fit the tensor")
     left, top, right, bottom = border
     if scale is not None:
         bottom, right = given.axes[2].size - top - scale[0], given.axes[3].size - left - scale[1]
@@ -340,7 +337,7 @@ def center_crop_pad(call: Call) -> State:
     rank = len(given.axes)
     axes = call.integers("axes") or tuple(range(rank))
     if target is None or len(target) != len(axes) or any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("the target shape of CenterCropPad is not known")
+        raise OpaqueError("the target shape of CenterCropPad is not known")
     begin, end = [0] * rank, [0] * rank
     for axis, wanted in zip(axes, target, strict=True):
         growth = wanted - given.axes[axis].size
@@ -358,23 +355,21 @@ def split(call: Call) -> Sequence[State]:
     rank = len(given.axes)
     where = call.integer("axis", 0)
     if not -rank <= where < rank:
-        raise Opaque("Split's axis is out of range")
+        raise OpaqueError("Split's axis is out of range")
     where %= rank
     size = given.axes[where].size
     sizes = call.numbers(1) if call.has(1) else call.integers("split")
     if sizes is None and call.has(1):
-        raise Opaque("the parts of Split are computed from data")
+        raise OpaqueError("the parts of Split are computed from data")
     if sizes is None:
         part = -(-size // max(count, 1))
         sizes = tuple(max(min(part, size - part * place), 0) for place in range(count))
     if sum(sizes) != size or min(sizes, default=1) < 0 or len(sizes) < count:
-        raise Opaque("the parts of Split do not add up to the axis")
+        raise OpaqueError("the parts of Split do not add up to the axis")
     results, start = [], 0
     for part in sizes[:count]:
         axes, windows = list(given.axes), dict(given.windows)
         axes[where] = take(given.axes[where], start, part, 1, windows)
         start += part
-        results.append(picked(call, given, axes, windows, SiteKind.SLICE, [where]))
+        results.append(picked(call, given, axes, windows, SiteKind.SLICE))
     return results
-
-

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import prod
 
 from auditor.sampling.atoms import fuse, reshape
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
@@ -28,33 +28,33 @@ def reshape_op(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     if target is None:
-        raise Opaque("the target shape of Reshape is computed from data")
+        raise OpaqueError("the target shape of Reshape is computed from data")
     sizes = list(target)
     if not call.integer("allowzero", 0):
         for index, size in enumerate(sizes):
             if size == 0:
                 if index >= len(given.axes):
-                    raise Opaque("Reshape copies a size that the input does not have")
+                    raise OpaqueError("Reshape copies a size that the input does not have")
                 sizes[index] = given.axes[index].size
     return to_shape(call, given, sizes)
 
 
 def to_shape(call: Call, given: State, sizes: Sequence[int]) -> State:
-    """``given`` in a new row-major shape with at most one -1; raises :class:`Opaque` where atoms are cut unevenly."""
+    """``given`` in a new row-major shape with at most one -1; raises OpaqueError where atoms are cut unevenly."""
     assert given.axes is not None
     total = prod(axis.size for axis in given.axes)
     known = prod(size for size in sizes if size != -1)
     if sizes.count(-1) > 1 or min(sizes, default=1) < -1 or (known == 0 and total):
-        raise Opaque("Reshape's target shape is not valid")
+        raise OpaqueError("Reshape's target shape is not valid")
     full = [(total // known if known else 0) if size == -1 else size for size in sizes]
     if prod(full) != total:
-        raise Opaque(f"Reshape from {total} to {prod(full)} elements")
+        raise OpaqueError(f"Reshape from {total} to {prod(full)} elements")
     rooted = _reroot(call, given, full)
     if rooted is not None:
         return rooted
     axes = reshape(given.axes, full)
     if axes is None:
-        raise Opaque("Reshape cuts a grid axis into uneven parts")
+        raise OpaqueError("Reshape cuts a grid axis into uneven parts")
     result = moved(given, axes)
     if given.response is not None and [a for a in axes if a.has_source] == [a for a in given.axes if a.has_source]:
         result = replace(result, response=given.response)
@@ -84,7 +84,9 @@ def _reroot(call: Call, given: State, sizes: Sequence[int]) -> State | None:
 
 
 def _phases_to_channel(call: Call, given: State, result: State) -> State:
-    """Records a Reshape that puts fine atoms of a grid beside its coarse ones, on a channel axis (pixel-unshuffle, patchify)."""
+    """Records a Reshape that puts fine atoms of a grid beside its coarse ones, on a channel axis (pixel-unshuffle,
+    patchify).
+    """
     assert given.axes is not None
     assert result.axes is not None
     if len(result.axes) >= len(given.axes) and all(len(axis.atoms) < 2 for axis in result.axes):
@@ -96,7 +98,7 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
                 owners.setdefault(atom.source, []).append((index, abs(atom.stride)))
     phases: dict[int, tuple[int, Fraction]] = {}
     for source, places in owners.items():
-        fine_index, fine = min(places, key=lambda place: place[1])
+        fine_index = min(places, key=lambda place: place[1])[0]
         outside = [stride for index, stride in places if index != fine_index]
         if not outside or min(outside) <= result.windows[source].grid:
             continue
@@ -147,7 +149,7 @@ def flatten(call: Call) -> State:
     axis = call.integer("axis", 1)
     axis = axis + rank if axis < 0 else axis
     if not 0 <= axis <= rank:
-        raise Opaque("Flatten's axis is out of range")
+        raise OpaqueError("Flatten's axis is out of range")
     sizes = [entry.size for entry in given.axes]
     return to_shape(call, given, [prod(sizes[:axis]), prod(sizes[axis:])])
 
@@ -160,7 +162,7 @@ def transpose(call: Call) -> State:
     rank = len(given.axes)
     perm = call.integers("perm") or tuple(range(rank - 1, -1, -1))
     if sorted(perm) != list(range(rank)):
-        raise Opaque("Transpose's perm is not a permutation of the axes")
+        raise OpaqueError("Transpose's perm is not a permutation of the axes")
     return replace(given, axes=tuple(given.axes[index] for index in perm))
 
 
@@ -168,10 +170,10 @@ def _axes_argument(call: Call, rank: int) -> tuple[int, ...] | None:
     axes = call.numbers(1) if call.has(1) else call.integers("axes")
     if axes is None:
         if call.has(1):
-            raise Opaque("the axes are computed from data")
+            raise OpaqueError("the axes are computed from data")
         return None
     if any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("an axis is out of range")
+        raise OpaqueError("an axis is out of range")
     return tuple(axis % rank for axis in axes)
 
 
@@ -184,7 +186,7 @@ def squeeze(call: Call) -> State:
     if axes is None:
         axes = tuple(index for index, axis in enumerate(given.axes) if axis.size == 1)
     if any(given.axes[index].size != 1 for index in axes):
-        raise Opaque("Squeeze drops an axis that is larger than 1")
+        raise OpaqueError("Squeeze drops an axis that is larger than 1")
     return replace(given, axes=tuple(axis for index, axis in enumerate(given.axes) if index not in axes))
 
 
@@ -196,7 +198,7 @@ def unsqueeze(call: Call) -> State:
     count = len((call.numbers(1) if call.has(1) else call.integers("axes")) or ())
     axes = _axes_argument(call, len(given.axes) + count)
     if axes is None or len(set(axes)) != count:
-        raise Opaque("Unsqueeze's axes are not known or repeat")
+        raise OpaqueError("Unsqueeze's axes are not known or repeat")
     old = iter(given.axes)
     result = [UNIT if index in axes else next(old) for index in range(len(given.axes) + count)]
     return replace(given, axes=tuple(result))
@@ -209,14 +211,14 @@ def expand(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     if shape is None or min(shape, default=0) < 0:
-        raise Opaque("the target shape of Expand is computed from data")
+        raise OpaqueError("the target shape of Expand is computed from data")
     rank = max(len(shape), len(given.axes))
     own = [UNIT] * (rank - len(given.axes)) + list(given.axes)
     asked = [1] * (rank - len(shape)) + list(shape)
     axes = []
     for axis, size in zip(own, asked, strict=True):
         if axis.size not in (1, size) and size != 1:
-            raise Opaque("Expand's shape does not fit its input")
+            raise OpaqueError("Expand's shape does not fit its input")
         axes.append(anonymous(size) if axis.size == 1 else axis)
     return moved(given, axes)
 
@@ -228,13 +230,13 @@ def tile(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     if repeats is None or len(repeats) != len(given.axes) or min(repeats, default=1) < 0:
-        raise Opaque("the repeats of Tile are computed from data")
+        raise OpaqueError("the repeats of Tile are computed from data")
     axes = []
     for axis, times in zip(given.axes, repeats, strict=True):
         if times == 1:
             axes.append(axis)
         elif axis.has_source:
-            raise Opaque("Tile repeats a grid axis")
+            raise OpaqueError("Tile repeats a grid axis")
         else:
             axes.append(anonymous(axis.size * times))
     return moved(given, axes)
@@ -248,11 +250,11 @@ def space_to_depth(call: Call) -> State:
         return lost_result(given)
     sizes = [axis.size for axis in given.axes]
     if len(sizes) != 4 or block < 1 or sizes[2] % block or sizes[3] % block:
-        raise Opaque("blocksize does not fit the tensor")
+        raise OpaqueError("blocksize does not fit the tensor")
     batch, channels, height, width = sizes
     split = reshape(given.axes, [batch, channels, height // block, block, width // block, block])
     if split is None:
-        raise Opaque("SpaceToDepth cuts a grid axis into uneven parts")
+        raise OpaqueError("SpaceToDepth cuts a grid axis into uneven parts")
     channel = Axis(fuse([*split[3].atoms, *split[5].atoms, *split[1].atoms]))
     result = moved(given, [split[0], channel, split[2], split[4]])
     phases: dict[int, tuple[int, Fraction]] = {}

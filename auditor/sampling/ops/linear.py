@@ -1,14 +1,16 @@
-"""Matrix products: MatMul, Gemm, Einsum and their quantised and fused variants. They contract axes of their operands."""
+"""Matrix products: MatMul, Gemm, Einsum and their quantised and fused variants. They contract axes of their
+operands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.join import broadcast, join_windows, lost_together
-from auditor.sampling.lattice import UNIT, Axis, State, Window, finest
+from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
@@ -33,7 +35,7 @@ def gemm(call: Call) -> State:
     if left.axes is None or right.axes is None:
         return lost_together([left, right])
     if len(left.axes) != 2 or len(right.axes) != 2:
-        raise Opaque("Gemm needs two matrices")
+        raise OpaqueError("Gemm needs two matrices")
     a = left.axes[::-1] if call.integer("transA", 0) else left.axes
     b = right.axes[::-1] if call.integer("transB", 0) else right.axes
     return product(call, left, right, a, b)
@@ -42,11 +44,11 @@ def gemm(call: Call) -> State:
 def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> State:
     """The matrix product of two tracked tensors, given with their axes already transposed as the operator says."""
     if not a or not b:
-        raise Opaque("a matrix product of scalars")
+        raise OpaqueError("a matrix product of scalars")
     a_matrix = (UNIT, *a) if len(a) == 1 else a
     b_matrix = (*b, UNIT) if len(b) == 1 else b
     if a_matrix[-1].size != b_matrix[-2].size:
-        raise Opaque("the inner sizes of a matrix product differ")
+        raise OpaqueError("the inner sizes of a matrix product differ")
     batch = broadcast([a_matrix[:-2], b_matrix[:-2]])
     rows = [a_matrix[-2]] if len(a) > 1 else []
     columns = [b_matrix[-1]] if len(b) > 1 else []
@@ -56,7 +58,9 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
 
 
 def _at(state: State, axes: tuple[Axis, ...], place: int) -> int:
-    """The index in the state's own order of the axis at ``place`` of a permuted view (only the last two can be swapped)."""
+    """The index in the state's own order of the axis at ``place`` of a permuted view (only the last two can be
+    swapped).
+    """
     assert state.axes is not None
     own = state.axes
     index = len(own) + place
@@ -86,7 +90,9 @@ def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]
         axes,
         windows,
         constant=not moving,
-        mixing=any(state.mixing for state in operands) or (len(moving) > 1 and bool(ended or decimated)) or len(moving) > 1,
+        mixing=any(state.mixing for state in operands)
+        or (len(moving) > 1 and bool(ended or decimated))
+        or len(moving) > 1,
         lost=next((state.lost for state in operands if state.lost is not None), None),
         ended=kind,
         cause=cause,
@@ -97,7 +103,9 @@ def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]
 
 
 def _ending(call: Call, operands: Sequence[State], ended: set[int]) -> tuple[HeadKind | None, int | None]:
-    """Weights per position end a grid for good; a sum weighted by the data itself (attention pooling) does not depend on position."""
+    """Weights per position end a grid for good; a sum weighted by the data itself (attention pooling) does not depend
+    on position.
+    """
     before = next((state for state in operands if state.ended is not None), None)
     if not ended:
         return (None, None) if before is None else (before.ended, before.cause)
@@ -114,7 +122,7 @@ def _record(
     decimated: dict[int, Fraction],
     raw: bool,
 ) -> None:
-    atoms = {}
+    atoms: dict[int, Atom] = {}
     for axis in axes:
         for atom in axis.atoms:
             if atom.source in decimated and abs(atom.stride) == finest(axes, atom.source):
@@ -141,9 +149,9 @@ def einsum(call: Call) -> State:
     inputs, arrow, output = equation.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands) or "." in equation or any(len(set(term)) != len(term) for term in terms):
-        raise Opaque("an Einsum equation with an ellipsis or repeated labels")
+        raise OpaqueError("an Einsum equation with an ellipsis or repeated labels")
     if any(len(term) != len(state.axes or ()) for term, state in zip(terms, operands, strict=True)):
-        raise Opaque("an Einsum equation that does not fit its operands")
+        raise OpaqueError("an Einsum equation that does not fit its operands")
     if not arrow:
         output = "".join(sorted(label for label in set("".join(terms)) if "".join(terms).count(label) == 1))
     chosen: dict[str, Axis] = {}
@@ -153,7 +161,7 @@ def einsum(call: Call) -> State:
             if old is None or old.size == 1 or (axis.has_source and not old.has_source and axis.size == old.size):
                 chosen[label] = axis
     if any(label not in chosen for label in output):
-        raise Opaque("an Einsum output label that no operand has")
+        raise OpaqueError("an Einsum output label that no operand has")
     axes = tuple(chosen[label] for label in output)
     removed = [{place for place, label in enumerate(term) if label not in output} for term in terms]
     return contracted(call, operands, removed, axes)

@@ -85,7 +85,9 @@ def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) ->
 
 
 def _varies(call: Call, name: str, backs: set[int]) -> bool:
-    """Whether the stored constant has different values along any of the axes (counted from the last); True if unreadable."""
+    """Whether the stored constant has different values along any of the axes (counted from the last); True if
+    unreadable.
+    """
     import numpy as np
 
     from auditor.onnxfile import read_tensor
@@ -149,4 +151,3 @@ def attention(call: Call) -> Sequence[State]:
             hidden = constant([weight[1] // 3]).axes or ()
             result = replace(result, axes=(*query.axes[:-1], *hidden))
     return [result, *[constant([1])] * (len(call.node.outputs) - 1)]
-

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import prod
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, State, anonymous
@@ -24,7 +24,7 @@ def pool(call: Call) -> Sequence[State]:
     given = call.state(0)
     kernel = call.integers("kernel_shape")
     if kernel is None:
-        raise Opaque("kernel_shape is missing")
+        raise OpaqueError("kernel_shape is missing")
     window = attributes(call, kernel)
     if given.axes is None:
         result = lost_result(given)
@@ -33,7 +33,7 @@ def pool(call: Call) -> Sequence[State]:
         return [result] * max(len(call.node.outputs), 1)
     spatial = spatial_axes(call, len(given.axes))
     if len(spatial) != len(kernel):
-        raise Opaque(f"a {len(kernel)}-D kernel meets a tensor of {len(given.axes)} axes")
+        raise OpaqueError(f"a {len(kernel)}-D kernel meets a tensor of {len(given.axes)} axes")
     slid = slide_axes(call, given, spatial, window)
     if not slid.changed:
         return [given] * max(len(call.node.outputs), 1)
@@ -115,9 +115,7 @@ def _alias(given: State, window: WindowAttributes, kind: SiteKind) -> AliasEnerg
     return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
 
 
-def _record(
-    call: Call, given: State, result: State, atoms: tuple[Atom | None, ...], window: WindowAttributes
-) -> None:
+def _record(call: Call, given: State, result: State, atoms: tuple[Atom | None, ...], window: WindowAttributes) -> None:
     kind = _kind(call)
     strided = Strided(
         kind=kind,

@@ -7,9 +7,9 @@ from fractions import Fraction
 from math import prod
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
-from auditor.sampling.lattice import UNIT, State, finest
+from auditor.sampling.lattice import UNIT, Atom, State, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, record_site
@@ -18,14 +18,16 @@ LARGEST_RESPONSE = 1024
 
 
 def reduce(call: Call) -> State:
-    """ReduceX-18 (axes as attribute or input): pooling over a whole grid axis ends it, over its fine atoms it is a pool."""
+    """ReduceX-18 (axes as attribute or input): pooling over a whole grid axis ends it, over its fine atoms it is a
+    pool.
+    """
     given = call.state(0)
     if given.axes is None:
         return lost_result(given)
     rank = len(given.axes)
     axes = call.numbers(1) if call.has(1) else call.integers("axes")
     if call.has(1) and axes is None:
-        raise Opaque("the axes of a reduction are computed from data")
+        raise OpaqueError("the axes of a reduction are computed from data")
     if not axes:
         axes = () if call.integer("noop_with_empty_axes", 0) else tuple(range(rank))
     return reduced(call, given, axes, keep=bool(call.integer("keepdims", 1)), selects=False)
@@ -44,7 +46,7 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
     assert given.axes is not None
     rank = len(given.axes)
     if any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("an axis of a reduction is out of range")
+        raise OpaqueError("an axis of a reduction is out of range")
     gone = {axis % rank for axis in axes}
     if not gone:
         return given
@@ -58,7 +60,9 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
         cause = call.record.ref(call.scope.path, call.node, call.order).order
     if selects and over_grid:
         where = call.record.ref(call.scope.path, call.node, call.order)
-        call.record.data_dependent.append(DataDependentSampling(where, "the largest entry of a grid axis picks a position"))
+        call.record.data_dependent.append(
+            DataDependentSampling(where, "the largest entry of a grid axis picks a position")
+        )
     state = State(
         shape,
         result.windows,
@@ -75,7 +79,7 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
 
 def _record(call: Call, given: State, after: State, decimated: dict[int, Fraction]) -> None:
     """A mean or maximum over the fine part of a split grid axis: a pool with kernel = stride, written as a Reshape."""
-    atoms = {}
+    atoms: dict[int, Atom] = {}
     for axis in after.axes or ():
         for atom in axis.atoms:
             if atom.source in decimated and abs(atom.stride) == finest(after.axes or (), atom.source):

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import floor
 
 from auditor.sampling import spectra
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
 from auditor.sampling.join import ending
@@ -37,7 +37,9 @@ class Resizing:
 
 
 def resize(call: Call) -> State:
-    """Resize-19, Resize-10 and Upsample-9: ``x(o) = o / scale + start``; nearest and asymmetric linear are pure decimation going down."""
+    """Resize-19, Resize-10 and Upsample-9: ``x(o) = o / scale + start``; nearest and asymmetric linear are pure
+    decimation going down.
+    """
     given = call.state(0)
     if given.axes is None:
         return lost_result(given)
@@ -55,12 +57,12 @@ def resize(call: Call) -> State:
         atom = axis.single
         if atom is None:
             if axis.has_source:
-                raise Opaque("Resize along an axis that holds several grid axes")
+                raise OpaqueError("Resize along an axis that holds several grid axes")
             axes[index] = anonymous(size)
             continue
         place = coordinates(how.coordinate, axis.size, size, scale, how.rois[index])
         if place is None:
-            raise Opaque("Resize has an unknown coordinate_transformation_mode")
+            raise OpaqueError("Resize has an unknown coordinate_transformation_mode")
         call.record.spatial.add(atom.source)
         sampled[index] = place
         axes[index] = Axis((Atom(atom.source, atom.stride * place.step, size),)) if size > 1 else UNIT
@@ -118,7 +120,9 @@ def _record(
     atoms = tuple(result.axis(index).single for index in down)
     for atom in atoms:
         if atom is not None:
-            windows[atom.source] = coarser(windows[atom.source], finest(result.axes or (), atom.source) or abs(atom.stride))
+            windows[atom.source] = coarser(
+                windows[atom.source], finest(result.axes or (), atom.source) or abs(atom.stride)
+            )
     factor = tuple(abs(sampled[index].step) for index in down)
     nearest = how.mode == "nearest"
     alias, filtered = _alias(given, how, [sampled[index] for index in down], factor)
@@ -146,9 +150,7 @@ def _alias(
                 return AliasEnergy(flat, None, flat, AliasBasis.RESPONSE), "a low-pass filter stands in front"
         return decimation(factor), ""
     make = antialiased_taps if how.antialias else taps
-    per_axis = [
-        make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places
-    ]
+    per_axis = [make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places]
     share = spectra.alias_of_taps(per_axis, [float(step) for step in factor])
     if share is None:
         return None, ""
@@ -169,11 +171,11 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
     upsample = call.node.op == "Upsample"
     mode = {"bilinear": "linear"}.get(call.text("mode", "nearest"), call.text("mode", "nearest"))
     if mode not in {"nearest", "linear", "cubic"}:
-        raise Opaque("Resize has an unknown mode")
+        raise OpaqueError("Resize has an unknown mode")
     legacy = upsample or call.scope.opset < 11
     axes = call.integers("axes") or tuple(range(rank))
     if any(not -rank <= axis < rank for axis in axes):
-        raise Opaque("an axis of Resize is out of range")
+        raise OpaqueError("an axis of Resize is out of range")
     scales_at, sizes_at = (1, LARGEST) if legacy else (2, 3)
     given_scales = call.attributes.get("scales") if legacy and not call.has(1) else None
     scales = call.reals(scales_at) if call.has(scales_at) else None
@@ -183,15 +185,15 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
     if not scales and not sizes:
         return None
     if len(scales or sizes or ()) != len(axes):
-        raise Opaque("the scales of Resize do not fit the tensor")
+        raise OpaqueError("the scales of Resize do not fit the tensor")
     if scales and not all(1e-9 < scale < 1e9 for scale in scales):
-        raise Opaque("a scale of Resize is not a sensible number")
+        raise OpaqueError("a scale of Resize is not a sensible number")
     full_sizes, full_scales = list(lengths), [Fraction(1)] * rank
     rois = _rois(call, rank, axes, legacy=legacy)
     for place, axis in enumerate(axes):
         length = lengths[axis]
         if length < 1:
-            raise Opaque("Resize of an empty axis")
+            raise OpaqueError("Resize of an empty axis")
         if scales:
             scale = _exact(scales[place])
             extent = rois[axis][1] - rois[axis][0] if _mode(call, legacy) == "tf_crop_and_resize" else 1
@@ -209,7 +211,7 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
             full_scales[axis] = scale
             full_sizes[axis] = floor(lengths[axis] * scale + Fraction(1, 2))
     if min(full_sizes) < 1 or max(full_sizes) > LARGEST:
-        raise Opaque("Resize to a size that is not sensible")
+        raise OpaqueError("Resize to a size that is not sensible")
     return Resizing(
         tuple(full_scales),
         tuple(full_sizes),
@@ -238,9 +240,9 @@ def _rois(call: Call, rank: int, axes: Sequence[int], *, legacy: bool) -> tuple[
         return tuple(result)
     roi = call.reals(1)
     if roi is None:
-        raise Opaque("the region of a cropping Resize is computed from data")
+        raise OpaqueError("the region of a cropping Resize is computed from data")
     if len(roi) != 2 * len(axes):
-        raise Opaque("the region of a cropping Resize does not fit the tensor")
+        raise OpaqueError("the region of a cropping Resize does not fit the tensor")
     for place, axis in enumerate(axes):
         result[axis] = (roi[place], roi[place + len(axes)])
     return tuple(result)

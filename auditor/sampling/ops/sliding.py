@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.geometry import SAME, WindowAttributes, slide
 from auditor.sampling.lattice import Atom, Axis, State, Window, anonymous, finest
@@ -17,8 +17,8 @@ from auditor.sampling.result import SizeDependentPadding
 class Slid(NamedTuple):
     """The result of a sliding window. ``sampled`` are the axes with stride > 1, unless one window covered all of them.
 
-    ``atoms`` is what each slid axis became, also where a single sample is left. ``covered`` says that the window took in
-    a whole grid axis at once, so that nothing of it is left.
+    ``atoms`` is what each slid axis became, also where a single sample is left. ``covered`` says that the window took
+    in a whole grid axis at once, so that nothing of it is left.
     """
 
     axes: tuple[Axis, ...]
@@ -30,7 +30,7 @@ class Slid(NamedTuple):
 
 
 def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowAttributes) -> Slid:
-    """Slides ``window`` over the axes ``spatial`` of a tracked tensor; raises :class:`Opaque` on a scrambled axis."""
+    """Slides ``window`` over the axes ``spatial`` of a tracked tensor; raises OpaqueError on a scrambled axis."""
     assert state.axes is not None
     axes = list(state.axes)
     windows = state.windows
@@ -50,7 +50,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
         atom = axis.single
         if atom is None:
             if axis.has_source:
-                raise Opaque("a window slides over an axis that holds several grid axes")
+                raise OpaqueError("a window slides over an axis that holds several grid axes")
             if sliding.size != length or stride > 1:
                 changed = True
                 axes[index] = anonymous(sliding.size)
@@ -72,7 +72,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
         atoms[position] = Atom(atom.source, atom.stride * stride, sliding.size)
         if sliding.size == 1:
             covered = covered or reach + 1 + stride > length
-            if reach + 1 < length and stride > 1:
+            if stride > 1 and (reach + 1 < length or call.record.assumed(atom.source)):
                 sampled.append(index)
             axes[index] = anonymous(1)
         else:
@@ -104,7 +104,9 @@ def _note_padding(call: Call, position: int, atom: Atom, phases: tuple[Fraction,
 
 
 def spatial_axes(call: Call, rank: int) -> tuple[int, ...]:
-    """The spatial axes of a convolution or pool of a tensor of ``rank`` axes: the last ones, or 1.. with channels last."""
+    """The spatial axes of a convolution or pool of a tensor of ``rank`` axes: the last ones, or 1.. with channels
+    last.
+    """
     last = call.integer("channels_last", 0) == 1 or call.node.op.startswith("Nhwc") or call.node.domain == NHWC_DOMAIN
     return tuple(range(1, rank - 1)) if last else tuple(range(2, rank))
 
@@ -115,4 +117,3 @@ NHWC_DOMAIN = "com.ms.internal.nhwc"
 def lost_result(state: State) -> State:
     """The state behind an operator whose input's grid is already lost."""
     return replace(state, axes=None, raw=False, response=None, constant=False, decimations=())
-

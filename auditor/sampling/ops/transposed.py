@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from auditor.sampling.call import Call, Opaque
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.geometry import attributes
 from auditor.sampling.join import ending
@@ -26,23 +26,25 @@ def taps_per_phase(kernel: int, stride: int, dilation: int) -> tuple[int, ...]:
 
 
 def conv_transpose(call: Call) -> State:
-    """ConvTranspose-22: stride 1/s, ``c = (p_begin - d (k-1) / 2) / s``; an odd pixel of a given output_shape goes in front."""
+    """ConvTranspose-22: stride 1/s, ``c = (p_begin - d (k-1) / 2) / s``; an odd pixel of a given output_shape goes in
+    front.
+    """
     given = call.state(0)
     dims = call.shape(1)
     shape = call.integers("kernel_shape") or (None if dims is None else dims[2:])
     if shape is None:
-        raise Opaque("neither kernel_shape nor the weight's shape is known")
+        raise OpaqueError("neither kernel_shape nor the weight's shape is known")
     window = attributes(call, shape)
     if given.axes is None:
         return lost_result(given)
     spatial = spatial_axes(call, len(given.axes))
     if len(spatial) != len(shape):
-        raise Opaque(f"a {len(shape)}-D kernel meets a tensor of {len(given.axes)} axes")
+        raise OpaqueError(f"a {len(shape)}-D kernel meets a tensor of {len(given.axes)} axes")
     channel = 1 if spatial and spatial[-1] == len(given.axes) - 1 else len(given.axes) - 1
     extra = call.integers("output_padding") or (0,) * len(shape)
     asked = call.integers("output_shape")
     if len(extra) != len(shape) or (asked is not None and len(asked) not in (len(shape), len(given.axes))):
-        raise Opaque("output_padding or output_shape does not fit the kernel")
+        raise OpaqueError("output_padding or output_shape does not fit the kernel")
     windows = dict(contract(given, {channel}).windows)
     axes = list(given.axes)
     axes[channel] = anonymous((dims[1] if dims else 1) * call.integer("group", 1))
@@ -57,11 +59,11 @@ def conv_transpose(call: Call) -> State:
             total = full - size
             begin = total // 2 if window.auto_pad == "SAME_UPPER" else total - total // 2
         if size < 1:
-            raise Opaque("a transposed convolution leaves no output")
+            raise OpaqueError("a transposed convolution leaves no output")
         atom = axis.single
         if atom is None:
             if axis.has_source and (stride > 1 or reach):
-                raise Opaque("a transposed convolution slides over an axis that holds several grid axes")
+                raise OpaqueError("a transposed convolution slides over an axis that holds several grid axes")
             axes[index] = anonymous(size)
             continue
         call.record.spatial.add(atom.source)
@@ -102,7 +104,7 @@ def depth_to_space(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     if len(given.axes) != 4 or block < 1 or given.axes[1].size % (block * block):
-        raise Opaque("blocksize does not fit the tensor")
+        raise OpaqueError("blocksize does not fit the tensor")
     axes = [given.axes[0], anonymous(given.axes[1].size // (block * block)), *given.axes[2:]]
     windows = dict(given.windows if given.axes[1].has_source is False else contract(given, {1}).windows)
     for index in (2, 3):
