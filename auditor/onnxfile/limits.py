@@ -23,7 +23,7 @@ class Limits:
     max_skeleton_bytes: int = 128 * _MIB
     max_nodes: int = 200_000
     max_values: int = 1_000_000
-    max_fields: int = 5_000_000
+    max_fields: int = 3_000_000
     max_depth: int = 64
 
 

@@ -12,6 +12,7 @@ from auditor.onnxfile.errors import FileProblem, ModelFileError
 from auditor.onnxfile.graph import Attribute, Function, Graph, Model, Node, Reference
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 
+_MAX_PATH = 1000
 _BRANCHES = {"then_branch": "then", "else_branch": "else"}
 
 FunctionKey = tuple[str, str, str]
@@ -23,8 +24,12 @@ def label(node: Node) -> str:
 
 
 def qualified(scope: str, node: Node) -> str:
-    """The node's label with the scopes that enclose it: ``If_3/then/MaxPool_1``, ``Block_0/Conv_2``."""
-    return f"{scope}/{label(node)}" if scope else label(node)
+    """The node's label with the scopes that enclose it: ``If_3/then/MaxPool_1``, ``Block_0/Conv_2``.
+
+    A path of more than 1000 characters loses its middle, so that long names in deep scopes do not multiply.
+    """
+    path = f"{scope}/{label(node)}" if scope else label(node)
+    return path if len(path) <= _MAX_PATH else f"{path[: _MAX_PATH // 2]}...{path[-_MAX_PATH // 2 :]}"
 
 
 def bodies(scope: str, node: Node) -> Iterator[tuple[str, Graph]]:

@@ -115,6 +115,14 @@ def test_a_graph_handed_to_a_function_becomes_the_branch_that_refers_to_it(tmp_p
     assert branch.nodes[0].op == "MaxPool"
 
 
+def test_long_names_in_deep_scopes_keep_their_ends(tmp_path: Path) -> None:
+    inner = graph([helper.make_node("Relu", ["x"], ["y"], name="inner" + "n" * 5000 + "end")])
+    outer = helper.make_node("If", ["c"], ["y"], name="outer" + "n" * 5000, then_branch=inner)
+    first, second = names(read_model(save(tmp_path, model([outer]))))
+    assert (first[:6], second[:6], second[-4:]) == ("outern", "outern", "nend")
+    assert max(len(first), len(second)) < 1010
+
+
 @pytest.mark.parametrize("chain", [1, 2, 5])
 def test_functions_that_call_themselves_are_refused(chain: int, tmp_path: Path) -> None:
     functions = [function(f"F{i}", [call(f"F{(i + 1) % chain}")]) for i in range(chain)]
