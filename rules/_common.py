@@ -102,8 +102,9 @@ def steps(values: Sequence[Fraction | int]) -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage, with a decimal where a whole number would read as nothing or everything."""
-    digits = 1 if 0 < share < 0.1 or 0.995 <= share < 1 else 0
-    return f"{100 * share:.{digits}f} %"
+    if 0.995 <= share < 1:
+        return f"{100 * min(share, 0.999):.1f} %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
 
 
 def low_pass(site: Site) -> str:
@@ -125,7 +126,7 @@ def _alias_words(site: Site) -> str:
         if site.kind in (SiteKind.CONV, SiteKind.PATCH_EMBEDDING):
             return "its weights could not be read, so how much folds is not known"
         return "how much folds could not be computed"
-    words = f"{percent(site.alias.flat)} of the power in front of it lies above the new Nyquist frequency and folds"
+    words = f"{percent(site.alias.flat)} of the power that it subsamples lies above the new Nyquist frequency and folds"
     if site.alias.natural is not None:
         return f"{words} (flat spectrum; {percent(site.alias.natural)} for natural images)"
     if site.alias.worst_channel > site.alias.flat + 0.05:

@@ -19,7 +19,8 @@ def check(context: Context) -> Iterator[Finding]:
             site,
             Severity.WARNING,
             f"Moves the phases of a {steps(site.factor)}-fold coarser grid into channels: nothing is lost here, but a"
-            f" shift by less than {_period(site)} permutes channels that the following layers treat differently.",
+            f" shift by anything but multiples of {_period(site)} permutes channels that the following layers treat"
+            " differently.",
             "The next layer that mixes channels acts as a convolution with this factor as its stride. Low-pass it"
             " like one when retraining (overlapping kernels, blur in front); in a trained network, average the outputs"
             " over shifts of the input.",

@@ -13,6 +13,7 @@ from auditor.sampling.result import Analysis, Head
 
 from ._common import node_finding, number, steps
 
+_NAMED = 6  # outputs listed by number in one sentence
 _ADVICE = (
     "Put a low-pass in front of each subsampling, or remove strides late in the network, and retrain."
     " Without retraining, averaging the outputs over two diagonal phases of the last strided site is the cheapest gain."
@@ -20,32 +21,47 @@ _ADVICE = (
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield one finding per graph output over the threshold; one in all where no output's factor is known."""
+    """Yield one finding for all outputs over the threshold that share a factor and a period.
+
+    Where the factor of no output is known, yield one for the whole graph.
+    """
     analysis, limit = context.analysis, float(context.options["threshold"])
-    known = [(index, head) for index, head in enumerate(analysis.heads) if head.subsampling is not None]
-    for index, head in known:
-        factor = head.subsampling
-        if factor is None or factor <= limit:
-            continue
-        which = f"Output {index + 1} of {len(analysis.heads)}" if len(analysis.heads) > 1 else "The output"
+    alike: dict[tuple[int, Fraction, str], list[int]] = defaultdict(list)
+    for index, head in enumerate(analysis.heads):
+        if head.subsampling is not None and head.subsampling > limit:
+            node = _node(analysis, head.subsampling) or head.cause
+            order = -1 if node is None else node.order
+            alike[order, head.subsampling, _exact(analysis, head)].append(index)
+    for (_, factor, exact), outputs in sorted(alike.items()):
         yield node_finding(
             RULE,
-            _node(analysis, factor) or head.cause,
+            _node(analysis, factor) or analysis.heads[outputs[0]].cause,
             Severity.WARNING,
-            f"{which} has a cumulative subsampling factor of {number(factor)}: {_exact(analysis, head)}.",
+            f"{_outputs(outputs, len(analysis.heads))} a cumulative subsampling factor of {number(factor)}: {exact}.",
             _ADVICE,
-            {"subsampling": number(factor), "output": index},
+            {"subsampling": number(factor), "outputs": len(outputs)},
         )
     total = analysis.subsampling
-    if not known and total is not None and total > limit:
+    if total is not None and total > limit and all(head.subsampling is None for head in analysis.heads):
         yield node_finding(
             RULE,
             _node(analysis, total),
             Severity.WARNING,
             f"The grid is subsampled by {number(total)} in all here; how the outputs depend on it is not known.",
             _ADVICE,
-            {"subsampling": number(total)},
+            {"subsampling": number(total), "outputs": 0},
         )
+
+
+def _outputs(indices: list[int], count: int) -> str:
+    """The outputs of a finding as the subject of its sentence, counted from 1 in the model's order."""
+    if count == 1:
+        return "The output has"
+    if len(indices) == count:
+        return f"All {count} outputs have"
+    named = ", ".join(str(index + 1) for index in indices[:_NAMED])
+    more = f" and {len(indices) - _NAMED} more" if len(indices) > _NAMED else ""
+    return f"Output {named} of {count} has" if len(indices) == 1 else f"Outputs {named}{more} of {count} have"
 
 
 def _node(analysis: Analysis, factor: Fraction) -> NodeRef | None:

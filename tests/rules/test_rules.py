@@ -187,6 +187,22 @@ def test_phase_to_channel_names_the_shift_that_keeps_the_channels() -> None:
     assert "2 samples of its own input" in only("AA107", sites=(unknown,)).message
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0, "0 %"),
+        (0.0449, "4.5 %"),
+        (0.4437, "44 %"),
+        (0.991, "99 %"),
+        (0.9962, "99.6 %"),
+        (0.99999, "99.9 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_share_never_reads_as_nothing_or_everything_unless_it_is(share: float, words: str) -> None:
+    assert f": {words} of the power" in only("AA101", sites=(site(SiteKind.MAX_POOL, share),)).message
+
+
 def test_patches_are_a_warning_whatever_folds() -> None:
     finding = only("AA108", sites=(site(SiteKind.PATCH_EMBEDDING, 0.97, stride=16, kernel=16),))
     assert finding.severity is WARNING
@@ -224,10 +240,20 @@ def test_the_threshold_itself_is_not_over_it_and_can_be_set() -> None:
     assert len(check("AA201", {"threshold": 8}, heads=(head(HeadKind.POOLED, 16),))) == 1
 
 
-def test_each_output_over_the_threshold_is_reported() -> None:
-    heads = (head(HeadKind.DENSE, 8), head(HeadKind.DENSE, 32), head(HeadKind.DENSE, 64))
-    messages = [finding.message for finding in check("AA201", heads=heads)]
-    assert [message.split(" has")[0] for message in messages] == ["Output 2 of 3", "Output 3 of 3"]
+@pytest.mark.parametrize(
+    ("factors", "subjects"),
+    [
+        ((8, 32, 64), ["Output 2 of 3 has", "Output 3 of 3 has"]),
+        ((8, 32, 32), ["Outputs 2, 3 of 3 have"]),
+        ((32, 32), ["All 2 outputs have"]),
+        ((*[32] * 8, 8), ["Outputs 1, 2, 3, 4, 5, 6 and 2 more of 9 have"]),
+    ],
+)
+def test_outputs_over_the_threshold_that_are_alike_are_reported_together(
+    factors: tuple[int, ...], subjects: list[str]
+) -> None:
+    messages = [f.message for f in check("AA201", heads=tuple(head(HeadKind.DENSE, factor) for factor in factors))]
+    assert [message.split(" a cumulative")[0] for message in messages] == subjects
 
 
 @pytest.mark.parametrize(
