@@ -1,0 +1,143 @@
+"""Which input of a model takes the image, in which layout, size and type, and what the other inputs are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from auditor.verify.errors import DataError
+from auditor.verify.preprocess import ChannelOrder, Layout, Preprocessing, for_grey
+from auditor.verify.worker.arena import Array
+from auditor.verify.worker.job import Port
+
+# Image networks that leave the size open were nearly all trained at this one.
+DEFAULT_SIZE = (224, 224)
+_IMAGE_TYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
+_COLOURS = (1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """The input that takes the image.
+
+    ``size`` is (H, W). ``batch`` is the fixed batch size, None where it is free. ``assumed_size`` says that the model
+    leaves the size open and nobody named one.
+    """
+
+    name: str
+    layout: Layout
+    channels: int
+    size: tuple[int, int]
+    dtype: str
+    batch: int | None
+    assumed_size: bool
+
+    def fit(self, preprocessing: Preprocessing) -> Preprocessing:
+        """The preprocessing with the layout, type and number of channels of this input."""
+        if self.channels == 1:
+            preprocessing = replace(for_grey(preprocessing), order=ChannelOrder.RGB)
+        return replace(preprocessing, layout=self.layout, dtype=self.dtype, channels=self.channels)
+
+
+def image_input(
+    ports: tuple[Port, ...],
+    name: str | None = None,
+    size: tuple[int, int] | None = None,
+    layout: Layout | None = None,
+    channels: int | None = None,
+) -> ImageInput:
+    """Find the image input: the one named, else the only one that looks like an image batch.
+
+    Args:
+        ports: all inputs of the session.
+        name: the input that the user named; None looks for it.
+        size: (H, W) for axes that the model leaves open.
+        layout: the order of the axes; None asks the shape.
+        channels: 1 or 3 where the model leaves it open.
+
+    Raises:
+        DataError: no input or several look like images, or what the user said contradicts the shape.
+    """
+    candidates = [port for port in ports if port.dtype in _IMAGE_TYPES and len(port.shape) in (3, 4)]
+    if name is not None:
+        candidates = [port for port in ports if port.name == name]
+    elif len(candidates) > 1:
+        # A mask or a state has another number of channels; the image is the input with one or three.
+        candidates = [port for port in candidates if len(port.shape) == 4 and _guess(port)] or candidates
+    if len(candidates) != 1:
+        count = "no" if not candidates else f"{len(candidates)}"
+        raise DataError(f"{count} inputs of the model look like an image (N, C, H, W): name one with --input")
+    port = candidates[0]
+    if port.dtype not in _IMAGE_TYPES or len(port.shape) not in (3, 4):
+        raise DataError("the input is no image (N, C, H, W), (N, H, W, C) or (N, H, W) of numbers", port.name)
+    return _described(port, size, layout, channels)
+
+
+def other_feeds(
+    ports: tuple[Port, ...], image: ImageInput, constants: Mapping[str, float], given: Mapping[str, Array], batch: int
+) -> dict[str, Array]:
+    """What the other inputs are fed: the arrays that came with the image, else a constant that the user named.
+
+    A free first axis gets the size of the batch, any other free axis the size 1. Arrays that came with the image are
+    one image's and are repeated over the batch.
+
+    Raises:
+        DataError: an input has neither, or an array does not fit.
+    """
+    feeds: dict[str, Array] = {}
+    for port in ports:
+        if port.name == image.name:
+            continue
+        if port.name in given:
+            value = np.asarray(given[port.name], port.dtype or None)
+            feeds[port.name] = np.repeat(value[None], batch, 0) if value.ndim == len(port.shape) - 1 else value
+            continue
+        if port.name not in constants or not port.dtype:
+            raise DataError("the model has a further input that needs a value: give --feed NAME=NUMBER", port.name)
+        shape = [axis if isinstance(axis, int) else 1 for axis in port.shape]
+        if port.shape and not isinstance(port.shape[0], int):
+            shape[0] = batch
+        feeds[port.name] = np.full(shape, constants[port.name], port.dtype)
+    return feeds
+
+
+def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, channels: int | None) -> ImageInput:
+    guess = _guess(port)
+    chosen = layout or (guess[0] if guess else Layout.NCHW)
+    if (chosen is Layout.NHW) != (len(port.shape) == 3):
+        raise DataError(f"layout {chosen.value} does not fit an input with {len(port.shape)} axes", port.name)
+    spatial = (2, 3) if chosen is Layout.NCHW else (1, 2)
+    declared = 1 if chosen is Layout.NHW else port.shape[1 if chosen is Layout.NCHW else 3]
+    depth = declared if isinstance(declared, int) else (channels or 3)
+    if depth not in _COLOURS or (channels is not None and channels != depth):
+        raise DataError(
+            f"the image input has {depth} channels: images have 1 or 3; give --layout or --input", port.name
+        )
+    sides: list[int] = []
+    assumed = False
+    for position, axis in enumerate(spatial):
+        fixed = port.shape[axis]
+        if isinstance(fixed, int) and fixed > 0:
+            if size is not None and size[position] != fixed:
+                raise DataError(f"the model is fixed to {fixed} px on an axis, --size says {size[position]}", port.name)
+            sides.append(fixed)
+        else:
+            assumed = assumed or size is None
+            sides.append((size or DEFAULT_SIZE)[position])
+    first = port.shape[0]
+    batch = first if isinstance(first, int) and first > 0 else None
+    return ImageInput(port.name, chosen, depth, (sides[0], sides[1]), port.dtype, batch, assumed)
+
+
+def _guess(port: Port) -> tuple[Layout] | None:
+    """The layout that the shape suggests; None where neither channel position has one or three."""
+    if len(port.shape) == 3:
+        return (Layout.NHW,)
+    if len(port.shape) != 4:
+        return None
+    first, last = port.shape[1], port.shape[3]
+    if first in _COLOURS:
+        return (Layout.NCHW,)
+    return (Layout.NHWC,) if last in _COLOURS else None

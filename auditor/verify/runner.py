@@ -1,0 +1,223 @@
+"""Measuring one model: from a file and images to a :class:`~auditor.verify.result.Verification`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from auditor.onnxfile.graph import Model
+from auditor.sampling.result import Analysis
+from auditor.text import ModelText
+from auditor.verify.admission import check_domains, check_external
+from auditor.verify.errors import DataError
+from auditor.verify.feeder import Load
+from auditor.verify.images import ImageSource
+from auditor.verify.result import DataFacts, Rejected, SelfTest, Shifts, Verification
+from auditor.verify.settings import VerifySettings
+from auditor.verify.setup import Setup, prepare
+from auditor.verify.tally import Tally, UnusableOutputError
+from auditor.verify.tally.choice import make_tally
+from auditor.verify.worker.arena import Array
+from auditor.verify.worker.client import DEPTH, Worker
+from auditor.verify.worker.job import Answer, SessionSpec
+
+
+class Observer(Protocol):
+    """Is told how far a run is. ``total`` is None where nobody knows."""
+
+    def begin(self, what: str, total: int | None) -> None: ...
+
+    def advance(self) -> None: ...
+
+
+class Silent:
+    """An observer that tells nobody."""
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Ignore it."""
+
+    def advance(self) -> None:
+        """Ignore it."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a run has found so far; it stays usable when the run is interrupted."""
+
+    used: list[ModelText] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    labelled: int = 0
+    runs: int = 0
+    naive_runs: int = 0
+    tested: int = 0
+    agreed: int = 0
+    difference: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def self_test(self) -> SelfTest | None:
+        """The self-test, or None where no input was run twice."""
+        if not self.tested:
+            return None
+        return SelfTest(self.agreed == self.tested, self.agreed / self.tested, self.difference)
+
+
+def verify(
+    model: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    analysis: Analysis | None = None,
+    observer: Observer | None = None,
+) -> Verification:
+    """Run a model on shifted images and measure how much its answer depends on position.
+
+    ``analysis`` is the static audit of the model; with it layers are measured and dense outputs are laid over each
+    other exactly. An interrupt (``KeyboardInterrupt``) after the first image ends the run early: the result holds what
+    was measured so far and says that it is incomplete.
+
+    Raises:
+        ModelRefusedError: the model may not be run (domains, external files).
+        ModelRejectedError: onnxruntime refuses the model or its input.
+        WorkerCrashedError: the model killed onnxruntime, or exceeded the limits.
+        DeviceUnavailableError: the device that was asked for does not run the model.
+        DataError: no image can be used, or none gave an output that can be measured.
+        ValueError: the settings contradict each other.
+    """
+    observer = observer or Silent()
+    start = time.perf_counter()
+    check_domains(model, settings.allow_domains)
+    external = check_external(model)
+    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
+    progress = Progress()
+    with Worker(settings.device, settings.limits, settings.threads) as worker:
+        setup, units = prepare(worker, spec, source, settings)
+        tally = make_tally(setup, settings, analysis)
+        observer.begin("images", source.count)
+        try:
+            _measure(worker, setup, settings, units, tally, progress, observer)
+        except KeyboardInterrupt:
+            if not progress.used:
+                raise
+            progress.interrupted = True
+    if not progress.used:
+        reasons = sorted({one.reason for one in progress.rejected})
+        raise DataError(f"none of the {len(progress.rejected)} images could be measured: {'; '.join(reasons[:3])}")
+    opened = setup.batching.opened
+    return Verification(
+        provider=opened.provider,
+        data=DataFacts(
+            source.kind, tuple(progress.used), tuple(progress.rejected), progress.labelled, progress.digest.hexdigest()
+        ),
+        shifts=_shifts(setup, progress, settings),
+        outputs=(tally.finish(),),
+        layers=(),
+        self_test=progress.self_test,
+        incomplete=_incomplete(progress, source),
+        preprocessing=setup.preprocessing.describe(),
+        shared_batch=setup.batching.rows,
+        runs=progress.runs,
+        naive_runs=progress.naive_runs,
+        seconds=time.perf_counter() - start,
+        external=external,
+        notes=(*source.notes, *setup.guesses, *opened.remarks),
+    )
+
+
+def _measure(
+    worker: Worker,
+    setup: Setup,
+    settings: VerifySettings,
+    units: Iterator[Load | Rejected],
+    tally: Tally,
+    progress: Progress,
+    observer: Observer,
+) -> None:
+    """Run every unit. The worker computes one while the next is prepared and the last is measured."""
+    waiting: deque[Load] = deque()
+
+    def collect() -> None:
+        _account(waiting.popleft(), worker.collect(), setup, tally, progress)
+        observer.advance()
+
+    tested = 0
+    for unit in units:
+        if isinstance(unit, Rejected):
+            progress.rejected.append(unit)
+            observer.advance()
+            continue
+        if worker.pending == DEPTH:
+            collect()
+        repeat = tested < settings.self_test_images
+        tested += repeat
+        worker.submit(setup.job(unit, settings, repeat))
+        waiting.append(unit)
+    while waiting:
+        collect()
+
+
+def _account(load: Load, answer: Answer, setup: Setup, tally: Tally, progress: Progress) -> None:
+    rows = {name: answer.rows(name) for name in setup.target.outputs}
+    count = len(load.places)
+    progress.runs += sum(call.rows for call in answer.calls)
+    progress.naive_runs += load.unit.plan.requested
+    if any(len(found) < count for found in rows.values()):
+        progress.rejected.append(Rejected(load.unit.name, "the model gives no output of its own for every input"))
+        return
+    repeated = {name: found[count:] for name, found in rows.items()}
+    try:
+        tally.add(load.unit, {name: found[:count] for name, found in rows.items()})
+    except UnusableOutputError as error:
+        progress.rejected.append(Rejected(load.unit.name, str(error)))
+        return
+    progress.used.append(load.unit.name)
+    progress.digest.update(load.digest)
+    progress.labelled += load.unit.label is not None
+    if all(repeated.values()):
+        first = {name: found[0] for name, found in rows.items()}
+        second = {name: found[0] for name, found in repeated.items()}
+        progress.tested += 1
+        progress.agreed += tally.same(first, second)
+        progress.difference = max(progress.difference, _difference(first, second))
+
+
+def _difference(first: Mapping[str, Array], second: Mapping[str, Array]) -> float:
+    """The largest absolute difference of any element; infinite where shapes differ."""
+    worst = 0.0
+    for name, one in first.items():
+        other = second[name]
+        if one.shape != other.shape:
+            return float("inf")
+        # Equal infinities differ by nothing; their subtraction would be no number.
+        differing = one != other
+        gap = np.abs(one[differing].astype(np.float64) - other[differing].astype(np.float64))
+        worst = max(worst, float(gap.max(initial=0.0)))
+    return worst
+
+
+def _shifts(setup: Setup, progress: Progress, settings: VerifySettings) -> Shifts:
+    protocol, images = setup.protocol, max(len(progress.used), 1)
+    return Shifts(
+        protocol=protocol.kind,
+        source=protocol.picture,
+        window=setup.image.size,
+        radius=setup.shifts.radius,
+        per_image=round(progress.naive_runs / images) - 1,
+        distinct=round(progress.runs / images),
+        exhaustive=setup.shifts.exhaustive > 0,
+        seed=settings.shifts.seed,
+    )
+
+
+def _incomplete(progress: Progress, source: ImageSource) -> str:
+    if not progress.interrupted:
+        return ""
+    done = len(progress.used) + len(progress.rejected)
+    total = f" of {source.count}" if source.count is not None else ""
+    return f"interrupted after {done}{total} images"

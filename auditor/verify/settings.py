@@ -1,0 +1,51 @@
+"""What a user can say about a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditor.verify.preprocess import Layout, Preprocessing, preset
+from auditor.verify.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
+from auditor.verify.result import ProtocolKind, Task
+from auditor.verify.shifts import ShiftSettings
+from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.providers import Device, DeviceKind
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """How a model is measured.
+
+    ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows keep
+    seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
+    ``preprocessing`` is brought to the layout, type and channels of the model's input. ``size`` (H, W) is for models
+    that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds`` are constants
+    for further inputs. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
+    ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
+    ``allow_domains`` and ``custom_ops`` let foreign operators in.
+    """
+
+    preprocessing: Preprocessing = field(default_factory=lambda: preset("imagenet"))
+    protocol: ProtocolKind = ProtocolKind.CROP
+    radius: int | None = None
+    shifts: ShiftSettings = field(default_factory=ShiftSettings)
+    embedded: float = 0.5
+    fractions: tuple[tuple[float, float], ...] = DEFAULT_FRACTIONS
+    zooms: tuple[float, ...] = DEFAULT_ZOOMS
+    size: tuple[int, int] | None = None
+    layout: Layout | None = None
+    channels: int | None = None
+    task: Task | None = None
+    image_input: str | None = None
+    output: str | None = None
+    feeds: Mapping[str, float] = field(default_factory=dict)
+    layer_images: int = 4
+    self_test_images: int = 8
+    confidence: float = 0.95
+    device: Device = field(default_factory=lambda: Device(DeviceKind.AUTO))
+    threads: int = 1
+    limits: Limits = field(default_factory=Limits)
+    allow_domains: frozenset[str] = frozenset()
+    custom_ops: tuple[Path, ...] = ()

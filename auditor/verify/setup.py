@@ -1,0 +1,166 @@
+"""Making a model ready to be measured: session, image input, protocol, output and batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from auditor.verify.batching import Batching, choose_batching
+from auditor.verify.errors import DataError
+from auditor.verify.feeder import Load, loads
+from auditor.verify.images import ImageSource
+from auditor.verify.inputs import ImageInput, image_input, other_feeds
+from auditor.verify.preprocess import Layout, Preprocessing
+from auditor.verify.protocols import Protocol
+from auditor.verify.result import ProtocolKind, Rejected, Task
+from auditor.verify.settings import VerifySettings
+from auditor.verify.shifts import DEFAULT_RADIUS, ShiftSettings
+from auditor.verify.tasks import Target, find_target
+from auditor.verify.worker.arena import Array
+from auditor.verify.worker.client import Worker
+from auditor.verify.worker.job import Job, Opened, SessionSpec, Windows
+
+# Zhang's windows are 224 of 256 px: shifts reach one seventh of the window.
+_WINDOW_SHARE = 7
+_MAX_REASONS = 3
+# All outputs of one image are in memory at once; two images are under way.
+_OUTPUT_BYTES = 256 << 20
+_FEWEST_WINDOWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A model ready to be measured on images prepared one way.
+
+    ``guesses`` say in our own words what was assumed because nobody said it.
+    """
+
+    opened: Opened
+    image: ImageInput
+    protocol: Protocol
+    shifts: ShiftSettings
+    preprocessing: Preprocessing
+    target: Target
+    batching: Batching
+    guesses: tuple[str, ...]
+
+    def job(self, load: Load, settings: VerifySettings, repeat: bool) -> Job:
+        """The calls for one unit; ``repeat`` runs the unshifted window once more at the end."""
+        places = np.concatenate([load.places, load.places[:1]]) if repeat else load.places
+        batch = self.batching
+        feeds = other_feeds(batch.opened.inputs, self.image, settings.feeds, load.extra, batch.rows)
+        return Job(
+            batch.opened.key,
+            self.windows(load.canvases, places),
+            self.target.outputs,
+            batch.rows,
+            # Inputs beside the image are made for a whole batch.
+            batch.exact or bool(feeds),
+            feeds,
+        )
+
+    def windows(self, canvases: Array, places: Array) -> Windows:
+        """Windows of this model's input."""
+        return Windows(
+            self.image.name, canvases, places, self.image.size, channels_last=self.image.layout is not Layout.NCHW
+        )
+
+
+def prepare(
+    worker: Worker, spec: SessionSpec, source: ImageSource, settings: VerifySettings
+) -> tuple[Setup, Iterator[Load | Rejected]]:
+    """Open the model and try it on the first usable image.
+
+    Returns:
+        The setup, and all units of the source, the tried one included.
+
+    Raises:
+        DataError: no image can be used, or the image input or the output cannot be told.
+        ModelRejectedError: onnxruntime refuses the model or the image.
+    """
+    opened = worker.open(spec)
+    image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
+    protocol, shifts = plan_protocol(image.size, settings)
+    preprocessing = image.fit(settings.preprocessing)
+    seen, units = _first(loads(source, protocol, preprocessing, shifts))
+    first = seen[-1]
+    assert isinstance(first, Load)
+
+    feeds = other_feeds(opened.inputs, image, settings.feeds, first.extra, image.batch or 1)
+    names = tuple(port.name for port in opened.outputs if port.dtype)
+    if not names:
+        raise DataError("the model has no output that is a numeric tensor")
+    windows = Windows(image.name, first.canvases, first.places[:2], image.size, image.layout is not Layout.NCHW)
+    probe = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
+    answer = worker.run(probe)
+    rows = {name: answer.rows(name)[0].copy() for name in names}
+    target = find_target(rows, settings.task, settings.output, image.size)
+    probe = replace(probe, outputs=target.outputs)
+    batching = Batching(opened, image.batch or 1, image.batch is not None)
+    if not feeds:
+        batching = choose_batching(worker, opened, spec, image, probe)
+    task_shifts = shifts_for(target.task, shifts, sum(rows[name].nbytes for name in target.outputs))
+    if task_shifts != shifts:
+        seen, units = [], loads(source, protocol, preprocessing, task_shifts)
+    guesses = []
+    if target.guessed:
+        guesses.append(f"the task was taken to be {target.task.value} from the shape of the output (--task)")
+    if image.assumed_size:
+        guesses.append(f"the model leaves its input size open: {image.size[0]} x {image.size[1]} was used (--size)")
+    setup = Setup(opened, image, protocol, task_shifts, preprocessing, target, batching, tuple(guesses))
+    return setup, chain(seen, units)
+
+
+def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Protocol, ShiftSettings]:
+    """The protocol and the shifts for an input of ``size`` (H, W).
+
+    Raises:
+        ValueError: the radius does not fit the size.
+    """
+    radius = settings.radius or max(2, min(DEFAULT_RADIUS, min(size) // _WINDOW_SHARE))
+    wanted = settings.shifts
+    shifts = replace(
+        wanted,
+        radius=radius,
+        distances=tuple(distance for distance in wanted.distances if distance < radius) or (1,),
+        path=min(wanted.path, radius),
+    )
+    margin = max(radius, 2 * shifts.exhaustive)
+    if settings.protocol is ProtocolKind.FRAMES:
+        margin = 0
+    protocol = Protocol(settings.protocol, size, margin, settings.embedded, settings.fractions, settings.zooms)
+    return protocol, shifts
+
+
+def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettings:
+    """The shifts that the task's measures use, few enough that all outputs of one image fit in memory.
+
+    One-pixel neighbours, paths and the exhaustive square are questions to a classifier.
+    """
+    if task is Task.CLASSIFICATION:
+        return shifts
+    shifts = replace(shifts, neighbours=0, path=0, exhaustive=0)
+    windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1))
+    curve = 2 * len(shifts.distances) * shifts.per_distance
+    if 2 * shifts.pairs + curve <= windows:
+        return shifts
+    per_distance = min(shifts.per_distance, 1 if windows >= 4 * len(shifts.distances) else 0)
+    left = windows - 2 * len(shifts.distances) * per_distance
+    return replace(shifts, per_distance=per_distance, pairs=max(1, min(shifts.pairs, left // 2)))
+
+
+def _first(units: Iterator[Load | Rejected]) -> tuple[list[Load | Rejected], Iterator[Load | Rejected]]:
+    """The units up to and with the first that can be run, and the rest."""
+    seen: list[Load | Rejected] = []
+    for unit in units:
+        seen.append(unit)
+        if isinstance(unit, Load):
+            return seen, units
+    if not seen:
+        raise DataError("there are no images: give a folder, an array file or module:function with --images")
+    reasons = sorted({unit.reason for unit in seen if isinstance(unit, Rejected)})
+    listed = "; ".join(reasons[:_MAX_REASONS])
+    raise DataError(f"none of the {len(seen)} images can be used: {listed}")

@@ -1,0 +1,58 @@
+"""Collecting the outputs of one image after the other into the result of a run: one file per task.
+
+A tally keeps a few numbers per image and nothing else, so memory does not grow with the size of outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from auditor.text import ModelText
+from auditor.verify.result import OutputResult
+from auditor.verify.shifts import Plan
+from auditor.verify.worker.arena import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One statistical unit: an image, or a sequence of frames."""
+
+    name: ModelText
+    label: int | None
+    plan: Plan
+
+
+class UnusableOutputError(ValueError):
+    """The outputs of one unit cannot be measured; the message is the reason for the report."""
+
+
+class Tally(Protocol):
+    """What every task's tally does."""
+
+    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
+        """Measure one unit: one row per window of its plan, per output, without the batch axis.
+
+        Raises:
+            UnusableOutputError: the unit is to be listed as rejected.
+        """
+        ...
+
+    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
+        """Whether two outputs for the same input give the same answer."""
+        ...
+
+    def finish(self) -> OutputResult:
+        """The result over all units so far."""
+        ...
+
+
+def nearly_equal(first: Array, second: Array) -> bool:
+    """Equal up to what another place in a batch does to the last bits."""
+    if first.shape != second.shape:
+        return False
+    scale = float(np.abs(first).max(initial=0.0)) if first.dtype.kind == "f" else 0.0
+    return bool(np.allclose(first, second, rtol=1e-4, atol=1e-5 * scale))

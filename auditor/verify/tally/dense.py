@@ -1,0 +1,91 @@
+"""The tally of a network whose output is still a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from auditor.text import ModelText
+from auditor.verify.alignment import Grid
+from auditor.verify.measures.classification import finite_rows
+from auditor.verify.measures.dense import class_agreement, equivariance_error, overlap_cosine
+from auditor.verify.result import ImageResult, OutputResult, Task
+from auditor.verify.shifts import Pairs
+from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
+from auditor.verify.tally.ledger import Ledger
+from auditor.verify.worker.arena import Array
+
+# Three channels or fewer that do not sum to one are colours, flows or depths, not classes.
+_FEWEST_CLASSES = 4
+
+
+class DenseTally:
+    """Measures how far the output moves with the input, on what both windows show.
+
+    ``channel_axis`` is the axis of the channels in one row, None for a map without one. ``grid`` says where the
+    positions of the output lie in the input.
+    """
+
+    def __init__(self, output: str, channel_axis: int | None, grid: Grid, confidence: float) -> None:
+        self._output = output
+        self._axis = channel_axis
+        self._grid = grid
+        self._ledger = Ledger(confidence)
+        self._images: list[ImageResult] = []
+
+    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
+        maps = np.stack([self._channels_first(row) for row in rows[self._output]])
+        if not finite_rows(maps).all():
+            raise UnusableOutputError("the model's output holds NaN or infinity")
+        classes = class_scores(maps)
+        values: dict[str, float] = {}
+        if len(unit.plan.pairs):
+            for name, along in self._along(maps, classes, unit.plan.pairs).items():
+                values[name] = float(along.mean())
+        curves = self._along(maps, classes, unit.plan.distances) if len(unit.plan.distances) else {}
+        self._ledger.add(values, curves, unit.plan.distances.distance)
+        flips = 1 - values["massc"] if "massc" in values else values.get("equivariance-error", 0.0)
+        self._images.append(ImageResult(unit.name, None, None, None, flips, (), None, None))
+
+    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
+        return nearly_equal(first[self._output], second[self._output])
+
+    def finish(self) -> OutputResult:
+        return OutputResult(
+            ModelText(self._output),
+            Task.DENSE,
+            self._ledger.measures(),
+            self._ledger.curves(),
+            tuple(self._images),
+            (),
+        )
+
+    def _along(self, maps: Array, classes: Array | None, pairs: Pairs) -> dict[str, Array]:
+        found: dict[str, Array] = {}
+        if classes is not None:
+            found["massc"] = class_agreement(classes, pairs, self._grid)
+        if maps.dtype.kind == "f":
+            found["equivariance-error"] = equivariance_error(maps, pairs, self._grid)
+            found["cosine"] = overlap_cosine(maps, pairs, self._grid)
+        return found
+
+    def _channels_first(self, row: Array) -> Array:
+        return row[None] if self._axis is None else np.moveaxis(row, self._axis, 0)
+
+
+def class_scores(maps: Array) -> Array | None:
+    """What decides the class at a position, from maps (W, C, h, w), or None where the output has no classes.
+
+    Integers are class indices. One channel within 0..1 is the probability of the second of two classes. Several
+    channels are scores per class if there are four or more, or if they sum to one.
+    """
+    if maps.dtype.kind != "f":
+        return maps if maps.shape[1] == 1 else None
+    low, high = float(maps.min()), float(maps.max())
+    within = low >= -1e-6 and high <= 1 + 1e-3
+    if maps.shape[1] == 1:
+        return np.concatenate([1 - maps, maps], axis=1) if within else None
+    if maps.shape[1] >= _FEWEST_CLASSES or (within and bool(np.all(np.abs(maps.sum(axis=1) - 1) < 1e-2))):
+        return maps
+    return None
