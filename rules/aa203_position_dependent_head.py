@@ -43,7 +43,7 @@ def _encodings(context: Context) -> Iterator[Finding]:
             RULE,
             encoding.node,
             Severity.NOTE,
-            "A constant that varies over the grid enters here, such as a position encoding: what follows knows its place.",
+            "A constant that varies over the grid enters here, such as a position encoding: no shift passes it unseen.",
             "No blur repairs this. Relative or convolutional position encodings keep equivariance, and need training.",
             {"axes": len(encoding.sources)},
         )
