@@ -153,7 +153,7 @@ class Head:
     """One graph output. ``subsampling`` is the largest cumulative factor over all paths to it (None: unknown, no grid).
 
     ``period`` is the smallest shift per source axis for which equivariance is exact (least common multiple of the
-    cumulative factors on the paths; None where no such shift exists, as after an irrational or size-dependent resize).
+    cumulative factors on the paths; None where no such shift is known, as after align_corners at an open size).
     ``lattice`` describes the output's own remaining grid axes (dense heads). ``cause`` is the node that set the kind.
     """
 

@@ -94,10 +94,12 @@ def resize(call: Call) -> State:
 
 def _window(call: Call, how: Resizing, atom: Atom, place: Sampled, old: Window) -> Window:
     centre = nearest_centre(place, how.nearest) if how.mode == "nearest" else place.start
+    open_size = how.coordinate == "align_corners" and call.record.assumed(atom.source)
     return old._replace(
         offset=old.offset + atom.stride * centre,
         field=old.field + abs(atom.stride) * _reach(how, place),
-        size_dependent=old.size_dependent or (how.coordinate == "align_corners" and call.record.assumed(atom.source)),
+        period=None if open_size else old.period,
+        size_dependent=old.size_dependent or open_size,
     )
 
 
