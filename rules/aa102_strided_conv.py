@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.findings import Finding
 from auditor.rule import Context, Rule
-from auditor.sampling.result import SiteKind
+from auditor.sampling.result import Site, SiteKind
 
 from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, RETRAIN, alias_finding, dims, low_pass, open_sites, steps
 
@@ -19,9 +19,18 @@ def check(context: Context) -> Iterator[Finding]:
             context,
             site,
             f"Convolution {dims(site.kernel)} with stride {steps(site.stride)}",
-            f"Run it at stride 1 and subsample after the activation, behind {low_pass(site)}"
-            f" (ConvBlurPool; `aa_layer` in timm). {RETRAIN}",
+            f"{_advice(site)} {RETRAIN}",
         )
+
+
+def _advice(site: Site) -> str:
+    # A 1x1 kernel commutes with a blur, which is cheaper in front; usually it is a shortcut without an activation.
+    if set(site.kernel) == {1}:
+        return f"Subsample behind {low_pass(site)}, then run it at stride 1 (`avg_down` in timm)."
+    return (
+        f"Run it at stride 1 and subsample after the activation, behind {low_pass(site)}"
+        " (ConvBlurPool; `aa_layer` in timm)."
+    )
 
 
 RULE = Rule(

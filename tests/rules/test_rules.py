@@ -146,6 +146,11 @@ def test_a_convolution_without_readable_weights_says_so() -> None:
     assert "weights could not be read" in only("AA102", sites=(site(SiteKind.CONV),)).message
 
 
+def test_a_shortcut_is_blurred_in_front_and_a_larger_kernel_after_its_activation() -> None:
+    assert "run it at stride 1 (`avg_down`" in only("AA102", sites=(site(SiteKind.CONV, 0.75, kernel=1),)).advice
+    assert "after the activation" in only("AA102", sites=(site(SiteKind.CONV, 0.6, kernel=3),)).advice
+
+
 def test_the_first_convolution_also_states_the_value_for_natural_images() -> None:
     alias = AliasEnergy(0.62, 0.034, 0.9, AliasBasis.WEIGHTS)
     finding = only("AA102", sites=(site(SiteKind.CONV, kernel=7, alias=alias, reads_input=True),))
