@@ -161,7 +161,7 @@ def _head(record: Record, scope: Scope, name: str) -> Head:
         output=ModelText(name),
         kind=kind,
         subsampling=max((window.peak for window in spatial.values()), default=None),
-        period={source: None if window.size_dependent else window.period for source, window in sorted(spatial.items())},
+        period={source: window.period for source, window in sorted(spatial.items())},
         lattice=lattice,
         cause=cause,
     )
