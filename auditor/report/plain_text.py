@@ -49,7 +49,7 @@ def _finding(block: FindingBlock) -> Iterator[str]:
     for label, text in block.facts:
         yield f"    {label}: {text}"
     if block.advice:
-        yield f"    advice: {block.advice}"
+        yield f"    {block.advice_label}: {block.advice}"
 
 
 def _columns(rows: Sequence[Sequence[str]], indent: str) -> list[str]:

@@ -23,7 +23,7 @@ SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "alias en
 
 @dataclass(frozen=True, slots=True)
 class SiteRow:
-    """One sampling site. ``cells`` follow :data:`SITE_COLUMNS`; ``reason`` says why the site is passed, or is empty."""
+    """One sampling site. ``cells`` follow :data:`SITE_COLUMNS`; ``reason`` says why it is passed or unknown."""
 
     cells: tuple[str, ...]
     verdict: SiteVerdict
@@ -39,7 +39,8 @@ class SiteRow:
 class FindingBlock:
     """One finding. ``where`` is the place in the model, ``facts`` are labelled lines about it: module, source, related.
 
-    ``advice`` is empty where the finding after it gives the same, so that advice stands once for a run of findings.
+    ``advice`` is empty where the finding after it gives the same, so that advice stands once for a run of findings;
+    ``advised`` counts the run.
     """
 
     severity: Severity
@@ -48,6 +49,12 @@ class FindingBlock:
     message: str
     facts: tuple[tuple[str, str], ...]
     advice: str
+    advised: int
+
+    @property
+    def advice_label(self) -> str:
+        """``advice``, or ``advice for these 3``."""
+        return "advice" if self.advised == 1 else f"advice for these {self.advised}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +198,15 @@ def _site_row(index: int, site: Site) -> SiteRow:
         energy,
         given.value,
     )
-    return SiteRow(tuple(cell or "-" for cell in cells), given, plain(site.reason))
+    # Elsewhere the numbers of the row are the reason.
+    reason = plain(site.reason) if site.antialiased or given is SiteVerdict.UNKNOWN else ""
+    return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
 
 
 def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock]:
+    run = 0
     for index, finding in enumerate(findings):
+        run += 1
         following = findings[index + 1] if index + 1 < len(findings) else None
         repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
         yield FindingBlock(
@@ -205,7 +216,9 @@ def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock
             message=plain(finding.message, None),
             facts=tuple(_finding_facts(finding, verbose)),
             advice="" if repeated else plain(finding.advice, None),
+            advised=run,
         )
+        run = run if repeated else 0
 
 
 def _finding_facts(finding: Finding, verbose: bool) -> Iterable[tuple[str, str]]:

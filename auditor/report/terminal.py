@@ -186,7 +186,7 @@ class _Page:
             start = f"    {label}: "
             self.line(Text.assemble((start, "dim"), self._short(text, self._width - len(start))))
         if block.advice:
-            self.prose(block.advice, "    ", "advice: ")
+            self.prose(block.advice, "    ", f"{block.advice_label}: ")
 
     def _short(self, text: str, width: int) -> str:
         """The text within so many terminal cells, shortened in the middle: both ends of a node's name say most."""

@@ -1,0 +1,96 @@
+"""What ``check`` and ``demo`` share: audit files, show the report, and give the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor import __version__
+from auditor.audit import ModelFile, audit_all, load_rules
+from auditor.cli.errors import UsageError
+from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
+from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
+from auditor.policy.settings import Settings
+from auditor.policy.verdict import ExitCode, verdict
+from auditor.report import Format, render
+from auditor.report.model import Problem, ProblemKind, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How the user wants to see the report; the flags of the same names."""
+
+    color: str = "auto"
+    output: Path | None = None
+    exit_zero: bool = False
+    progress: bool = True
+    quiet: bool = False
+    verbose: bool = False
+    statistics: bool = False
+    debug: bool = False
+
+
+def run(files: Sequence[ModelFile], problems: Sequence[Problem], settings: Settings, show: Show) -> ExitCode:
+    """Audit the files and show the report.
+
+    Raises:
+        SettingsError: The settings ask for rules or options that do not exist.
+        UsageError: The output cannot be written, or a flag is not valid.
+    """
+    if show.color not in COLOR_CHOICES:
+        raise UsageError(f"--color must be one of {', '.join(COLOR_CHOICES)}")
+    if show.output is not None:
+        refuse_overwriting(show.output, [file.path for file in files])
+    rules = load_rules(settings)
+    if not files and not problems:
+        problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
+    with _progress(len(files), show) as done:
+        outcomes = list(audit_all(files, rules, settings, done, reraise=show.debug))
+    report = Report(
+        version=__version__,
+        models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
+        problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
+        settings={
+            "rules": [rule.code for rule in rules.running],
+            "rule-options": {rule.code: dict(rules.options[rule.code]) for rule in rules.running if rule.options},
+            "input-shapes": {name: list(shape) for name, shape in settings.input_shapes.items()},
+            "min-severity": settings.min_severity.value,
+        },
+    )
+    _show(report, settings.output_format, show)
+    return verdict(report, settings.fail_on, show.exit_zero)
+
+
+def _show(report: Report, output_format: Format, show: Show) -> None:
+    options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
+    text = render(report, output_format, options)
+    if show.output is None:
+        emit(text)
+    else:
+        write_file(show.output, text)
+        if not show.quiet:
+            say(f"wrote {show.output.as_posix()}")
+    if show.output is not None or output_format is not Format.TEXT:
+        for problem in report.problems:
+            say(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+
+
+@contextmanager
+def _progress(count: int, show: Show) -> Iterator[Callable[[ModelFile], None]]:
+    """A bar on stderr where a person may be watching several models."""
+    wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    if count < 2 or not wanted or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    console = Console(stderr=True, color_system="auto" if show.color != "never" else None)
+    columns = ("auditing", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=count)
+        yield lambda _: progress.advance(task)

@@ -1,0 +1,73 @@
+"""``aliasaudit check``: the static audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from auditor.cli import options
+from auditor.cli.session import Session
+
+
+def check(
+    context: typer.Context,
+    models: options.Models,
+    select: options.Select = None,
+    ignore: options.Ignore = None,
+    extend_select: options.ExtendSelect = None,
+    rules: options.RuleFolders = None,
+    allow_rule_dirs: options.AllowRuleDirs = False,
+    fail_on: options.FailOn = None,
+    exit_zero: options.ExitZero = False,
+    min_severity: options.MinSeverity = None,
+    output_format: options.OutputFormat = None,
+    output: options.OutputFile = None,
+    input_shape: options.InputShape = None,
+    statistics: options.Statistics = False,
+    config: options.Config = None,
+    isolated: options.Isolated = False,
+    color: options.Color = "auto",
+    no_progress: options.NoProgress = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Audit ONNX models for aliasing without running them.
+
+    Finds where a network samples its feature maps below the Nyquist rate, by how much in total, how bad each place is,
+    and what to do. Weights stay on disk but for the kernels that are judged.
+
+    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
+    incomplete (a model could not be read, nothing to audit), 130 interrupted.
+    """
+    from auditor.cli.auditing import Show, run
+    from auditor.cli.inputs import gathered
+
+    settings = options.settings_from(
+        config,
+        isolated,
+        allow_rule_dirs,
+        {
+            "select": options.words(select),
+            "ignore": options.words(ignore),
+            "extend-select": options.words(extend_select),
+            "rule-dirs": list(rules) if rules else None,
+            "fail-on": fail_on,
+            "min-severity": min_severity,
+            "output-format": output_format,
+            "input-shapes": options.shapes(input_shape),
+        },
+    )
+    show = Show(
+        color=color,
+        output=Path(output) if output else None,
+        exit_zero=exit_zero,
+        progress=not no_progress,
+        quiet=quiet,
+        verbose=verbose,
+        statistics=statistics,
+        debug=context.ensure_object(Session).debug,
+    )
+    with gathered(models, settings.limits.max_file_bytes) as (files, problems):
+        code = run(files, problems, settings, show)
+    raise typer.Exit(code)

@@ -1,0 +1,106 @@
+"""Writing: the report to stdout or, whole or not at all, to a file; everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from auditor.cli.errors import UsageError
+from auditor.report import RenderOptions
+from auditor.text import plain
+
+
+def say(message: str) -> None:
+    """One line to stderr, for people: hints, warnings, errors. Whatever it quotes is made inert."""
+    print(f"aliasaudit: {plain(message, None)}", file=sys.stderr, flush=True)
+
+
+def emit(text: str) -> None:
+    """Write to stdout. A reader that has gone (``| head``) is no error and does not change the exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would raise again when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file so that others see the old one or the whole new one. Devices and pipes are written directly.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    import tempfile
+
+    target = path.resolve()  # a link keeps pointing where it did
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8", newline="\n")
+            return
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.close()
+                Path(file.name).chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+                Path(file.name).replace(target)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise UsageError(f"--output {path.as_posix()}: cannot be written: {error.strerror}") from error
+
+
+def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
+    """A report never replaces a model.
+
+    Raises:
+        UsageError: The output is one of the inputs.
+    """
+    for path in inputs:
+        if path.exists() and output.exists() and path.samefile(output):
+            raise UsageError(f"--output {output.as_posix()}: is one of the models; choose another name")
+
+
+def render_options(color: str, to_file: bool, quiet: bool, verbose: bool, statistics: bool) -> RenderOptions:
+    """How the text report looks on this stdout: for the eye on a terminal, plain elsewhere."""
+    terminal = not to_file and sys.stdout.isatty()
+    return RenderOptions(
+        width=shutil.get_terminal_size().columns if terminal else None,
+        colour=not to_file and _coloured(color, terminal),
+        unicode=_holds_unicode(),
+        terminal=terminal,
+        quiet=quiet,
+        verbose=verbose,
+        statistics=statistics,
+    )
+
+
+def _coloured(color: str, terminal: bool) -> bool:
+    """``--color`` beats NO_COLOR, which beats FORCE_COLOR and CLICOLOR_FORCE, which beat what stdout is."""
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return terminal and os.environ.get("TERM") != "dumb"
+
+
+def _holds_unicode() -> bool:
+    try:
+        "…".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
