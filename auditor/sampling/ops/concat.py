@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
 from itertools import pairwise, product
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import broadcast, ending, join_windows, lost_together
-from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest, merge_window
+from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, anonymous, finest, merge_window
 from auditor.sampling.result import SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
+
+FEWEST_FRAMES = 3  # two tensors side by side whose centres differ are a misaligned join, not frames
 
 
 def concat(call: Call) -> State:
@@ -43,7 +46,7 @@ def concat(call: Call) -> State:
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
         return _state(operands, axes, join_windows(call, operands, names))
-    return _along_grid(operands, others, where)
+    return _along_grid(call, operands, names, others, where)
 
 
 def _data_inputs(call: Call) -> list[int]:
@@ -124,7 +127,7 @@ def _frames(operands: Sequence[State], where: int) -> State | None:
     """Windows cut one by one and stacked on a new axis: ``[(h, 1, k)]`` at offsets in steps of D become ``[(h, D, n),
     (h, 1, k)]``.
     """
-    if len(operands) < 2 or any(state.axis(where).size != 1 for state in operands):
+    if len(operands) < FEWEST_FRAMES or any(state.axis(where).size != 1 for state in operands):
         return None
     trunk = operands[0]
     for source in trunk.sources():
@@ -140,7 +143,9 @@ def _frames(operands: Sequence[State], where: int) -> State | None:
     return None
 
 
-def _along_grid(operands: Sequence[State], others: tuple[Axis, ...], where: int) -> State:
+def _along_grid(
+    call: Call, operands: Sequence[State], names: Sequence[str], others: tuple[Axis, ...], where: int
+) -> State:
     """Concatenation along a grid axis. The longest piece is the trunk; the others pad it before and after.
 
     That covers circular padding, roll (where the lattice is unchanged modulo the length) and class tokens. Pieces of
@@ -153,11 +158,11 @@ def _along_grid(operands: Sequence[State], others: tuple[Axis, ...], where: int)
     axis = operands[trunk].axis(where)
     atom = axis.single
     same = all(_stride_like(operands[index].axis(where), axis) for index in gridded)
-    windows: dict[int, Window] = {}
-    for state in sorted(operands, key=lambda state: state is not operands[trunk]):
-        for source, window in state.windows.items():
-            old = windows.get(source)
-            windows[source] = window if old is None else merge_window(old, window)
+    windows = dict(join_windows(call, [replace(state, axes=_without(state, where)) for state in operands], names))
+    ordered = sorted(operands, key=lambda state: state is not operands[trunk])
+    for source in dict.fromkeys(atom.source for atom in axis.atoms if atom.source != ANONYMOUS):
+        having = [state.windows[source] for state in ordered if source in state.windows]
+        windows[source] = reduce(merge_window, having)
     if not same:
         joined = anonymous(sum(sizes))
     elif atom is not None:

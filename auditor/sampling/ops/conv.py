@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PATCH = 4
+NATURAL_TAPS = 256  # a 1/f^2 integral over larger kernels takes longer than the rest of the audit
 WEIGHT_INPUT = {"QLinearConv": 3}
 
 
@@ -143,7 +144,7 @@ def _alias(call: Call, given: State, window: WindowAttributes, weight: int) -> A
     if share is None:
         return None
     natural = None
-    if given.raw and response is None:
+    if given.raw and response is None and prod(window.kernel) <= NATURAL_TAPS:
         natural = spectra.natural(weights, window.stride, window.dilation)
     return AliasEnergy(share.total, None if natural is None else natural.total, share.worst, AliasBasis.WEIGHTS)
 

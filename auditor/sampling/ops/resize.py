@@ -143,21 +143,36 @@ def _record(
 def _alias(
     given: State, how: Resizing, places: Sequence[Sampled], factor: Sequence[Fraction]
 ) -> tuple[AliasEnergy | None, str]:
-    whole = all(step.denominator == 1 for step in factor)
+    steps = [float(step) for step in factor]
     taken = all(_reach(how, place) == 0 for place in places)
-    if taken:
-        if given.response is not None and whole and given.response.lags.ndim == len(factor):
-            flat = spectra.folded_share(given.response, [float(step) for step in factor])
-            if flat is not None:
-                return AliasEnergy(flat, None, flat, AliasBasis.RESPONSE), "a low-pass filter stands in front"
-        return decimation(factor), ""
     make = antialiased_taps if how.antialias else taps
     per_axis = [make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places]
-    share = spectra.alias_of_taps(per_axis, [float(step) for step in factor])
+    if given.response is not None and all(len(outputs) == 1 for outputs in per_axis):
+        field = given.response if taken else spectra.then(given.response, _kernel(per_axis))
+        flat = None if field is None else spectra.folded_share(field, steps)
+        if flat is not None:
+            return AliasEnergy(flat, None, flat, AliasBasis.RESPONSE), "a low-pass filter stands in front"
+    if taken:
+        return decimation(factor), ""
+    share = spectra.alias_of_taps(per_axis, steps)
     if share is None:
         return None, ""
     filtered = "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
     return AliasEnergy(share, None, share, AliasBasis.RESPONSE), filtered
+
+
+def _kernel(per_axis: Sequence[Sequence[tuple[Sequence[int], Sequence[float]]]]) -> spectra.Autocorrelation:
+    """The one kernel of a resize whose outputs all have the same taps: the outer product over its axes."""
+    import numpy as np
+
+    kernel = np.ones(())
+    for outputs in per_axis:
+        positions, weights = outputs[0]
+        line = np.zeros(max(positions) - min(positions) + 1)
+        np.add.at(line, np.asarray(positions) - min(positions), weights)
+        kernel = np.multiply.outer(kernel, line)
+    response = spectra.of_kernel(kernel, (1,) * kernel.ndim)
+    return spectra.white(kernel.ndim) if response is None else response
 
 
 def _skipped(how: Resizing, places: Sequence[Sampled]) -> Fraction:
