@@ -100,7 +100,7 @@ def print_budget(name: str, value: float | None, budget: float, unit: str) -> No
 
 
 def analysis_time(model: Path, repeats: int) -> float | None:
-    """Milliseconds per 1000 nodes of the analysis, least of the repeats; None when it fails."""
+    """CPU milliseconds per 1000 nodes of the analysis, least of the repeats; None when it fails."""
     command = [sys.executable, str(HERE / "analysis.py"), str(model), str(repeats)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
