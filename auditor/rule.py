@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.findings import Finding, Severity
 from auditor.sampling.result import Analysis
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
 
 OptionValue: TypeAlias = int | float | str | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a rule reads: the analysis of one model, and the rule's own options (defaults under the settings)."""
+    """What a rule reads: the analysis of one model, and the rule's own options (defaults under the settings).
+
+    ``verification`` is what running the model showed, None where it was not run to the end. ``crash`` says how running
+    it ended where it killed the runtime or exceeded its limits, and is empty otherwise.
+    """
 
     analysis: Analysis
     options: Mapping[str, OptionValue]
+    verification: Verification | None = None
+    crash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

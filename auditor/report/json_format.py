@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from auditor.findings import Finding, NodeRef, Origin, Severity
 from auditor.report import RenderOptions
@@ -17,6 +17,9 @@ from auditor.report.numbers import json_number
 from auditor.report.verdict import verdict
 from auditor.sampling.result import Head, MisalignedJoin, Site, SourceAxis, Untracked
 from auditor.text import ModelText, exact, inert_json
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
 
 SCHEMA_VERSION = "1.0"
 
@@ -56,7 +59,16 @@ def _model(model: ModelReport) -> Json:
         "joins": [_join(join, analysis.sources) for join in analysis.joins],
         "untracked": [_untracked(place) for place in analysis.untracked],
         "findings": [_finding(finding) for finding in model.findings],
+        "verification": _verification(model.verification),
     }
+
+
+def _verification(found: Verification | None) -> Json | None:
+    if found is None:
+        return None
+    from auditor.report.measured_json import verification_json
+
+    return verification_json(found)
 
 
 def _input(item: InputReport) -> Json:

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, Severity
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class ModelReport:
 
     ``path`` is what the user called it: POSIX separators, relative to the working directory where it lies below it.
     ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
-    version. ``findings`` stand worst first, then by rule, then in graph order.
+    version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
+    model on shifted images showed, None where it was not run.
     """
 
     path: str
@@ -43,6 +48,7 @@ class ModelReport:
     inputs: tuple[InputReport, ...]
     analysis: Analysis
     findings: tuple[Finding, ...]
+    verification: Verification | None = None
 
 
 class ProblemKind(Enum):
@@ -51,6 +57,7 @@ class ProblemKind(Enum):
     NO_INPUTS = "no-inputs"
     NOT_FOUND = "not-found"
     UNREADABLE = "unreadable"
+    NOT_MEASURED = "not-measured"
     INTERNAL = "internal-error"
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from auditor.findings import Severity
 from auditor.report.json_format import SCHEMA_VERSION
+from auditor.report.measured_json import verification_schema
 from auditor.report.model import ProblemKind
 from auditor.report.verdict import SiteVerdict
 from auditor.sampling.result import AliasBasis, HeadKind, SiteKind
@@ -73,6 +74,7 @@ def report_schema() -> Schema:
                 path={"type": ["string", "null"]},
             ),
             "summary": _summary(),
+            "verification": verification_schema(),
         },
     }
 
@@ -133,6 +135,10 @@ def _model() -> Schema:
         joins=_list({"$ref": "#/$defs/join"}),
         untracked=_list({"$ref": "#/$defs/untracked"}),
         findings=_list({"$ref": "#/$defs/finding"}),
+        verification={
+            "description": "What running the model on shifted images showed; null where it was not run.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}],
+        },
     )
 
 

@@ -1,0 +1,275 @@
+"""A verification as plain JSON values, and the JSON Schema of that."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+from auditor.text import exact
+from auditor.verify.result import (
+    Curve,
+    DataKind,
+    EquivarianceMap,
+    ImageResult,
+    Interval,
+    LayerResult,
+    Measure,
+    OutputResult,
+    ProtocolKind,
+    Spectrum,
+    Task,
+    Verification,
+)
+
+Json: TypeAlias = dict[str, Any]
+
+
+def verification_json(found: Verification) -> Json:
+    """The verification as JSON values. Times are left out, so that two runs of the same thing compare equal."""
+    provider, data, shifts = found.provider, found.data, found.shifts
+    test = found.self_test
+    return {
+        "complete": not found.incomplete,
+        "incomplete": found.incomplete,
+        "provider": {
+            "asked": provider.asked,
+            "used": provider.used,
+            "compute_nodes": dict(provider.placement),
+            "other_nodes": dict(provider.others),
+            "onnxruntime": provider.onnxruntime,
+            "threads": provider.threads,
+        },
+        "data": {
+            "kind": data.kind.value,
+            "images": len(data.used),
+            "rejected": [{"name": exact(one.name), "reason": one.reason} for one in data.rejected],
+            "labelled": data.labelled,
+            "sha256": data.sha256,
+        },
+        "shifts": {
+            "protocol": shifts.protocol.value,
+            "source": list(shifts.source),
+            "window": list(shifts.window),
+            "radius": shifts.radius,
+            "per_image": shifts.per_image,
+            "distinct": shifts.distinct,
+            "exhaustive": shifts.exhaustive,
+            "seed": shifts.seed,
+        },
+        "preprocessing": found.preprocessing,
+        "runs": found.runs,
+        "naive_runs": found.naive_runs,
+        "batch": found.shared_batch,
+        "self_test": None
+        if test is None
+        else {"passed": test.passed, "agreement": _number(test.agreement), "difference": _number(test.difference)},
+        "outputs": [_output(output) for output in found.outputs],
+        "layers": [_layer(layer) for layer in found.layers],
+        "external": [{"location": exact(location), "sha256": digest} for location, digest in found.external],
+        "notes": list(found.notes),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Six significant digits; None for what is not known or not finite."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def _numbers(values: tuple[float, ...]) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
+def _interval(interval: Interval | None) -> Json | None:
+    if interval is None:
+        return None
+    return {"low": _number(interval.low), "high": _number(interval.high), "confidence": interval.confidence}
+
+
+def _output(output: OutputResult) -> Json:
+    return {
+        "output": exact(output.output),
+        "task": output.task.value,
+        "measures": [_measure(measure) for measure in output.measures],
+        "curves": [_curve(curve) for curve in output.curves],
+        "images": [_image(image) for image in output.images],
+        "predictions": [{"class": index, "images": count} for index, count in output.predictions],
+    }
+
+
+def _measure(measure: Measure) -> Json:
+    return {
+        "name": measure.name,
+        "value": _number(measure.value),
+        "interval": _interval(measure.interval),
+        "unit": measure.unit,
+        "higher_is_better": measure.higher_is_better,
+        "per_image": _numbers(measure.per_image),
+    }
+
+
+def _curve(curve: Curve) -> Json:
+    points = [
+        {
+            "distance": _number(point.distance),
+            "value": _number(point.value),
+            "interval": _interval(point.interval),
+            "pairs": point.pairs,
+        }
+        for point in curve.points
+    ]
+    return {"measure": curve.measure, "points": points}
+
+
+def _image(image: ImageResult) -> Json:
+    return {
+        "name": exact(image.name),
+        "label": image.label,
+        "reference": image.reference,
+        "score": _number(image.score),
+        "flips": _number(image.flips),
+        "path": _numbers(image.path),
+        "worst": None if image.worst is None else _numbers(image.worst),
+        "worst_score": _number(image.worst_score),
+    }
+
+
+def _layer(layer: LayerResult) -> Json:
+    return {
+        "tensor": exact(layer.tensor),
+        "node": None if layer.node is None else exact(layer.node.name),
+        "site": layer.site,
+        "cumulative": [_number(factor) for factor in layer.cumulative],
+        "cosine": _number(layer.cosine),
+        "error": _number(layer.error),
+        "added": _number(layer.added),
+        "map": _map(layer.map),
+        "alias_measured": _number(layer.alias_measured),
+        "alias_predicted": _number(layer.alias_predicted),
+        "before": _spectrum(layer.before),
+        "after": _spectrum(layer.after),
+    }
+
+
+def _map(grid: EquivarianceMap) -> Json:
+    return {
+        "dy": list(grid.dy),
+        "dx": list(grid.dx),
+        "cosine": [_numbers(row) for row in grid.cosine],
+        "error": [_numbers(row) for row in grid.error],
+    }
+
+
+def _spectrum(spectrum: Spectrum | None) -> Json | None:
+    if spectrum is None:
+        return None
+    return {"frequencies": _numbers(spectrum.frequencies), "power": _numbers(spectrum.power)}
+
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_NUMBER: Json = {"type": ["number", "null"]}
+_SHARE: Json = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_BOOL: Json = {"type": "boolean"}
+_PAIR: Json = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+
+
+def _object(**properties: Json) -> Json:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _optional(schema: Json) -> Json:
+    return {"oneOf": [{"type": "null"}, schema]}
+
+
+def verification_schema() -> Json:
+    """The JSON Schema of :func:`verification_json`; ``null`` is a value that was not measured."""
+    counts: Json = {"type": "object", "additionalProperties": _COUNT}
+    interval = _optional(_object(low=_NUMBER, high=_NUMBER, confidence={"type": "number"}))
+    numbers = _list(_NUMBER)
+    measure = _object(
+        name=_TEXT,
+        value=_NUMBER,
+        interval=interval,
+        unit={"enum": ["share", "probability", "px", "ratio"]},
+        higher_is_better=_BOOL,
+        per_image=numbers,
+    )
+    point = _object(distance=_NUMBER, value=_NUMBER, interval=interval, pairs=_COUNT)
+    index: Json = {"type": ["integer", "null"]}
+    image = _object(
+        name=_TEXT,
+        label=index,
+        reference=index,
+        score=_SHARE,
+        flips=_NUMBER,
+        path=numbers,
+        worst=_optional(numbers),
+        worst_score=_SHARE,
+    )
+    spectrum = _optional(_object(frequencies=numbers, power=numbers))
+    integers: Json = _list({"type": "integer"})
+    layer = _object(
+        tensor=_TEXT,
+        node={"type": ["string", "null"]},
+        site=index,
+        cumulative=numbers,
+        cosine=_NUMBER,
+        error=_NUMBER,
+        added=_NUMBER,
+        map=_object(dy=integers, dx=integers, cosine=_list(numbers), error=_list(numbers)),
+        alias_measured=_SHARE,
+        alias_predicted=_SHARE,
+        before=spectrum,
+        after=spectrum,
+    )
+    return _object(
+        complete=_BOOL,
+        incomplete=_TEXT,
+        provider=_object(
+            asked=_TEXT, used=_TEXT, compute_nodes=counts, other_nodes=counts, onnxruntime=_TEXT, threads=_COUNT
+        ),
+        data=_object(
+            kind={"enum": [kind.value for kind in DataKind]},
+            images=_COUNT,
+            rejected=_list(_object(name=_TEXT, reason=_TEXT)),
+            labelled=_COUNT,
+            sha256=_TEXT,
+        ),
+        shifts=_object(
+            protocol={"enum": [kind.value for kind in ProtocolKind]},
+            source=_PAIR,
+            window=_PAIR,
+            radius=_COUNT,
+            per_image=_COUNT,
+            distinct=_COUNT,
+            exhaustive=_BOOL,
+            seed={"type": "integer"},
+        ),
+        preprocessing=_TEXT,
+        runs=_COUNT,
+        naive_runs=_COUNT,
+        batch=_COUNT,
+        self_test=_optional(_object(passed=_BOOL, agreement=_SHARE, difference=_NUMBER)),
+        outputs=_list(
+            _object(
+                output=_TEXT,
+                task={"enum": [task.value for task in Task]},
+                measures=_list(measure),
+                curves=_list(_object(measure=_TEXT, points=_list(point))),
+                images=_list(image),
+                predictions=_list(_object(**{"class": _COUNT, "images": _COUNT})),
+            )
+        ),
+        layers=_list(layer),
+        external=_list(_object(location=_TEXT, sha256=_TEXT)),
+        notes=_list(_TEXT),
+    )
