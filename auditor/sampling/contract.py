@@ -25,7 +25,9 @@ class Contraction(NamedTuple):
 def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None = None) -> Contraction:
     """Sums ``state`` over the axes ``removed``; ``kept`` are the result's axes when other operands add some.
 
-    Fine atoms that go shift the centre to the middle of the window they covered and widen the receptive field.
+    Atoms of one source add up to a position, ``x = S i + j``. Summing over ``j`` moves the centre to the middle of what
+    ``j`` ran over and widens the receptive field. Where another operand brings finer atoms of the source into the
+    result (the queries of attention), its positions are the result's, and this operand's only mix.
     """
     assert state.axes is not None
     gone = [atom for index in sorted(removed) for atom in state.axes[index].atoms if atom.source != ANONYMOUS]
@@ -43,8 +45,8 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
             continue
         window = windows[source]
         offset, field = window.offset, window.field
-        for atom in gone:
-            if atom.source == source and abs(atom.stride) < stride:
+        for atom in gone if finest(own, source) == stride else ():
+            if atom.source == source:
                 offset += atom.stride * (atom.extent - 1) / 2
                 field += abs(atom.stride) * (atom.extent - 1)
         windows[source] = window._replace(offset=offset, field=field)

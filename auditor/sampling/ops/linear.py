@@ -10,7 +10,7 @@ from fractions import Fraction
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.join import broadcast, join_windows, lost_together
-from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, finest
+from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
@@ -51,10 +51,16 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
         raise OpaqueError("the inner sizes of a matrix product differ")
     batch = broadcast([a_matrix[:-2], b_matrix[:-2]])
     rows = [a_matrix[-2]] if len(a) > 1 else []
-    columns = [b_matrix[-1]] if len(b) > 1 else []
+    columns = [paired(b_matrix[-1], [*batch, *rows])] if len(b) > 1 else []
     axes = (*batch, *rows, *columns)
     inner = (_at(left, a, -1), _at(right, b, -2 if len(b) > 1 else -1))
     return contracted(call, [left, right], [{inner[0]}, {inner[1]}], axes)
+
+
+def paired(axis: Axis, others: Sequence[Axis]) -> Axis:
+    """A feature axis, where its positions would stand beside other positions of the same source (keys beside queries)."""
+    taken = {atom.source for other in others for atom in other.atoms if atom.source != ANONYMOUS}
+    return anonymous(axis.size) if any(atom.source in taken for atom in axis.atoms) else axis
 
 
 def _at(state: State, axes: tuple[Axis, ...], place: int) -> int:
@@ -162,6 +168,7 @@ def einsum(call: Call) -> State:
                 chosen[label] = axis
     if any(label not in chosen for label in output):
         raise OpaqueError("an Einsum output label that no operand has")
-    axes = tuple(chosen[label] for label in output)
+    first = [chosen[label] for label in output if label in terms[0]]
+    axes = tuple(chosen[label] if label in terms[0] else paired(chosen[label], first) for label in output)
     removed = [{place for place, label in enumerate(term) if label not in output} for term in terms]
     return contracted(call, operands, removed, axes)
