@@ -58,7 +58,7 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
 
 
 def paired(axis: Axis, others: Sequence[Axis]) -> Axis:
-    """A feature axis, where its positions would stand beside other positions of the same source (keys beside queries)."""
+    """A feature axis where its positions would stand beside others of the same source (keys beside queries)."""
     taken = {atom.source for other in others for atom in other.atoms if atom.source != ANONYMOUS}
     return anonymous(axis.size) if any(atom.source in taken for atom in axis.atoms) else axis
 
