@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.findings import Finding
 from auditor.fingerprints import fill
@@ -19,7 +20,11 @@ from auditor.report.model import InputReport, ModelReport, Problem, ProblemKind,
 from auditor.rule import Context, OptionValue, Rule
 from auditor.sampling import analyse
 from auditor.sampling.result import Analysis
-from auditor.text import ModelText
+from auditor.text import ModelText, plain
+from auditor.verify.errors import VerifyError, WorkerCrashedError
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,10 @@ class Outcome:
 
     report: ModelReport | None
     problems: tuple[Problem, ...] = ()
+
+
+# Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
+Measure: TypeAlias = "Callable[[ModelFile, Model, Analysis], Verification]"
 
 
 def load_packs(settings: Settings) -> tuple[Pack, ...]:
@@ -95,14 +104,16 @@ def audit_all(
     settings: Settings,
     done: Callable[[ModelFile], None] = lambda _: None,
     reraise: bool = False,
+    measure: Measure | None = None,
 ) -> Iterator[Outcome]:
     """Audit several models, one after the other; a model that fails is a problem and does not end the others.
 
-    ``done`` hears of every finished model. ``reraise`` lets faults of this program through, for debugging.
+    ``done`` hears of every finished model. ``reraise`` lets faults of this program through, for debugging. ``measure``
+    also runs the model.
     """
     for file in files:
         try:
-            yield audit(file, rules, settings, reraise)
+            yield audit(file, rules, settings, reraise, measure)
         except ModelFileError as error:
             kind = ProblemKind.NOT_FOUND if error.kind.value == "missing" else ProblemKind.UNREADABLE
             yield Outcome(None, (Problem(kind, error.reason, file.name, error.kind.value),))
@@ -113,7 +124,9 @@ def audit_all(
         done(file)
 
 
-def audit(file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = True) -> Outcome:
+def audit(
+    file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = True, measure: Measure | None = None
+) -> Outcome:
     """Audit one model.
 
     Raises:
@@ -123,13 +136,23 @@ def audit(file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = T
     analysis = analyse(model, settings.input_shapes, settings.limits)
     findings: list[Finding] = []
     problems: list[Problem] = []
-    place = _place(file, settings.root)
+    verification, crash = None, ""
+    if measure is not None:
+        try:
+            verification = measure(file, model, analysis)
+        except VerifyError as error:
+            problems.append(_not_measured(error, file.name))
+            crash = str(error) if isinstance(error, WorkerCrashedError) else ""
+        else:
+            if verification.incomplete:
+                problems.append(Problem(ProblemKind.NOT_MEASURED, verification.incomplete, file.name, "incomplete"))
+    place = project_path(file, settings.root)
     ignored = ignored_for(place, settings)
     for rule in rules.running:
         if is_ignored(rule, ignored):
             continue
         try:
-            found = list(rule.check(Context(analysis, rules.options[rule.code])))
+            found = list(rule.check(Context(analysis, rules.options[rule.code], verification, crash)))
         except Exception as error:
             if reraise:
                 raise
@@ -137,34 +160,46 @@ def audit(file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = T
         else:
             findings += [finding for finding in found if finding.severity.rank >= settings.min_severity.rank]
     findings = [*fill(model, place, findings, settings.limits)]
-    return Outcome(_model_report(file, model, analysis, findings), tuple(problems))
+    inputs = tuple(_inputs(model, analysis, settings.input_shapes))
+    report = replace(_model_report(file, model, analysis, inputs, findings), verification=verification)
+    return Outcome(report, tuple(problems))
 
 
-def _model_report(file: ModelFile, model: Model, analysis: Analysis, findings: Iterable[Finding]) -> ModelReport:
+def _model_report(
+    file: ModelFile, model: Model, analysis: Analysis, inputs: tuple[InputReport, ...], findings: Iterable[Finding]
+) -> ModelReport:
     return ModelReport(
         path=file.name,
         file_bytes=model.file_bytes,
         ir_version=model.ir_version,
         opsets=dict(sorted(model.opsets.items())),
         producer=ModelText(model.producer),
-        inputs=tuple(_inputs(model, analysis)),
+        inputs=inputs,
         analysis=analysis,
         findings=tuple(sorted(findings, key=worst_first)),
     )
 
 
-def _inputs(model: Model, analysis: Analysis) -> Iterator[InputReport]:
-    """The inputs that a user feeds: those that no initializer gives a value."""
+def _inputs(model: Model, analysis: Analysis, given: Collection[str]) -> Iterator[InputReport]:
+    """The inputs that a user feeds: those that no initializer gives a value; ``given`` are those of a set shape."""
     sources = {(source.input.raw, source.axis): source for source in analysis.sources}
     for value in model.graph.inputs:
         if value.name in model.graph.initializers:
             continue
-        found = [sources.get((value.name, axis)) for axis in range(len(value.dims or ()))]
+        dims = value.dims or ()
+        found = [sources.get((value.name, axis)) for axis in range(len(dims))]
         yield InputReport(
             name=ModelText(value.name),
             dims=None if value.dims is None else tuple(_dim(dim) for dim in value.dims),
-            sizes=tuple(None if source is None else source.size for source in found),
-            assumed=tuple(axis for axis, source in enumerate(found) if source is not None and source.assumed),
+            sizes=tuple(
+                source.size if source is not None else dim if isinstance(dim, int) else None
+                for source, dim in zip(found, dims, strict=True)
+            ),
+            assumed=tuple(
+                axis
+                for axis, source in enumerate(found)
+                if source is not None and source.assumed and value.name not in given
+            ),
         )
 
 
@@ -172,10 +207,15 @@ def _dim(dim: int | str | None) -> int | ModelText | None:
     return ModelText(dim) if isinstance(dim, str) else dim
 
 
-def _place(file: ModelFile, root: Path) -> str:
+def project_path(file: ModelFile, root: Path) -> str:
     """The model's path in the project, the same on every machine; what the user called it where it lies elsewhere."""
     path, root = file.path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else file.name
+
+
+def _not_measured(error: VerifyError, path: str) -> Problem:
+    detail = f" ({plain(error.detail, 300)})" if error.detail else ""
+    return Problem(ProblemKind.NOT_MEASURED, f"{error}{detail}", path)
 
 
 def _fault(what: str, error: Exception, path: str) -> Problem:

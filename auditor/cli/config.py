@@ -63,8 +63,10 @@ def config(
 
 def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Value and origin by key, tables with a row per entry; an empty table has none."""
+    from auditor.policy.select import EVERYTHING
+
     values: dict[str, Any] = {
-        "select": None if settings.select is None else [selector.text for selector in settings.select],
+        "select": [EVERYTHING] if settings.select is None else [selector.text for selector in settings.select],
         "extend-select": [selector.text for selector in settings.extend_select],
         "ignore": [selector.text for selector in settings.ignore],
         "fail-on": settings.fail_on.value,

@@ -46,10 +46,13 @@ def gathered(arguments: Iterable[str], max_bytes: int) -> Iterator[tuple[list[Mo
 
 
 def shown(path: Path) -> str:
-    """A path as reports show it: POSIX separators, relative to the working directory where it lies below it."""
+    """A path as reports show it: POSIX separators, relative to the working directory where it lies below it.
+
+    Elsewhere it stays as the user gave it.
+    """
     # Not `resolve`: a link is called what the user calls it.
     absolute, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100
-    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else path).as_posix()
 
 
 def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from importlib import import_module
 
+from auditor.findings import Severity
 from auditor.report.model import Report
 
 
@@ -17,15 +19,23 @@ class Format(str, Enum):
 
     TEXT = "text"
     JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """How to render. Only the text format reads any of it; programs get everything, always the same.
+    """How to render. JSON reads none of it: it holds everything, always the same.
 
     ``width`` is the number of terminal columns to fit into; None means that nothing is wrapped or cut. ``colour`` sets
     terminal colours, ``unicode`` allows characters beyond ASCII in our own words. ``terminal`` asks for tables laid out
-    for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule.
+    for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule. These are
+    for the text format.
+
+    ``show_accepted`` lists the findings that a waiver or a baseline accepts (text, SARIF, JUnit and HTML show or count
+    them in their own way). ``max_bytes`` bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and
+    refuses a comment over 65 536 characters. ``fail_on`` is the lightest severity that fails a JUnit test; None: none.
     """
 
     width: int | None = None
@@ -35,18 +45,28 @@ class RenderOptions:
     quiet: bool = False
     verbose: bool = False
     statistics: bool = False
+    show_accepted: bool = False
+    max_bytes: int = 1_000_000
+    fail_on: Severity | None = Severity.ERROR
 
 
 def render(report: Report, output_format: Format, options: RenderOptions | None = None) -> str:
-    """The report in one format, ending in a newline. Renderers are imported when they are asked for."""
-    return _renderer(output_format, options or RenderOptions())(report, options or RenderOptions())
+    """The report in one format, ending in a newline where it is not empty."""
+    options = options or RenderOptions()
+    return _renderer(output_format, options)(report, options)
+
+
+# Imported when they are asked for.
+_MODULES = {
+    Format.JSON: "json_format",
+    Format.SARIF: "sarif",
+    Format.GITHUB: "github",
+    Format.MARKDOWN: "markdown",
+}
 
 
 def _renderer(output_format: Format, options: RenderOptions) -> Callable[[Report, RenderOptions], str]:
-    if output_format is Format.JSON:
-        from auditor.report.json_format import render as renderer
-    elif options.terminal or options.colour:
-        from auditor.report.terminal import render as renderer
-    else:
-        from auditor.report.plain_text import render as renderer
+    laid_out = "terminal" if options.terminal or options.colour else "plain_text"
+    module = import_module(f"auditor.report.{_MODULES.get(output_format, laid_out)}")
+    renderer: Callable[[Report, RenderOptions], str] = module.render
     return renderer

@@ -31,13 +31,43 @@ class InputReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule that ran, whether it found anything or not. ``page`` is its Markdown page, empty where it is not at hand."""
+
+    code: str
+    name: str
+    summary: str
+    severities: tuple[Severity, ...]
+    page: str = ""
+
+
+class AcceptedBy(Enum):
+    """What says that a finding does not count."""
+
+    WAIVER = "waiver"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that does not count, and why. ``reason``, ``owner`` and the ISO date ``expires`` may be empty."""
+
+    finding: Finding
+    by: AcceptedBy
+    reason: str = ""
+    owner: str = ""
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """What the audit of one model file found.
 
     ``path`` is what the user called it: POSIX separators, relative to the working directory where it lies below it.
     ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
     version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
-    model on shifted images showed, None where it was not run.
+    model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
+    not among ``findings``.
     """
 
     path: str
@@ -49,6 +79,7 @@ class ModelReport:
     analysis: Analysis
     findings: tuple[Finding, ...]
     verification: Verification | None = None
+    accepted: tuple[Accepted, ...] = ()
 
 
 class ProblemKind(Enum):
@@ -80,12 +111,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON."""
+    """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON.
+
+    ``rules`` are those that ran, sorted by code.
+    """
 
     version: str
     models: tuple[ModelReport, ...]
     problems: tuple[Problem, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+    rules: tuple[RuleInfo, ...] = ()
 
     def findings(self) -> list[Finding]:
         """Every finding of every model, in report order."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm, prod
+from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, NodeRef, Severity
 from auditor.report.model import InputReport, ModelReport, Report
@@ -17,6 +18,9 @@ from auditor.report.numbers import axes_text, count_text, factor_text, percent_t
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Analysis, Site
 from auditor.text import ModelText, plain
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
 
 SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "alias energy", "verdict")
 
@@ -62,6 +66,7 @@ class Sheet:
     """One model: header, what its subsampling means, sites in graph order, findings worst first.
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
+    ``measured`` are the lines of a measurement, none where the model was not run.
     """
 
     path: str
@@ -70,10 +75,11 @@ class Sheet:
     sites: tuple[SiteRow, ...]
     legend: str
     findings: tuple[FindingBlock, ...]
+    measured: tuple[str, ...] = ()
 
 
-def sheet(model: ModelReport, verbose: bool) -> Sheet:
-    """Put one model's report into words."""
+def sheet(model: ModelReport, verbose: bool, unicode: bool = False) -> Sheet:
+    """Put one model's report into words; ``unicode`` allows characters beyond ASCII."""
     return Sheet(
         path=plain(model.path),
         facts=tuple(_facts(model)),
@@ -81,7 +87,16 @@ def sheet(model: ModelReport, verbose: bool) -> Sheet:
         sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
         legend=_legend(model.analysis.sites),
         findings=tuple(_blocks(model.findings, verbose)),
+        measured=_measured(model.verification, unicode),
     )
+
+
+def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    from auditor.report.measured import measured_lines
+
+    return tuple(measured_lines(found, unicode))
 
 
 def summary(report: Report) -> str:
@@ -224,8 +239,8 @@ def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock
 def _finding_facts(finding: Finding, verbose: bool) -> Iterable[tuple[str, str]]:
     origin = finding.node.origin if finding.node is not None else None
     if origin is not None and origin.module:
-        yield "module", plain(origin.module)
-    if origin is not None and origin.source:
+        yield "module", ", ".join(plain(text) for text in (origin.module, origin.source) if text)
+    elif origin is not None and origin.source:
         yield "source", plain(origin.source)
     if verbose:
         for node in finding.related:

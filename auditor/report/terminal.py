@@ -45,7 +45,7 @@ def render(report: Report, options: RenderOptions) -> str:
     """The report laid out for ``options.width`` columns; None means as wide as the text needs."""
     page = _Page(options)
     for model in report.models:
-        page.model(sheet(model, options.verbose))
+        page.model(sheet(model, options.verbose, options.unicode))
     for problem in problems(report):
         page.problem(*problem)
     if report.problems:
@@ -63,6 +63,7 @@ class _Page:
     def __init__(self, options: RenderOptions) -> None:
         self._options = options
         self._width = options.width or _UNBOUNDED
+        self._narrow = self._width < _COMFORTABLE
         self._ellipsis = "…" if options.unicode else "..."
         self._stream = io.StringIO()
         self._console = Console(
@@ -94,11 +95,16 @@ class _Page:
             if page.sites:
                 self.line(Text())
                 self._sites(page.sites)
-                self.prose(page.legend, "  ", style="dim")
+                if page.legend:
+                    self.prose(page.legend.partition(" (")[0] if self._narrow else page.legend, "  ", style="dim")
             if page.findings:
                 self.line(Text())
         for block in page.findings:
             self._finding(block)
+        if page.measured:
+            self.line(Text())
+        for line in page.measured:
+            self.line(Text(self._short(f"  {line}" if line else "", self._width)))
         self.line(Text())
 
     def problem(self, code: str, path: str, message: str) -> None:
@@ -120,11 +126,11 @@ class _Page:
         self._print_table(table)
 
     def prose(self, text: str, indent: str = "", label: str = "", style: str = "") -> None:
-        """Print our own words, wrapped; the label is dimmed and the lines after the first are indented behind it."""
+        """Print our own words, wrapped; the label is dimmed and sets the lines after the first further in."""
         wrapped = [text]
         if self._options.width is not None:
             room = max(min(self._width, _WIDEST_TEXT) - len(indent), 20)
-            wrapped = textwrap.wrap(label + text, room, subsequent_indent=" " * len(label)) or [""]
+            wrapped = textwrap.wrap(label + text, room, subsequent_indent="  " if label else "") or [""]
             wrapped[0] = wrapped[0][len(label) :]
         for number, line in enumerate(wrapped):
             self.line(Text.assemble(indent, (label if number == 0 else "", "dim"), (line, style)))
@@ -142,7 +148,7 @@ class _Page:
             self.line(Text("  " + line, style="dim"))
 
     def _sites(self, rows: Sequence[SiteRow]) -> None:
-        narrow = self._width < _COMFORTABLE
+        narrow = self._narrow
         headings = [_SHORT_HEADINGS.get(name, name) if narrow else name for name in SITE_COLUMNS]
         cells = [self._cells(row, narrow) for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]

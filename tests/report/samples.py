@@ -101,7 +101,7 @@ def model_report(found: Analysis, findings: tuple[Finding, ...] = (), path: str 
 
 def residual_network() -> Report:
     """A small network with a site of each verdict, findings of each severity, and one model that could not be read."""
-    origin = Origin(ModelText("net.stem.pool"), ModelText("net.py:42, in forward"))
+    origin = Origin(ModelText("net.stem.pool"), ModelText("net.py:42"))
     stem, pool = node("/stem/conv/Conv", "Conv", 0), node("/stem/pool/MaxPool", "MaxPool", 2, origin)
     down, blur = node("/layer2/downsample/Conv", "Conv", 9), node("/layer3/blur/Conv", "Conv", 15)
     grid, custom = node("", "SpaceToDepth", 20, output="packed"), node("/head/Custom", "com.acme::Warp", 24)
