@@ -20,6 +20,7 @@ from auditor.cli.errors import UsageError
 from auditor.cli.rule import rule
 from auditor.cli.schema import schema
 from auditor.cli.session import Session
+from auditor.cli.verify import verify
 from auditor.policy.errors import SettingsError
 
 PROGRAM = "aliasaudit"
@@ -34,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (check, rule, config, schema, demo):
+for _command in (check, verify, rule, config, schema, demo):
     app.command(cls=PlainCommand)(_command)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor import __version__
-from auditor.audit import ModelFile, audit_all, load_rules
+from auditor.audit import Measure, ModelFile, audit_all, load_rules
 from auditor.cli.errors import UsageError
 from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
@@ -34,7 +34,13 @@ class Show:
     debug: bool = False
 
 
-def run(files: Sequence[ModelFile], problems: Sequence[Problem], settings: Settings, show: Show) -> ExitCode:
+def run(
+    files: Sequence[ModelFile],
+    problems: Sequence[Problem],
+    settings: Settings,
+    show: Show,
+    measure: Measure | None = None,
+) -> ExitCode:
     """Audit the files and show the report.
 
     Raises:
@@ -48,8 +54,8 @@ def run(files: Sequence[ModelFile], problems: Sequence[Problem], settings: Setti
     rules = load_rules(settings)
     if not files and not problems:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
-    with _progress(len(files), show) as done:
-        outcomes = list(audit_all(files, rules, settings, done, reraise=show.debug))
+    with _progress(len(files) if measure is None else 0, show) as done:
+        outcomes = list(audit_all(files, rules, settings, done, show.debug, measure))
     report = Report(
         version=__version__,
         models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
@@ -62,6 +68,8 @@ def run(files: Sequence[ModelFile], problems: Sequence[Problem], settings: Setti
         },
     )
     _show(report, settings.output_format, show)
+    if any(model.verification is not None and model.verification.incomplete for model in report.models):
+        return ExitCode.INTERRUPTED
     return verdict(report, settings.fail_on, show.exit_zero)
 
 

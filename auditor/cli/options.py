@@ -192,6 +192,11 @@ def shapes(given: Sequence[str] | None) -> dict[str, object] | None:
     return table or None
 
 
+def given(options: dict[str, object]) -> dict[str, object] | None:
+    """The options that were used, None where none was."""
+    return {name: value for name, value in options.items() if value not in (None, [])} or None
+
+
 def _file_layer(config: str | None, isolated: bool) -> Layer | None:
     from auditor.policy.discover import find_layer, read_layer
 

@@ -13,6 +13,7 @@ from auditor.onnxfile.limits import Limits
 from auditor.policy.errors import suggestion
 from auditor.policy.settings import FailOn
 from auditor.report import Format
+from auditor.verify.options import COMMAND_LINE_ONLY, OPTIONS
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -85,6 +86,21 @@ def _rules(value: object) -> dict[str, dict[str, Any]]:
     return rules
 
 
+def _verify(value: object) -> dict[str, Any]:
+    """Options by name, and tables of options by the pattern of the models that they are for."""
+    options = _table(value)
+    for name, option in options.items():
+        if isinstance(option, dict):
+            if any(isinstance(inner, dict) for inner in option.values()):
+                raise ValueError(f'entry "{name}" must hold options only')
+            _within(name, _verify, option)
+        elif name not in OPTIONS:
+            raise ValueError(f'has no option "{name}"{suggestion(name, OPTIONS)}')
+        elif isinstance(option, bool) or not isinstance(option, int | float | str | list):
+            raise ValueError(f'needs a number or text for "{name}"')
+    return options
+
+
 def _table(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("must be a table")
@@ -110,6 +126,12 @@ _SHAPE: Schema = {
         {"type": "string", "pattern": "^[0-9]{1,9}(x[0-9]{1,9})*$"},
         {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
     ]
+}
+
+_MEASURING: Mapping[str, Schema] = {
+    name: {"description": meaning, "type": ["number", "string", "array"]}
+    for name, meaning in OPTIONS.items()
+    if name not in COMMAND_LINE_ONLY
 }
 
 KEYS: Mapping[str, Key] = {
@@ -152,6 +174,15 @@ KEYS: Mapping[str, Key] = {
                 "type": "object",
                 "additionalProperties": {"type": ["number", "string", "boolean"]},
             },
+        },
+    ),
+    "verify": Key(
+        "How models are measured: options of the command verify, and tables of them by path pattern.",
+        _verify,
+        {
+            "type": "object",
+            "properties": _MEASURING,
+            "additionalProperties": {"type": "object", "properties": _MEASURING, "additionalProperties": False},
         },
     ),
 }

@@ -66,7 +66,8 @@ class Settings:
     ``select`` is None where nobody chose: then every stable rule of the built-in and of the named packs runs. Keys of
     ``per_model_ignore`` are file name patterns relative to ``root``: the folder of the settings file, or without one
     the root of the project. ``input_shapes`` maps an input's name to its full shape. ``rules`` maps a rule's code or
-    name to its options. ``origins`` holds the origin of every key by its name in a settings file, with dots into tables
+    name to its options. ``verify`` are the options of a measurement by name, and tables of them by file name pattern.
+    ``origins`` holds the origin of every key by its name in a settings file, with dots into tables
     (``limits.max-nodes``).
     """
 
@@ -81,6 +82,7 @@ class Settings:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     rules: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
+    verify: Mapping[str, Any] = field(default_factory=dict)
     root: Path = field(default_factory=Path)
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
@@ -102,7 +104,13 @@ def resolve(layers: Sequence[Layer]) -> Settings:
     """Overlay the layers, the first one lowest; values have passed :func:`auditor.policy.validate.check_values`."""
     origins: dict[str, Origin] = {}
     scalars: dict[str, Any] = {}
-    tables: dict[str, dict[str, Any]] = {"per-model-ignore": {}, "input-shapes": {}, "limits": {}, "rule": {}}
+    tables: dict[str, dict[str, Any]] = {
+        "per-model-ignore": {},
+        "input-shapes": {},
+        "limits": {},
+        "rule": {},
+        "verify": {},
+    }
     chosen: dict[str, tuple[Selector, ...]] = {}
     root = Path()
     for layer in layers:
@@ -138,6 +146,7 @@ def resolve(layers: Sequence[Layer]) -> Settings:
         input_shapes=tables["input-shapes"],
         limits=Limits(**{name.replace("-", "_"): value for name, value in tables["limits"].items()}),
         rules=tables["rule"],
+        verify=tables["verify"],
         root=root,
         origins=origins,
     )

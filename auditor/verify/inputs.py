@@ -68,7 +68,7 @@ def image_input(
         candidates = [port for port in candidates if len(port.shape) == 4 and _guess(port)] or candidates
     if len(candidates) != 1:
         count = "no" if not candidates else f"{len(candidates)}"
-        raise DataError(f"{count} inputs of the model look like an image (N, C, H, W): name one with --input")
+        raise DataError(f"{count} inputs of the model look like an image (N, C, H, W): name one with --image-input")
     port = candidates[0]
     if port.dtype not in _IMAGE_TYPES or len(port.shape) not in (3, 4):
         raise DataError("the input is no image (N, C, H, W), (N, H, W, C) or (N, H, W) of numbers", port.name)
@@ -113,7 +113,7 @@ def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, 
     depth = declared if isinstance(declared, int) else (channels or 3)
     if depth not in _COLOURS or (channels is not None and channels != depth):
         raise DataError(
-            f"the image input has {depth} channels: images have 1 or 3; give --layout or --input", port.name
+            f"the image input has {depth} channels: images have 1 or 3; give --layout or --image-input", port.name
         )
     sides: list[int] = []
     assumed = False

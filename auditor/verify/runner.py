@@ -87,8 +87,7 @@ def verify(
         ModelRejectedError: onnxruntime refuses the model or its input.
         WorkerCrashedError: the model killed onnxruntime, or exceeded the limits.
         DeviceUnavailableError: the device that was asked for does not run the model.
-        DataError: no image can be used, or none gave an output that can be measured.
-        ValueError: the settings contradict each other.
+        DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
     observer = observer or Silent()
     start = time.perf_counter()

@@ -78,12 +78,16 @@ def prepare(
         The setup, and all units of the source, the tried one included.
 
     Raises:
-        DataError: no image can be used, or the image input or the output cannot be told.
+        DataError: no image can be used, the image input or the output cannot be told, or the shifts do not fit.
         ModelRejectedError: onnxruntime refuses the model or the image.
     """
     opened = worker.open(spec)
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
-    protocol, shifts = plan_protocol(image.size, settings)
+    try:
+        protocol, shifts = plan_protocol(image.size, settings)
+        protocol.plan(0, shifts)
+    except ValueError as error:
+        raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
     preprocessing = image.fit(settings.preprocessing)
     seen, units = _first(loads(source, protocol, preprocessing, shifts))
     first = seen[-1]

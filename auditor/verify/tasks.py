@@ -49,7 +49,7 @@ def find_target(rows: Mapping[str, Array], task: Task | None, output: str | None
     """
     if output is not None:
         if output not in rows:
-            raise DataError("the model has no numeric output of the name given with --output", output)
+            raise DataError("the model has no numeric output of the name given with --measured-output", output)
         rows = {output: rows[output]}
     guesses = {name: _guess(row, window) for name, row in rows.items()}
     chosen = task or _overall(rows, guesses)
@@ -59,7 +59,7 @@ def find_target(rows: Mapping[str, Array], task: Task | None, output: str | None
     if not fitting and task is not None:
         fitting = [name for name, row in rows.items() if row.ndim >= 1] or list(rows)
     if chosen is None or not fitting:
-        raise DataError("the task cannot be told from the shapes of the outputs: give --task and --output")
+        raise DataError("the task cannot be told from the shapes of the outputs: give --task and --measured-output")
     name = fitting[0]
     if chosen is not Task.DENSE:
         return Target((name,), chosen, guessed=task is None)
@@ -110,7 +110,9 @@ def _channel_axis(row: Array, window: tuple[int, int]) -> int | None:
     if row.ndim == 2:
         return None
     if row.ndim != 3:
-        raise DataError(f"a dense output with {row.ndim} axes per image is not supported: name another with --output")
+        raise DataError(
+            f"a dense output with {row.ndim} axes per image is not supported: name another with --measured-output"
+        )
     first, last = _like_window(row.shape[1:], window), _like_window(row.shape[:2], window)
     if first and last:
         return 0 if row.shape[0] <= row.shape[2] else 2

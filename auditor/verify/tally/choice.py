@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditor.sampling.result import Analysis
 from auditor.verify.alignment import Grid
+from auditor.verify.errors import DataError
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
@@ -21,7 +22,7 @@ def make_tally(setup: Setup, settings: VerifySettings, analysis: Analysis | None
     """The tally that measures the target of a setup.
 
     Raises:
-        ValueError: the protocol does not suit the task.
+        DataError: the protocol does not suit the task.
     """
     target = setup.target
     name = target.outputs[0]
@@ -30,7 +31,7 @@ def make_tally(setup: Setup, settings: VerifySettings, analysis: Analysis | None
     if target.task is Task.EMBEDDING:
         return EmbeddingTally(name, settings.confidence)
     if setup.protocol.kind in _UNALIGNED:
-        raise ValueError(f"the protocol {setup.protocol.kind.value} measures classifiers and embeddings only")
+        raise DataError(f"the protocol {setup.protocol.kind.value} measures classifiers and embeddings only")
     return DenseTally(name, target.channel_axis, _grid(setup, analysis), settings.confidence)
 
 

@@ -153,6 +153,20 @@ def unbuilt(device: Device) -> DeviceUnavailableError:
     )
 
 
+def installed_clash() -> str:
+    """One line about several onnxruntime wheels in this environment, empty where there is at most one."""
+    from importlib.metadata import distributions
+
+    found = names_and_versions([(one.metadata["Name"], one.version) for one in distributions()])
+    clash = clashing_wheels(found)
+    if not clash:
+        return ""
+    return (
+        f"{' and '.join(clash)} are installed together and overwrite each other: uninstall all of them, then install "
+        "one of aliasaudit[cpu] and aliasaudit[gpu]"
+    )
+
+
 def _need(provider: str, available: Collection[str], device: Device) -> None:
     if provider not in available:
         raise unbuilt(device)

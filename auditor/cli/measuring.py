@@ -1,0 +1,110 @@
+"""What ``verify`` and ``check --verify`` share: the options of a measurement, and its progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from auditor.audit import Measure, ModelFile, project_path
+from auditor.cli.auditing import Show
+from auditor.cli.options import PROGRESS_VARIABLE
+from auditor.cli.output import say
+from auditor.policy.errors import SettingsError
+from auditor.policy.settings import Settings, Source
+from auditor.verify.options import COMMAND_LINE_ONLY, Request, read_request
+from auditor.verify.worker.providers import installed_clash
+
+if TYPE_CHECKING:
+    from auditor.onnxfile.graph import Model
+    from auditor.sampling.result import Analysis
+    from auditor.verify.result import Verification
+
+
+def measure_with(settings: Settings, show: Show) -> Measure:
+    """The function that measures a model with the options that the settings hold for it.
+
+    Raises:
+        SettingsError: an option is not valid, or a settings file turns on what only the command line may.
+    """
+    _refuse_trust_from_files(settings)
+    _request(settings, "")
+    for name, value in settings.verify.items():
+        if isinstance(value, dict):
+            _request(settings, name)
+
+    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
+        from auditor.verify.runner import verify
+
+        request = _request(settings, project_path(file, settings.root))
+        clash = installed_clash()
+        if clash and not show.quiet:
+            say(clash)
+        with _observer(show) as observer:
+            return verify(model, request.source(), request.settings, analysis, observer)
+
+    return measure
+
+
+def _request(settings: Settings, path: str) -> Request:
+    """The request for the model at ``path``: the command line beats a table for the model, that the general options."""
+    general = {name: value for name, value in settings.verify.items() if not isinstance(value, dict)}
+    typed = {
+        name: value
+        for name, value in general.items()
+        if settings.origin(f"verify.{name}").source is Source.COMMAND_LINE
+    }
+    own: dict[str, Any] = {}
+    for pattern, table in settings.verify.items():
+        if isinstance(table, dict) and fnmatchcase(path if "/" in pattern else PurePosixPath(path).name, pattern):
+            own |= table
+    try:
+        return read_request({**general, **own, **typed})
+    except ValueError as error:
+        raise SettingsError(f"verify: {error}") from error
+
+
+def _refuse_trust_from_files(settings: Settings) -> None:
+    named = {name for name in COMMAND_LINE_ONLY if name in settings.verify}
+    named = {name for name in named if settings.origin(f"verify.{name}").source is not Source.COMMAND_LINE}
+    for value in settings.verify.values():
+        named |= COMMAND_LINE_ONLY & set(value) if isinstance(value, dict) else set()
+    if named:
+        raise SettingsError(
+            f"verify.{min(named)} lets foreign code run: give --{min(named)} on the command line, not in a file"
+        )
+
+
+class _Bar:
+    """Shows the progress of images and of layers on one line."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._task: Any = None
+
+    def begin(self, what: str, total: int | None) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(what, total=total)
+
+    def advance(self) -> None:
+        self._progress.advance(self._task)
+
+
+@contextmanager
+def _observer(show: Show) -> Iterator[Any]:
+    wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, color_system="auto" if show.color != "never" else None)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress)

@@ -1,0 +1,138 @@
+"""``aliasaudit verify``: run models on shifted images and measure how much their answers depend on position."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.cli import options
+from auditor.cli.session import Session
+from auditor.verify.options import OPTIONS
+
+
+def _option(name: str, metavar: str) -> typer.models.OptionInfo:
+    """An option of a measurement; its help is the one of the settings file."""
+    found: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=OPTIONS[name])
+    return found
+
+
+Images = Annotated[str | None, _option("images", "DIR|FILE|MODULE:FUNCTION")]
+Labels = Annotated[str | None, _option("labels", "CSV")]
+ImagesLimit = Annotated[str | None, _option("images-limit", "N")]
+Preset = Annotated[str | None, _option("preset", "NAME")]
+Device = Annotated[str | None, _option("device", "DEVICE")]
+
+
+def verify(
+    context: typer.Context,
+    models: options.Models,
+    images: Images = None,
+    labels: Labels = None,
+    images_limit: ImagesLimit = None,
+    preset: Preset = None,
+    mean: Annotated[str | None, _option("mean", "NUMBERS")] = None,
+    std: Annotated[str | None, _option("std", "NUMBERS")] = None,
+    scale: Annotated[str | None, _option("scale", "NUMBER")] = None,
+    channels: Annotated[str | None, _option("channels", "rgb|bgr|grey")] = None,
+    layout: Annotated[str | None, _option("layout", "NCHW|NHWC|NHW")] = None,
+    size: Annotated[str | None, _option("size", "HxW")] = None,
+    protocol: Annotated[str | None, _option("protocol", "NAME")] = None,
+    radius: Annotated[str | None, _option("radius", "PX")] = None,
+    shifts: Annotated[str | None, _option("shifts", "N")] = None,
+    path: Annotated[str | None, _option("path", "STEPS")] = None,
+    exhaustive: Annotated[str | None, _option("exhaustive", "PX")] = None,
+    seed: Annotated[str | None, _option("seed", "N")] = None,
+    task: Annotated[str | None, _option("task", "NAME")] = None,
+    image_input: Annotated[str | None, _option("image-input", "NAME")] = None,
+    measured_output: Annotated[str | None, _option("measured-output", "NAME")] = None,
+    feed: Annotated[list[str] | None, _option("feed", "NAME=NUMBER")] = None,
+    layers: Annotated[str | None, _option("layers", "IMAGES")] = None,
+    confidence: Annotated[str | None, _option("confidence", "SHARE")] = None,
+    device: Device = None,
+    threads: Annotated[str | None, _option("threads", "N")] = None,
+    allow_domain: Annotated[list[str] | None, _option("allow-domain", "DOMAIN")] = None,
+    custom_ops: Annotated[list[str] | None, _option("custom-ops", "LIBRARY")] = None,
+    step_timeout: Annotated[str | None, _option("step-timeout", "SECONDS")] = None,
+    max_memory: Annotated[str | None, _option("max-memory", "GIB")] = None,
+    select: options.Select = None,
+    ignore: options.Ignore = None,
+    fail_on: options.FailOn = None,
+    exit_zero: options.ExitZero = False,
+    output_format: options.OutputFormat = None,
+    output: options.OutputFile = None,
+    config: options.Config = None,
+    isolated: options.Isolated = False,
+    color: options.Color = "auto",
+    no_progress: options.NoProgress = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Run ONNX models on shifted images and measure how much their answers depend on position.
+
+    Models run in onnxruntime in a process of their own, with limits. Every number comes with its interval, the images,
+    the shifts, the preprocessing and the device that it was measured with.
+
+    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the measurement was
+    not made (no usable image, the device is not there, the model crashed), 130 interrupted.
+    """
+    from auditor.cli.auditing import Show, run
+    from auditor.cli.inputs import gathered
+    from auditor.cli.measuring import measure_with
+
+    settings = options.settings_from(
+        config,
+        isolated,
+        False,
+        {
+            "select": options.words(select),
+            "ignore": options.words(ignore),
+            "fail-on": fail_on,
+            "output-format": output_format,
+            "verify": options.given(
+                {
+                    "images": images,
+                    "labels": labels,
+                    "images-limit": images_limit,
+                    "preset": preset,
+                    "mean": mean,
+                    "std": std,
+                    "scale": scale,
+                    "channels": channels,
+                    "layout": layout,
+                    "size": size,
+                    "protocol": protocol,
+                    "radius": radius,
+                    "shifts": shifts,
+                    "path": path,
+                    "exhaustive": exhaustive,
+                    "seed": seed,
+                    "task": task,
+                    "image-input": image_input,
+                    "measured-output": measured_output,
+                    "feed": feed,
+                    "layers": layers,
+                    "confidence": confidence,
+                    "device": device,
+                    "threads": threads,
+                    "allow-domain": allow_domain,
+                    "custom-ops": custom_ops,
+                    "step-timeout": step_timeout,
+                    "max-memory": max_memory,
+                }
+            ),
+        },
+    )
+    show = Show(
+        color=color,
+        output=Path(output) if output else None,
+        exit_zero=exit_zero,
+        progress=not no_progress,
+        quiet=quiet,
+        verbose=verbose,
+        debug=context.ensure_object(Session).debug,
+    )
+    with gathered(models, settings.limits.max_file_bytes) as (files, problems):
+        code = run(files, problems, settings, show, measure_with(settings, show))
+    raise typer.Exit(code)

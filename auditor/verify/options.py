@@ -1,0 +1,273 @@
+"""The options of a verification as people write them, on the command line and in a settings file, by one name each.
+
+Importing this module is cheap: the names are needed to check a settings file, the rest only when a model is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from auditor.verify.images import ImageSource
+    from auditor.verify.settings import VerifySettings
+
+Kind = TypeVar("Kind", bound=Enum)
+
+OPTIONS: Mapping[str, str] = {
+    "images": "A folder of pictures, a .npy or .npz file, or module:function; without it built-in pictures are used.",
+    "labels": "A CSV of file,class for a folder of pictures.",
+    "images-limit": "Use so many images, spread evenly over all. [default: all]",
+    "preset": "How pixels become numbers: imagenet, caffe-bgr, unit or raw. [default: imagenet]",
+    "mean": "Subtracted after scaling: one number, or one per channel separated by commas.",
+    "std": "Divided by after the mean: one number, or one per channel separated by commas.",
+    "scale": "Multiplies the 0..255 pixels first, such as 1/255.",
+    "channels": "The channels of the input: rgb, bgr or grey.",
+    "layout": "The axes of the input where its shape does not tell: NCHW, NHWC or NHW.",
+    "size": "Height and width, such as 224x224, where the model leaves them open.",
+    "protocol": "crop, roll, embed-black, embed-inpaint, subpixel, zoom or frames. [default: crop]",
+    "radius": "The largest shift in pixels. [default: 32, less for small inputs]",
+    "shifts": "Random pairs of shifts per image. [default: 8]",
+    "path": "Steps of one pixel along a diagonal, for jaggedness. [default: 0]",
+    "exhaustive": "Also run every shift up to so many pixels, for the worst case. [default: 0]",
+    "seed": "The seed of all shifts. [default: 0]",
+    "task": "classification, dense, embedding or detection, where the output does not tell.",
+    "image-input": "The name of the input that takes the image.",
+    "measured-output": "The name of the output to measure.",
+    "feed": "Constants for further inputs: NAME=NUMBER, several separated by commas.",
+    "layers": "Measure the equivariance of every sampling site on so many images, 0 for none. [default: 4]",
+    "confidence": "The confidence of the intervals. [default: 0.95]",
+    "device": "auto, cpu, cuda, cuda:N or tensorrt. [default: auto]",
+    "threads": "Threads of onnxruntime. [default: the cores that this process may use]",
+    "allow-domain": "Operator domains beside the standard ones that may run, separated by commas.",
+    "custom-ops": "A library of custom operators; its native code runs.",
+    "step-timeout": "Seconds that one call of the model may take. [default: 600]",
+    "max-memory": "GiB that the model may use. [default: 80 % of this machine's memory]",
+}
+# These let code or foreign files in, so a settings file of a checkout may not turn them on.
+COMMAND_LINE_ONLY = frozenset({"allow-domain", "custom-ops"})
+
+_MEMORY_SHARE = 0.8
+# Enough for an interval that says something; ten seconds for a small network on a laptop.
+BUILTIN_IMAGES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure with. ``images`` is None for the built-in pictures."""
+
+    images: str | None
+    labels: Path | None
+    limit: int | None
+    settings: VerifySettings
+
+    def source(self) -> ImageSource:
+        """The images.
+
+        Raises:
+            DataError: there is nothing of the kind.
+        """
+        from auditor.verify.images import open_images
+
+        if self.images is None:
+            from auditor.verify.synthetic import builtin_images
+
+            return builtin_images(self.limit or BUILTIN_IMAGES)
+        return open_images(self.images, self.labels, self.limit)
+
+
+def read_request(values: Mapping[str, object]) -> Request:
+    """The request that options by name make; those that are missing have their defaults.
+
+    Raises:
+        ValueError: an option is not what it must be; the message begins with its name.
+    """
+    read = _Reader(values)
+    return Request(
+        images=read.text("images"),
+        labels=read.path("labels"),
+        limit=read.integer("images-limit", 1),
+        settings=_settings(read),
+    )
+
+
+class _Reader:
+    """Reads options one by one; every error names the option."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = {name: value for name, value in values.items() if value is not None}
+
+    def text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        return None if value is None else str(value)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        value = self._values.get(name)
+        parts: Sequence[object] = value if isinstance(value, list | tuple) else [value] if value is not None else []
+        return tuple(word.strip() for part in parts for word in str(part).split(",") if word.strip())
+
+    def path(self, name: str) -> Path | None:
+        value = self.text(name)
+        return None if value is None else Path(value)
+
+    def parsed(self, name: str, parse: Callable[[str], Any], must: str) -> Any:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"{name} must be {must}") from None
+
+    def integer(self, name: str, least: int) -> int | None:
+        def parse(text: str) -> int:
+            if int(text) < least:
+                raise ValueError
+            return int(text)
+
+        found: int | None = self.parsed(name, parse, f"a whole number of {least} or more")
+        return found
+
+    def number(self, name: str, least: float) -> float | None:
+        def parse(text: str) -> float:
+            if not least <= float(text) < float("inf"):
+                raise ValueError
+            return float(text)
+
+        found: float | None = self.parsed(name, parse, f"a number of {least:g} or more")
+        return found
+
+    def numbers(self, name: str) -> tuple[float, ...] | None:
+        return tuple(_within(name, float, word) for word in self.words(name)) or None
+
+    def choice(self, name: str, kind: type[Kind]) -> Kind | None:
+        known = ", ".join(str(member.value) for member in kind)
+        found: Kind | None = self.parsed(name, kind, f"one of {known}")
+        return found
+
+
+def _settings(read: _Reader) -> VerifySettings:
+    from auditor.verify.preprocess import Layout
+    from auditor.verify.result import ProtocolKind, Task
+    from auditor.verify.settings import VerifySettings
+    from auditor.verify.shifts import ShiftSettings
+    from auditor.verify.worker.limits import Limits
+    from auditor.verify.worker.providers import Device, DeviceKind, parse_device
+
+    channels = read.text("channels")
+    pairs, path = read.integer("shifts", 1), read.integer("path", 0)
+    seed, exhaustive = read.integer("seed", 0), read.integer("exhaustive", 0)
+    defaults = ShiftSettings()
+    memory = read.number("max-memory", 0.1)
+    return VerifySettings(
+        preprocessing=_preprocessing(read),
+        protocol=read.choice("protocol", ProtocolKind) or ProtocolKind.CROP,
+        radius=read.integer("radius", 1),
+        shifts=ShiftSettings(
+            pairs=defaults.pairs if pairs is None else pairs,
+            path=path or 0,
+            exhaustive=exhaustive or 0,
+            seed=seed or 0,
+        ),
+        size=read.parsed("size", _size, "a height and a width such as 224x224"),
+        layout=read.choice("layout", Layout),
+        channels=None if channels is None else 1 if channels == "grey" else 3,
+        task=read.choice("task", Task),
+        image_input=read.text("image-input"),
+        output=read.text("measured-output"),
+        feeds=_feeds(read.words("feed")),
+        layer_images=_or(read.integer("layers", 0), 4),
+        confidence=_or(read.parsed("confidence", _share, "a number between 0 and 1"), 0.95),
+        device=_or(read.parsed("device", parse_device, "auto, cpu, cuda, cuda:N or tensorrt"), Device(DeviceKind.AUTO)),
+        threads=read.integer("threads", 1) or usable_cores(),
+        limits=Limits(
+            _or(read.number("step-timeout", 0.1), Limits().step_seconds),
+            default_memory() if memory is None else int(memory * 2**30),
+        ),
+        allow_domains=frozenset(read.words("allow-domain")),
+        custom_ops=tuple(Path(word) for word in read.words("custom-ops")),
+    )
+
+
+def _preprocessing(read: _Reader) -> Any:
+    from dataclasses import replace
+
+    from auditor.verify.preprocess import ChannelOrder, for_grey, preset
+
+    found = _within("preset", preset, read.text("preset") or "imagenet")
+    mean, std = read.numbers("mean"), read.numbers("std")
+    scale = read.parsed("scale", _fraction, "a number or a fraction such as 1/255")
+    channels = read.text("channels")
+    if channels not in (None, "rgb", "bgr", "grey"):
+        raise ValueError("channels must be one of rgb, bgr, grey")
+    if channels == "grey":
+        found = for_grey(found)
+    elif channels is not None:
+        found = replace(found, order=ChannelOrder(channels))
+    changes: dict[str, Any] = {"mean": mean, "std": std, "scale": scale}
+    try:
+        return replace(found, **{key: value for key, value in changes.items() if value is not None})
+    except ValueError as error:
+        raise ValueError(f"mean, std, scale: {error}") from None
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_memory() -> int | None:
+    """Four fifths of the memory of this machine in bytes; None where the system does not say."""
+    try:
+        return int(_MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _within(name: str, parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", text)
+    if found is None:
+        raise ValueError
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _share(text: str) -> float:
+    if not 0 < float(text) < 1:
+        raise ValueError
+    return float(text)
+
+
+def _fraction(text: str) -> float:
+    above, _, below = text.partition("/")
+    value = float(above) / float(below or 1)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _feeds(words: Sequence[str]) -> dict[str, float]:
+    feeds: dict[str, float] = {}
+    for word in words:
+        name, equals, number = word.rpartition("=")
+        if not equals or not name:
+            raise ValueError("feed must be NAME=NUMBER")
+        feeds[name] = _within("feed", float, number)
+    return feeds
