@@ -1,3 +1,82 @@
-"""aliasaudit: audit ONNX vision models for aliasing and lost shift-equivariance."""
+"""aliasaudit: audit ONNX vision models for aliasing and lost shift-equivariance.
+
+    import auditor
+
+    report = auditor.check("model.onnx")
+    for finding in report.findings:
+        print(finding.rule, finding.severity.value, finding.message)
+    report.analysis.subsampling  # the largest cumulative factor, exact
+
+Names that came from the model are :class:`ModelText`, which refuses ``str()``: show them with :func:`plain`, compare
+them by ``.raw``.
+"""
+
+from __future__ import annotations
 
 __version__ = "0.1.0"
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auditor.api import check
+    from auditor.findings import Finding, NodeRef, Origin, Severity
+    from auditor.onnxfile.errors import ModelFileError
+    from auditor.onnxfile.limits import Limits
+    from auditor.policy.errors import SettingsError
+    from auditor.policy.settings import Settings
+    from auditor.report.model import ModelReport
+    from auditor.rule import Context, Rule
+    from auditor.sampling.result import Analysis, Site
+    from auditor.text import ModelText, plain
+
+__all__ = [
+    "Analysis",
+    "Context",
+    "Finding",
+    "Limits",
+    "ModelFileError",
+    "ModelReport",
+    "ModelText",
+    "NodeRef",
+    "Origin",
+    "Rule",
+    "Settings",
+    "SettingsError",
+    "Severity",
+    "Site",
+    "__version__",
+    "check",
+    "plain",
+]
+
+# Imported on first use, so that `import auditor` costs nothing and the command line stays quick.
+_HOMES = {
+    "check": "auditor.api",
+    "Finding": "auditor.findings",
+    "NodeRef": "auditor.findings",
+    "Origin": "auditor.findings",
+    "Severity": "auditor.findings",
+    "ModelFileError": "auditor.onnxfile.errors",
+    "Limits": "auditor.onnxfile.limits",
+    "SettingsError": "auditor.policy.errors",
+    "Settings": "auditor.policy.settings",
+    "ModelReport": "auditor.report.model",
+    "Context": "auditor.rule",
+    "Rule": "auditor.rule",
+    "Analysis": "auditor.sampling.result",
+    "Site": "auditor.sampling.result",
+    "ModelText": "auditor.text",
+    "plain": "auditor.text",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
