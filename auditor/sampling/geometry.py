@@ -27,7 +27,7 @@ class Sliding(NamedTuple):
 
 
 class WindowAttributes(NamedTuple):
-    """The attributes of a sliding-window node, one entry per spatial axis."""
+    """The attributes of a sliding-window node, one entry per spatial axis. ``pool``: not a convolution."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -36,9 +36,10 @@ class WindowAttributes(NamedTuple):
     end: tuple[int, ...]
     auto_pad: str
     ceil: bool
+    pool: bool = False
 
 
-def attributes(call: Call, kernel: Sequence[int]) -> WindowAttributes:
+def attributes(call: Call, kernel: Sequence[int], *, pool: bool = False) -> WindowAttributes:
     """Reads and checks strides, dilations, pads, auto_pad and ceil_mode (absent strides mean 1, for pools too)."""
     rank = len(kernel)
     stride = call.integers("strides") or (1,) * rank
@@ -61,24 +62,26 @@ def attributes(call: Call, kernel: Sequence[int]) -> WindowAttributes:
         pads[rank:],
         auto_pad,
         bool(call.integer("ceil_mode", 0)),
+        pool,
     )
 
 
 def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
     """Slides a window over ``length`` samples (Conv-22, MaxPool-22; sizes as onnxruntime computes them).
 
+    Under SAME padding onnxruntime pads a dilated pool as if it were not dilated, and its output shrinks.
     Raises :class:`OpaqueError` when no output is left.
     """
     stride = window.stride[axis]
     reach = window.dilation[axis] * (window.kernel[axis] - 1)
     middle = Fraction(reach, 2)
-    if window.auto_pad in SAME:
-        size = -(-length // stride)
-        rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
-        phases = sorted({middle - _same_begin(rest, reach, window.auto_pad) for rest in rests})
-        centre = middle - _same_begin(length % stride or stride, reach, window.auto_pad)
-        return Sliding(size, stride, centre, reach, tuple(phases))
     begin, end = window.begin[axis], window.end[axis]
+    phases: tuple[Fraction, ...] = (middle - begin,)
+    if window.auto_pad in SAME:
+        padded_for = window.kernel[axis] if window.pool else reach + 1
+        rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
+        phases = tuple(sorted({middle - _same(rest, padded_for, window.auto_pad)[0] for rest in rests}))
+        begin, end = _same(length % stride or stride, padded_for, window.auto_pad)
     room = length + begin + end - reach - 1
     if room < 0:
         raise OpaqueError("the window is larger than its padded input")
@@ -87,13 +90,13 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
         size = -(-room // stride) + 1
         if (size - 1) * stride >= length + begin:
             size -= 1
-    centre = middle - begin
-    return Sliding(size, stride, centre, reach, (centre,))
+    return Sliding(size, stride, middle - begin, reach, phases)
 
 
-def _same_begin(rest: int, reach: int, auto_pad: str) -> int:
-    """Padding in front under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L modulo s,
-    counts.
+def _same(rest: int, width: int, auto_pad: str) -> tuple[int, int]:
+    """Padding in front and behind under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L
+    modulo s, counts.
     """
-    total = max(reach + 1 - rest, 0)
-    return total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2)
+    total = max(width - rest, 0)
+    half = total // 2
+    return (half, total - half) if auto_pad == "SAME_UPPER" else (total - half, half)

@@ -25,7 +25,7 @@ def pool(call: Call) -> Sequence[State]:
     kernel = call.integers("kernel_shape")
     if kernel is None:
         raise OpaqueError("kernel_shape is missing")
-    window = attributes(call, kernel)
+    window = attributes(call, kernel, pool=True)
     if given.axes is None:
         result = lost_result(given)
         if max(window.stride, default=1) > 1:

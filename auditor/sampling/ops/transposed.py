@@ -55,8 +55,9 @@ def conv_transpose(call: Call) -> State:
         begin = window.begin[position]
         size = full - begin - window.end[position]
         if asked is not None or window.auto_pad.startswith("SAME"):
-            size = asked[position - len(shape)] if asked is not None else axis.size * stride
-            total = full - size
+            wanted = asked[position - len(shape)] if asked is not None else axis.size * stride
+            total = max(full - wanted, 0)
+            size = wanted if asked is not None else full - total
             begin = total // 2 if window.auto_pad == "SAME_UPPER" else total - total // 2
         if size < 1:
             raise OpaqueError("a transposed convolution leaves no output")
