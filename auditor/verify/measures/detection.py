@@ -98,13 +98,21 @@ def pair_stability(
 def _compare(
     left: Boxes, right: Boxes, shift: FloatArray, window: tuple[int, int], circular: bool, least: float
 ) -> tuple[float, float, float, float]:
-    move = np.array([shift[1], shift[0]] * 2)
+    step = np.array([shift[1], shift[0]])
     extent = np.array([window[1], window[0]], dtype=np.float64)
+    corners = right.corners + np.tile(step, 2)
     if circular:
-        centre = (right.corners[:, :2] + right.corners[:, 2:]) / 2 + move[:2]
-        move = move - np.tile(np.floor(centre / extent) * extent, 2)
-    returned = Boxes(right.corners + move, right.scores, right.labels)
-    counts = _counts(left, np.zeros(4), extent, shift, circular), _counts(returned, move, extent, shift, circular)
+        corners = _wrapped(corners, extent)
+        # Uncut in its own input, and not across the seam of the other one either.
+        there = _wrapped(left.corners - np.tile(step, 2), extent)
+        counts = (
+            _within(left.corners, np.zeros(2), extent) & _within(there, np.zeros(2), extent),
+            _within(right.corners, np.zeros(2), extent) & _within(corners, np.zeros(2), extent),
+        )
+    else:
+        low, high = np.maximum(0, step), extent + np.minimum(0, step)
+        counts = _within(left.corners, low, high), _within(corners, low, high)
+    returned = Boxes(corners, right.scores, right.labels)
     one, two = match(left, returned, least)
     both = counts[0][one] & counts[1][two]
     alone = sum(int(np.count_nonzero(np.delete(count, used))) for count, used in zip(counts, (one, two), strict=True))
@@ -112,30 +120,21 @@ def _compare(
     flicker = alone / total if total else np.nan
     if not both.any():
         return np.nan, np.nan, np.nan, flicker
-    first, second = left.corners[one[both]], returned.corners[two[both]]
+    first, second = left.corners[one[both]], corners[two[both]]
     centres = np.linalg.norm((first[:, :2] + first[:, 2:] - second[:, :2] - second[:, 2:]) / 2, axis=1)
-    sizes = [corners[:, 2:] - corners[:, :2] for corners in (first, second)]
+    sizes = [matched[:, 2:] - matched[:, :2] for matched in (first, second)]
     change = np.abs(sizes[1] - sizes[0]) / np.maximum((sizes[0] + sizes[1]) / 2, 1e-9)
     scores = np.abs(left.scores[one[both]] - right.scores[two[both]])
     return float(centres.mean()), float(change.mean()), float(scores.mean()), flicker
 
 
-def _counts(boxes: Boxes, move: FloatArray, extent: FloatArray, shift: FloatArray, circular: bool) -> BoolArray:
-    """Which boxes, in the coordinates of the reference, lie wholly inside what both inputs show."""
-    step = np.array([shift[1], shift[0]])
-    if circular:
-        # Uncut in its own input, and not across the seam of the other one either.
-        own = boxes.corners - move
-        other = boxes.corners - np.tile(step, 2) if not np.any(move) else boxes.corners
-        return _within(own, np.zeros(2), extent) & _within(_wrapped(other, extent), np.zeros(2), extent)
-    return _within(boxes.corners, np.maximum(0, step), extent + np.minimum(0, step))
-
-
 def _wrapped(corners: FloatArray, extent: FloatArray) -> FloatArray:
+    """Moved by whole periods so that the centres lie in the input."""
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     return corners - np.tile(np.floor(centre / extent) * extent, 2)
 
 
 def _within(corners: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
+    """Which boxes keep clear of the border of a region."""
     inside = (corners[:, :2] >= low + BORDER).all(axis=1) & (corners[:, 2:] <= high - BORDER).all(axis=1)
     return np.asarray(inside, dtype=np.bool_)
