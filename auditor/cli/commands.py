@@ -44,6 +44,8 @@ def _leave_text_alone(parameters: list[Any]) -> None:
         def process(ctx: Any, value: Any, parameter: Any = parameter, usual: Any = usual) -> Any:
             called_back = value and parameter.callback is not None
             missing = parameter.required and not value
-            return usual(ctx, value) if called_back or missing else value
+            if called_back or missing:
+                return usual(ctx, value)
+            return () if value is None and parameter.multiple else value
 
         parameter.process_value = process
