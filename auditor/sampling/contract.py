@@ -7,11 +7,11 @@ is what patch merging and pixel-unshuffle + convolution do. A contraction over a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from auditor.sampling.lattice import ANONYMOUS, Axis, State, Window, finest, lcm
+from auditor.sampling.lattice import ANONYMOUS, Atom, Axis, State, Window, finest, lcm
 
 
 class Contraction(NamedTuple):
@@ -26,8 +26,8 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
     """Sums ``state`` over the axes ``removed``; ``kept`` are the result's axes when other operands add some.
 
     Atoms of one source add up to a position, ``x = S i + j``. Summing over ``j`` moves the centre to the middle of what
-    ``j`` ran over and widens the receptive field. Where another operand brings finer atoms of the source into the
-    result (the queries of attention), its positions are the result's, and this operand's only mix.
+    ``j`` ran over and widens the receptive field. Where another operand brings atoms of the source into the result (the
+    queries of attention), its positions are the result's, and this operand's only mix.
     """
     assert state.axes is not None
     gone = [atom for index in sorted(removed) for atom in state.axes[index].atoms if atom.source != ANONYMOUS]
@@ -45,7 +45,7 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
             continue
         window = windows[source]
         offset, field = window.offset, window.field
-        for atom in gone if finest(own, source) == stride else ():
+        for atom in gone if _of(own, source) == _of(left, source) else ():
             if atom.source == source:
                 offset += atom.stride * (atom.extent - 1) / 2
                 field += abs(atom.stride) * (atom.extent - 1)
@@ -54,6 +54,10 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
             decimated[source] = stride / window.grid
             windows[source] = coarser(windows[source], stride)
     return Contraction(windows, decimated, frozenset(ended))
+
+
+def _of(axes: Iterable[Axis], source: int) -> list[Atom]:
+    return [atom for axis in axes for atom in axis.atoms if atom.source == source]
 
 
 def coarser(window: Window, stride: Fraction) -> Window:

@@ -48,8 +48,13 @@ def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
     return tuple(result)
 
 
-def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) -> Mapping[int, Window]:
-    """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree."""
+def join_windows(
+    call: Call, operands: Sequence[State], names: Sequence[str], shared: Sequence[Sequence[Axis]] | None = None
+) -> Mapping[int, Window]:
+    """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree.
+
+    ``shared`` are the axes of each operand that meet those of another: all of them, unless the operator is a product.
+    """
     carriers = [index for index, state in enumerate(operands) if state.windows]
     if not carriers:
         return NO_WINDOWS
@@ -67,12 +72,15 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
                 window = merge_window(window, operands[index].windows[source])
         merged[source] = window
         if len(gridded) > 1:
-            _compare(call, source, [operands[index] for index in gridded], [names[index] for index in gridded])
+            axes = [operands[index].axes or () for index in gridded] if shared is None else [shared[i] for i in gridded]
+            _compare(call, source, axes, [operands[index] for index in gridded], [names[index] for index in gridded])
     return merged
 
 
-def _compare(call: Call, source: int, states: list[State], names: list[str]) -> None:
-    strides = tuple(finest(state.axes or (), source) or ZERO for state in states)
+def _compare(call: Call, source: int, axes: Sequence[Sequence[Axis]], states: list[State], names: list[str]) -> None:
+    strides = tuple(finest(own, source) or ZERO for own in axes)
+    if ZERO in strides:
+        return
     offsets = tuple(state.windows[source].offset for state in states)
     if len(set(strides)) == 1 and len(set(offsets)) == 1:
         return

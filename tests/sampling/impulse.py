@@ -2,8 +2,8 @@
 
 A model is run on an all-zero input and on inputs with one line of ones (every channel, every position of the other
 axes); the differences make a matrix ``D[output index, input index]`` per grid axis. Its centre of mass along the input
-is ``S * o + O``, the span of its non-zero entries the window. Weights must be uniform, so that the centre of mass is the
-centre of the window.
+is ``S * o + O``, the span of its non-zero entries the window. Weights must be uniform, so that the centre of mass is
+the centre of the window.
 """
 
 from __future__ import annotations

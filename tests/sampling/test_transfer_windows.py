@@ -171,7 +171,9 @@ def test_a_transposed_convolution_of_any_padding_puts_its_samples_where_the_impu
     shape = [1, 2, *[data.draw(st.integers(12, 15)) for _ in range(rank)]]
     kind = data.draw(st.sampled_from(["pads", "output_shape", "SAME_UPPER", "SAME_LOWER", "VALID"]))
     if kind == "pads":
-        attributes["pads"] = [data.draw(st.integers(0, dilation[i % rank] * (kernel[i % rank] - 1))) for i in range(2 * rank)]
+        attributes["pads"] = [
+            data.draw(st.integers(0, dilation[i % rank] * (kernel[i % rank] - 1))) for i in range(2 * rank)
+        ]
     elif kind != "output_shape":
         attributes["auto_pad"] = kind
     else:

@@ -4,6 +4,7 @@ operands.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -54,7 +55,9 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
     columns = [paired(b_matrix[-1], [*batch, *rows])] if len(b) > 1 else []
     axes = (*batch, *rows, *columns)
     inner = (_at(left, a, -1), _at(right, b, -2 if len(b) > 1 else -1))
-    return contracted(call, [left, right], [{inner[0]}, {inner[1]}], axes)
+    shared = [set(range(len(a_matrix) - 2)), set(range(len(b_matrix) - 2))]
+    own = [set(range(len(a))), set(range(len(b))) if not columns or columns[0] is b_matrix[-1] else shared[1]]
+    return contracted(call, [left, right], [{inner[0]}, {inner[1]}], axes, own, shared)
 
 
 def paired(axis: Axis, others: Sequence[Axis]) -> Axis:
@@ -74,8 +77,19 @@ def _at(state: State, axes: tuple[Axis, ...], place: int) -> int:
     return (2 * len(own) - 3 - index) if swapped and index >= len(own) - 2 else index
 
 
-def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]], axes: tuple[Axis, ...]) -> State:
-    """The result of summing products over some axes of each operand, with its site or the end of its grid."""
+def contracted(
+    call: Call,
+    operands: Sequence[State],
+    removed: Sequence[set[int]],
+    axes: tuple[Axis, ...],
+    own: Sequence[set[int]],
+    shared: Sequence[set[int]],
+) -> State:
+    """The result of summing products over some axes of each operand, with its site or the end of its grid.
+
+    Of each operand, ``own`` are the axes whose positions the result takes over, ``shared`` those that meet an axis of
+    another operand position by position.
+    """
     after: list[State] = []
     decimated: dict[int, Fraction] = {}
     ended: set[int] = set()
@@ -84,9 +98,9 @@ def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]
         for source, factor in result.decimated.items():
             decimated[source] = max(factor, decimated.get(source, factor))
         ended |= result.ended
-        kept = tuple(axis for index, axis in enumerate(state.axes or ()) if index not in gone)
-        after.append(State(kept, result.windows))
-    windows = dict(join_windows(call, after, call.node.inputs[: len(after)] or [""] * len(after)))
+        after.append(State(_only(state, own[len(after)] - gone), result.windows))
+    meeting = [_only(state, places) for state, places in zip(operands, shared, strict=True)]
+    windows = dict(join_windows(call, after, _names(call, len(after)), meeting))
     moving = [state for state in operands if not state.constant]
     raw = any(state.raw for state in moving)
     kind, cause = None, None
@@ -106,6 +120,17 @@ def contracted(call: Call, operands: Sequence[State], removed: Sequence[set[int]
     if decimated:
         _record(call, operands[0] if raw else moving[0], windows, axes, decimated, raw)
     return state
+
+
+def _names(call: Call, count: int) -> Sequence[str]:
+    """The names of the tensors that are multiplied (quantised operators have scales and zero points between them)."""
+    inputs = call.node.inputs
+    second = SECOND.get(call.node.op, 1)
+    return inputs if call.node.op == "Einsum" else (inputs[0], inputs[second])[:count]
+
+
+def _only(state: State, places: set[int]) -> tuple[Axis, ...]:
+    return tuple(axis for index, axis in enumerate(state.axes or ()) if index in places)
 
 
 def _ending(call: Call, operands: Sequence[State], ended: set[int]) -> tuple[HeadKind | None, int | None]:
@@ -171,4 +196,14 @@ def einsum(call: Call) -> State:
     first = [chosen[label] for label in output if label in terms[0]]
     axes = tuple(chosen[label] if label in terms[0] else paired(chosen[label], first) for label in output)
     removed = [{place for place, label in enumerate(term) if label not in output} for term in terms]
-    return contracted(call, operands, removed, axes)
+    counts = Counter("".join(terms))
+    own = [
+        {
+            place
+            for place, label in enumerate(term)
+            if label in output and (index == 0 or axes[output.index(label)] is chosen[label])
+        }
+        for index, term in enumerate(terms)
+    ]
+    shared = [{place for place in own[index] if counts[term[place]] > 1} for index, term in enumerate(terms)]
+    return contracted(call, operands, removed, axes, own, shared)
