@@ -66,6 +66,14 @@ def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     assert done.stdout.strip()
 
 
+def test_every_command_of_the_program_is_in_the_readme(folder: Path) -> None:
+    listed = run(["-m", "auditor", "--help"], folder).stdout.partition("Commands:")[2]
+    commands = re.findall(r"^  (\w+)  ", listed, flags=re.MULTILINE)
+    assert {"check", "rule", "demo"} <= set(commands)
+    missing = [command for command in commands if f"aliasaudit {command}" not in TEXT]
+    assert not missing
+
+
 def test_set_up_is_two_commands_that_install_into_a_new_environment_and_run(folder: Path) -> None:
     assert len(SET_UP) == 2
     for command in SET_UP:
@@ -80,6 +88,13 @@ def test_set_up_is_two_commands_that_install_into_a_new_environment_and_run(fold
             assert main[0] == ".venv/bin/python"
             done = run([*main[1:], "--collect-only", "--rootdir", str(ROOT), str(ROOT / "tests" / "demo")], ROOT)
         assert done.returncode in (0, 1), done.stdout + done.stderr
+
+
+def test_the_python_example_runs(folder: Path) -> None:
+    (example,) = re.findall(r"```python\n(.+?)```", TEXT, flags=re.DOTALL)
+    done = run(["-c", example], folder)
+    assert done.returncode == 0, done.stderr
+    assert "AA102 error" in done.stdout
 
 
 def test_the_settings_of_the_readme_are_accepted(folder: Path) -> None:
