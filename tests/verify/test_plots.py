@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auditor.text import ModelText
+from auditor.verify.errors import VerifyError
+from auditor.verify.plots import worst_images, write_plots
+from auditor.verify.result import (
+    Curve,
+    CurvePoint,
+    DataFacts,
+    DataKind,
+    EquivarianceMap,
+    ImageResult,
+    Interval,
+    LayerResult,
+    OutputResult,
+    ProtocolKind,
+    Provider,
+    Shifts,
+    Spectrum,
+    Task,
+    Verification,
+)
+
+HOSTILE = ModelText("$\\frac{a$ \x1b[31m<script>\n^_{")
+
+
+def layer(index: int) -> LayerResult:
+    cosine = tuple(tuple(float(value) for value in row) for row in np.linspace(0.5, 1, 16).reshape(4, 4))
+    before = Spectrum((0.1, 0.2, 0.4, 0.6), (9.0, 3.0, 1.0, 0.0))
+    return LayerResult(
+        tensor=HOSTILE,
+        node=None,
+        site=index,
+        cumulative=(4.0, None),
+        cosine=0.8,
+        error=0.3,
+        added=0.1,
+        map=EquivarianceMap((0, 1, 2, 3), (0, 1, 2, 3), cosine, cosine),
+        alias_measured=0.12,
+        alias_predicted=0.2,
+        before=before if index != 1 else None,
+        after=Spectrum((0.2, 0.6), (5.0, 2.0)) if index == 0 else None,
+    )
+
+
+def image(name: str, path: tuple[float, ...]) -> ImageResult:
+    return ImageResult(ModelText(name), None, 1, path[0] if path else None, 0.1, path, None, None)
+
+
+def verification(empty: bool = False) -> Verification:
+    points = (CurvePoint(1, 0.95, Interval(0.93, 0.97), 40), CurvePoint(4, 0.9, None, 40))
+    output = OutputResult(
+        output=HOSTILE,
+        task=Task.CLASSIFICATION,
+        measures=(),
+        curves=() if empty else (Curve("consistency", points), Curve("mac", points), Curve("cosine", points[1:])),
+        images=() if empty else (image("_$x^", (0.9, 0.2, 0.8)), image("b", (0.5, 0.5)), image("c", ())),
+        predictions=(),
+    )
+    return Verification(
+        provider=Provider("cpu", "CPU", (), (), "1", 1),
+        data=DataFacts(DataKind.BUILTIN, (), (), 0, ""),
+        shifts=Shifts(ProtocolKind.CROP, (256, 256), (224, 224), 32, 8, 9, False, 0),
+        outputs=(output,),
+        layers=() if empty else (layer(0), layer(1), layer(2)),
+        self_test=None,
+        incomplete="",
+        preprocessing="",
+        shared_batch=1,
+        runs=1,
+        naive_runs=1,
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_every_figure_is_written_whole_whatever_the_model_calls_its_tensors(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("matplotlib")
+    paths = write_plots(verification(), tmp_path / "new" / "plots", kind)
+    assert [path.name for path in paths] == [f"{name}.{kind}" for name in ("distance", "maps", "paths", "spectra")]
+    assert sorted(paths) == sorted((tmp_path / "new" / "plots").iterdir()), "no temporary files are left"
+    for path in paths:
+        content = path.read_bytes()
+        assert content.startswith(b"\x89PNG" if kind == "png" else b"<?xml")
+        assert b"<script>" not in content
+        assert b"\x1b" not in content or kind == "png"
+
+
+def test_equal_results_give_equal_svg_files(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    first, second = (write_plots(verification(), tmp_path / name, "svg") for name in ("a", "b"))
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_nothing_measured_is_nothing_drawn(tmp_path: Path) -> None:
+    assert write_plots(verification(empty=True), tmp_path) == ()
+
+
+def test_the_images_with_the_most_jagged_scores_are_shown_first() -> None:
+    images = [image("calm", (0.5, 0.5)), image("wild", (0.9, 0.1)), image("mild", (0.6, 0.5))]
+    assert [one.name.raw for one in worst_images(images, 2)] == ["wild", "mild"]
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(VerifyError, match=r"aliasaudit\[plots\]"):
+        write_plots(verification(), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(VerifyError, match="cannot be written"):
+        write_plots(verification(), tmp_path / "taken")
+    with pytest.raises(ValueError, match="png or svg"):
+        write_plots(verification(), tmp_path, "pdf")
