@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Layout: TypeAlias = Literal["constrained", "compressed"]
 FORMATS = ("png", "svg")
 _WORST_IMAGES = 6
 _LABEL = 40  # characters of a name in a figure
@@ -76,7 +77,9 @@ def distance_figure(curves: Sequence[Curve]) -> Figure:
         if known:
             low = [point.interval.low for point in known if point.interval is not None]
             high = [point.interval.high for point in known if point.interval is not None]
-            axes.fill_between([point.distance for point in known], low, high, color=colour, alpha=0.2, linewidth=0)
+            at = [point.distance for point in known]
+            axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.vlines(at, low, high, color=colour, alpha=0.6)
         axes.set_xlabel("shift distance (px)")
         axes.set_ylabel(curve.measure, parse_math=False)
         axes.set_xlim(left=0)
@@ -86,7 +89,7 @@ def distance_figure(curves: Sequence[Curve]) -> Figure:
 
 def map_figure(layers: Sequence[LayerResult]) -> Figure:
     """The equivariance map of every layer side by side: cosine over the shifts (dx, dy), one colour scale for all."""
-    figure, panels = _panels(len(layers), columns=4)
+    figure, panels = _panels(len(layers), columns=4, layout="compressed")  # the maps are square
     least = min((float(np.nanmin(_rows(layer.map.cosine))) for layer in layers), default=0.0)
     last = None
     for axes, layer in zip(panels, layers, strict=True):
@@ -158,14 +161,14 @@ def _sampling(layer: LayerResult) -> float:
     return len(layer.before.frequencies) / len(layer.after.frequencies)
 
 
-def _panels(count: int, columns: int) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, columns: int, layout: Layout = "constrained") -> tuple[Figure, list[Axes]]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise VerifyError("plots need matplotlib: install aliasaudit[plots], or leave out --plots") from error
     wide = max(1, min(count, columns))
     high = -(-max(1, count) // wide)
-    figure = Figure(figsize=(1 + 3.6 * wide, 0.6 + 3.0 * high), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(1 + 3.6 * wide, 0.8 + 3.2 * high), dpi=_DPI, layout=layout)
     grid = figure.subplots(high, wide, squeeze=False).ravel()
     for spare in grid[count:]:
         spare.set_axis_off()
