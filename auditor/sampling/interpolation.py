@@ -12,31 +12,38 @@ HALF = Fraction(1, 2)
 
 
 class Sampled(NamedTuple):
-    """One resized axis: ``x(o) = step * o + start`` before any rounding, in input samples."""
+    """One resized axis: ``x(o) = step * o + start`` before any rounding, in input samples.
+
+    ``stretch`` is how much antialiasing widens the interpolation kernel: by the scale, in every coordinate mode.
+    """
 
     step: Fraction
     start: Fraction
+    stretch: Fraction
 
 
 def coordinates(mode: str, length: int, size: int, scale: Fraction, roi: tuple[float, float]) -> Sampled | None:
     """The coordinate map of one axis; ``scale`` is the given one, not ``size / length``. None for an unknown mode."""
     step = 1 / scale
+    wide = max(step, Fraction(1))
     if mode == "half_pixel" or (mode == "pytorch_half_pixel" and size > 1):
-        return Sampled(step, HALF * step - HALF)
+        return Sampled(step, HALF * step - HALF, wide)
     if mode in ("pytorch_half_pixel", "asymmetric"):
-        return Sampled(step, Fraction(0))
+        return Sampled(step, Fraction(0), wide)
     if mode == "half_pixel_symmetric":
         adjustment = size / (length * scale)
-        return Sampled(step, HALF * step - HALF + Fraction(length, 2) * (1 - adjustment))
+        return Sampled(step, HALF * step - HALF + Fraction(length, 2) * (1 - adjustment), wide)
     if mode == "align_corners":
-        return Sampled(Fraction(length - 1, size - 1), Fraction(0)) if size > 1 else Sampled(step, Fraction(0))
+        return (
+            Sampled(Fraction(length - 1, size - 1), Fraction(0), wide) if size > 1 else Sampled(step, Fraction(0), wide)
+        )
     if mode == "tf_half_pixel_for_nn":
-        return Sampled(step, HALF * step)
+        return Sampled(step, HALF * step, wide)
     if mode == "tf_crop_and_resize":
         start, end = Fraction(roi[0]), Fraction(roi[1])
         if size == 1:
-            return Sampled(step, HALF * (start + end) * (length - 1))
-        return Sampled((end - start) * (length - 1) / (size - 1), start * (length - 1))
+            return Sampled(step, HALF * (start + end) * (length - 1), wide)
+        return Sampled((end - start) * (length - 1) / (size - 1), start * (length - 1), wide)
     return None
 
 
@@ -86,7 +93,7 @@ def taps(sampled: Sampled, kind: str, outputs: int, cubic_a: float) -> list[tupl
 
 def antialiased_taps(sampled: Sampled, kind: str, outputs: int, cubic_a: float) -> list[tuple[list[int], list[float]]]:
     """Taps of ``antialias=1`` (opset 18): the interpolation kernel stretched by the downscale, normalised to sum 1."""
-    stretch = float(max(sampled.step, Fraction(1)))
+    stretch = float(sampled.stretch)
     support = stretch * (1 if kind == "linear" else 2)
     result = []
     for output in range(outputs):

@@ -112,7 +112,7 @@ class Impulses:
         """``D[output index along target, input index along source]``, summed over all other output axes."""
         columns = []
         for index in range(self._shape[source]):
-            x = np.zeros(self._shape, self._dtype)
+            x: Array = np.zeros(self._shape, self._dtype)
             x[(slice(None),) * source + (index,)] = 1
             change = np.abs(self.run(x).astype(np.float64) - self.zero)
             columns.append(change.sum(axis=tuple(axis for axis in range(change.ndim) if axis != target)))

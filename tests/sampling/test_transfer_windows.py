@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sampling.impulse import audit, build, hold, node, quick, session
+from tests.sampling.impulse import Array, audit, build, hold, node, quick, session
 
 Draw = Any
 LENGTH = {1: 41, 2: 25, 3: 13}
@@ -42,7 +42,8 @@ def lengths(draw: Draw, rank: int) -> list[int]:
 
 
 def margin(attributes: dict[str, Any]) -> int:
-    return max(attributes.get("dilations", [1]))
+    dilations: list[int] = attributes.get("dilations", [1])
+    return max(dilations)
 
 
 def grid(rank: int, first: int = 2) -> dict[int, int]:
@@ -73,7 +74,7 @@ def test_a_quantised_convolution_samples_like_its_float_twin(data: Draw) -> None
     weights = np.ones([3, 2, *kernel], np.uint8)
     if data.draw(st.booleans()):
         made = node("ConvInteger", ["x", "w"], ["y"], **attributes)
-        constants = {"w": weights}
+        constants: dict[str, Array] = {"w": weights}
     else:
         made = node("QLinearConv", ["x", "one", "zero", "w", "one", "zero", "one", "zero"], ["y"], **attributes)
         constants = {"w": weights, "one": np.array(1, np.float32), "zero": np.array(0, np.uint8)}
@@ -90,7 +91,7 @@ def test_vendor_convolutions_and_pools_keep_height_and_width_where_channels_last
     channels_last = kind not in ("FusedConv", "first")
     shape = [1, high, wide, 2] if channels_last else [1, 2, high, wide]
     kernel = attributes["kernel_shape"]
-    unit = {"one": np.array(1, np.float32), "zero": np.array(0, np.uint8)}
+    unit: dict[str, Array] = {"one": np.array(1, np.float32), "zero": np.array(0, np.uint8)}
     vendor = "com.microsoft"
     if kind == "FusedConv":
         weights = np.ones([2, 2, *kernel], np.float32)
@@ -106,7 +107,7 @@ def test_vendor_convolutions_and_pools_keep_height_and_width_where_channels_last
     else:
         attributes["auto_pad"] = "NOTSET"
         small = np.array(1 / 16, np.float32)
-        last = {"channels_last": 1} if channels_last else {}
+        last: dict[str, Any] = {"channels_last": 1} if channels_last else {}
         made = node("QLinearAveragePool", ["x", "one", "zero", "small", "zero"], ["y"], vendor, **attributes, **last)
         unit["small"] = small
     where = grid(2, 1) if channels_last else grid(2)
@@ -144,7 +145,7 @@ def test_a_ceil_mode_pool_has_the_size_that_onnxruntime_gives_where_shape_infere
 ) -> None:
     if max(pads) >= kernel or (op == "LpPool" and opset < 18):
         pads = (0, 0)
-    more = {} if op == "LpPool" and opset < 18 else {"ceil_mode": 1}
+    more: dict[str, Any] = {} if op == "LpPool" and opset < 18 else {"ceil_mode": 1}
     made = node(op, ["x"], ["y"], kernel_shape=[kernel], strides=[stride], pads=pads, **more)
     hold(build([made], [1, 1, length], opset=opset), [1, 1, length], {2: 2})
 
@@ -228,7 +229,7 @@ def test_same_padding_of_an_open_size_lists_every_phase_that_onnxruntime_takes(o
 
 def test_deformable_convolutions_follow_their_nominal_grid_and_say_that_the_data_choose() -> None:
     made = node("DeformConv", ["x", "w", "o"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-    constants = {"w": np.ones([1, 1, 3, 3], np.float32), "o": np.zeros([1, 18, 8, 8], np.float32)}
+    constants: dict[str, Array] = {"w": np.ones([1, 1, 3, 3], np.float32), "o": np.zeros([1, 18, 8, 8], np.float32)}
     found = hold(build([made], [1, 1, 16, 16], constants), [1, 1, 16, 16], {2: 2, 3: 3})
     assert len(found.data_dependent) == 1
 
@@ -241,7 +242,7 @@ def test_the_frames_of_a_short_time_transform_are_its_step_apart(
     transform = node("STFT", ["x", "step", "window"], ["bins"], onesided=onesided)
     # The bin of frequency zero sums the frame; the other bins weigh its samples unevenly.
     first = node("Slice", ["bins", "start", "end", "axis"], ["y"])
-    constants = {
+    constants: dict[str, Array] = {
         "step": np.array(step, np.int64),
         "window": np.ones(width, np.float32),
         "start": np.array([0]),

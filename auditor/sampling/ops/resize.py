@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
@@ -107,9 +107,10 @@ def _reach(how: Resizing, place: Sampled) -> Fraction:
     """Width of the taps minus one, in input samples."""
     if how.mode == "nearest":
         return Fraction(0)
-    if how.antialias and place.step > 1:
-        support = place.step * (1 if how.mode == "linear" else 2)
-        return Fraction(max(floor(2 * support) - 1, 1))
+    if how.antialias and place.stretch > 1:
+        support = place.stretch * (1 if how.mode == "linear" else 2)
+        centres = [place.start + place.step * o for o in range(min(place.step.denominator, MOST_OUTPUTS))]
+        return Fraction(max(ceil(centre + support) - floor(centre - support) - 2 for centre in centres))
     if place.step.denominator == 1 and place.start.denominator == 1:
         return Fraction(0)
     return Fraction(1 if how.mode == "linear" else 3)
