@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from auditor.demo import demo_model
 from scripts.update_readme import README, ROOT, replaced, updated
@@ -44,6 +46,10 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def folder(tmp_path: Path) -> Path:
     """A folder with what the commands of the README name."""
     (tmp_path / "models").mkdir()
+    (tmp_path / "pictures").mkdir()
+    random = np.random.default_rng(0)
+    for index in range(2):
+        Image.fromarray(random.integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "pictures" / f"{index}.png")
     for copy in (tmp_path / "model.onnx", tmp_path / "models" / "other.onnx"):
         shutil.copy(demo_model(), copy)
     return tmp_path

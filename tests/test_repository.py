@@ -124,7 +124,8 @@ def test_every_action_of_the_pipeline_is_pinned_to_a_commit_with_its_version_bes
     assert WORKFLOWS
     for path in WORKFLOWS:
         for use in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
-            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
+            # `$/` and `./` are this repository at the same commit.
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|[$.]/[\w./-]+", use)
 
 
 def test_the_pipeline_follows_its_schema() -> None:
