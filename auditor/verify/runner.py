@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -16,9 +17,10 @@ from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.admission import check_domains, check_external
 from auditor.verify.errors import DataError
-from auditor.verify.feeder import Load
+from auditor.verify.feeder import Load, loads
 from auditor.verify.images import ImageSource
-from auditor.verify.result import DataFacts, Rejected, SelfTest, Shifts, Verification
+from auditor.verify.layer_runs import open_layers
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.tally import Tally, UnusableOutputError
@@ -56,6 +58,8 @@ class Progress:
     labelled: int = 0
     runs: int = 0
     naive_runs: int = 0
+    layer_runs: int = 0
+    naive_layer_runs: int = 0
     tested: int = 0
     agreed: int = 0
     difference: float = 0.0
@@ -105,6 +109,7 @@ def verify(
             if not progress.used:
                 raise
             progress.interrupted = True
+        layers, remarks = _measure_layers(worker, setup, settings, model, analysis, source, progress, observer)
     if not progress.used:
         reasons = sorted({one.reason for one in progress.rejected})
         raise DataError(f"none of the {len(progress.rejected)} images could be measured: {'; '.join(reasons[:3])}")
@@ -116,16 +121,16 @@ def verify(
         ),
         shifts=_shifts(setup, progress, settings),
         outputs=(tally.finish(),),
-        layers=(),
+        layers=layers,
         self_test=progress.self_test,
         incomplete=_incomplete(progress, source),
         preprocessing=setup.preprocessing.describe(),
         shared_batch=setup.batching.rows,
-        runs=progress.runs,
-        naive_runs=progress.naive_runs,
+        runs=progress.runs + progress.layer_runs,
+        naive_runs=progress.naive_runs + progress.naive_layer_runs,
         seconds=time.perf_counter() - start,
         external=external,
-        notes=(*source.notes, *setup.guesses, *opened.remarks),
+        notes=(*source.notes, *setup.guesses, *opened.remarks, *remarks),
     )
 
 
@@ -159,6 +164,38 @@ def _measure(
         waiting.append(unit)
     while waiting:
         collect()
+
+
+def _measure_layers(
+    worker: Worker,
+    setup: Setup,
+    settings: VerifySettings,
+    model: Model,
+    analysis: Analysis | None,
+    source: ImageSource,
+    progress: Progress,
+    observer: Observer,
+) -> tuple[tuple[LayerResult, ...], tuple[str, ...]]:
+    """The layers on the first images that could be used, and remarks about it."""
+    if analysis is None or not settings.layer_images or progress.interrupted or not progress.used:
+        return (), ()
+    run = open_layers(worker, model, analysis, setup, settings)
+    if isinstance(run, str):
+        return (), (run,)
+    observer.begin("images for layers", min(settings.layer_images, len(progress.used)))
+    usable = (
+        load
+        for load in loads(source, setup.protocol, setup.preprocessing, setup.shifts)
+        if isinstance(load, Load) and load.unit.name in progress.used
+    )
+    try:
+        for load in islice(usable, settings.layer_images):
+            run.add(worker, load, settings)
+            observer.advance()
+    except KeyboardInterrupt:
+        progress.interrupted = True
+    progress.layer_runs, progress.naive_layer_runs = run.runs, run.naive
+    return run.results(), (f"layers were measured on {min(settings.layer_images, len(progress.used))} images",)
 
 
 def _account(load: Load, answer: Answer, setup: Setup, tally: Tally, progress: Progress) -> None:
@@ -218,5 +255,7 @@ def _incomplete(progress: Progress, source: ImageSource) -> str:
     if not progress.interrupted:
         return ""
     done = len(progress.used) + len(progress.rejected)
+    if done == source.count:
+        return "interrupted while layers were measured"
     total = f" of {source.count}" if source.count is not None else ""
     return f"interrupted after {done}{total} images"
