@@ -6,14 +6,23 @@ of this module turn it into something safe to show.
 
 One function per kind of place that text can end up in:
 
-* :func:`plain` — lines that a person or a CI log reads: terminals, log files, messages.
+* :func:`plain` — lines that a person or a CI log reads: terminals, log files, messages. What it leaves is also legal in
+  XML 1.0, so the text of an element tree needs nothing else.
 * :func:`exact` with :func:`inert_json` — JSON, which keeps the exact text.
+* :func:`markup` — text and attribute values of HTML and SVG.
+* :func:`markdown_code` for names and :func:`markdown_words` for our own sentences — one line of Markdown.
+* :func:`runner_data` and :func:`runner_property` — the two halves of a command to the runner of GitHub Actions.
+* :func:`sarif_words` — messages of SARIF, which may hold placeholders and links.
+* :func:`uri` — a file path as a URI reference.
 """
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 from dataclasses import dataclass
+from urllib.parse import quote
 
 # What a terminal or a log may act on or hide: controls, format characters (bidi, zero width), lone surrogates, line and
 # paragraph separators, private use, unassigned.
@@ -70,6 +79,60 @@ def inert_json(document: str) -> str:
     ``#`` has no place in JSON outside strings and is never part of an escape, so the replacement cannot meet syntax.
     """
     return document.replace(_RUNNER_COMMAND, "#\\u0023[")
+
+
+def markup(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
+    """:func:`plain` text with the characters escaped that mean something in HTML and SVG, quotes included."""
+    return html.escape(plain(text, limit), quote=True)
+
+
+def markdown_code(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
+    r"""A Markdown code span that stays one span, and one cell of a table: mentions, links and HTML are inert in it.
+
+    The fence is longer than any run of backticks inside. Parsers disagree on how a pipe behind a backslash is escaped,
+    so a pipe becomes the visible escape ``\x7c``.
+    """
+    shown = plain(text, limit).replace("|", "\\x7c")
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    # One space on each side is taken off again; it keeps backticks off the fence, and an empty span from being none.
+    pad = " " if not shown.strip(" ") or shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def markdown_words(text: str, limit: int | None = None) -> str:
+    """A sentence of our own as Markdown text inside a line: what could mark anything up is escaped."""
+    return re.sub(r"([\\`*_\[\]<>~&$])", r"\\\1", plain(text, limit)).replace("|", "&#124;")
+
+
+def runner_data(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
+    """What stands behind the second ``::`` of a runner command."""
+    return plain(text, limit).replace("%", "%25")
+
+
+def runner_property(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
+    """A value between a runner command's name and its second ``::``."""
+    return runner_data(text, limit).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif_words(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
+    """A SARIF message that is text only: braces doubled (section 3.11.5), and no embedded link (section 3.11.6)."""
+    shown = plain(text, limit).replace("{", "{{").replace("}", "}}")
+    return re.sub(r"([\[\]])", r"\\\1", shown) if "](" in shown else shown
+
+
+def uri(path: str) -> str:
+    """A file path, POSIX separators, as a URI reference: relative where the path is, else with the scheme ``file``.
+
+    Bytes of a file name that are no UTF-8 stand for themselves, as they do in the file system.
+    """
+    try:
+        encoded = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        encoded = path.encode("utf-8", "surrogatepass")
+    drive = re.match(r"[A-Za-z]:/", path)
+    if path.startswith("/") or drive:
+        return "file://" + ("/" if drive else "") + quote(encoded, safe="/:" if drive else "/")
+    return quote(encoded, safe="/")
 
 
 def _visible(character: str) -> str:

@@ -32,7 +32,7 @@ class InputReport:
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """A rule that ran, whether it found anything or not. ``page`` is its Markdown page, empty where it is not at hand."""
+    """A rule that ran, whether it found anything or not. ``page`` is its Markdown page, empty where there is none."""
 
     code: str
     name: str

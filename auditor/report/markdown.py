@@ -1,0 +1,192 @@
+"""The report as GitHub-flavoured Markdown, for a job summary or a comment on a pull request.
+
+What a reviewer needs stands first: the headline and one row per model. Findings and sites are folded. Names of a model
+stand in code spans inside one line, where nothing acts. The report ends on a whole line below a number of bytes: GitHub
+drops what is longer altogether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from auditor.findings import Finding, Severity
+from auditor.report import RenderOptions
+from auditor.report.model import ModelReport, Report
+from auditor.report.numbers import axes_text, count_text, factor_text, percent_text
+from auditor.report.place import node_name, node_op, origin_text, rule_title
+from auditor.report.sheet import meaning
+from auditor.report.verdict import verdict
+from auditor.sampling.result import Site
+from auditor.text import markdown_code, markdown_words, markup
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
+
+# By this a later run finds the comment that it edits.
+MARKER = "<!-- aliasaudit -->"
+
+_NAME = 120
+_SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💬"}
+_CLEAN = "✅"
+_BLANK = ""
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """The report as lines, at most ``options.max_bytes`` bytes of UTF-8 in all."""
+    page = _Page(options.max_bytes)
+    page.add(MARKER, f"### {_headline(report)}")
+    if report.problems:
+        page.add(_BLANK)
+        page.rows(f"- **incomplete** {_where(one.path)}{markdown_words(one.message)}" for one in report.problems)
+    if report.models:
+        page.add(
+            _BLANK,
+            "| model | subsampling | sites without anti-aliasing | worst alias energy | errors | warnings | notes |",
+            "| :-- | --: | --: | --: | --: | --: | --: |",
+        )
+        page.rows(_overview(model) for model in report.models)
+    for model in report.models:
+        _model(page, model)
+    return page.text()
+
+
+class _Page:
+    """Lines under a bound. What does not fit is left out, and the page says so in lines that were kept room for."""
+
+    _CUT = "_The report was cut here, at {} bytes; the JSON and HTML reports hold everything._"
+    _CLOSE = "</details>"
+
+    def __init__(self, max_bytes: int) -> None:
+        self._lines: list[str] = []
+        self._cut = self._CUT.format(max_bytes)
+        self._room = max_bytes - len(self._cut.encode()) - 2 * len(self._CLOSE) - 8
+        self._full = False
+        self._folds = 0
+
+    def add(self, *lines: str) -> bool:
+        """Add lines together, or none of them."""
+        size = sum(len(line.encode()) + 1 for line in lines)
+        self._full = self._full or size > self._room
+        if not self._full:
+            self._lines += lines
+            self._room -= size
+        return not self._full
+
+    def rows(self, lines: Iterable[str]) -> None:
+        """Add line by line, as many as fit."""
+        for line in lines:
+            if not self.add(line):
+                break
+
+    def unfold(self, summary: str) -> None:
+        """Begin a folded part; ``summary`` is HTML."""
+        if self.add(_BLANK, f"<details><summary>{summary}</summary>", _BLANK):
+            self._folds += 1
+
+    def fold(self) -> None:
+        """End the folded part."""
+        if self.add(_BLANK, self._CLOSE):
+            self._folds -= 1
+
+    def text(self) -> str:
+        """The page as it is, its parts closed."""
+        end = [_BLANK, self._cut] if self._full else []
+        end += [_BLANK, self._CLOSE] * self._folds
+        return "\n".join([*self._lines, *end]) + "\n"
+
+
+def _headline(report: Report) -> str:
+    counts = {severity: count for severity, count in report.by_severity().items() if count}
+    sign = "❌" if report.problems else _SIGNS[next(iter(counts))] if counts else _CLEAN
+    found = ", ".join(count_text(count, severity.value) for severity, count in counts.items()) or "no findings"
+    incomplete = "; the audit is incomplete" if report.problems else ""
+    return f"{sign} aliasaudit: {found} in {count_text(len(report.models), 'model')}{incomplete}"
+
+
+def _where(path: str) -> str:
+    return f"{markdown_code(path, _NAME)}: " if path else ""
+
+
+def _overview(model: ModelReport) -> str:
+    sites = model.analysis.sites
+    energies = [site.alias.flat for site in sites if site.alias is not None and not site.antialiased]
+    counts = [sum(finding.severity is severity for finding in model.findings) for severity in _SIGNS]
+    cells = [
+        markdown_code(model.path, _NAME),
+        "-" if model.analysis.subsampling is None else factor_text(model.analysis.subsampling),
+        f"{sum(not site.antialiased for site in sites)} of {len(sites)}",
+        percent_text(max(energies, default=None)) or "-",
+        *map(str, counts),
+    ]
+    return _row(cells)
+
+
+def _model(page: _Page, model: ModelReport) -> None:
+    findings, sites = model.findings, model.analysis.sites
+    counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
+    page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
+    page.add(markdown_words(meaning(model.analysis)))
+    if model.verification is not None:
+        page.add(_BLANK, "| output | measure | value | interval |", "| :-- | :-- | --: | :-- |")
+        page.rows(_measures(model.verification))
+    if findings:
+        page.add(_BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
+        page.rows(_finding(finding) for finding in findings)
+        page.add(_BLANK)
+        page.rows(_advice(findings))
+    if sites:
+        page.add(
+            _BLANK,
+            "| # | site | op | factor | total | alias energy | verdict |",
+            "| --: | :-- | :-- | --: | --: | --: | :-- |",
+        )
+        page.rows(_site(index, site) for index, site in enumerate(sites, 1))
+    page.fold()
+
+
+def _finding(finding: Finding) -> str:
+    node = finding.node
+    where = ""
+    if node is not None:
+        origin = origin_text(node.origin)
+        where = f"{markdown_code(node_name(node), _NAME)} {markdown_code(node_op(node))}"
+        where += f" from {markdown_code(origin, _NAME)}" if origin else ""
+    return _row([_SIGNS[finding.severity], markdown_words(rule_title(finding)), where, markdown_words(finding.message)])
+
+
+def _advice(findings: Sequence[Finding]) -> Iterator[str]:
+    """What to do, once for each rule and wording."""
+    for (title, advice), _ in groupby(findings, key=lambda finding: (rule_title(finding), finding.advice)):
+        if advice:
+            yield f"- **{markdown_words(title)}** {markdown_words(advice)}"
+
+
+def _site(index: int, site: Site) -> str:
+    energy = percent_text(site.alias.flat) if site.alias is not None else ""
+    cells = [
+        str(index),
+        markdown_code(node_name(site.node), _NAME),
+        markdown_code(node_op(site.node)),
+        axes_text(site.factor),
+        axes_text(site.cumulative),
+        energy or "-",
+        verdict(site).value,
+    ]
+    return _row(cells)
+
+
+def _measures(found: Verification) -> Iterator[str]:
+    from auditor.report.measured import number
+
+    for output in found.outputs:
+        for measure in output.measures:
+            span = measure.interval
+            ends = f"{number(span.low, measure.unit)} to {number(span.high, measure.unit)}" if span is not None else "-"
+            name = markdown_words(measure.name)
+            yield _row([markdown_code(output.output, _NAME), name, number(measure.value, measure.unit), ends])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

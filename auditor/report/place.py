@@ -1,0 +1,37 @@
+"""How the reports call a node: the one place that decides what stands for a name."""
+
+from __future__ import annotations
+
+from auditor.findings import Finding, NodeRef, Origin
+from auditor.text import ModelText, plain
+
+_LONGEST_OP = 60
+
+
+def node_name(node: NodeRef) -> str:
+    """The node's name as plain text; a node without one is found by what it computes."""
+    return plain(node.name) if node.name else f"-> {plain(node.output)}"
+
+
+def node_op(node: NodeRef) -> str:
+    """The operator as plain text."""
+    return plain(node.op, _LONGEST_OP)
+
+
+def origin_text(origin: Origin | None) -> str:
+    """Module and source line in the training code as plain text; empty where the exporter left neither."""
+    return ", ".join(plain(text) for text in (origin.module, origin.source) if text) if origin is not None else ""
+
+
+def same_node(one: NodeRef, other: NodeRef) -> bool:
+    """Whether both name the same node: the scope and the first output do, names need not be unique."""
+    return _identity(one) == _identity(other)
+
+
+def _identity(node: NodeRef) -> tuple[ModelText, ModelText, ModelText]:
+    return node.scope, node.output, node.name
+
+
+def rule_title(finding: Finding) -> str:
+    """``AA101 strided-max-pool``."""
+    return f"{plain(finding.rule)} {plain(finding.name)}"

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from auditor.report import Format, RenderOptions, render
+from auditor.report.markdown import MARKER
+from auditor.report.model import Report
+from auditor.text import ModelText, markdown_code, plain
+from tests.report.evil import LONG, NAMES, PIECES, WORST, evil_report
+from tests.report.samples import clean_network, residual_network
+from tests.runner_commands import commands, control_bytes
+
+Golden = Callable[[str, str], None]
+
+# As GitHub reads it: tables, strike-through, raw HTML.
+PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+def shown(report: Report, max_bytes: int = 1_000_000) -> str:
+    return render(report, Format.MARKDOWN, RenderOptions(max_bytes=max_bytes))
+
+
+def inline(tokens: list[Token]) -> list[Token]:
+    return [child for token in tokens for child in token.children or ()]
+
+
+def structure(report: Report) -> list[tuple[str, str]]:
+    """The kinds of the blocks and of what is in their lines, texts left out."""
+    tokens = PARSER.parse(shown(report))
+    return [(token.type, token.tag) for token in [*tokens, *inline(tokens)]]
+
+
+def test_the_summary_of_a_residual_network_is_as_agreed(golden: Golden) -> None:
+    golden("residual.md", shown(residual_network()))
+
+
+def test_the_headline_stands_first_and_a_later_run_can_find_the_comment() -> None:
+    marker, headline, *_ = shown(residual_network()).splitlines()
+    assert marker == MARKER
+    assert headline == "### ❌ aliasaudit: 1 error, 2 warnings, 1 note in 1 model; the audit is incomplete"
+    assert shown(clean_network()).splitlines()[1] == "### ✅ aliasaudit: no findings in 1 model"
+
+
+def test_findings_and_sites_are_folded() -> None:
+    text = shown(residual_network())
+    assert text.index("| model |") < text.index("<details>") < text.index("strided-max-pool") < text.index("</details>")
+    assert text.count("<details>") == text.count("</details>") == 1
+
+
+@pytest.mark.parametrize("piece", [*PIECES, WORST])
+def test_a_name_stays_one_code_span_in_one_cell(piece: str) -> None:
+    name = f"a{piece}b"
+    table = f"| x | y |\n| :-- | :-- |\n| {markdown_code(ModelText(name), None)} | end |\n"
+    (*_, first, last) = (token for token in PARSER.parse(table) if token.type == "inline")
+    assert [(child.type, child.content) for child in first.children or ()] == [
+        ("code_inline", plain(ModelText(name), None).replace("|", "\\x7c"))
+    ]
+    assert last.content == "end"
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES)
+@example(WORST)
+@example(LONG)
+def test_names_cannot_change_the_shape_of_the_page(name: str) -> None:
+    assert structure(evil_report(f"a{name}")) == structure(evil_report("harmless"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES)
+@example(WORST)
+def test_names_cannot_bring_html_links_images_or_commands(name: str) -> None:
+    text = shown(evil_report(name))
+    tokens = PARSER.parse(text)
+    html = [token.content for token in [*tokens, *inline(tokens)] if token.type in ("html_block", "html_inline")]
+    tags = {tag for content in html for tag in re.findall(r"</?[a-z!][^ >]*", content)}
+    assert tags <= {"<details", "<summary", "</summary", "<code", "</code", "</details", "<!--"}
+    assert not {token.type for token in inline(tokens)} & {"link_open", "image"}
+    assert not commands(text)
+    assert not control_bytes(text)
+
+
+@pytest.mark.parametrize("max_bytes", [65_536, 4096, 2000, 1200, 700])
+def test_a_report_over_the_limit_ends_on_a_whole_line_says_so_and_closes_what_it_opened(max_bytes: int) -> None:
+    report = residual_network()
+    many = replace(report, models=(replace(report.models[0], findings=report.models[0].findings * 400),) * 3)
+    text = shown(many, max_bytes)
+    assert len(text.encode()) <= max_bytes
+    assert f"The report was cut here, at {max_bytes} bytes" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert text.startswith(MARKER)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert all(row.endswith(" |") for row in rows)
+
+
+def test_a_report_that_fits_exactly_is_not_cut() -> None:
+    whole = shown(residual_network())
+    assert "was cut here" not in shown(residual_network(), len(whole.encode()) + 200)
+    assert "was cut here" in shown(residual_network(), len(whole.encode()) - 1)
+
+
+def test_measurements_stand_with_their_interval() -> None:
+    assert "| `net` | consistency | 93.1 % | 90.0 % to 96.0 % |" in shown(evil_report("net"))
