@@ -30,11 +30,12 @@ class RenderOptions:
 
     ``width`` is the number of terminal columns to fit into; None means that nothing is wrapped or cut. ``colour`` sets
     terminal colours, ``unicode`` allows characters beyond ASCII in our own words. ``terminal`` asks for tables laid out
-    for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule. These
-    are for the text format.
+    for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule.
+    These are for the text format.
 
-    ``show_accepted`` puts the findings that a waiver or a baseline accepts into a SARIF report too. ``max_bytes`` bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and
-    refuses a comment over 65 536 characters. ``fail_on`` is the lightest severity that fails a JUnit test; None: none.
+    ``show_accepted`` puts the findings that a waiver or a baseline accepts into a SARIF report too. ``max_bytes``
+    bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and refuses a comment over 65 536 characters.
+    ``fail_on`` is the lightest severity that fails a JUnit test; None: none does.
     """
 
     width: int | None = None
