@@ -7,7 +7,7 @@ A source is read lazily and may be read again; it yields a :class:`Picture` or, 
   class index, else folders count in the order of their names (as torchvision's ImageFolder).
 * CSV (``labels``): rows ``file,label`` with or without a header; ``file`` is a path below the folder or a unique name.
 * ``.npy``: (N, H, W, C), (N, C, H, W) or (N, H, W). ``.npz``: ``images`` or the only array; ``labels`` (N,) if present;
-  every other array of length N is a further input of the model by its name.
+  every other array of length N is a further input of the model by its name. Only a ``.npz`` is read whole.
 * ``module:function`` or ``file.py:function``: called without arguments, gives an iterable of arrays, of (array, label),
   or of mappings with ``image``, perhaps ``label``, and further inputs by name.
 

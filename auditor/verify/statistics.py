@@ -7,7 +7,7 @@ narrower than the difference of two intervals.
 Methods, chosen by simulated coverage on shares per image (skewed, many images at exactly 1; 16 to 256 images):
 
 * mean of one model: studentised bootstrap (bootstrap-t; Efron and Tibshirani 1993, ch. 12), with the variance of every
-  resample steadied by the weight of one image of the whole sample. Covers 94 to 96 % from 16 images on where the
+  resample steadied by the weight of one image of the whole sample. Covers 93 to 96 % from 16 images on where the
   percentile interval covers 84 to 93 %. Without the steadying, resamples without any deviant image make it explode.
 * paired difference: expanded percentile bootstrap (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015):
   differences of two like models are symmetric with many zeros, where studentising raises false alarms to 10 to 20 %.

@@ -127,6 +127,13 @@ def test_array_files_bring_images_labels_and_further_inputs(tmp_path: Path) -> N
     assert "another length" in rich.notes[0]
 
 
+def test_float_images_of_another_scale_are_pointed_out(tmp_path: Path) -> None:
+    np.save(tmp_path / "unit.npy", np.random.default_rng(0).random((2, 4, 4, 3)))
+    np.save(tmp_path / "levels.npy", np.full((2, 4, 4, 3), 200.0))
+    assert "0..255 scale" in open_images(str(tmp_path / "unit.npy")).notes[0]
+    assert open_images(str(tmp_path / "levels.npy")).notes == ()
+
+
 def test_array_files_never_unpickle(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):

@@ -178,4 +178,4 @@ def prediction_entropy(counts: tuple[tuple[int, int], ...]) -> float:
     """Entropy of the predicted classes in bits: 0 if all images got one class, log2(n) if all got different ones."""
     shares = np.array([count for _, count in counts], dtype=np.float64)
     shares /= shares.sum()
-    return float(-(shares * np.log2(shares)).sum())
+    return max(0.0, float(-(shares * np.log2(shares)).sum()))
