@@ -195,6 +195,12 @@ def agree(lattice: Lattice | None, measured: Measured, *, tight: bool = True) ->
             assert lattice.receptive_field == measured.span, (lattice, measured)
 
 
+def spot(lattice: Lattice | None) -> tuple[float, float, int]:
+    """Stride, offset and size of an axis that must be a grid axis."""
+    assert lattice is not None
+    return float(lattice.stride), float(lattice.offset), lattice.size
+
+
 def close(value: Fraction) -> Any:
     """Equality within float32 rounding of a Resize scale; everything else is exact to 1e-5 anyway."""
     import pytest

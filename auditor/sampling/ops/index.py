@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LAST = 2**62
+FAR = (2**31 - 1, 2**63 - 1)
 
 
 def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
-    """First index and count of a Slice along one axis, clamped as Slice-13 says."""
+    """First index and count of a Slice along one axis, clamped as Slice-13 says.
+
+    onnxruntime takes the largest integers as "to the far end" for negative steps too.
+    """
+    if step < 0 and end in FAR:
+        end = -LAST
     if step == 0:
         raise OpaqueError("Slice has a step of 0")
     low, high = (0, length) if step > 0 else (-1, length - 1)
