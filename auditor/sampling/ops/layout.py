@@ -12,7 +12,7 @@ from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
-from auditor.sampling.result import SiteKind
+from auditor.sampling.result import SiteKind, Upsampling
 from auditor.sampling.sites import Strided, decimation, record_site
 
 
@@ -58,7 +58,37 @@ def to_shape(call: Call, given: State, sizes: Sequence[int]) -> State:
     result = moved(given, axes)
     if given.response is not None and [a for a in axes if a.has_source] == [a for a in given.axes if a.has_source]:
         result = replace(result, response=given.response)
-    return _phases_to_channel(call, given, result)
+    return _phases_to_channel(call, given, _channels_to_phases(call, result))
+
+
+def _channels_to_phases(call: Call, state: State) -> State:
+    """Records a Reshape that puts channels beside the samples of at least two grid axes: a pixel shuffle.
+
+    One axis alone may as well be flattened for a linear layer, and keeps its channels.
+    """
+    assert state.axes is not None
+    shuffled = [index for index, axis in enumerate(state.axes) if _is_shuffled(axis)]
+    if len({state.axes[index].atoms[0].source for index in shuffled}) < 2:
+        return state
+    axes, windows, factor = list(state.axes), dict(state.windows), []
+    for index in shuffled:
+        grid, channels = axes[index].atoms
+        step = grid.stride / channels.extent
+        axes[index] = Axis((Atom(grid.source, step, grid.extent * channels.extent),))
+        old = windows[grid.source]
+        windows[grid.source] = old._replace(
+            offset=old.offset - step * (channels.extent - 1) / 2, grid=finest(axes, grid.source) or old.grid
+        )
+        call.record.spatial.add(grid.source)
+        factor.append(Fraction(channels.extent))
+    ref = call.record.ref(call.scope.path, call.node, call.order)
+    call.record.upsamplings.append(Upsampling(ref, tuple(factor), ()))
+    return moved(state, axes, windows)
+
+
+def _is_shuffled(axis: Axis) -> bool:
+    plain = len(axis.atoms) == 2 and not axis.before and not axis.after
+    return plain and axis.atoms[0].source != ANONYMOUS and axis.atoms[1].source == ANONYMOUS
 
 
 def _reroot(call: Call, given: State, sizes: Sequence[int]) -> State | None:
