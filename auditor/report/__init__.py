@@ -22,6 +22,8 @@ class Format(str, Enum):
     SARIF = "sarif"
     GITHUB = "github"
     MARKDOWN = "markdown"
+    JUNIT = "junit"
+    GITLAB = "gitlab"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ _MODULES = {
     Format.SARIF: "sarif",
     Format.GITHUB: "github",
     Format.MARKDOWN: "markdown",
+    Format.JUNIT: "junit",
+    Format.GITLAB: "gitlab",
 }
 
 
