@@ -1,0 +1,382 @@
+"""Blur before subsampling (Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019).
+
+``MaxPool(k, s)`` becomes ``MaxPool(k, 1), BlurPool(m, s)``; ``Conv(s), norm, activation`` becomes ``Conv(1), norm,
+activation, BlurPool(m, s)``; a 1x1 convolution without an activation behind it gets the BlurPool in front, which is the
+same and costs less; average pools and strided slices are dense first, too. With ``where=pre`` a stride-1 blur stands in
+front of the operator instead, at the operator's old cost. Linear and cubic Resize get their own ``antialias``.
+
+The window of the dense operator keeps its padding, and the blur is centred on it, so that every output sample keeps its
+exact centre: ``c = reach / 2 - p`` before, ``reach / 2 - p - q + (L - 1) / 2`` after, with ``q = (L - 1) / 2``. A kernel
+of even length L has no such q, and is only taken where another window can be made one sample shorter (max pools: k to
+k - 1, as in Zhang's ResNet) or left out (average pools of even size).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from auditor.onnxfile.values import inline_values
+from auditor.rewrite import kernels
+from auditor.rewrite.blocks import Block
+from auditor.rewrite.cost import multiply_adds
+from auditor.rewrite.pointwise import Region, region_behind
+from auditor.rewrite.result import Kernel, Options, Padding, RewriteError, Where
+from auditor.rewrite.strategy import FRONT, INTEGER, PATCHES, Cost, common_refusal
+from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.rewrite.types import element_type, numpy_type
+from auditor.rewrite.windows import Window, WindowError, make_explicit, window_of
+from auditor.sampling.result import Site, SiteKind
+
+EVEN = "an even kernel would move its grid by half a sample: take tri3, bin5 or bin7"
+_WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", "AveragePool"), ("", "LpPool")}
+_ANTIALIAS_SINCE = 18
+_STEPS_INPUT = 4
+_LONGEST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused(Exception):
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """A BlurPool: per spatial axis the taps, the stride, and the padding in front and behind."""
+
+    stride: tuple[int, ...]
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+
+
+class Blur:
+    """The strategy ``blur``."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+        common = common_refusal(surgeon, site)
+        if common is not None:
+            return common
+        if site.antialiased:
+            return f"it is anti-aliased already ({site.reason})"
+        if site.kind in PATCHES and not (site.kind is SiteKind.PATCH_EMBEDDING and options.where is Where.PRE):
+            return PATCHES[site.kind]
+        part = surgeon.part(site)
+        assert part is not None
+        try:
+            self._check(surgeon, site, part, options)
+        except (_Refused, WindowError) as refused:
+            return refused.reason if isinstance(refused, _Refused) else str(refused)
+        return None
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+        part = surgeon.part(site)
+        assert part is not None
+        surgeon.note = _note(options)
+        if site.kind is SiteKind.RESIZE:
+            surgeon.set_attribute(part, "antialias", 1)
+        elif options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+            self._in_front(surgeon, site, part, options)
+        elif site.kind is SiteKind.SLICE:
+            self._slice(surgeon, site, part, options)
+        else:
+            self._window(surgeon, site, part, options)
+        return (site,)
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+        part = surgeon.part(site)
+        assert part is not None
+        given, result = surgeon.shape(part.inputs[0]) or (), surgeon.shape(part.outputs[0]) or ()
+        if site.kind is SiteKind.RESIZE:
+            return Cost(0, prod(result))
+        strides = _strides(site, len(given) - 2, surgeon, part.inputs[0])
+        width = prod(kernels.length(options.kernel, step) for step in strides)
+        if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+            return Cost(width * prod(given), prod(given))
+        if site.kind is SiteKind.SLICE:
+            return Cost(width * prod(result), prod(given))
+        window = window_of(surgeon, part)
+        region = region_behind(surgeon, part.outputs[0])
+        if region is not None and _commutes(surgeon, site, window, region, options):
+            return Cost(width * prod(given[:2]) * prod(result[2:]), prod(given))
+        own = multiply_adds(surgeon, part)
+        dense = prod(result[:2]) * prod(window.dense)
+        added = None if own is None else own * prod(window.dense) // max(prod(window.counts), 1) - own
+        return Cost(None if added is None else added + width * prod(result), dense)
+
+    def _check(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+        if site.kind is SiteKind.RESIZE:
+            return _check_resize(surgeon, part, options)
+        tensor = part.inputs[0]
+        shape = surgeon.shape(tensor) or ()
+        if len(shape) < 3 or surgeon.shape(part.outputs[0]) is None:
+            raise _Refused("it does not work on a map with channels")
+        if numpy_type(element_type(surgeon, tensor)) is None:
+            dtype = element_type(surgeon, tensor)
+            raise _Refused("the type of its input is not known" if not dtype else INTEGER if dtype != 16 else _BF16)
+        if _channels_last(surgeon, tensor):
+            raise _Refused("its channels do not stand on axis 1: put it behind a Transpose")
+        strides = _strides(site, len(shape) - 2, surgeon, tensor)
+        if max(kernels.length(options.kernel, step) for step in strides) > _LONGEST:
+            raise _Refused(f"the blur for its stride would have more than {_LONGEST} taps")
+        even = any(kernels.length(options.kernel, step) % 2 == 0 for step in strides)
+        if even and options.blend != 1.0:
+            raise _Refused("an even kernel has no centre to blend with: take tri3, bin5 or bin7")
+        if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+            if even:
+                raise _Refused(EVEN)
+            return None
+        if site.kind is SiteKind.SLICE:
+            return _check_slice(surgeon, part, even)
+        if (part.domain, part.op) not in _WINDOWS:
+            raise _Refused("a blur behind this operator is not known")
+        window = window_of(surgeon, part)
+        if any(part.outputs[1:]):
+            raise _Refused("its Indices output is used: a blurred maximum has no single place")
+        region = region_behind(surgeon, part.outputs[0])
+        if region is None:
+            raise _Refused("a sub-graph reads its output")
+        _adjust(site, window, options.kernel)
+        if window.widened and site.kind is not SiteKind.MAX_POOL:
+            raise _Refused("with ceil_mode its last window divides by a number of its own")
+        if window.widened and any(e >= r + 1 for e, r in zip(window.end, window.reach, strict=True)):
+            raise _Refused("with ceil_mode its last window lies in the padding")
+        return None
+
+    def _in_front(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+        """A blur at stride 1 in front of the operator; resampling operators may have fractional factors."""
+        tensor = part.inputs[0]
+        shape = surgeon.shape(tensor) or ()
+        strides = _strides(site, len(shape) - 2, surgeon, tensor)
+        lengths = [kernels.length(options.kernel, step) for step in strides]
+        half = tuple((length - 1) // 2 for length in lengths)
+        pool = _Pool((1,) * len(strides), half, half)
+        block = Block(surgeon, _prefix(site, FRONT.strip("/")))
+        blurred = _blur_pool(surgeon, block, tensor, tensor, shape, pool, strides, options, None)
+        block.insert(part, after=False)
+        surgeon.replace_input(part, tensor, blurred)
+
+    def _slice(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+        import numpy as np
+
+        output = part.outputs[0]
+        given, result = surgeon.shape(part.inputs[0]) or (), surgeon.shape(output) or ()
+        steps = _slice_steps(surgeon, part)
+        strides = tuple(steps.get(axis, 1) for axis in range(2, len(given)))
+        lengths = [kernels.length(options.kernel, step) for step in strides]
+        half = tuple((length - 1) // 2 for length in lengths)
+        dense = surgeon.fresh(f"{_prefix(site)}/dense")
+        # The number of samples between the first and the last that the slice kept: more would need its bounds.
+        shape = (*result[:2], *((count - 1) * step + 1 for count, step in zip(result[2:], strides, strict=True)))
+        ones = Block(surgeon, _prefix(site))
+        unit = ones.constant(np.ones(len(_steps(surgeon, part)), np.int64), "steps")
+        ones.insert(part, after=False)
+        surgeon.replace_input(part, part.inputs[_STEPS_INPUT], unit)
+        surgeon.move_output(part, output, dense)
+        block = Block(surgeon, _prefix(site))
+        _blur_pool(surgeon, block, dense, output, shape, _Pool(strides, half, half), strides, options, output)
+        block.insert(part, after=True)
+
+    def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+        window = window_of(surgeon, part)
+        region = region_behind(surgeon, part.outputs[0])
+        assert region is not None
+        if _commutes(surgeon, site, window, region, options):
+            self._blur_first(surgeon, site, part, window, options)
+            return
+        shorter, pool = _adjust(site, window, options.kernel)
+        make_explicit(surgeon, part, window)
+        if shorter.kernel != window.kernel:
+            surgeon.set_attribute(part, "kernel_shape", shorter.kernel)
+            surgeon.set_attribute(part, "pads", (*shorter.begin, *shorter.end))
+        surgeon.set_attribute(part, "strides", (1,) * window.rank)
+        output = region.exit
+        shape = surgeon.shape(output) or surgeon.shape(part.outputs[0]) or ()
+        renamed = _rename(surgeon, site, part, region)
+        block = Block(surgeon, _prefix(site))
+        dense = (*shape[:2], *shorter.dense)
+        _blur_pool(surgeon, block, renamed, part.inputs[0], dense, pool, window.stride, options, output)
+        block.insert(region.parts[-1] if region.parts else part, after=True)
+
+    def _blur_first(self, surgeon: Surgeon, site: Site, part: Part, window: Window, options: Options) -> None:
+        """BlurPool, then the 1x1 convolution at stride 1: equal, since both are linear and act on different axes."""
+        tensor = part.inputs[0]
+        half = tuple((kernels.length(options.kernel, step) - 1) // 2 for step in window.stride)
+        block = Block(surgeon, _prefix(site))
+        shape = surgeon.shape(tensor) or ()
+        pool = _Pool(window.stride, half, half)
+        blurred = _blur_pool(surgeon, block, tensor, tensor, shape, pool, window.stride, options, None)
+        block.insert(part, after=False)
+        make_explicit(surgeon, part, window)
+        surgeon.replace_input(part, tensor, blurred)
+        surgeon.set_attribute(part, "strides", (1,) * window.rank)
+
+
+_BF16 = "onnxruntime has no bfloat16 convolution on the CPU: convert the model to float16 or float32"
+
+
+def _prefix(site: Site, suffix: str = "") -> str:
+    name = f"{PREFIX}{site.node.name.raw[:200]}"
+    return f"{name}/{suffix}" if suffix else name
+
+
+def _note(options: Options) -> str:
+    return f"blur {options.kernel.value} {options.where.value} {options.padding.value} lambda={options.blend:g}"
+
+
+def _strides(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int, ...]:
+    """The stride per spatial axis of the input tensor, rounded up where it is fractional."""
+    factor = [max(-(-step.numerator // step.denominator), 1) for step in site.factor]
+    if len(factor) == rank:
+        return tuple(factor)
+    # A resampling site lists only the axes that it samples.
+    lattices = (surgeon.lattices(tensor) or ())[2:]
+    by_source = dict(zip(site.sources, factor, strict=True))
+    return tuple(1 if lattice is None else by_source.get(lattice.source, 1) for lattice in lattices)
+
+
+def _channels_last(surgeon: Surgeon, tensor: str) -> bool:
+    lattices = surgeon.lattices(tensor)
+    return lattices is not None and len(lattices) > 1 and lattices[1] is not None
+
+
+def _check_resize(surgeon: Surgeon, part: Part, options: Options) -> None:
+    if surgeon.opset < _ANTIALIAS_SINCE:
+        raise _Refused(f"its antialias attribute needs opset {_ANTIALIAS_SINCE}: export with a newer opset")
+    if part.op != "Resize" or len(surgeon.shape(part.inputs[0]) or ()) != 4:
+        raise _Refused("antialias is only known for Resize of maps")
+    if options.kernel is Kernel.IDENTITY or options.blend != 1.0:
+        raise _Refused("its own antialias filter cannot be blended")
+
+
+def _steps(surgeon: Surgeon, part: Part) -> tuple[int, ...]:
+    """The steps of a Slice; empty where they are not constant."""
+    if len(part.inputs) <= _STEPS_INPUT:
+        return ()
+    tensor = surgeon.constant(part.inputs[_STEPS_INPUT])
+    values = None if tensor is None else inline_values(tensor)
+    return () if values is None else tuple(int(value) for value in values)
+
+
+def _slice_steps(surgeon: Surgeon, part: Part) -> dict[int, int]:
+    """The steps of a Slice by tensor axis."""
+    steps = _steps(surgeon, part)
+    rank = len(surgeon.shape(part.inputs[0]) or ())
+    axes: Sequence[int | float] | None = tuple(range(len(steps)))
+    if len(part.inputs) > 3 and part.inputs[3]:
+        tensor = surgeon.constant(part.inputs[3])
+        axes = None if tensor is None else inline_values(tensor)
+    if not steps or axes is None or len(axes) != len(steps):
+        return {}
+    return {int(axis) % max(rank, 1): step for axis, step in zip(axes, steps, strict=True)}
+
+
+def _check_slice(surgeon: Surgeon, part: Part, even: bool) -> None:
+    steps = _slice_steps(surgeon, part)
+    if not steps:
+        raise _Refused("its steps are computed in the graph")
+    if min(steps.values()) < 1 or any(axis < 2 and step > 1 for axis, step in steps.items()):
+        raise _Refused("it flips an axis, or samples one that is no grid axis")
+    if surgeon.is_output(part.outputs[0]) and surgeon.is_captured(part.outputs[0]):
+        raise _Refused("a sub-graph reads its output")
+    if even:
+        raise _Refused(EVEN)
+
+
+def _commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
+    part = surgeon.part(site)
+    odd = all(kernels.length(options.kernel, step) % 2 for step in window.stride)
+    pointlike = not any(window.reach) and not any(window.begin) and not any(window.end)
+    return part is not None and part.op == "Conv" and region.linear and pointlike and odd
+
+
+def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, _Pool]:
+    """The dense window and the BlurPool that together keep every centre. Raises _Refused for some even kernels."""
+    sizes, begins, ends = list(window.kernel), list(window.begin), list(window.end)
+    fronts, backs = [], []
+    for axis, step in enumerate(window.stride):
+        length = kernels.length(kernel, step)
+        shorter = 0
+        if length % 2 == 0:
+            shorter = _shorter(site.kind, window, axis)
+            sizes[axis] -= shorter
+            begins[axis] = min(begins[axis], sizes[axis] - 1)
+            ends[axis] = min(ends[axis], sizes[axis] - 1)
+        spare = length - 1 - shorter
+        if spare < 0 or spare % 2:
+            raise _Refused(EVEN)
+        fronts.append(spare // 2 + window.begin[axis] - begins[axis])
+        backs.append(spare // 2 + window.end[axis] - ends[axis])
+    made = Window(
+        tuple(sizes),
+        window.stride,
+        window.dilation,
+        tuple(begins),
+        tuple(ends),
+        window.sizes,
+        window.counts,
+        window.widened,
+    )
+    return made, _Pool(window.stride, tuple(fronts), tuple(backs))
+
+
+def _shorter(kind: SiteKind, window: Window, axis: int) -> int:
+    """By how many samples the window in front of an even blur becomes shorter: an odd number."""
+    size, spread = window.kernel[axis], window.dilation[axis]
+    if kind is SiteKind.MAX_POOL and size >= 3 and spread == 1:
+        return 1
+    if kind is SiteKind.AVERAGE_POOL and size % 2 == 0 and spread == 1:
+        return size - 1
+    raise _Refused(EVEN)
+
+
+def _rename(surgeon: Surgeon, site: Site, part: Part, region: Region) -> str:
+    """New names for the tensors that become dense; returns that of the exit."""
+    last = ""
+    for writer, tensor in zip((part, *region.parts), region.tensors, strict=True):
+        new = surgeon.fresh(f"{_prefix(site)}/dense")
+        surgeon.move_output(writer, tensor, new)
+        for consumer in surgeon.consumers(tensor):
+            if consumer in region.parts:
+                surgeon.replace_input(consumer, tensor, new)
+        if tensor == region.exit:
+            last = new
+        else:
+            surgeon.drop_value_info([tensor])
+    if not last:
+        raise RewriteError("a region without an exit")
+    return last
+
+
+def _blur_pool(
+    surgeon: Surgeon,
+    block: Block,
+    tensor: str,
+    typed: str,
+    shape: Sequence[int],
+    pool: _Pool,
+    strides: Sequence[int],
+    options: Options,
+    output: str | None,
+) -> str:
+    """Pad and depthwise convolution. ``typed`` has the same element type; ``strides`` choose the taps."""
+    dtype = numpy_type(element_type(surgeon, typed))
+    if dtype is None:
+        raise RewriteError("a blur of a tensor without a floating-point type")
+    kernel = kernels.outer([kernels.taps(options.kernel, step, options.blend) for step in strides]).astype(dtype)
+    pads = (*pool.begin, *pool.end)
+    padding = _padding(surgeon, typed, shape, pool, options.padding)
+    if any(pads) and padding is not Padding.ZERO:
+        tensor = block.pad(tensor, (0, 0, *pool.begin), (0, 0, *pool.end), padding)
+        pads = (0,) * len(pads)
+    return block.depthwise(tensor, kernel, shape[1], pool.stride, pads, output)
+
+
+def _padding(surgeon: Surgeon, tensor: str, shape: Sequence[int], pool: _Pool, wanted: Padding) -> Padding:
+    """Reflection needs a map larger than the padding; onnxruntime refuses it, or once wrote zeros, where it is not."""
+    if wanted in (Padding.EDGE, Padding.ZERO):
+        return wanted
+    fits = surgeon.has_fixed_size(tensor) and all(
+        max(begin, end) < size for begin, end, size in zip(pool.begin, pool.end, shape[2:], strict=True)
+    )
+    return Padding.REFLECT if fits else Padding.EDGE

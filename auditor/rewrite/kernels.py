@@ -1,0 +1,61 @@
+"""Low-pass kernels that know the stride, and how they keep the centre of a lattice.
+
+At stride 2 a kernel of m taps is row m of Pascal's triangle (Zhang, "Making Convolutional Networks Shift-Invariant
+Again", ICML 2019). Binomials of at most seven taps filter next to nothing at strides of 4 and more, so that at stride
+``s`` each factor ``[1, 1]`` becomes a box of ``s`` taps: a B-spline of the same order, with zeros at every frequency
+that folds to a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auditor.rewrite.result import Kernel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TAPS = {
+    Kernel.IDENTITY: 1,
+    Kernel.RECT2: 2,
+    Kernel.TRI3: 3,
+    Kernel.BIN4: 4,
+    Kernel.BIN5: 5,
+    Kernel.BIN6: 6,
+    Kernel.BIN7: 7,
+}
+
+
+def length(kernel: Kernel, stride: int) -> int:
+    """The number of taps along an axis with this stride; 1, which is no filter, where the stride is 1."""
+    return (_TAPS[kernel] - 1) * (stride - 1) + 1
+
+
+def taps(kernel: Kernel, stride: int, blend: float = 1.0) -> NDArray[np.float64]:
+    """The taps along one axis, summing to 1: ``blend`` times the low-pass plus the rest at the centre.
+
+    Raises ValueError for a partial blend of an even number of taps, which have no centre.
+    """
+    import numpy as np
+
+    line = np.ones(1)
+    for _ in range(_TAPS[kernel] - 1):
+        line = np.convolve(line, np.full(stride, 1 / stride))
+    if blend != 1.0:
+        if len(line) % 2 == 0:
+            raise ValueError("an even kernel has no centre to blend with")
+        line = blend * line
+        line[len(line) // 2] += 1 - blend
+    return line
+
+
+def outer(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The separable kernel with these taps along its axes."""
+    import numpy as np
+
+    kernel = np.ones(())
+    for line in lines:
+        kernel = np.multiply.outer(kernel, line)
+    return kernel

@@ -1,0 +1,154 @@
+"""Plans and carries out rewrites: which strategy applies where, and the order in which several sites are edited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from auditor import __version__
+from auditor.onnxfile.graph import Model
+from auditor.rewrite.blur import Blur
+from auditor.rewrite.cost import largest, total
+from auditor.rewrite.result import (
+    Offer,
+    Options,
+    Plan,
+    Refusal,
+    RewriteError,
+    Rewritten,
+    SitePlan,
+    Skipped,
+    Strategy,
+)
+from auditor.rewrite.save import save
+from auditor.rewrite.strategy import Applied, Cost
+from auditor.rewrite.surgery import Surgeon
+from auditor.sampling.result import Analysis, Site
+
+AT_SITES: Mapping[Strategy, Applied] = {Strategy.BLUR: Blur()}
+"""The strategies that work at sampling sites."""
+
+LAST_ONLY = frozenset({Strategy.PHASE_AVERAGE})
+"""Strategies that take the last site alone unless sites are named: measured, each further site costs more than it
+gains."""
+
+
+def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Plan:
+    """What every strategy would do at every site, each on its own. Reads no weights and changes nothing."""
+    options = options or Options()
+    surgeon = Surgeon(model, analysis)
+    whole = total(surgeon, surgeon.parts())
+    elements = largest(surgeon, surgeon.parts())
+    sites = []
+    for site in analysis.sites:
+        offers, refusals = [], []
+        for strategy, applied in AT_SITES.items():
+            reason = applied.refusal(surgeon, site, options)
+            if reason is not None:
+                refusals.append(Refusal(strategy, reason))
+            else:
+                offers.append(_offer(strategy, applied.cost(surgeon, site, options), whole, elements))
+        sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
+    return Plan(tuple(sites), (), ())
+
+
+def rewrite(
+    model: Model,
+    analysis: Analysis,
+    target: Path | None,
+    strategy: Strategy,
+    options: Options | None = None,
+    names: Collection[str] = (),
+    *,
+    in_place: bool = False,
+) -> Rewritten:
+    """Apply one strategy and write the model to ``target`` (None: a dry run).
+
+    ``names`` are the sites to rewrite, by the names of their nodes; without any, the strategy chooses. Nothing is
+    written when no site could be rewritten.
+
+    Raises:
+        RewriteError: a name is no site, or the result cannot be written.
+        ModelFileError: the source has changed since it was read.
+    """
+    options = options or Options()
+    surgeon = Surgeon(model, analysis)
+    whole = total(surgeon, surgeon.parts())
+    elements = largest(surgeon, surgeon.parts())
+    done: list[Site] = []
+    skipped: list[Skipped] = []
+    costs: list[Cost] = []
+    _at_sites(surgeon, strategy, options, _chosen(analysis, names), bool(names), done, skipped, costs)
+    offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
+    backup = None
+    if target is not None and done:
+        backup = save(surgeon, target, _provenance(strategy, options, done), in_place=in_place)
+    done.sort(key=lambda site: site.node.order)
+    return Rewritten(
+        path=target if done else None,
+        strategy=strategy,
+        sites=tuple(done),
+        changes=tuple(surgeon.changes),
+        skipped=tuple(skipped),
+        flops=offer.flops if done else None,
+        memory=offer.memory if done else None,
+        notes={} if backup is None else {"backup": backup.as_posix()},
+    )
+
+
+def _at_sites(
+    surgeon: Surgeon,
+    strategy: Strategy,
+    options: Options,
+    sites: Sequence[Site],
+    named: bool,
+    done: list[Site],
+    skipped: list[Skipped],
+    costs: list[Cost],
+) -> None:
+    """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
+    applied = AT_SITES[strategy]
+    for site in reversed(sites):
+        if any(site is other for other in done):
+            continue
+        reason = applied.refusal(surgeon, site, options)
+        if reason is not None:
+            skipped.insert(0, Skipped(site, Refusal(strategy, reason)))
+            continue
+        costs.append(applied.cost(surgeon, site, options))
+        done.extend(applied.rewrite(surgeon, site, options))
+        if strategy in LAST_ONLY and not named:
+            break
+
+
+def _chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
+    if not names:
+        return list(analysis.sites)
+    known = {site.node.name.raw for site in analysis.sites}
+    for name in names:
+        if name not in known:
+            raise RewriteError(f'no sampling site is called "{name}"; --plan lists them')
+    return [site for site in analysis.sites if site.node.name.raw in names]
+
+
+def _sum(costs: Sequence[Cost]) -> Cost:
+    known = [cost.added for cost in costs if cost.added is not None]
+    return Cost(sum(known) if len(known) == len(costs) else None, max(cost.elements for cost in costs))
+
+
+def _offer(strategy: Strategy, cost: Cost, whole: int | None, elements: int) -> Offer:
+    flops = None if cost.added is None or not whole else 1 + cost.added / whole
+    return Offer(strategy, flops, max(cost.elements / elements, 1.0) if elements else None)
+
+
+def _provenance(strategy: Strategy, options: Options, sites: Sequence[Site]) -> dict[str, object]:
+    return {
+        "tool": f"aliasaudit {__version__}",
+        "strategy": strategy.value,
+        "kernel": options.kernel.value,
+        "where": options.where.value,
+        "padding": options.padding.value,
+        "lambda": options.blend,
+        "phases": options.phases.value,
+        "sites": [site.node.name.raw for site in sites],
+    }

@@ -1,0 +1,146 @@
+"""What a rewrite plans, does and refuses: the values that the command line, reports and the search read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from auditor.sampling.result import Site
+from auditor.text import ModelText
+
+
+class Strategy(str, Enum):
+    """The rewrites, by the name of the ``--strategy`` option. None of them keeps the function bit by bit."""
+
+    BLUR = "blur"
+    PHASE_AVERAGE = "phase-average"
+    INPUT_AVERAGE = "input-average"
+    PHASE_SELECT = "phase-select"
+
+
+class Kernel(str, Enum):
+    """Low-pass kernels by their length at stride 2 (Zhang 2019); ``identity`` filters nothing and exists for tests."""
+
+    IDENTITY = "identity"
+    RECT2 = "rect2"
+    TRI3 = "tri3"
+    BIN4 = "bin4"
+    BIN5 = "bin5"
+    BIN6 = "bin6"
+    BIN7 = "bin7"
+
+
+class Where(str, Enum):
+    """Behind the activation and at the site's stride (Zhang), or in front of the strided operator at stride 1."""
+
+    POST = "post"
+    PRE = "pre"
+
+
+class Padding(str, Enum):
+    """How a blur continues the map at its border. ``auto``: reflect where the map is large enough, else edge."""
+
+    AUTO = "auto"
+    REFLECT = "reflect"
+    EDGE = "edge"
+    ZERO = "zero"
+
+
+class Phases(str, Enum):
+    """Which phases of a site are averaged: all of them, or two on the diagonal."""
+
+    ALL = "all"
+    DIAGONAL = "diagonal"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1)."""
+
+    kernel: Kernel = Kernel.TRI3
+    where: Where = Where.POST
+    padding: Padding = Padding.AUTO
+    blend: float = 1.0
+    phases: Phases = Phases.DIAGONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a strategy does not apply: one reason in our own words, which hold no text of the model."""
+
+    strategy: Strategy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A strategy that applies. ``flops`` is the predicted ratio of multiply-adds of the whole network, after / before;
+    None where too little of the network is tracked. ``memory`` is that of the largest tensor, in elements.
+    """
+
+    strategy: Strategy
+    flops: float | None
+    memory: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """What can be done at one site."""
+
+    site: Site
+    offers: tuple[Offer, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What can be done to a model: at each site in graph order, and to the network input (``input-average``)."""
+
+    sites: tuple[SitePlan, ...]
+    input: tuple[Offer, ...]
+    input_refusals: tuple[Refusal, ...]
+
+
+class ChangeKind(Enum):
+    """What happened to a node."""
+
+    ADDED = "added"
+    EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the node-level difference. ``detail`` is in our own words, ``node`` and ``op`` are the model's."""
+
+    kind: ChangeKind
+    node: ModelText
+    op: ModelText
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A site that was asked for and left as it was. ``site`` is None where the refusal concerns the whole model."""
+
+    site: Site | None
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What was done. ``path`` is None when nothing was written; ``sites`` are those that were rewritten."""
+
+    path: Path | None
+    strategy: Strategy
+    sites: tuple[Site, ...]
+    changes: tuple[Change, ...]
+    skipped: tuple[Skipped, ...]
+    flops: float | None
+    memory: float | None
+    notes: Mapping[str, str]
+
+
+class RewriteError(Exception):
+    """A model that cannot be rewritten or written. The message is one line in our own words."""

@@ -1,0 +1,73 @@
+"""What every strategy offers, and the reasons that several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from auditor.rewrite.result import Options
+from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.sampling.result import Site, SiteKind
+
+IN_ANOTHER_SCOPE = "it stands in a sub-graph or a local function, whose nodes are not edited: inline them first"
+OWN = "an earlier run of this program inserted it"
+INTEGER = "it computes on integers: rewrite the model before it is quantised"
+UNTRACKED = "the size of its input is not known"
+PATCHES = {
+    SiteKind.PATCH_EMBEDDING: "patches do not overlap by design: train with overlapping patches (a convolutional stem)",
+    SiteKind.PHASE_TO_CHANNEL: "all phases are kept as channels: train with a strided convolution behind a blur",
+    SiteKind.FRAMES: "the hop of a spectrogram is no sampling of a picture: choose a smaller hop",
+    SiteKind.GATHER: "rows picked by index cannot be told from a lookup",
+}
+FRONT = "/front/"
+PHASES = "/phases"
+"""Parts of the names of what stands in front of an operator for it alone, and of what joins its phases."""
+
+_INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Multiply-adds that a rewrite adds (None: not known), and the elements of the largest tensor that it makes."""
+
+    added: int | None
+    elements: int
+
+
+class Applied(Protocol):
+    """A strategy. Both methods see the graph as edited so far."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+        """Why the strategy does not apply at the site, in one line without text of the model; None where it does."""
+        ...
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+        """Edit the graph at the site. Returns the sites that were rewritten together."""
+        ...
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+        """What the rewrite adds, predicted before it is done."""
+        ...
+
+
+def common_refusal(surgeon: Surgeon, site: Site) -> str | None:
+    """Reasons that hold for every strategy."""
+    part = surgeon.part(site)
+    if part is None:
+        return IN_ANOTHER_SCOPE
+    if part.name.startswith(PREFIX) or _made_here(surgeon, part):
+        return OWN
+    if part.op.startswith(_INTEGER_OPS):
+        return INTEGER
+    if part.inputs and surgeon.shape(part.inputs[0]) is None:
+        return UNTRACKED
+    return None
+
+
+def _made_here(surgeon: Surgeon, part: Part) -> bool:
+    """Whether an earlier rewrite stands around the node: a blur in front of it, or a joint of several phases behind."""
+    readers = [consumer for tensor in part.outputs for consumer in surgeon.consumers(tensor)]
+    producer = surgeon.producer(part.inputs[0]) if part.inputs else None
+    return (producer is not None and producer.own and FRONT in producer.name) or any(
+        reader.own and reader.name.endswith(PHASES) for reader in readers
+    )
