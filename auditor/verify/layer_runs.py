@@ -103,6 +103,7 @@ class LayerRun:
                     alias_predicted=_predicted(site),
                     before=spectra.before if spectra is not None else None,
                     after=spectra.after if spectra is not None else None,
+                    factor=spectra.factor if spectra is not None else None,
                 )
             )
         return tuple(found)

@@ -129,13 +129,11 @@ def path_figure(images: Sequence[ImageResult]) -> Figure:
 def spectrum_figure(layers: Sequence[LayerResult]) -> Figure:
     """Radially averaged power before and after each site; the new Nyquist frequency is marked, what lies above folds.
 
-    Frequencies after the site are drawn on the grid before it.
+    Frequencies after the site are drawn on the grid before it; of two factors the larger one is marked.
     """
     figure, panels = _panels(len(layers), columns=3)
     for axes, layer in zip(panels, layers, strict=True):
-        factor = 1.0
-        if layer.before is not None and layer.after is not None and layer.after.frequencies:
-            factor = max(1.0, round(_sampling(layer)))
+        factor = max(layer.factor) if layer.factor is not None else 1.0
         if layer.before is not None:
             axes.semilogy(layer.before.frequencies, _positive(layer.before.power), color=_COLOURS[0], label="before")
         if layer.after is not None:
@@ -152,13 +150,6 @@ def spectrum_figure(layers: Sequence[LayerResult]) -> Figure:
         axes.legend(fontsize=6)
         axes.grid(alpha=0.3)
     return figure
-
-
-def _sampling(layer: LayerResult) -> float:
-    """The site's own factor, from the number of rings that each grid resolves."""
-    assert layer.before is not None
-    assert layer.after is not None
-    return len(layer.before.frequencies) / len(layer.after.frequencies)
 
 
 def _panels(count: int, columns: int, layout: Layout = "constrained") -> tuple[Figure, list[Axes]]:

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
-from auditor.verify.plots import worst_images, write_plots
+from auditor.verify.plots import spectrum_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
     CurvePoint,
@@ -46,6 +46,7 @@ def layer(index: int) -> LayerResult:
         alias_predicted=0.2,
         before=before if index != 1 else None,
         after=Spectrum((0.2, 0.6), (5.0, 2.0)) if index == 0 else None,
+        factor=(2.0, 2.0) if index == 0 else None,
     )
 
 
@@ -90,6 +91,15 @@ def test_every_figure_is_written_whole_whatever_the_model_calls_its_tensors(tmp_
         assert content.startswith(b"\x89PNG" if kind == "png" else b"<?xml")
         assert b"<script>" not in content
         assert b"\x1b" not in content or kind == "png"
+
+
+def test_the_new_nyquist_frequency_is_marked_on_the_grid_before_the_site() -> None:
+    pytest.importorskip("matplotlib")
+    axes = spectrum_figure([layer(0)]).axes[0]
+    marked = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.get_lines()}
+    assert marked["new Nyquist"] == [0.25, 0.25]
+    assert marked["before"] == [0.1, 0.2, 0.4, 0.6]
+    assert marked["after"] == [0.1, 0.3]
 
 
 def test_equal_results_give_equal_svg_files(tmp_path: Path) -> None:
