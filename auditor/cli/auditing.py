@@ -6,18 +6,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor import __version__
-from auditor.audit import Measure, ModelFile, audit_all, load_rules
+from auditor.audit import Measure, ModelFile, RuleSet, audit_all, load_rules
 from auditor.cli.errors import UsageError
 from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
-from auditor.policy.settings import Settings
-from auditor.policy.verdict import ExitCode, verdict
-from auditor.report import Format, render
-from auditor.report.model import Problem, ProblemKind, Report
+from auditor.cli.reports import ReportFile, refuse_models, write_reports
+from auditor.policy.settings import FailOn, Settings
+from auditor.policy.verdict import ExitCode, failing_from, verdict
+from auditor.report import Format, RenderOptions, render
+from auditor.report.model import Problem, ProblemKind, Report, RuleInfo
+from auditor.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Show:
     verbose: bool = False
     statistics: bool = False
     debug: bool = False
+    reports: tuple[ReportFile, ...] = ()
+    markdown_bytes: int = RenderOptions().max_bytes
 
 
 def run(
@@ -51,6 +55,7 @@ def run(
         raise UsageError(f"--color must be one of {', '.join(COLOR_CHOICES)}")
     if show.output is not None:
         refuse_overwriting(show.output, [file.path for file in files])
+    refuse_models(show.reports, [file.path for file in files])
     rules = load_rules(settings)
     if not files and not problems:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
@@ -66,15 +71,27 @@ def run(
             "input-shapes": {name: list(shape) for name, shape in settings.input_shapes.items()},
             "min-severity": settings.min_severity.value,
         },
+        rules=tuple(_info(rules, rule) for rule in rules.running),
     )
-    _show(report, settings.output_format, show)
+    _show(report, settings.output_format, settings.fail_on, show)
     if any(model.verification is not None and model.verification.incomplete for model in report.models):
         return ExitCode.INTERRUPTED
     return verdict(report, settings.fail_on, show.exit_zero)
 
 
-def _show(report: Report, output_format: Format, show: Show) -> None:
+def _info(rules: RuleSet, rule: Rule) -> RuleInfo:
+    pack = next(pack for pack in rules.packs if rule in pack.rules)
+    try:
+        page = pack.page(rule.code)
+    except OSError:  # gone since the pack was loaded; the report can do without
+        page = ""
+    return RuleInfo(rule.code, rule.name, rule.summary, rule.severities, page)
+
+
+def _show(report: Report, output_format: Format, fail_on: FailOn, show: Show) -> None:
     options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
+    options = replace(options, fail_on=failing_from(fail_on), max_bytes=show.markdown_bytes)
+    write_reports(report, show.reports, options)
     text = render(report, output_format, options)
     if show.output is None:
         emit(text)

@@ -23,6 +23,8 @@ def check(
     min_severity: options.MinSeverity = None,
     output_format: options.OutputFormat = None,
     output: options.OutputFile = None,
+    report: options.Reports = None,
+    markdown_limit: options.MarkdownLimit = None,
     input_shape: options.InputShape = None,
     statistics: options.Statistics = False,
     config: options.Config = None,
@@ -42,6 +44,7 @@ def check(
     """
     from auditor.cli.auditing import Show, run
     from auditor.cli.inputs import gathered
+    from auditor.cli.reports import markdown_bytes, report_files
 
     settings = options.settings_from(
         config,
@@ -67,6 +70,8 @@ def check(
         verbose=verbose,
         statistics=statistics,
         debug=context.ensure_object(Session).debug,
+        reports=report_files(report),
+        markdown_bytes=markdown_bytes(markdown_limit),
     )
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = run(files, problems, settings, show)

@@ -11,6 +11,7 @@ from auditor.cli.session import Session
 def demo(
     context: typer.Context,
     output_format: options.OutputFormat = None,
+    report: options.Reports = None,
     color: options.Color = "auto",
     verbose: options.Verbose = False,
 ) -> None:
@@ -22,11 +23,18 @@ def demo(
     from auditor.audit import ModelFile
     from auditor.cli.auditing import Show, run
     from auditor.cli.output import say
+    from auditor.cli.reports import report_files
     from auditor.demo import demo_model
 
     say("auditing the built-in example, a trained network that reads handwritten digits")
     settings = options.settings_from(isolated=True, command_line={"output-format": output_format})
-    show = Show(color=color, verbose=verbose, exit_zero=True, debug=context.ensure_object(Session).debug)
+    show = Show(
+        color=color,
+        verbose=verbose,
+        exit_zero=True,
+        debug=context.ensure_object(Session).debug,
+        reports=report_files(report),
+    )
     code = run([ModelFile(demo_model(), "demo/digits.onnx")], [], settings, show)
     say("next: `aliasaudit check MODEL.onnx` audits a model of yours, `aliasaudit rule AA101` explains a finding")
     raise typer.Exit(code)

@@ -18,7 +18,7 @@ from auditor.cli.errors import UsageError
 if TYPE_CHECKING:
     from auditor.policy.settings import Layer, Settings
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "sarif", "github", "markdown", "junit", "gitlab")
 LEVELS = ("error", "warning", "note")
 COLOR_CHOICES = ("auto", "always", "never")
 
@@ -95,6 +95,20 @@ OutputFormat = Annotated[
         metavar="|".join(FORMATS),
         help=f"The format of the report; also {FORMAT_VARIABLE}. [default: text]",
         autocompletion=lambda: [*FORMATS],
+    ),
+]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report", metavar="FORMAT=FILE", help="Also write a report to this file; give it as often as wanted."
+    ),
+]
+MarkdownLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--markdown-limit",
+        metavar="BYTES",
+        help="The longest Markdown report; GitHub takes 65536 in a comment. [default: 1000000]",
     ),
 ]
 OutputFile = Annotated[

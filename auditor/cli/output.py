@@ -28,8 +28,10 @@ def emit(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str, option: str = "--output") -> None:
     """Write a file so that others see the old one or the whole new one. Devices and pipes are written directly.
+
+    ``option`` is the flag that named the file, for the message.
 
     Raises:
         UsageError: It cannot be written.
@@ -53,10 +55,10 @@ def write_file(path: Path, text: str) -> None:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise UsageError(f"--output {path.as_posix()}: cannot be written: {error.strerror}") from error
+        raise UsageError(f"{option} {path.as_posix()}: cannot be written: {error.strerror}") from error
 
 
-def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
+def refuse_overwriting(output: Path, inputs: Iterable[Path], option: str = "--output") -> None:
     """A report never replaces a model.
 
     Raises:
@@ -64,7 +66,7 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
     """
     for path in inputs:
         if path.exists() and output.exists() and path.samefile(output):
-            raise UsageError(f"--output {output.as_posix()}: is one of the models; choose another name")
+            raise UsageError(f"{option} {output.as_posix()}: is one of the models; choose another name")
 
 
 def render_options(color: str, to_file: bool, quiet: bool, verbose: bool, statistics: bool) -> RenderOptions:

@@ -22,6 +22,11 @@ class ExitCode(IntEnum):
 _LEVELS = {FailOn.ERROR: Severity.ERROR, FailOn.WARNING: Severity.WARNING, FailOn.NOTE: Severity.NOTE}
 
 
+def failing_from(fail_on: FailOn) -> Severity | None:
+    """The lightest severity that fails a run; None where none does."""
+    return _LEVELS.get(fail_on)
+
+
 def verdict(report: Report, fail_on: FailOn, exit_zero: bool = False) -> ExitCode:
     """The exit code of an audit.
 
@@ -33,6 +38,6 @@ def verdict(report: Report, fail_on: FailOn, exit_zero: bool = False) -> ExitCod
         return ExitCode.ERROR
     if kinds:
         return ExitCode.INCOMPLETE
-    level = _LEVELS.get(fail_on)
+    level = failing_from(fail_on)
     failing = level is not None and any(finding.severity.rank >= level.rank for finding in report.findings())
     return ExitCode.FINDINGS if failing and not exit_zero else ExitCode.CLEAN

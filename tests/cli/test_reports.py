@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from auditor.cli import options
+from auditor.report import Format
+from tests.cli.conftest import write_network
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_one_run_writes_every_report_that_was_asked_for_and_shows_the_usual_one(run: Run) -> None:
+    write_network(Path("net.onnx"))
+    flags = [flag for one in Format for flag in ("--report", f"{one.value}=out.{one.value}")]
+    code, out, err = run("check", "net.onnx", *flags)
+    assert code == 0
+    assert "1 model audited" in out
+    assert all(f"aliasaudit: wrote out.{one.value}" in err for one in Format)
+    assert json.loads(Path("out.sarif").read_text())["runs"][0]["results"]
+    assert Xml.parse("out.junit").getroot().find("testsuite/testcase") is not None
+    assert Path("out.text").read_text() == out
+
+
+def test_the_reports_say_what_the_exit_code_says(run: Run) -> None:
+    write_network(Path("net.onnx"))
+    code, _, _ = run("check", "net.onnx", "--fail-on", "warning", "--report", "junit=strict.xml")
+    assert code == 1
+    assert Xml.parse("strict.xml").getroot().get("failures") != "0"
+    code, _, _ = run("check", "net.onnx", "--fail-on", "never", "--report", "junit=never.xml")
+    assert code == 0
+    assert Xml.parse("never.xml").getroot().get("failures") == "0"
+
+
+@pytest.mark.parametrize("one", list(Format))
+def test_every_format_can_be_the_report_on_stdout(run: Run, one: Format) -> None:
+    write_network(Path("net.onnx"))
+    code, out, _ = run("check", "net.onnx", "--output-format", one.value)
+    assert code == 0
+    assert "strided-max-pool" in out
+
+
+def test_the_help_names_every_format() -> None:
+    assert set(options.FORMATS) == {one.value for one in Format}
+
+
+def test_code_scanning_gets_the_pages_of_all_rules_that_ran(run: Run) -> None:
+    write_network(Path("net.onnx"))
+    run("check", "net.onnx", "--select", "AA1", "--report", "sarif=out.sarif")
+    rules = json.loads(Path("out.sarif").read_text())["runs"][0]["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules][:2] == ["AA101", "AA102"]
+    assert all(rule["id"].startswith("AA1") and "## What it does" in rule["help"]["markdown"] for rule in rules)
+
+
+def test_a_comment_can_be_kept_short(run: Run) -> None:
+    for number in range(12):
+        write_network(Path(f"net{number}.onnx"))
+    run("check", ".", "--report", "markdown=short.md", "--markdown-limit", "2000")
+    assert len(Path("short.md").read_bytes()) <= 2000
+    assert "cut here" in Path("short.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--report", "sarif"], 'as in "sarif=aliasaudit.sarif"'),
+        (["--report", "srif=x"], 'did you mean "sarif"?'),
+        (["--report", "json=missing/x.json"], "there is no folder missing"),
+        (["--report", "json=x", "--report", "sarif=x"], "two reports go to this file"),
+        (["--report", "json=net.onnx"], "is one of the models"),
+        (["--markdown-limit", "12"], "at least 1000"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_the_audit(run: Run, flags: list[str], words: str) -> None:
+    write_network(Path("net.onnx"))
+    before = Path("net.onnx").read_bytes()
+    code, out, err = run("check", "net.onnx", *flags)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert Path("net.onnx").read_bytes() == before
