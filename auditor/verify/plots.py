@@ -8,6 +8,7 @@ sanitised, and never read as mathematical text.
 from __future__ import annotations
 
 import io
+import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -90,10 +91,10 @@ def distance_figure(curves: Sequence[Curve]) -> Figure:
 def map_figure(layers: Sequence[LayerResult]) -> Figure:
     """The equivariance map of every layer side by side: cosine over the shifts (dx, dy), one colour scale for all."""
     figure, panels = _panels(len(layers), columns=4, layout="compressed")  # the maps are square
-    least = min((float(np.nanmin(_rows(layer.map.cosine))) for layer in layers), default=0.0)
+    known = [value for layer in layers for row in layer.map.cosine for value in row if not math.isnan(value)]
     last = None
     for axes, layer in zip(panels, layers, strict=True):
-        last = axes.imshow(_rows(layer.map.cosine), vmin=min(least, 0.999), vmax=1.0, cmap="viridis", origin="lower")
+        last = axes.imshow(_rows(layer.map.cosine), vmin=min([0.999, *known]), vmax=1.0, cmap="viridis", origin="lower")
         axes.set_xticks(range(len(layer.map.dx)), [str(shift) for shift in layer.map.dx], fontsize=6)
         axes.set_yticks(range(len(layer.map.dy)), [str(shift) for shift in layer.map.dy], fontsize=6)
         axes.set_title(f"{_name(layer.tensor)}\nfactor {_factor(layer)}", fontsize=8, parse_math=False)

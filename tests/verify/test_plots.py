@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
-from auditor.verify.plots import spectrum_figure, worst_images, write_plots
+from auditor.verify.plots import map_figure, spectrum_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
     CurvePoint,
@@ -100,6 +101,16 @@ def test_the_new_nyquist_frequency_is_marked_on_the_grid_before_the_site() -> No
     assert marked["new Nyquist"] == [0.25, 0.25]
     assert marked["before"] == [0.1, 0.2, 0.4, 0.6]
     assert marked["after"] == [0.1, 0.3]
+
+
+def test_a_layer_that_could_not_be_compared_is_drawn_empty() -> None:
+    pytest.importorskip("matplotlib")
+    nothing = EquivarianceMap((0, 1), (0, 1), ((float("nan"),) * 2,) * 2, ((float("nan"),) * 2,) * 2)
+    figure = map_figure([replace(layer(0), map=nothing)])
+    figure.canvas.draw()
+    shown = figure.axes[0].get_images()[0].get_array()
+    assert shown is not None
+    assert np.ma.count(np.ma.masked_invalid(shown)) == 0
 
 
 def test_equal_results_give_equal_svg_files(tmp_path: Path) -> None:
