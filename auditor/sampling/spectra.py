@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -351,9 +352,16 @@ def _cosine_sum(amount: Table, omega: Sequence[Table], lags: Sequence[NDArray[An
     return result.reshape(shape)
 
 
+@lru_cache(maxsize=64)
+def _legendre(count: int) -> tuple[Table, Table]:
+    """Gauss-Legendre nodes and weights on (-1, 1): a table takes the same few again and again."""
+    node, weight = np.polynomial.legendre.leggauss(count)
+    return node, weight
+
+
 def _gauss(phase: float) -> tuple[Table, Table]:
     """Nodes and weights on (0, 1) that integrate a cosine of ``phase`` radians."""
-    node, weight = np.polynomial.legendre.leggauss(12 + int(phase / 2))
+    node, weight = _legendre(12 + int(phase / 2))
     return (node + 1) / 2, weight / 2
 
 
@@ -366,6 +374,6 @@ def _radial(phase: float, depth: float) -> tuple[Table, Table]:
     while edges[-1] > math.exp(-depth):
         edges.append(max(edges[-1] - 12 / max(phase, 12.0), edges[-1] / 3, math.exp(-depth) * (1 - 1e-12)))
     bounds = -np.log(np.array(edges)) / max(depth, 1e-12)
-    node, weight = np.polynomial.legendre.leggauss(16)
+    node, weight = _legendre(16)
     width = np.diff(bounds)[:, None]
     return (bounds[:-1, None] + width * (node + 1) / 2).ravel(), (width * weight / 2).ravel()
