@@ -24,6 +24,8 @@ SOURCES = sorted([*(ROOT / "auditor").rglob("*.py"), *(ROOT / "rules").rglob("*.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Distributions whose import name is another.
 IMPORT_NAMES = {"pillow": "PIL", "onnxruntime-gpu": "onnxruntime"}
+# Programs that load a part of this package as their plugin are there whenever that part is imported.
+HOSTS = {"pytest"}
 MAX_LINES = 400
 
 
