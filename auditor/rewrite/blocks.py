@@ -86,7 +86,9 @@ class Block:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
         inputs = [gs.Variable(replaced.get(place, name)) for place, name in enumerate(part.inputs)]
         name = self._surgeon.fresh(f"{self._prefix}/{label}")
-        node = gs.Node(part.op, name, attrs=kept, inputs=inputs, outputs=[gs.Variable(output)], domain=part.domain or None)
+        node = gs.Node(
+            part.op, name, attrs=kept, inputs=inputs, outputs=[gs.Variable(output)], domain=part.domain or None
+        )
         self._graph.nodes.append(node)
         return output
 
@@ -95,8 +97,7 @@ class Block:
         import numpy as np
 
         if self._surgeon.opset < _SLICE_INPUTS_SINCE:
-            attributes = {"starts": list(starts), "ends": list(ends), "axes": list(axes)}
-            return self.node("Slice", [tensor], label, **attributes)[0]
+            return self.node("Slice", [tensor], label, starts=list(starts), ends=list(ends), axes=list(axes))[0]
         bounds = [np.array(values, np.int64) for values in (starts, ends, axes)]
         return self.node("Slice", [tensor, *bounds], label)[0]
 
@@ -123,13 +124,10 @@ class Block:
         import numpy as np
 
         weights = np.ascontiguousarray(np.broadcast_to(kernel, (channels, 1, *kernel.shape)))
-        attributes = {
-            "group": channels,
-            "kernel_shape": list(kernel.shape),
-            "strides": list(stride),
-            "pads": list(pads),
-        }
-        return self.node("Conv", [tensor, weights], "blur", output, **attributes)[0]
+        shape, strides, border = list(kernel.shape), list(stride), list(pads)
+        return self.node(
+            "Conv", [tensor, weights], "blur", output, group=channels, kernel_shape=shape, strides=strides, pads=border
+        )[0]
 
     def concat(self, tensors: Sequence[str], label: str, output: str | None = None) -> str:
         """Tensors side by side on the batch axis."""

@@ -5,10 +5,10 @@ activation, BlurPool(m, s)``; a 1x1 convolution without an activation behind it 
 same and costs less; average pools and strided slices are dense first, too. With ``where=pre`` a stride-1 blur stands in
 front of the operator instead, at the operator's old cost. Linear and cubic Resize get their own ``antialias``.
 
-The window of the dense operator keeps its padding, and the blur is centred on it, so that every output sample keeps its
-exact centre: ``c = reach / 2 - p`` before, ``reach / 2 - p - q + (L - 1) / 2`` after, with ``q = (L - 1) / 2``. A kernel
-of even length L has no such q, and is only taken where another window can be made one sample shorter (max pools: k to
-k - 1, as in Zhang's ResNet) or left out (average pools of even size).
+The window of the dense operator keeps its padding, and the blur is centred on it, so that every output sample keeps
+its exact centre: ``c = reach / 2 - p`` before, ``reach / 2 - p - q + (L - 1) / 2`` after, with ``q = (L - 1) / 2``. A
+kernel of even length L has no such q, and is only taken where another window can be made one sample shorter (max pools:
+k to k - 1, as in Zhang's ResNet) or left out (average pools of even size).
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _LONGEST = 63
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused(Exception):
+class _RefusedError(Exception):
+    """A site where a blur does not apply."""
+
     reason: str
 
 
@@ -65,8 +67,8 @@ class Blur:
         assert part is not None
         try:
             self._check(surgeon, site, part, options)
-        except (_Refused, WindowError) as refused:
-            return refused.reason if isinstance(refused, _Refused) else str(refused)
+        except (_RefusedError, WindowError) as refused:
+            return refused.reason if isinstance(refused, _RefusedError) else str(refused)
         return None
 
     def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
@@ -110,37 +112,39 @@ class Blur:
         tensor = part.inputs[0]
         shape = surgeon.shape(tensor) or ()
         if len(shape) < 3 or surgeon.shape(part.outputs[0]) is None:
-            raise _Refused("it does not work on a map with channels")
+            raise _RefusedError("it does not work on a map with channels")
         if numpy_type(element_type(surgeon, tensor)) is None:
             dtype = element_type(surgeon, tensor)
-            raise _Refused("the type of its input is not known" if not dtype else INTEGER if dtype != 16 else _BF16)
+            raise _RefusedError(
+                "the type of its input is not known" if not dtype else INTEGER if dtype != 16 else _BF16
+            )
         if _channels_last(surgeon, tensor):
-            raise _Refused("its channels do not stand on axis 1: put it behind a Transpose")
+            raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
         strides = _strides(site, len(shape) - 2, surgeon, tensor)
         if max(kernels.length(options.kernel, step) for step in strides) > _LONGEST:
-            raise _Refused(f"the blur for its stride would have more than {_LONGEST} taps")
+            raise _RefusedError(f"the blur for its stride would have more than {_LONGEST} taps")
         even = any(kernels.length(options.kernel, step) % 2 == 0 for step in strides)
         if even and options.blend != 1.0:
-            raise _Refused("an even kernel has no centre to blend with: take tri3, bin5 or bin7")
+            raise _RefusedError("an even kernel has no centre to blend with: take tri3, bin5 or bin7")
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             if even:
-                raise _Refused(EVEN)
+                raise _RefusedError(EVEN)
             return None
         if site.kind is SiteKind.SLICE:
             return _check_slice(surgeon, part, even)
         if (part.domain, part.op) not in _WINDOWS:
-            raise _Refused("a blur behind this operator is not known")
+            raise _RefusedError("a blur behind this operator is not known")
         window = window_of(surgeon, part)
         if any(part.outputs[1:]):
-            raise _Refused("its Indices output is used: a blurred maximum has no single place")
+            raise _RefusedError("its Indices output is used: a blurred maximum has no single place")
         region = region_behind(surgeon, part.outputs[0])
         if region is None:
-            raise _Refused("a sub-graph reads its output")
+            raise _RefusedError("a sub-graph reads its output")
         _adjust(site, window, options.kernel)
         if window.widened and site.kind is not SiteKind.MAX_POOL:
-            raise _Refused("with ceil_mode its last window divides by a number of its own")
+            raise _RefusedError("with ceil_mode its last window divides by a number of its own")
         if window.widened and any(e >= r + 1 for e, r in zip(window.end, window.reach, strict=True)):
-            raise _Refused("with ceil_mode its last window lies in the padding")
+            raise _RefusedError("with ceil_mode its last window lies in the padding")
         return None
 
     def _in_front(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
@@ -242,11 +246,11 @@ def _channels_last(surgeon: Surgeon, tensor: str) -> bool:
 
 def _check_resize(surgeon: Surgeon, part: Part, options: Options) -> None:
     if surgeon.opset < _ANTIALIAS_SINCE:
-        raise _Refused(f"its antialias attribute needs opset {_ANTIALIAS_SINCE}: export with a newer opset")
+        raise _RefusedError(f"its antialias attribute needs opset {_ANTIALIAS_SINCE}: export with a newer opset")
     if part.op != "Resize" or len(surgeon.shape(part.inputs[0]) or ()) != 4:
-        raise _Refused("antialias is only known for Resize of maps")
+        raise _RefusedError("antialias is only known for Resize of maps")
     if options.kernel is Kernel.IDENTITY or options.blend != 1.0:
-        raise _Refused("its own antialias filter cannot be blended")
+        raise _RefusedError("its own antialias filter cannot be blended")
 
 
 def _steps(surgeon: Surgeon, part: Part) -> tuple[int, ...]:
@@ -274,13 +278,13 @@ def _slice_steps(surgeon: Surgeon, part: Part) -> dict[int, int]:
 def _check_slice(surgeon: Surgeon, part: Part, even: bool) -> None:
     steps = _slice_steps(surgeon, part)
     if not steps:
-        raise _Refused("its steps are computed in the graph")
+        raise _RefusedError("its steps are computed in the graph")
     if min(steps.values()) < 1 or any(axis < 2 and step > 1 for axis, step in steps.items()):
-        raise _Refused("it flips an axis, or samples one that is no grid axis")
+        raise _RefusedError("it flips an axis, or samples one that is no grid axis")
     if surgeon.is_output(part.outputs[0]) and surgeon.is_captured(part.outputs[0]):
-        raise _Refused("a sub-graph reads its output")
+        raise _RefusedError("a sub-graph reads its output")
     if even:
-        raise _Refused(EVEN)
+        raise _RefusedError(EVEN)
 
 
 def _commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
@@ -291,7 +295,7 @@ def _commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, opti
 
 
 def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, _Pool]:
-    """The dense window and the BlurPool that together keep every centre. Raises _Refused for some even kernels."""
+    """The dense window and the BlurPool that together keep every centre. Raises _RefusedError for some even kernels."""
     sizes, begins, ends = list(window.kernel), list(window.begin), list(window.end)
     fronts, backs = [], []
     for axis, step in enumerate(window.stride):
@@ -304,7 +308,7 @@ def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, _Pool]:
             ends[axis] = min(ends[axis], sizes[axis] - 1)
         spare = length - 1 - shorter
         if spare < 0 or spare % 2:
-            raise _Refused(EVEN)
+            raise _RefusedError(EVEN)
         fronts.append(spare // 2 + window.begin[axis] - begins[axis])
         backs.append(spare // 2 + window.end[axis] - ends[axis])
     made = Window(
@@ -327,7 +331,7 @@ def _shorter(kind: SiteKind, window: Window, axis: int) -> int:
         return 1
     if kind is SiteKind.AVERAGE_POOL and size % 2 == 0 and spread == 1:
         return size - 1
-    raise _Refused(EVEN)
+    raise _RefusedError(EVEN)
 
 
 def _rename(surgeon: Surgeon, site: Site, part: Part, region: Region) -> str:

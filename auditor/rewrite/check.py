@@ -62,7 +62,7 @@ def _value(node: Node) -> Tensor | None:
 
 
 def _weight(reader: file.Reader, field: file.Field) -> Tensor:
-    body = reader.bytes()
+    body = reader.whole()
     return decode_tensor(Fields(DEFAULT_LIMITS.max_fields), body, 0, [(field.body.start, field.body.stop)])
 
 

@@ -100,7 +100,7 @@ class Reader:
         """The bytes of one piece."""
         return b"".join(self.chunks(piece))
 
-    def bytes(self) -> FileBytes:
+    def whole(self) -> FileBytes:
         """The whole file, to be decoded in place."""
         assert self._file is not None
         return FileBytes(self._file, self._model.file_bytes, DEFAULT_LIMITS.max_skeleton_bytes)

@@ -9,6 +9,8 @@ from auditor import __version__
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.blur import Blur
 from auditor.rewrite.cost import largest, total
+from auditor.rewrite.input_average import InputAverage
+from auditor.rewrite.phase_average import PhaseAverage
 from auditor.rewrite.result import (
     Offer,
     Options,
@@ -25,8 +27,11 @@ from auditor.rewrite.strategy import Applied, Cost
 from auditor.rewrite.surgery import Surgeon
 from auditor.sampling.result import Analysis, Site
 
-AT_SITES: Mapping[Strategy, Applied] = {Strategy.BLUR: Blur()}
+AT_SITES: Mapping[Strategy, Applied] = {Strategy.BLUR: Blur(), Strategy.PHASE_AVERAGE: PhaseAverage()}
 """The strategies that work at sampling sites."""
+
+AT_INPUT = InputAverage()
+"""The strategy that works on the whole model."""
 
 LAST_ONLY = frozenset({Strategy.PHASE_AVERAGE})
 """Strategies that take the last site alone unless sites are named: measured, each further site costs more than it
@@ -49,7 +54,11 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
             else:
                 offers.append(_offer(strategy, applied.cost(surgeon, site, options), whole, elements))
         sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
-    return Plan(tuple(sites), (), ())
+    reason = AT_INPUT.refusal(surgeon)
+    if reason is not None:
+        return Plan(tuple(sites), (), (Refusal(Strategy.INPUT_AVERAGE, reason),))
+    cost = AT_INPUT.cost(surgeon, options)
+    return Plan(tuple(sites), (_offer(Strategy.INPUT_AVERAGE, cost, whole, elements),), ())
 
 
 def rewrite(
@@ -78,20 +87,23 @@ def rewrite(
     done: list[Site] = []
     skipped: list[Skipped] = []
     costs: list[Cost] = []
-    _at_sites(surgeon, strategy, options, _chosen(analysis, names), bool(names), done, skipped, costs)
+    if strategy is Strategy.INPUT_AVERAGE:
+        _at_input(surgeon, options, names, skipped, costs)
+    else:
+        _at_sites(surgeon, strategy, options, _chosen(analysis, names), bool(names), done, skipped, costs)
     offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
     backup = None
-    if target is not None and done:
+    if target is not None and costs:
         backup = save(surgeon, target, _provenance(strategy, options, done), in_place=in_place)
     done.sort(key=lambda site: site.node.order)
     return Rewritten(
-        path=target if done else None,
+        path=target if costs else None,
         strategy=strategy,
         sites=tuple(done),
         changes=tuple(surgeon.changes),
         skipped=tuple(skipped),
-        flops=offer.flops if done else None,
-        memory=offer.memory if done else None,
+        flops=offer.flops,
+        memory=offer.memory,
         notes={} if backup is None else {"backup": backup.as_posix()},
     )
 
@@ -119,6 +131,19 @@ def _at_sites(
         done.extend(applied.rewrite(surgeon, site, options))
         if strategy in LAST_ONLY and not named:
             break
+
+
+def _at_input(
+    surgeon: Surgeon, options: Options, names: Collection[str], skipped: list[Skipped], costs: list[Cost]
+) -> None:
+    if names:
+        raise RewriteError("input-average works on the whole model: leave --site out")
+    reason = AT_INPUT.refusal(surgeon)
+    if reason is not None:
+        skipped.append(Skipped(None, Refusal(Strategy.INPUT_AVERAGE, reason)))
+        return
+    costs.append(AT_INPUT.cost(surgeon, options))
+    AT_INPUT.rewrite(surgeon, options)
 
 
 def _chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:

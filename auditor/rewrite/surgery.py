@@ -1,7 +1,7 @@
 """The main graph while it is edited: nodes with their producers and consumers, and the fields to write at the end.
 
-The graph is navigated and edited on the weightless skeleton of :mod:`auditor.onnxfile`; onnx-graphsurgeon builds what is
-inserted (:mod:`auditor.rewrite.blocks`). The whole model never goes through a graphsurgeon import and export: that
+The graph is navigated and edited on the weightless skeleton of :mod:`auditor.onnxfile`; onnx-graphsurgeon builds what
+is inserted (:mod:`auditor.rewrite.blocks`). The whole model never goes through a graphsurgeon import and export: that
 loses documentation and metadata of models, nodes, values and functions, quantisation annotations, training information
 and unused initializers, moves weights into branches, and holds the file four times in memory. Instead the edited nodes
 are spliced into the bytes of the source, where everything else stays as it is, down to fields that nobody here knows.
@@ -90,9 +90,7 @@ class Surgeon:
             self._captured.update(_captures(node))
             if node.op == "Constant" and isinstance(value := node.attributes.get("value"), Tensor) and node.outputs:
                 self._constants[node.outputs[0]] = value
-        self._places = {
-            order: node.index for order, (scope, node) in enumerate(walk(model)) if not scope
-        }
+        self._places = {order: node.index for order, (scope, node) in enumerate(walk(model)) if not scope}
         self._dynamic = self._reached([value.name for value in model.graph.inputs])
 
     def parts(self) -> Iterator[Part]:
@@ -182,6 +180,9 @@ class Surgeon:
     def move_output(self, part: Part, old: str, new: str) -> None:
         """Give the tensor that a node writes another name, for this node only; its readers keep the old name."""
         part.outputs[:] = [new if name == old else name for name in part.outputs]
+        shape = self.shape(old)
+        if shape is not None:
+            self._shapes[new] = shape
         self._producers.pop(old, None)
         self._producers[new] = part
         if old in self._dynamic:
@@ -324,10 +325,8 @@ def _holds_graph(value: Attribute) -> bool:
 def _named(body: bytes) -> str:
     from onnx import ValueInfoProto
 
-    return ValueInfoProto.FromString(body).name
+    return str(ValueInfoProto.FromString(body).name)
 
 
 def _shown(value: int | tuple[int, ...]) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
