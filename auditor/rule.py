@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.findings import Finding, Severity
+from auditor.gate import Comparison, PolicyFacts
 from auditor.sampling.result import Analysis
 
 if TYPE_CHECKING:
@@ -15,18 +17,34 @@ if TYPE_CHECKING:
 OptionValue: TypeAlias = int | float | str | bool
 
 
+class Need(Enum):
+    """What a rule reads beside the analysis; it runs only where that is there.
+
+    Rules that need POLICY run last, on what the waivers and the baseline made of the findings of all others; what they
+    find cannot be waived itself.
+    """
+
+    MEASUREMENT = "measurement"
+    COMPARISON = "comparison"
+    POLICY = "policy"
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a rule reads: the analysis of one model, and the rule's own options (defaults under the settings).
 
     ``verification`` is what running the model showed, None where it was not run to the end. ``crash`` says how running
-    it ended where it killed the runtime or exceeded its limits, and is empty otherwise.
+    it ended where it killed the runtime or exceeded its limits, and is empty otherwise. ``comparison`` is what changed
+    since a base, without the findings, which are compared once the rules have run; None where there is no base.
+    ``policy`` is None but for rules that need it.
     """
 
     analysis: Analysis
     options: Mapping[str, OptionValue]
     verification: Verification | None = None
     crash: str = ""
+    comparison: Comparison | None = None
+    policy: PolicyFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,7 @@ class Rule:
 
     ``severities`` are the levels the rule can give, for the index. ``options`` are the names and defaults of its
     settings (``[tool.aliasaudit.rule.AA201] threshold = 16``). ``status`` is "stable", "preview" or "deprecated".
+    ``needs`` is what must be there for the rule to run.
     """
 
     code: str
@@ -45,3 +64,4 @@ class Rule:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     status: str = "stable"
     since: str = "0.1.0"
+    needs: frozenset[Need] = frozenset()

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, Severity
+from auditor.gate import Comparison
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 
@@ -46,6 +47,7 @@ class AcceptedBy(Enum):
 
     WAIVER = "waiver"
     BASELINE = "baseline"
+    BASE = "base"  # of a comparison: the model that is to be replaced has it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class ModelReport:
     ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
     version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
     model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
-    not among ``findings``.
+    not among ``findings``. ``baselined``: there was a baseline, so ``findings`` are new and those that it accepts known.
+    ``comparison`` is what changed since a base; None where there is none.
     """
 
     path: str
@@ -80,6 +83,8 @@ class ModelReport:
     findings: tuple[Finding, ...]
     verification: Verification | None = None
     accepted: tuple[Accepted, ...] = ()
+    baselined: bool = False
+    comparison: Comparison | None = None
 
 
 class ProblemKind(Enum):
