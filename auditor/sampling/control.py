@@ -15,11 +15,17 @@ Run: TypeAlias = Callable[[str, Sequence[State]], list[State]]
 
 
 def if_outputs(call: Call, run: Run) -> list[State]:
-    """If-21: both branches are audited; where the condition is a constant only that branch's results go on."""
-    then, other = run("then", []), run("else", [])
+    """If-21: both branches are audited; where the condition is a constant only that branch's results go on.
+
+    A branch that never runs may not fit the shapes at hand (Squeeze, or else leave it): what it loses is no loss.
+    """
     live = live_branch(call)
     if live is not None:
-        return then if live == "then" else other
+        known = len(call.record.untracked)
+        run("else" if live == "then" else "then", [])
+        call.record.forget_losses(known)
+        return run(live, [])
+    then, other = run("then", []), run("else", [])
     return [_either(call, a, b) for a, b in zip(then, other, strict=False)]
 
 
@@ -71,6 +77,8 @@ def _stacked(state: State) -> State:
 
 def scan_outputs(call: Call, run: Run) -> list[State]:
     """Scan-21: scan inputs lose the scanned axis inside of the body, scan outputs gain it."""
+    if call.scope.opset < 9:
+        raise OpaqueError("Scan of opset 8 scans batches of sequences")
     count = call.integer("num_scan_inputs", 0)
     first = len(call.node.inputs) - count
     if not 0 < count <= len(call.node.inputs):

@@ -24,7 +24,11 @@ WORST_FIRST = (
 
 
 def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
-    """The axes of an element-wise result (NumPy broadcasting); a grid axis wins over an anonymous one of equal size."""
+    """The axes of an element-wise result (NumPy broadcasting); a grid axis wins over an anonymous one of equal size.
+
+    Of two grids the first wins. Where two network inputs meet, that should be the one that was worked on: the other may
+    be the state of a streaming model, whose own sampling nobody knows.
+    """
     rank = max((len(axes) for axes in operands), default=0)
     result: list[Axis] = []
     for back in range(rank, 0, -1):
@@ -102,6 +106,8 @@ def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear:
     known = [index for index, state in enumerate(operands) if state.axes is not None]
     lost = next((state.lost for state in operands if state.lost is not None), None)
     moving = [index for index in known if not operands[index].constant]
+    if len(known) < len(operands) and not any(operands[index].windows for index in known):
+        return lost_together(operands)  # nothing says that the operand of unknown shape is the smaller one
     if len(moving) == 1:
         trunk = operands[moving[0]]
         assert trunk.axes is not None
@@ -122,7 +128,7 @@ def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear:
         )
     if not known:
         return lost_together(operands)
-    axes = broadcast([operands[index].axes or () for index in known])
+    axes = broadcast([operands[index].axes or () for index in sorted(known, key=lambda index: operands[index].raw)])
     windows = join_windows(call, operands, names)
     return State(
         axes,

@@ -250,3 +250,31 @@ def test_the_frames_of_a_short_time_transform_are_its_step_apart(
         "axis": np.array([2]),
     }
     hold(build([transform, first], [1, length, 1], constants), [1, length, 1], {1: 1})
+
+
+@given(data=st.data())
+@quick
+def test_patches_put_back_by_col2im_lie_where_they_were_cut(data: Draw) -> None:
+    kernel, size = data.draw(st.integers(1, 4)), data.draw(st.integers(20, 24))
+    stride, dilation = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2))
+    pad = data.draw(st.integers(0, kernel - 1))
+    count = (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+    attributes: dict[str, Any] = {"strides": [stride] * 2, "dilations": [dilation] * 2, "pads": [pad] * 4}
+    nodes = [
+        node("Conv", ["x", "cut"], ["patches"], **attributes),
+        node("Reshape", ["patches", "flat"], ["columns"]),
+        node("Col2Im", ["columns", "image", "block"], ["y"], **attributes),
+    ]
+    constants: dict[str, Array] = {
+        "cut": np.eye(kernel * kernel, dtype=np.float32).reshape(-1, 1, kernel, kernel),
+        "flat": np.array([1, kernel * kernel, count * count]),
+        "image": np.array([size, size]),
+        "block": np.array([kernel, kernel]),
+    }
+    hold(
+        build(nodes, [1, 1, size, size], constants),
+        [1, 1, size, size],
+        grid(2),
+        period={2: stride, 3: stride},
+        tight=False,
+    )

@@ -11,12 +11,12 @@ from auditor.sampling.ops import concat, conv, ends, index, layout, linear, poin
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
 
-_UNARY_LINEAR = (
-    "Identity Cast CastLike QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput"
-)
+_UNARY_LINEAR = """
+Identity Cast CastLike BitCast QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput
+"""
 
 _ACTIVATIONS = """
-Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu
+Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum CumProd Elu Erf Exp Floor Gelu
 HardSigmoid
 HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
 Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
@@ -73,6 +73,7 @@ def _table() -> dict[str, Transfer]:
         ("ArgMax ArgMin", reduce.arg_reduce),
         ("DeformConv", conv.deform_conv),
         ("ConvTranspose QLinearConvTranspose", transposed.conv_transpose),
+        ("Col2Im", transposed.col2im),
         ("DepthToSpace", transposed.depth_to_space),
         ("SpaceToDepth", layout.space_to_depth),
         ("Reshape", layout.reshape_op),

@@ -31,7 +31,7 @@ def concat(call: Call) -> State:
     where %= rank
     if len(operands) == 1:
         return operands[0]
-    others = broadcast([_without(state, where) for state in operands])
+    others = broadcast([_without(state, where) for state in sorted(operands, key=lambda state: state.raw)])
     sizes = [axis.size for axis in others]
     if any([axis.size for axis in _without(state, where)] != sizes for state in operands):
         raise OpaqueError("Concat's inputs differ on another axis")

@@ -197,11 +197,14 @@ def dft(call: Call) -> State:
     length = call.numbers(1) if call.has(1) else None
     if not -rank <= axis < rank:
         raise OpaqueError("DFT's axis is out of range")
-    size = length[0] if length else given.axes[axis].size
+    halved, inverse = call.integer("onesided", 0), call.integer("inverse", 0)
+    size = given.axes[axis].size
+    if halved and inverse:
+        size = 2 * (size - 1)
+    size = length[0] if length else size
     axes = list(given.axes)
-    axes[axis] = anonymous(size // 2 + 1 if call.integer("onesided", 0) and not call.integer("inverse", 0) else size)
-    if not call.integer("onesided", 0):
-        axes[-1] = anonymous(2)
+    axes[axis] = anonymous(size // 2 + 1 if halved and not inverse else size)
+    axes[-1] = anonymous(1 if halved and inverse else 2)
     return replace(given, axes=tuple(axes), raw=False, response=None, mixing=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from auditor.sampling.call import Call
 from auditor.sampling.join import join, lost_together
-from auditor.sampling.lattice import State, constant
+from auditor.sampling.lattice import UNKNOWN, State, constant
 from auditor.sampling.result import PositionEncoding
 
 LARGEST_ENCODING = 1 << 20  # bytes of a constant that are looked at to see whether it varies along a grid
@@ -135,7 +135,12 @@ def layer_normalization(call: Call) -> Sequence[State]:
     given = normalised(call)
     if call.node.op.startswith("Skip") and call.has(1):
         given = join(call, [given, call.state(1)], list(call.node.inputs[:2]))
-    return [given, *[constant([1])] * (len(call.node.outputs) - 1)]
+    statistics = UNKNOWN
+    if given.axes is not None:
+        rank = len(given.axes)
+        first = call.integer("axis", -1) % max(rank, 1)
+        statistics = constant([axis.size if index < first else 1 for index, axis in enumerate(given.axes)])
+    return [given, *[statistics] * (len(call.node.outputs) - 1)]
 
 
 def attention(call: Call) -> Sequence[State]:
@@ -145,9 +150,23 @@ def attention(call: Call) -> Sequence[State]:
         return [lost_together(call.states())] * max(len(call.node.outputs), 1)
     query = states[0]
     result = replace(query, mixing=True, raw=False, response=None)
-    if call.node.op == "Attention" and call.node.domain and call.shape(1) is not None:
+    width = _value_width(call, query)
+    if width is not None and query.axes is not None:
+        result = replace(result, axes=(*query.axes[:-1], *(constant([width]).axes or ())))
+    return [result, *[replace(lost_together(states), mixing=True)] * (len(call.node.outputs) - 1)]
+
+
+def _value_width(call: Call, query: State) -> int | None:
+    """The size of the last axis of an attention's result: that of the values, per head and head by head."""
+    third = call.shape(2)
+    if call.node.op != "Attention":
+        return None
+    if call.node.domain:
         weight = call.shape(1) or ()
-        if len(weight) == 2 and query.axes is not None:
-            hidden = constant([weight[1] // 3]).axes or ()
-            result = replace(result, axes=(*query.axes[:-1], *hidden))
-    return [result, *[constant([1])] * (len(call.node.outputs) - 1)]
+        return weight[1] // 3 if len(weight) == 2 else None
+    if not third or query.axes is None or len(query.axes) != len(third):
+        return None
+    if len(third) == 4:
+        return third[-1]
+    heads = call.integer("kv_num_heads", 1)
+    return third[-1] // max(heads, 1) * call.integer("q_num_heads", heads)

@@ -1,10 +1,13 @@
-"""Operators that make a grid finer: ConvTranspose, DepthToSpace, MaxUnpool, Col2Im."""
+"""Operators that make a grid finer: ConvTranspose, DepthToSpace, Col2Im."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
+from auditor.sampling.atoms import reshape
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.geometry import attributes
@@ -93,6 +96,48 @@ def conv_transpose(call: Call) -> State:
         lost=given.lost,
         **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
     )
+
+
+def col2im(call: Call) -> State:
+    """Col2Im-18: ``(N, C * prod(k), blocks)`` to ``(N, C, *image)``, overlapping blocks are summed.
+
+    The blocks of im2col, as they stand on their axis, return to the places that they were cut from.
+    """
+    given, image, block = call.state(0), call.numbers(1), call.numbers(2)
+    if given.axes is None:
+        return lost_result(given)
+    if not image or not block or len(image) != len(block) or len(given.axes) != 3:
+        raise OpaqueError("the image or the blocks of Col2Im are not known")
+    window = attributes(call, block)
+    axes = [given.axes[0], anonymous(given.axes[1].size // prod(block))]
+    windows = dict(contract(given, {1}).windows)
+    counts = [
+        (size + before + behind - spread * (width - 1) - 1) // step + 1
+        for size, before, behind, spread, width, step in zip(
+            image, window.begin, window.end, window.dilation, block, window.stride, strict=True
+        )
+    ]
+    places = reshape(given.axes[2:], counts)
+    if places is None:
+        raise OpaqueError("Col2Im cuts a grid axis into uneven parts")
+    for position, axis in enumerate(places):
+        atom = axis.single
+        if atom is None:
+            axes.append(anonymous(image[position]))
+            continue
+        stride = window.stride[position]
+        reach = window.dilation[position] * (block[position] - 1)
+        step, old = atom.stride / stride, windows[atom.source]
+        axes.append(Axis((Atom(atom.source, step, image[position]),)))
+        windows[atom.source] = old._replace(
+            offset=old.offset + step * (window.begin[position] - Fraction(reach, 2)),
+            field=old.field + abs(atom.stride) * max(-(-(reach + 1) // stride) - 1, 0),
+            grid=abs(step),
+        )
+        call.record.spatial.add(atom.source)
+    if max(window.stride) > 1:
+        _record(call, [Fraction(step) for step in window.stride], [])
+    return replace(given, axes=tuple(axes), windows=windows, response=None, raw=False, decimations=())
 
 
 def depth_to_space(call: Call) -> State:
