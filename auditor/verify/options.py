@@ -40,6 +40,7 @@ OPTIONS: Mapping[str, str] = {
     "image-input": "The name of the input that takes the image.",
     "measured-output": "The name of the output to measure.",
     "feed": "Constants for further inputs: NAME=NUMBER, several separated by commas.",
+    "box-score": "Boxes of a detector count from this score on. [default: 0.5]",
     "layers": "Measure the equivariance of every sampling site on so many images, 0 for none. [default: 4]",
     "confidence": "The confidence of the intervals. [default: 0.95]",
     "device": "auto, cpu, cuda, cuda:N or tensorrt. [default: auto]",
@@ -152,6 +153,7 @@ class _Reader:
 
 
 def _settings(read: _Reader) -> VerifySettings:
+    from auditor.verify.boxes import DEFAULT_SCORE
     from auditor.verify.preprocess import Layout
     from auditor.verify.result import ProtocolKind, Task
     from auditor.verify.settings import VerifySettings
@@ -181,6 +183,7 @@ def _settings(read: _Reader) -> VerifySettings:
         image_input=read.text("image-input"),
         output=read.text("measured-output"),
         feeds=_feeds(read.words("feed")),
+        box_score=_or(read.parsed("box-score", _share, "a number between 0 and 1"), DEFAULT_SCORE),
         layer_images=_or(read.integer("layers", 0), 4),
         confidence=_or(read.parsed("confidence", _share, "a number between 0 and 1"), 0.95),
         device=_or(read.parsed("device", parse_device, "auto, cpu, cuda, cuda:N or tensorrt"), Device(DeviceKind.AUTO)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditor.verify.boxes import DEFAULT_SCORE
 from auditor.verify.preprocess import Layout, Preprocessing, preset
 from auditor.verify.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
 from auditor.verify.result import ProtocolKind, Task
@@ -22,9 +23,9 @@ class VerifySettings:
     seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input. ``size`` (H, W) is for models
     that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds`` are constants
-    for further inputs. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
-    ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
-    ``allow_domains`` and ``custom_ops`` let foreign operators in.
+    for further inputs. Boxes count from the score ``box_score`` on. ``layer_images`` is on how many images the layers
+    are measured, 0 for not at all. ``self_test_images`` get their unshifted input a second time. ``confidence`` is that
+    of all intervals. ``allow_domains`` and ``custom_ops`` let foreign operators in.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset("imagenet"))
@@ -41,6 +42,7 @@ class VerifySettings:
     image_input: str | None = None
     output: str | None = None
     feeds: Mapping[str, float] = field(default_factory=dict)
+    box_score: float = DEFAULT_SCORE
     layer_images: int = 4
     self_test_images: int = 8
     confidence: float = 0.95

@@ -18,6 +18,9 @@ from auditor.verify.worker.arena import Array
 # The widths of the features under a classifier's last layer; no common data set has so many classes.
 _EMBEDDING_WIDTHS = frozenset([128, 160, 192, 256, 320, 384, 512, 640, 768, 960, 1024, 1152, 1280, 1536, 2048, 4096])
 
+_BOX_WIDTHS = (4, 5, 6, 7)
+_MANY_BOXES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -83,9 +86,9 @@ def _guess(row: Array, window: tuple[int, int]) -> Task | None:
     if len(shape) <= 1:
         return _vector_task(row.ravel())
     if len(shape) == 2 and not _like_window(shape, window):
-        # Boxes: a list of rows with four coordinates and perhaps scores, in either orientation.
+        # Boxes: rows of four coordinates with little beside them, or thousands of rows (no token sequence is so long).
         narrow, long = sorted(shape)
-        return Task.DETECTION if 4 <= narrow <= 512 and long > narrow else None
+        return Task.DETECTION if shape[1] in _BOX_WIDTHS or (narrow > 4 and long >= _MANY_BOXES) else None
     return Task.DENSE if len(shape) in (2, 3) else None
 
 

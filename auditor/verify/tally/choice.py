@@ -11,6 +11,7 @@ from auditor.verify.setup import Setup
 from auditor.verify.tally import Tally
 from auditor.verify.tally.classification import ClassificationTally
 from auditor.verify.tally.dense import DenseTally
+from auditor.verify.tally.detection import DetectionTally
 from auditor.verify.tally.embedding import EmbeddingTally
 
 _CIRCULAR = (ProtocolKind.ROLL, ProtocolKind.SUBPIXEL)
@@ -32,6 +33,9 @@ def make_tally(setup: Setup, settings: VerifySettings, analysis: Analysis | None
         return EmbeddingTally(name, settings.confidence)
     if setup.protocol.kind in _UNALIGNED:
         raise DataError(f"the protocol {setup.protocol.kind.value} measures classifiers and embeddings only")
+    if target.task is Task.DETECTION:
+        circular = setup.protocol.kind in _CIRCULAR
+        return DetectionTally(target.outputs, setup.image.size, circular, settings.box_score, settings.confidence)
     return DenseTally(name, target.channel_axis, _grid(setup, analysis), settings.confidence)
 
 

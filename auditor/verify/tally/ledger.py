@@ -31,13 +31,18 @@ class Ledger:
         return self._images
 
     def add(self, values: Mapping[str, float], curves: Mapping[str, FloatArray], distances: FloatArray) -> None:
-        """Add one image: its measures, and for some of them a value per pair with the pair's distance in pixels."""
+        """Add one image: its measures, and for some of them a value per pair with the pair's distance in pixels.
+
+        NaN says that a measure is not defined for the image or the pair; it counts in no mean.
+        """
         for name, value in values.items():
             self._values.setdefault(name, []).append((self._images, value))
         for name, along in curves.items():
             points = self._curves.setdefault(name, {})
             for distance in np.unique(distances):
-                chosen = along[distances == distance]
+                chosen = along[(distances == distance) & ~np.isnan(along)]
+                if not len(chosen):
+                    continue
                 row = (self._images, float(chosen.mean()), len(chosen))
                 points.setdefault(float(distance), []).append(row)
         self._images += 1

@@ -1,0 +1,105 @@
+"""The tally of a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from auditor.text import ModelText
+from auditor.verify.arrays import FloatArray
+from auditor.verify.boxes import BoxFormat, find_format, read_boxes, suppress
+from auditor.verify.measures.detection import Boxes, PairStability, pair_stability
+from auditor.verify.result import ImageResult, OutputResult, Task
+from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
+from auditor.verify.tally.ledger import Ledger
+from auditor.verify.worker.arena import Array
+
+# Comparing boxes is quadratic; the strongest of them say whether a detector is steady.
+_MANY = 500
+_MOSTLY = 0.9
+
+
+class DetectionTally:
+    """Measures how boxes move, change and come and go, relative to the shift of their input.
+
+    The format of the outputs is read from the first window that has boxes, and kept.
+    """
+
+    def __init__(
+        self, outputs: tuple[str, ...], window: tuple[int, int], circular: bool, score: float, confidence: float
+    ) -> None:
+        self._outputs = outputs
+        self._window = window
+        self._circular = circular
+        self._score = score
+        self._format: BoxFormat | None = None
+        self._background: int | None = None
+        self._ledger = Ledger(confidence)
+        self._images: list[ImageResult] = []
+
+    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
+        count = min(len(rows[name]) for name in self._outputs)
+        boxes = [self._boxes({name: rows[name][index] for name in self._outputs}) for index in range(count)]
+        plan = unit.plan
+        values: dict[str, float] = {}
+        if len(plan.pairs):
+            found = pair_stability(boxes, plan.pairs, self._window, self._circular)
+            values = {name: _mean(along) for name, along in _named(found).items()}
+        curves: dict[str, FloatArray] = {}
+        if len(plan.distances):
+            curves = _named(pair_stability(boxes, plan.distances, self._window, self._circular))
+        self._ledger.add(values, curves, plan.distances.distance)
+        flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
+        self._images.append(ImageResult(unit.name, None, None, None, flicker, (), None, None))
+
+    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
+        return all(nearly_equal(first[name], second[name]) for name in self._outputs)
+
+    def finish(self) -> OutputResult:
+        name = self._format.boxes if self._format is not None else self._outputs[0]
+        return OutputResult(
+            ModelText(name), Task.DETECTION, self._ledger.measures(), self._ledger.curves(), tuple(self._images), ()
+        )
+
+    def _boxes(self, row: Mapping[str, Array]) -> Boxes:
+        for value in row.values():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise UnusableOutputError("the model's output holds NaN or infinity")
+        if self._format is None:
+            self._format = find_format(row)
+            if self._format is None:
+                raise UnusableOutputError("no boxes were found in the model's outputs, in none of the known formats")
+            everything = read_boxes(row, self._format, self._window, 0.0)
+            self._background = _background(everything, row, self._format)
+        found = read_boxes(row, self._format, self._window, self._score)
+        if self._background is not None:
+            kept = found.labels != self._background
+            found = Boxes(found.corners[kept], found.scores[kept], found.labels[kept])
+        if len(found) > _MANY:
+            strongest = np.argsort(-found.scores, kind="stable")[:_MANY]
+            found = Boxes(found.corners[strongest], found.scores[strongest], found.labels[strongest])
+        return suppress(found)
+
+
+def _background(boxes: Boxes, row: Mapping[str, Array], form: BoxFormat) -> int | None:
+    """The class that means "nothing" in a raw list of anchors (SSD): the first one, and nearly all anchors have it."""
+    classes = row[form.scores].shape[-1] if form.scores is not None else 1
+    if len(boxes) < _MANY or classes < 2:
+        return None
+    return 0 if np.mean(boxes.labels == 0) > _MOSTLY else None
+
+
+def _named(found: PairStability) -> dict[str, FloatArray]:
+    return {
+        "centre-jitter": found.centre,
+        "size-deviation": found.size,
+        "score-deviation": found.score,
+        "flicker": found.flicker,
+    }
+
+
+def _mean(along: FloatArray) -> float:
+    """The mean over the pairs that have boxes, NaN where none has."""
+    known = along[~np.isnan(along)]
+    return float(known.mean()) if len(known) else float("nan")
