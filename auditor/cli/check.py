@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from auditor.cli import options
+from auditor.cli import measuring_options, options
 from auditor.cli.session import Session
 
 
@@ -27,6 +27,12 @@ def check(
     markdown_limit: options.MarkdownLimit = None,
     input_shape: options.InputShape = None,
     statistics: options.Statistics = False,
+    verify: measuring_options.Verify = False,
+    images: measuring_options.Images = None,
+    labels: measuring_options.Labels = None,
+    images_limit: measuring_options.ImagesLimit = None,
+    preset: measuring_options.Preset = None,
+    device: measuring_options.Device = None,
     config: options.Config = None,
     isolated: options.Isolated = False,
     color: options.Color = "auto",
@@ -39,11 +45,15 @@ def check(
     Finds where a network samples its feature maps below the Nyquist rate, by how much in total, how bad each place is,
     and what to do. Weights stay on disk but for the kernels that are judged.
 
+    With --verify each model is also run on shifted images, and the report and the exit code are of both. Every option
+    of the command verify can stand in the settings file.
+
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
     incomplete (a model could not be read, nothing to audit), 130 interrupted.
     """
     from auditor.cli.auditing import Show, run
     from auditor.cli.inputs import gathered
+    from auditor.cli.measuring import measure_with
     from auditor.cli.reports import markdown_bytes, report_files
 
     settings = options.settings_from(
@@ -59,6 +69,15 @@ def check(
             "min-severity": min_severity,
             "output-format": output_format,
             "input-shapes": options.shapes(input_shape),
+            "verify": options.given(
+                {
+                    "images": images,
+                    "labels": labels,
+                    "images-limit": images_limit,
+                    "preset": preset,
+                    "device": device,
+                }
+            ),
         },
     )
     show = Show(
@@ -74,5 +93,5 @@ def check(
         markdown_bytes=markdown_bytes(markdown_limit),
     )
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
-        code = run(files, problems, settings, show)
+        code = run(files, problems, settings, show, measure_with(settings, show) if verify else None)
     raise typer.Exit(code)

@@ -8,21 +8,8 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
+from auditor.cli.measuring_options import Device, Images, ImagesLimit, Labels, Preset, option
 from auditor.cli.session import Session
-from auditor.verify.options import OPTIONS
-
-
-def _option(name: str, metavar: str) -> typer.models.OptionInfo:
-    """An option of a measurement; its help is the one of the settings file."""
-    found: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=OPTIONS[name])
-    return found
-
-
-Images = Annotated[str | None, _option("images", "DIR|FILE|MODULE:FUNCTION")]
-Labels = Annotated[str | None, _option("labels", "CSV")]
-ImagesLimit = Annotated[str | None, _option("images-limit", "N")]
-Preset = Annotated[str | None, _option("preset", "NAME")]
-Device = Annotated[str | None, _option("device", "DEVICE")]
 
 
 def verify(
@@ -32,31 +19,31 @@ def verify(
     labels: Labels = None,
     images_limit: ImagesLimit = None,
     preset: Preset = None,
-    mean: Annotated[str | None, _option("mean", "NUMBERS")] = None,
-    std: Annotated[str | None, _option("std", "NUMBERS")] = None,
-    scale: Annotated[str | None, _option("scale", "NUMBER")] = None,
-    channels: Annotated[str | None, _option("channels", "rgb|bgr|grey")] = None,
-    layout: Annotated[str | None, _option("layout", "NCHW|NHWC|NHW")] = None,
-    size: Annotated[str | None, _option("size", "HxW")] = None,
-    protocol: Annotated[str | None, _option("protocol", "NAME")] = None,
-    radius: Annotated[str | None, _option("radius", "PX")] = None,
-    shifts: Annotated[str | None, _option("shifts", "N")] = None,
-    path: Annotated[str | None, _option("path", "STEPS")] = None,
-    exhaustive: Annotated[str | None, _option("exhaustive", "PX")] = None,
-    seed: Annotated[str | None, _option("seed", "N")] = None,
-    task: Annotated[str | None, _option("task", "NAME")] = None,
-    image_input: Annotated[str | None, _option("image-input", "NAME")] = None,
-    measured_output: Annotated[str | None, _option("measured-output", "NAME")] = None,
-    feed: Annotated[list[str] | None, _option("feed", "NAME=NUMBER")] = None,
-    box_score: Annotated[str | None, _option("box-score", "SHARE")] = None,
-    layers: Annotated[str | None, _option("layers", "IMAGES")] = None,
-    confidence: Annotated[str | None, _option("confidence", "SHARE")] = None,
+    mean: Annotated[str | None, option("mean", "NUMBERS")] = None,
+    std: Annotated[str | None, option("std", "NUMBERS")] = None,
+    scale: Annotated[str | None, option("scale", "NUMBER")] = None,
+    channels: Annotated[str | None, option("channels", "rgb|bgr|grey")] = None,
+    layout: Annotated[str | None, option("layout", "NCHW|NHWC|NHW")] = None,
+    size: Annotated[str | None, option("size", "HxW")] = None,
+    protocol: Annotated[str | None, option("protocol", "NAME")] = None,
+    radius: Annotated[str | None, option("radius", "PX")] = None,
+    shifts: Annotated[str | None, option("shifts", "N")] = None,
+    path: Annotated[str | None, option("path", "STEPS")] = None,
+    exhaustive: Annotated[str | None, option("exhaustive", "PX")] = None,
+    seed: Annotated[str | None, option("seed", "N")] = None,
+    task: Annotated[str | None, option("task", "NAME")] = None,
+    image_input: Annotated[str | None, option("image-input", "NAME")] = None,
+    measured_output: Annotated[str | None, option("measured-output", "NAME")] = None,
+    feed: Annotated[list[str] | None, option("feed", "NAME=NUMBER")] = None,
+    box_score: Annotated[str | None, option("box-score", "SHARE")] = None,
+    layers: Annotated[str | None, option("layers", "IMAGES")] = None,
+    confidence: Annotated[str | None, option("confidence", "SHARE")] = None,
     device: Device = None,
-    threads: Annotated[str | None, _option("threads", "N")] = None,
-    allow_domain: Annotated[list[str] | None, _option("allow-domain", "DOMAIN")] = None,
-    custom_ops: Annotated[list[str] | None, _option("custom-ops", "LIBRARY")] = None,
-    step_timeout: Annotated[str | None, _option("step-timeout", "SECONDS")] = None,
-    max_memory: Annotated[str | None, _option("max-memory", "GIB")] = None,
+    threads: Annotated[str | None, option("threads", "N")] = None,
+    allow_domain: Annotated[list[str] | None, option("allow-domain", "DOMAIN")] = None,
+    custom_ops: Annotated[list[str] | None, option("custom-ops", "LIBRARY")] = None,
+    step_timeout: Annotated[str | None, option("step-timeout", "SECONDS")] = None,
+    max_memory: Annotated[str | None, option("max-memory", "GIB")] = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
     fail_on: options.FailOn = None,

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+
+from auditor.report.schema import report_schema
+from tests.verify.models import classifier, model, saved
+
+Run = Callable[..., tuple[int, str, str]]
+FAST = ("--radius", "4", "--shifts", "2", "--layers", "1", "--device", "cpu", "--isolated", "--preset", "unit")
+
+
+@pytest.fixture
+def images() -> str:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 24, 24, 3), dtype=np.uint8)
+    np.savez("images.npz", images=pixels, labels=np.arange(10) % 6)
+    return "images.npz"
+
+
+def verify(run: Run, *arguments: str) -> tuple[int, str, str]:
+    saved(Path("net.onnx"), classifier())
+    return run("verify", "net.onnx", *FAST, *arguments)
+
+
+def measured(out: str) -> Any:
+    return json.loads(out)["models"][0]["verification"]
+
+
+def test_the_report_says_what_was_measured_with_what(run: Run, images: str) -> None:
+    code, out, err = verify(run, "--images", images, "--fail-on", "never")
+    assert code == 0
+    assert err == ""
+    for words in (
+        "measured on 10 images (from an array file)",
+        "protocol crop, windows of 16x16 px, shifts to 4 px, seed 0",
+        "ran on CPUExecutionProvider",
+        "self-test passed",
+        "consistency by shift distance",
+        "mac by shift distance",
+        "accuracy",
+        "layers, largest added error first",
+    ):
+        assert words in out
+
+
+def test_the_json_report_follows_its_schema_and_two_runs_are_the_same_bytes(run: Run, images: str) -> None:
+    arguments = ("--images", images, "--output-format", "json", "--fail-on", "never")
+    code, out, _ = verify(run, *arguments)
+    assert code == 0
+    jsonschema.validate(json.loads(out), report_schema())
+    assert measured(out)["complete"]
+    assert measured(out)["data"]["images"] == 10
+    assert verify(run, *arguments)[1] == out
+
+
+def test_without_images_the_built_in_ones_are_used_and_the_report_says_so(run: Run) -> None:
+    code, out, _ = verify(run, "--images-limit", "3", "--fail-on", "never")
+    assert code == 0
+    assert "built in: they rank models, they are no accuracy on your data" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--preset", "none"), 2, "preset"),
+        (("--radius", "0"), 2, "radius must be a whole number of 1 or more"),
+        (("--shifts", "many"), 2, "shifts must be a whole number"),
+        (("--size", "big"), 2, "size must be a height and a width"),
+        (("--device", "gpu"), 2, "device must be auto, cpu, cuda, cuda:N or tensorrt"),
+        (("--protocol", "wave"), 2, "protocol must be one of"),
+        (("--feed", "x"), 2, "feed must be NAME=NUMBER"),
+        (("--scale", "1/0"), 2, "scale must be"),
+        (("--mean", "a,b"), 2, "mean"),
+        (("--images", "missing"), 3, "none of them"),
+        (("--images", "empty"), 3, "no image files"),
+        (("--images", "bad"), 3, "none of the 5 images can be used: cannot be decoded"),
+        (("--radius", "400"), 0, ""),
+        (("--image-input", "nothing"), 3, "look like an image"),
+        (("--measured-output", "nothing"), 3, "--measured-output"),
+        (("--size", "32x32"), 3, "fixed to 16 px"),
+        (("--custom-ops", "missing.so"), 3, "refuses"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_the_right_exit_code(
+    run: Run, images: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    Path("empty").mkdir()
+    Path("bad").mkdir()
+    for index in range(5):
+        Path("bad", f"{index}.png").write_bytes(b"no picture")
+    given = ("--images", images, "--fail-on", "never", *arguments)
+    found, out, err = verify(run, *given)
+    assert found == code
+    assert words in out + err
+
+
+def test_cuda_that_is_not_there_is_incomplete_and_never_a_silent_fallback(run: Run, images: str) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime was built with CUDA")
+    code, out, _ = verify(run, "--images", images, "--device", "cuda")
+    assert code == 3
+    assert "--device cuda was asked for" in out
+
+
+def test_a_model_that_kills_onnxruntime_ends_with_three(run: Run, images: str) -> None:
+    from onnx import helper
+
+    nodes = [helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2**32)]
+    saved(Path("net.onnx"), model(nodes, {"x": [1, 4, 16, 16]}, {"y": None}))
+    code, out, _ = run("verify", "net.onnx", *FAST, "--images", images, "--layout", "NHWC")
+    assert code == 3
+    saved(Path("net.onnx"), model([*nodes], {"x": [1, 3, 16, 16]}, {"y": None}))
+    code, out, _ = run("verify", "net.onnx", *FAST, "--images", images)
+    assert code == 3
+    assert "SIGFPE" in out
+
+
+def test_options_stand_in_the_settings_file_for_all_models_or_for_some(run: Run, images: str) -> None:
+    Path("aliasaudit.toml").write_text(
+        '[verify]\npreset = "unit"\nradius = 4\nlayers = 0\nshifts = 2\ndevice = "cpu"\n'
+        f'images = "{images}"\n\n[verify."net*.onnx"]\nradius = 3\n'
+    )
+    saved(Path("net.onnx"), classifier())
+    saved(Path("other.onnx"), classifier())
+    assert "shifts to 3 px" in run("verify", "net.onnx", "--fail-on", "never")[1]
+    assert "shifts to 4 px" in run("verify", "other.onnx", "--fail-on", "never")[1]
+    assert "shifts to 2 px" in run("verify", "net.onnx", "--radius", "2", "--fail-on", "never")[1]
+
+
+@pytest.mark.parametrize("table", ["[verify]", '[verify."*.onnx"]'])
+def test_a_settings_file_cannot_let_foreign_code_run(run: Run, table: str) -> None:
+    Path("aliasaudit.toml").write_text(f'{table}\ncustom-ops = "evil.so"\n')
+    saved(Path("net.onnx"), classifier())
+    code, _, err = run("verify", "net.onnx")
+    assert code == 2
+    assert "--custom-ops on the command line" in err
+
+
+def test_check_with_verify_is_one_report_with_one_exit_code(run: Run, images: str) -> None:
+    Path("aliasaudit.toml").write_text("[verify]\nradius = 4\nlayers = 0\nshifts = 2\n")
+    saved(Path("net.onnx"), classifier())
+    code, out, _ = run("check", "net.onnx", "--verify", "--images", images, "--preset", "unit", "--fail-on", "never")
+    assert code == 0
+    assert "AA101 strided-max-pool" in out
+    assert "measured on 10 images" in out
+    assert "measured on" not in run("check", "net.onnx", "--fail-on", "never")[1]
