@@ -18,7 +18,7 @@ from auditor.cli.errors import UsageError
 if TYPE_CHECKING:
     from auditor.policy.settings import Layer, Settings
 
-FORMATS = ("text", "json", "sarif", "github", "markdown", "junit", "gitlab")
+FORMATS = ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html")
 LEVELS = ("error", "warning", "note")
 COLOR_CHOICES = ("auto", "always", "never")
 

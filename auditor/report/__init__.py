@@ -24,6 +24,7 @@ class Format(str, Enum):
     MARKDOWN = "markdown"
     JUNIT = "junit"
     GITLAB = "gitlab"
+    HTML = "html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ _MODULES = {
     Format.MARKDOWN: "markdown",
     Format.JUNIT: "junit",
     Format.GITLAB: "gitlab",
+    Format.HTML: "html",
 }
 
 

@@ -82,7 +82,7 @@ def sheet(model: ModelReport, verbose: bool, unicode: bool = False) -> Sheet:
     """Put one model's report into words; ``unicode`` allows characters beyond ASCII."""
     return Sheet(
         path=plain(model.path),
-        facts=tuple(_facts(model)),
+        facts=tuple(facts(model)),
         meaning=meaning(model.analysis),
         sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
         legend=_legend(model.analysis.sites),
@@ -158,7 +158,8 @@ def _exact_shifts(analysis: Analysis) -> tuple[int, ...] | None:
     return tuple(step for source, step in sorted(steps.items()) if analysis.sources[source].input == first)
 
 
-def _facts(model: ModelReport) -> Iterable[str]:
+def facts(model: ModelReport) -> Iterable[str]:
+    """What the file is: each fact begins with a word of ours."""
     if "" in model.opsets:
         yield f"opset {model.opsets['']}"
     if model.producer:

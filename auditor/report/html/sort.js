@@ -1,0 +1,26 @@
+"use strict";
+// Tables that say so can be sorted by a column: the headings become buttons. Without this script they stay as they are.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = heading.textContent;
+    button.title = "Sort by this column";
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = heading.getAttribute("aria-sort") === "ascending";
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+      const compare = (one, other) => {
+        const [a, b] = [value(one), value(other)];
+        if (a === "" || b === "") return (a === "") - (b === "");
+        const numbers = [Number(a), Number(b)];
+        const order = numbers.some(Number.isNaN) ? a.localeCompare(b) : numbers[0] - numbers[1];
+        return down ? -order : order;
+      };
+      table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+    });
+  });
+}
