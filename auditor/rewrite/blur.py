@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
@@ -178,7 +179,7 @@ class Blur:
         surgeon.replace_input(part, part.inputs[_STEPS_INPUT], unit)
         surgeon.move_output(part, output, dense)
         block = Block(surgeon, _prefix(site))
-        _blur_pool(surgeon, block, dense, output, shape, _Pool(strides, half, half), strides, options, output)
+        _blur_pool(surgeon, block, dense, part.inputs[0], shape, _Pool(strides, half, half), strides, options, output)
         block.insert(part, after=True)
 
     def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
@@ -216,7 +217,10 @@ class Blur:
         surgeon.set_attribute(part, "strides", (1,) * window.rank)
 
 
-_BF16 = "onnxruntime has no bfloat16 convolution on the CPU: convert the model to float16 or float32"
+_UNTYPED = {
+    0: "the type of its input is not known",
+    DataType.BFLOAT16: "onnxruntime has no bfloat16 convolution on the CPU: convert the model to float16 or float32",
+}
 
 
 def _prefix(site: Site, suffix: str = "") -> str:
@@ -367,7 +371,7 @@ def _blur_pool(
     dtype = numpy_type(element_type(surgeon, typed))
     if dtype is None:
         raise RewriteError("a blur of a tensor without a floating-point type")
-    kernel = kernels.outer([kernels.taps(options.kernel, step, options.blend) for step in strides]).astype(dtype)
+    kernel = kernels.low_pass(options.kernel, strides, options.blend).astype(dtype)
     pads = (*pool.begin, *pool.end)
     padding = _padding(surgeon, typed, shape, pool, options.padding)
     if any(pads) and padding is not Padding.ZERO:

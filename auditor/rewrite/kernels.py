@@ -33,29 +33,29 @@ def length(kernel: Kernel, stride: int) -> int:
     return (_TAPS[kernel] - 1) * (stride - 1) + 1
 
 
-def taps(kernel: Kernel, stride: int, blend: float = 1.0) -> NDArray[np.float64]:
-    """The taps along one axis, summing to 1: ``blend`` times the low-pass plus the rest at the centre.
-
-    Raises ValueError for a partial blend of an even number of taps, which have no centre.
-    """
+def taps(kernel: Kernel, stride: int) -> NDArray[np.float64]:
+    """The taps along one axis; they sum to 1."""
     import numpy as np
 
     line = np.ones(1)
     for _ in range(_TAPS[kernel] - 1):
         line = np.convolve(line, np.full(stride, 1 / stride))
-    if blend != 1.0:
-        if len(line) % 2 == 0:
-            raise ValueError("an even kernel has no centre to blend with")
-        line = blend * line
-        line[len(line) // 2] += 1 - blend
     return line
 
 
-def outer(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The separable kernel with these taps along its axes."""
+def low_pass(kernel: Kernel, strides: Sequence[int], blend: float = 1.0) -> NDArray[np.float64]:
+    """The separable kernel for these strides, one axis each: ``blend`` times the low-pass plus the rest at the centre.
+
+    Raises ValueError for a partial blend of a kernel with an even number of taps, which has no centre.
+    """
     import numpy as np
 
-    kernel = np.ones(())
-    for line in lines:
-        kernel = np.multiply.outer(kernel, line)
-    return kernel
+    whole = np.ones(())
+    for step in strides:
+        whole = np.multiply.outer(whole, taps(kernel, step))
+    if blend != 1.0:
+        if any(size % 2 == 0 for size in whole.shape):
+            raise ValueError("an even kernel has no centre to blend with")
+        whole = blend * whole
+        whole[tuple(size // 2 for size in whole.shape)] += 1 - blend
+    return whole
