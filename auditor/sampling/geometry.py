@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from auditor.sampling.call import Call, OpaqueError
+from auditor.sampling.lattice import ZERO
 
 SAME = {"SAME_UPPER", "SAME_LOWER"}
 MOST_PHASES = 64  # larger strides are not enumerated: the phase at the size at hand stands for all
@@ -74,13 +75,13 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
     """
     stride = window.stride[axis]
     reach = window.dilation[axis] * (window.kernel[axis] - 1)
-    middle = Fraction(reach, 2)
     begin, end = window.begin[axis], window.end[axis]
-    phases: tuple[Fraction, ...] = (middle - begin,)
+    phases: tuple[Fraction, ...] = ()
     if window.auto_pad in SAME:
         padded_for = window.kernel[axis] if window.pool else reach + 1
         rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
-        phases = tuple(sorted({middle - _same(rest, padded_for, window.auto_pad)[0] for rest in rests}))
+        begins = {_same(rest, padded_for, window.auto_pad)[0] for rest in rests}
+        phases = tuple(Fraction(reach, 2) - first for first in sorted(begins, reverse=True))
         begin, end = _same(length % stride or stride, padded_for, window.auto_pad)
     room = length + begin + end - reach - 1
     if room < 0:
@@ -90,7 +91,8 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
         size = -(-room // stride) + 1
         if (size - 1) * stride >= length + begin:
             size -= 1
-    return Sliding(size, stride, middle - begin, reach, phases)
+    centre = ZERO if reach == 2 * begin else Fraction(reach, 2) - begin
+    return Sliding(size, stride, centre, reach, phases or (centre,))
 
 
 def _same(rest: int, width: int, auto_pad: str) -> tuple[int, int]:

@@ -46,7 +46,10 @@ class Axis(NamedTuple):
 
     @property
     def size(self) -> int:
-        return self.before + prod([atom.extent for atom in self.atoms]) + self.after
+        atoms = self.atoms
+        if len(atoms) == 1:
+            return self.before + atoms[0].extent + self.after
+        return self.before + prod([atom.extent for atom in atoms]) + self.after
 
     @property
     def single(self) -> Atom | None:
@@ -57,7 +60,10 @@ class Axis(NamedTuple):
 
     @property
     def has_source(self) -> bool:
-        return any(atom.source != ANONYMOUS for atom in self.atoms)
+        for atom in self.atoms:  # noqa: SIM110 - asked for every axis of every tensor, where a generator is slow
+            if atom.source != ANONYMOUS:
+                return True
+        return False
 
 
 UNIT = Axis(())
@@ -133,7 +139,14 @@ def constant(shape: Iterable[int]) -> State:
 
 def finest(axes: Iterable[Axis], source: int) -> Fraction | None:
     """The smallest |stride| of any atom of ``source``, or None when the source has no atoms left."""
-    return min((abs(atom.stride) for axis in axes for atom in axis.atoms if atom.source == source), default=None)
+    best: Fraction | None = None
+    for axis in axes:
+        for atom in axis.atoms:
+            if atom.source == source:
+                stride = atom.stride if atom.stride.numerator > 0 else -atom.stride
+                if best is None or stride < best:
+                    best = stride
+    return best
 
 
 def lcm(a: Fraction | None, b: Fraction | None) -> Fraction | None:
@@ -148,13 +161,14 @@ def lcm(a: Fraction | None, b: Fraction | None) -> Fraction | None:
 
 def merge_window(trunk: Window, other: Window) -> Window:
     """Both histories, on the trunk's lattice: the union of receptive fields is bounded by the larger one."""
-    if trunk == other:
+    if trunk is other:
         return trunk
+    same_history = trunk.peak is other.peak and trunk.period is other.period
     return Window(
         trunk.offset,
         max(trunk.field, other.field),
         trunk.grid,
-        max(trunk.peak, other.peak),
-        lcm(trunk.period, other.period),
+        trunk.peak if same_history else max(trunk.peak, other.peak),
+        trunk.period if same_history else lcm(trunk.period, other.period),
         trunk.size_dependent or other.size_dependent,
     )

@@ -54,8 +54,8 @@ def conv(call: Call) -> State:
     depthwise = groups > 1 and groups == axes[channel].size == out_channels
     windows = slid.windows
     if not depthwise:
-        through = State(slid.axes, slid.windows)
-        windows = contract(through, {channel}).windows
+        if axes[channel].has_source:
+            windows = contract(State(slid.axes, slid.windows), {channel}).windows
         if out_channels is None:
             raise OpaqueError("the weight's shape is not known")
         axes[channel] = anonymous(out_channels)

@@ -65,18 +65,18 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
         if stride > 1 and len(sliding.phases) > 1 and call.record.assumed(atom.source):
             old = old._replace(size_dependent=True)
             _note_padding(call, position, atom, sliding.phases, window.auto_pad)
-        old = old._replace(
-            offset=old.offset + atom.stride * centre if centre else old.offset,
-            field=old.field + abs(atom.stride) * reach if reach else old.field,
-        )
-        atoms[position] = Atom(atom.source, atom.stride * stride, sliding.size)
+        if centre or reach:
+            offset = old.offset + atom.stride * centre if centre else old.offset
+            old = Window(offset, old.field + abs(atom.stride) * reach, *old[2:])
+        atom = Atom(atom.source, atom.stride * stride if stride > 1 else atom.stride, sliding.size)
+        atoms[position] = atom
         if sliding.size == 1:
             covered = covered or reach + 1 + stride > length
             if stride > 1 and (reach + 1 < length or call.record.assumed(atom.source)):
                 sampled.append(index)
             axes[index] = anonymous(1)
         else:
-            axes[index] = Axis((Atom(atom.source, atom.stride * stride, sliding.size),))
+            axes[index] = Axis((atom,))
             if stride > 1:
                 sampled.append(index)
                 old = coarser(old, finest(axes, atom.source) or old.grid)
