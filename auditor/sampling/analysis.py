@@ -163,7 +163,7 @@ def _head(record: Record, scope: Scope, name: str) -> Head:
         subsampling=max((window.peak for window in spatial.values()), default=None),
         period={source: window.period for source, window in sorted(spatial.items())},
         lattice=lattice,
-        cause=cause,
+        cause=None if kind is HeadKind.DENSE else cause,
     )
 
 

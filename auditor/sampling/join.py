@@ -86,7 +86,7 @@ def _compare(call: Call, source: int, axes: Sequence[Sequence[Axis]], states: li
     if ZERO in strides:
         return
     offsets = tuple(state.windows[source].offset for state in states)
-    if len(set(strides)) == 1 and len(set(offsets)) == 1:
+    if all(other == strides[0] for other in strides) and all(other == offsets[0] for other in offsets):
         return
     delta = max(offsets) - min(offsets)
     call.record.joins.append(
@@ -157,10 +157,14 @@ def lost_together(operands: Sequence[State]) -> State:
 
 
 def ending(axes: Sequence[Axis], operands: Sequence[State]) -> dict[str, HeadKind | int | None]:
-    """How the grid ended (nothing, while any grid axis is left): the ending that repairs can do least about wins."""
-    if any(axis.has_source for axis in axes):
-        return {"ended": None, "cause": None}
+    """How the grid ended: the ending that repairs can do least about wins.
+
+    While any grid axis is left nothing has ended, but weights per position on one branch (the token mixing of an MLP
+    mixer) stay with what they are added to: a pooling behind them no longer makes the head invariant.
+    """
     ends = [state for state in operands if state.ended is not None]
+    if any(axis.has_source for axis in axes):
+        ends = [state for state in ends if state.ended is HeadKind.POSITION_DEPENDENT]
     if not ends:
         return {"ended": None, "cause": None}
     worst = min(

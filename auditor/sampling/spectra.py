@@ -123,6 +123,15 @@ def then(first: Autocorrelation, second: Autocorrelation) -> Autocorrelation | N
     return Autocorrelation(np.fft.irfftn(product, size, axes))
 
 
+def decimated(field: Autocorrelation, steps: Sequence[int]) -> Autocorrelation | None:
+    """The field at every ``steps``-th position per axis, with what folded: its lags at multiples of the steps."""
+    if field.lags.ndim != len(steps):
+        return None
+    halves = [size // 2 for size in field.lags.shape]
+    kept = tuple(slice(half % step, None, step) for half, step in zip(halves, steps, strict=True))
+    return Autocorrelation(field.lags[kept])
+
+
 def folded_share(field: Autocorrelation, stride: Sequence[float]) -> float | None:
     """The share of the field's power that folds when it is sampled at every ``stride`` positions per axis."""
     if field.lags.ndim != len(stride):

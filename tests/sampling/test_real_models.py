@@ -143,6 +143,7 @@ def test_every_model_file_of_the_onnx_package_is_analysed_without_an_exception()
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")  # of the package's own test data
 def test_every_operator_test_of_the_onnx_standard_gets_the_shapes_that_it_expects(tmp_path: Path) -> None:
     from onnx.backend.test.case.node import collect_testcases
 

@@ -102,13 +102,15 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
     factor = tuple(step for _, step in decimated)
     left = {atom.source: atom for axis in axes for atom in axis.atoms if abs(atom.stride) == finest(axes, atom.source)}
     alias = decimation(factor)
-    filtered = ""
+    filtered, response = "", None
     if given.response is not None and all(step.denominator == 1 for step in factor):
-        steps = _steps_per_axis(given, left, {source: int(step) for source, step in decimated})
+        steps = _steps_per_axis(call, given, {source: int(step) for source, step in decimated})
         flat = spectra.folded_share(given.response, steps)
         if flat is not None:
             alias = AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
             filtered = "a low-pass filter stands in front"
+            # An axis that is kept may be sampled by the next node: exporters write one Slice per axis.
+            response = spectra.decimated(given.response, steps) if 1 in steps else None
     strided = Strided(
         kind=kind,
         factor=factor,
@@ -119,19 +121,22 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
         filtered=filtered,
     )
     index = record_site(call, strided, given, windows)
-    return replace(result, decimations=(*given.decimations, index), response=None)
+    return replace(result, decimations=(*given.decimations, index), response=response)
 
 
 def _sources_in_order(axes: Sequence[Axis]) -> list[int]:
     return list(dict.fromkeys(atom.source for axis in axes for atom in axis.atoms))
 
 
-def _steps_per_axis(given: State, left: dict[int, Atom], steps: dict[int, int]) -> tuple[int, ...]:
-    """The decimation per grid axis of ``given``, 1 where an axis is not decimated."""
+def _steps_per_axis(call: Call, given: State, steps: dict[int, int]) -> tuple[int, ...]:
+    """The decimation per axis that a filter in front ran over, in the tensor's order, 1 where an axis is kept."""
     assert given.axes is not None
     singles = [axis.single for axis in given.axes]
-    grid = [atom for atom in singles if atom is not None and (atom.source in steps or atom.source in left)]
-    return tuple(steps.get(atom.source, 1) for atom in grid)
+    return tuple(
+        steps.get(atom.source, 1)
+        for atom in singles
+        if atom is not None and (atom.source in steps or atom.source in call.record.spatial)
+    )
 
 
 def slice_op(call: Call) -> State:

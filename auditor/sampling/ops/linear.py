@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
-from auditor.sampling.join import broadcast, join_windows, lost_together
+from auditor.sampling.join import broadcast, ending, join_windows, lost_together
 from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
@@ -103,16 +103,12 @@ def contracted(
     windows = dict(join_windows(call, after, _names(call, len(after)), meeting))
     moving = [state for state in operands if not state.constant]
     raw = any(state.raw for state in moving)
-    kind, cause = None, None
-    if not any(axis.has_source for axis in axes):
-        kind, cause = _ending(call, operands, ended)
+    kind, cause = _ending(call, operands, axes, ended)
     state = State(
         axes,
         windows,
         constant=not moving,
-        mixing=any(state.mixing for state in operands)
-        or (len(moving) > 1 and bool(ended or decimated))
-        or len(moving) > 1,
+        mixing=len(moving) > 1 or any(state.mixing for state in operands),
         lost=next((state.lost for state in operands if state.lost is not None), None),
         ended=kind,
         cause=cause,
@@ -133,13 +129,15 @@ def _only(state: State, places: set[int]) -> tuple[Axis, ...]:
     return tuple(axis for index, axis in enumerate(state.axes or ()) if index in places)
 
 
-def _ending(call: Call, operands: Sequence[State], ended: set[int]) -> tuple[HeadKind | None, int | None]:
+def _ending(
+    call: Call, operands: Sequence[State], axes: Sequence[Axis], ended: set[int]
+) -> tuple[HeadKind | None, int | None]:
     """Weights per position end a grid for good; a sum weighted by the data itself (attention pooling) does not depend
     on position.
     """
-    before = next((state for state in operands if state.ended is not None), None)
-    if not ended:
-        return (None, None) if before is None else (before.ended, before.cause)
+    if not ended or any(axis.has_source for axis in axes):
+        before = ending(axes, operands)
+        return before["ended"], before["cause"]  # type: ignore[return-value]  # as the keys say
     call.record.ref(call.scope.path, call.node, call.order)
     positional = any(state.constant for state in operands)
     return (HeadKind.POSITION_DEPENDENT if positional else HeadKind.POOLED), call.order
