@@ -100,7 +100,16 @@ def scan_outputs(call: Call, run: Run) -> list[State]:
         scanned = state.axes[where] if place == 0 else scanned
         inside.append(replace(state, axes=(*state.axes[:where], *state.axes[where + 1 :]), response=None))
     results = run("body", inside)
-    return results[:first] + [
-        state if state.axes is None else replace(state, axes=(scanned, *state.axes), response=None)
-        for state in results[first:]
-    ]
+    places = call.integers("scan_output_axes") or ()
+    stacked = []
+    for place, state in enumerate(results[first:]):
+        where = places[place] if place < len(places) else 0
+        if state.axes is None:
+            stacked.append(state)
+            continue
+        rank = len(state.axes) + 1
+        if not -rank <= where < rank:
+            raise OpaqueError("an axis of a Scan's output is out of range")
+        where %= rank
+        stacked.append(replace(state, axes=(*state.axes[:where], scanned, *state.axes[where:]), response=None))
+    return results[:first] + stacked
