@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from auditor.findings import Finding, NodeRef, Origin, Severity
 from auditor.report import RenderOptions
-from auditor.report.model import InputReport, ModelReport, Problem, Report
+from auditor.report.model import Accepted, InputReport, ModelReport, Problem, Report, RuleInfo
 from auditor.report.numbers import json_number
+from auditor.report.place import site_size
 from auditor.report.verdict import verdict
-from auditor.sampling.result import Head, MisalignedJoin, Site, SourceAxis, Untracked
+from auditor.sampling.result import Analysis, Head, MisalignedJoin, Site, SourceAxis, Untracked
 from auditor.text import ModelText, exact, inert_json
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "aliasaudit", "version": report.version},
-        "run": {"settings": dict(report.settings)},
+        "run": {"settings": dict(report.settings), "rules": [_rule(rule) for rule in report.rules]},
         "models": [_model(model) for model in report.models],
         "problems": [_problem(problem) for problem in report.problems],
         "summary": _summary(report),
@@ -54,11 +55,22 @@ def _model(model: ModelReport) -> Json:
             "outputs": {exact(head.output): json_number(head.subsampling) for head in analysis.heads},
             "overall": json_number(analysis.subsampling),
         },
-        "sites": [_site(site, analysis.sources) for site in analysis.sites],
+        "axes": [
+            {
+                "input": exact(source.input),
+                "axis": source.axis,
+                "size": source.size,
+                "assumed": source.assumed,
+                "spatial": index in analysis.spatial,
+            }
+            for index, source in enumerate(analysis.sources)
+        ],
+        "sites": [_site(site, analysis) for site in analysis.sites],
         "heads": [_head(head, analysis.sources) for head in analysis.heads],
         "joins": [_join(join, analysis.sources) for join in analysis.joins],
         "untracked": [_untracked(place) for place in analysis.untracked],
         "findings": [_finding(finding) for finding in model.findings],
+        "accepted": [_accepted(one) for one in model.accepted],
         "verification": _verification(model.verification),
     }
 
@@ -95,8 +107,8 @@ def _origin(origin: Origin | None) -> Json | None:
     return None if origin is None else {"module": exact(origin.module), "source": exact(origin.source)}
 
 
-def _site(site: Site, sources: Sequence[SourceAxis]) -> Json:
-    alias = site.alias
+def _site(site: Site, analysis: Analysis) -> Json:
+    alias, sources = site.alias, analysis.sources
     described = _node(site.node)
     del described["node"]
     return described | {
@@ -110,6 +122,7 @@ def _site(site: Site, sources: Sequence[SourceAxis]) -> Json:
         "cumulative": [json_number(value) for value in site.cumulative],
         "offset": [json_number(value) for value in site.offset],
         "receptive_field": [json_number(value) for value in site.receptive_field],
+        "size": list(site_size(analysis, site)),
         "kernel": list(site.kernel),
         "stride": list(site.stride),
         "dilation": list(site.dilation),
@@ -187,6 +200,16 @@ def _finding(finding: Finding) -> Json:
         },
         "fingerprint": finding.fingerprint,
     }
+
+
+def _accepted(one: Accepted) -> Json:
+    why = {"accepted_by": one.by.value, "reason": one.reason, "owner": one.owner, "expires": one.expires}
+    return _finding(one.finding) | why
+
+
+def _rule(rule: RuleInfo) -> Json:
+    severities = [severity.value for severity in rule.severities]
+    return {"code": rule.code, "name": rule.name, "summary": rule.summary, "severities": severities}
 
 
 def _problem(problem: Problem) -> Json:

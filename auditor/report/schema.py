@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from auditor.findings import Severity
 from auditor.report.json_format import SCHEMA_VERSION
 from auditor.report.measured_json import verification_schema
-from auditor.report.model import ProblemKind
+from auditor.report.model import AcceptedBy, ProblemKind
 from auditor.report.verdict import SiteVerdict
 from auditor.sampling.result import AliasBasis, HeadKind, SiteKind
 
@@ -35,7 +35,13 @@ def report_schema() -> Schema:
         **_object(
             schema_version={"const": SCHEMA_VERSION},
             tool=_object(name={"const": "aliasaudit"}, version=_STRING),
-            run=_object(settings={"type": "object", "description": "The settings that change what is found."}),
+            run=_object(
+                settings={"type": "object", "description": "The settings that change what is found."},
+                rules=_list(
+                    _object(code=_STRING, name=_STRING, summary=_STRING, severities=_list(_enum(Severity))),
+                )
+                | {"description": "The rules that ran."},
+            ),
             models=_list({"$ref": "#/$defs/model"}),
             problems=_list({"$ref": "#/$defs/problem"}),
             summary={"$ref": "#/$defs/summary"},
@@ -66,7 +72,14 @@ def report_schema() -> Schema:
                 branches=_list(_object(tensor=_STRING, stride=_NUMBER_OR_NULL, offset=_NUMBER_OR_NULL)),
             ),
             "untracked": _node(tensor=_STRING, reason=_STRING, hidden_nodes=_COUNT, hidden_strided=_COUNT),
-            "finding": _finding(),
+            "finding": _object(**_FINDING),
+            "accepted": _object(
+                **_FINDING,
+                accepted_by=_enum(AcceptedBy),
+                reason=_STRING,
+                owner=_STRING,
+                expires=_STRING | {"description": "The last day, as 2027-01-31; empty where it has no end."},
+            ),
             "problem": _object(
                 code=_STRING,
                 kind=_enum(ProblemKind),
@@ -96,7 +109,7 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-def _enum(members: type[SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind]) -> Schema:
+def _enum(members: type[SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Schema:
     return {"enum": [member.value for member in members]}
 
 
@@ -130,11 +143,17 @@ def _model() -> Schema:
             },
             overall=_NUMBER_OR_NULL,
         ),
+        axes=_list(
+            _object(**_SOURCE, size={"type": "integer"}, assumed=_BOOLEAN, spatial=_BOOLEAN),
+        )
+        | {"description": "The axes of the network inputs that were followed."},
         sites=_list({"$ref": "#/$defs/site"}),
         heads=_list({"$ref": "#/$defs/head"}),
         joins=_list({"$ref": "#/$defs/join"}),
         untracked=_list({"$ref": "#/$defs/untracked"}),
         findings=_list({"$ref": "#/$defs/finding"}),
+        accepted=_list({"$ref": "#/$defs/accepted"})
+        | {"description": "Findings that a waiver or the baseline accepts: they do not count."},
         verification={
             "description": "What running the model on shifted images showed; null where it was not run.",
             "oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}],
@@ -157,6 +176,7 @@ def _site() -> Schema:
         cumulative=_PER_AXIS,
         offset=_PER_AXIS,
         receptive_field=_PER_AXIS,
+        size=_INTEGERS | {"description": "The grid that the site makes; empty where it is not known."},
         kernel=_INTEGERS,
         stride=_INTEGERS,
         dilation=_INTEGERS,
@@ -194,23 +214,22 @@ def _head() -> Schema:
     )
 
 
-def _finding() -> Schema:
-    nullable = {"type": ["string", "null"]}
-    return _object(
-        rule=_STRING,
-        name=_STRING,
-        severity=_enum(Severity),
-        message=_STRING,
-        advice=_STRING,
-        node=nullable | {"description": "null where the finding is about the whole graph."},
-        op=nullable,
-        scope=nullable,
-        output=nullable,
-        origin={"$ref": "#/$defs/origin"},
-        related=_list({"$ref": "#/$defs/node"}),
-        numbers={"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}},
-        fingerprint=_STRING | {"description": "Stays the same while the place in the network does."},
-    )
+_NULLABLE: Schema = {"type": ["string", "null"]}
+_FINDING: Schema = {
+    "rule": _STRING,
+    "name": _STRING,
+    "severity": _enum(Severity),
+    "message": _STRING,
+    "advice": _STRING,
+    "node": _NULLABLE | {"description": "null where the finding is about the whole graph."},
+    "op": _NULLABLE,
+    "scope": _NULLABLE,
+    "output": _NULLABLE,
+    "origin": {"$ref": "#/$defs/origin"},
+    "related": _list({"$ref": "#/$defs/node"}),
+    "numbers": {"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}},
+    "fingerprint": _STRING | {"description": "Stays the same while the place in the network does."},
+}
 
 
 def _summary() -> Schema:

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from auditor.demo import demo_model
+from auditor.report import Format, RenderOptions, render
+from auditor.report.cursor import SavedReportError
+from auditor.report.model import Report, RuleInfo
+from auditor.report.saved import read_report
+from tests.report.evil import NAMES, WORST, evil_report
+from tests.report.samples import clean_network, residual_network
+
+# Ways to render everything that a report holds.
+OPTIONS = (
+    RenderOptions(show_accepted=True, verbose=True, statistics=True),
+    RenderOptions(width=100, colour=True, unicode=True, terminal=True),
+)
+
+
+def with_rules(report: Report) -> Report:
+    return replace(report, rules=(RuleInfo("AA101", "strided-max-pool", "A max-pool.", (), "# AA101\n"),))
+
+
+def again(report: Report) -> Report:
+    return read_report(render(report, Format.JSON), {rule.code: rule.page for rule in report.rules})
+
+
+def assert_same(report: Report) -> None:
+    saved = again(report)
+    for one in Format:
+        for options in OPTIONS:
+            assert render(saved, one, options) == render(report, one, options), one
+
+
+@pytest.mark.parametrize(
+    "report", [residual_network(), clean_network(), with_rules(residual_network()), Report("1.0", ())]
+)
+def test_a_saved_report_renders_to_the_same_bytes_in_every_format(report: Report) -> None:
+    assert_same(report)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(NAMES)
+def test_names_survive_in_a_saved_report_whatever_they_hold(name: str) -> None:
+    assume(name)  # the version of the standard operators has the empty name
+    report = evil_report(name)
+    # How long the measurement took is left out of the JSON, so that two runs compare equal.
+    measured = report.models[0].verification
+    assert measured is not None
+    assert_same(replace(report, models=(replace(report.models[0], verification=replace(measured, seconds=0.0)),)))
+
+
+def test_the_audit_of_a_real_network_renders_again(run_check: Callable[[Path], Report]) -> None:
+    assert_same(run_check(demo_model()))
+
+
+@pytest.fixture
+def run_check() -> Callable[[Path], Report]:
+    from auditor.audit import ModelFile, audit, load_rules
+    from auditor.policy.settings import Settings
+
+    def run(path: Path) -> Report:
+        wanted = Settings()
+        outcome = audit(ModelFile(path, path.name), load_rules(wanted), wanted)
+        assert outcome.report is not None
+        return Report("0.1.0", (outcome.report,))
+
+    return run
+
+
+def document() -> Any:
+    return json.loads(render(evil_report("net"), Format.JSON))
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a document but its root."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, child in members for place in [(*path, key), *places(child, (*path, key))]]
+
+
+def replaced(value: Any, path: tuple[str | int, ...], new: Any) -> None:
+    for key in path[:-1]:
+        value = value[key]
+    if new is None:
+        del value[path[-1]]
+    else:
+        value[path[-1]] = new
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_report_is_refused_in_one_line_or_rendered_but_never_a_crash(data: st.DataObject) -> None:
+    damaged = document()
+    place = data.draw(st.sampled_from(places(damaged)))
+    new: Any = data.draw(st.sampled_from([None, "x", -1, 1.5, 10**30, 1e300, [], {}, [[]], True]))
+    replaced(damaged, place, new)
+    report, refusal = None, ""
+    try:
+        report = read_report(json.dumps(damaged))
+    except SavedReportError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    for one in Format:
+        if report is not None:
+            render(report, one, OPTIONS[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ("[]", 'the document has no "schema_version"'),
+        ('{"schema_version": "9.1"}', "schema_version is 9.1, and this program reads 1.0"),
+        ('{"schema_version": 1}', "schema_version is no text"),
+    ],
+)
+def test_what_is_no_report_is_refused_with_the_place(text: str, words: str) -> None:
+    with pytest.raises(SavedReportError, match=words.replace("[", r"\[")):
+        read_report(text)
+
+
+def test_an_error_names_the_place_in_the_document() -> None:
+    damaged = document()
+    damaged["models"][0]["sites"][0]["factor"][1] = "two"
+    with pytest.raises(SavedReportError, match=r"models\[0\]\.sites\[0\]\.factor\[1\] is no number"):
+        read_report(json.dumps(damaged))
+
+
+def test_a_saved_report_is_trusted_no_more_than_a_model() -> None:
+    hostile = document()
+    for place in places(hostile):
+        value = hostile
+        for key in place[:-1]:
+            value = value[key]
+        if isinstance(value[place[-1]], str) and place[-1] in (
+            "message",
+            "advice",
+            "rule",
+            "reason",
+            "summary",
+            "owner",
+        ):
+            value[place[-1]] = WORST
+    from tests.report.test_html import structure
+    from tests.runner_commands import commands, control_bytes
+
+    report = read_report(json.dumps(hostile))
+    assert len(structure(report)) > 100
+    for one in (Format.TEXT, Format.JSON, Format.SARIF, Format.MARKDOWN, Format.JUNIT, Format.GITLAB, Format.HTML):
+        text = render(report, one, OPTIONS[0])
+        assert not commands(text), one
+        assert not control_bytes(text), one
