@@ -114,11 +114,9 @@ class Blur:
         shape = surgeon.shape(tensor) or ()
         if len(shape) < 3 or surgeon.shape(part.outputs[0]) is None:
             raise _RefusedError("it does not work on a map with channels")
-        if numpy_type(element_type(surgeon, tensor)) is None:
-            dtype = element_type(surgeon, tensor)
-            raise _RefusedError(
-                "the type of its input is not known" if not dtype else INTEGER if dtype != 16 else _BF16
-            )
+        dtype = element_type(surgeon, tensor)
+        if numpy_type(dtype) is None:
+            raise _RefusedError(_UNTYPED.get(dtype, INTEGER))
         if _channels_last(surgeon, tensor):
             raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
         strides = _strides(site, len(shape) - 2, surgeon, tensor)

@@ -50,7 +50,7 @@ def low_pass(kernel: Kernel, strides: Sequence[int], blend: float = 1.0) -> NDAr
     """
     import numpy as np
 
-    whole = np.ones(())
+    whole: NDArray[np.float64] = np.ones(())
     for step in strides:
         whole = np.multiply.outer(whole, taps(kernel, step))
     if blend != 1.0:

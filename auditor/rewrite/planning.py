@@ -11,6 +11,7 @@ from auditor.rewrite.blur import Blur
 from auditor.rewrite.cost import largest, total
 from auditor.rewrite.input_average import InputAverage
 from auditor.rewrite.phase_average import PhaseAverage
+from auditor.rewrite.phase_select import PhaseSelect
 from auditor.rewrite.result import (
     Offer,
     Options,
@@ -23,11 +24,15 @@ from auditor.rewrite.result import (
     Strategy,
 )
 from auditor.rewrite.save import save
-from auditor.rewrite.strategy import Applied, Cost
+from auditor.rewrite.strategy import OWN, PHASES, Applied, Cost
 from auditor.rewrite.surgery import Surgeon
 from auditor.sampling.result import Analysis, Site
 
-AT_SITES: Mapping[Strategy, Applied] = {Strategy.BLUR: Blur(), Strategy.PHASE_AVERAGE: PhaseAverage()}
+AT_SITES: Mapping[Strategy, Applied] = {
+    Strategy.BLUR: Blur(),
+    Strategy.PHASE_AVERAGE: PhaseAverage(),
+    Strategy.PHASE_SELECT: PhaseSelect(),
+}
 """The strategies that work at sampling sites."""
 
 AT_INPUT = InputAverage()
@@ -120,6 +125,10 @@ def _at_sites(
 ) -> None:
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
     applied = AT_SITES[strategy]
+    last_only = strategy in LAST_ONLY and not named
+    if last_only and any(part.own and part.name.endswith(PHASES) for part in surgeon.parts()):
+        skipped.append(Skipped(None, Refusal(strategy, f"{OWN}: name the sites to average further ones")))
+        return
     for site in reversed(sites):
         if any(site is other for other in done):
             continue
@@ -129,7 +138,7 @@ def _at_sites(
             continue
         costs.append(applied.cost(surgeon, site, options))
         done.extend(applied.rewrite(surgeon, site, options))
-        if strategy in LAST_ONLY and not named:
+        if last_only:
             break
 
 

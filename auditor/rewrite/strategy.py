@@ -10,7 +10,7 @@ from auditor.rewrite.surgery import PREFIX, Part, Surgeon
 from auditor.sampling.result import Site, SiteKind
 
 IN_ANOTHER_SCOPE = "it stands in a sub-graph or a local function, whose nodes are not edited: inline them first"
-OWN = "an earlier run of this program inserted it"
+OWN = "an earlier run of this program rewrote it"
 INTEGER = "it computes on integers: rewrite the model before it is quantised"
 UNTRACKED = "the size of its input is not known"
 PATCHES = {

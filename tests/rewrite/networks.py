@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Network:
 
     def weight(self, *shape: int) -> str:
         name = f"w{len(self.weights)}"
-        values = self.random.standard_normal(shape) / np.sqrt(max(np.prod(shape[1:]), 1))
+        values = self.random.standard_normal(shape) / max(prod(shape[1:]), 1) ** 0.5
         self.weights.append(numpy_helper.from_array(values.astype(self.dtype), name))
         return name
 

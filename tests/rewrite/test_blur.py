@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -82,8 +83,8 @@ def test_fixing_a_fixed_network_changes_nothing(seed: int, kernel: Kernel, where
             assert second.path is None
 
 
-def network(stride: int = 2, kernel: int = 3, pad: int = 1, **more: int) -> Network:
-    made = Network(np.random.default_rng(0), 4, (16, 16), **more)
+def network(stride: int = 2, kernel: int = 3, pad: int = 1, dtype: Any = np.float32) -> Network:
+    made = Network(np.random.default_rng(0), 4, (16, 16), dtype=dtype)
     made.add("Conv", made.weight(4, 4, kernel, kernel), strides=[stride] * 2, pads=[pad] * 4)
     made.add("Relu")
     return made

@@ -1,0 +1,247 @@
+"""Phase and input averaging against their definition: the mean of the original network on shifted grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper, numpy_helper
+
+from auditor.rewrite import Options, Strategy
+from auditor.rewrite.result import Phases
+from tests.rewrite.networks import Array, Network, fixed, image, ports, random_network, run, session
+
+DIAGONAL = [(0, 0), (1, 1)]
+ALL = [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def between(model: onnx.ModelProto, given: str, wanted: str, value: Array) -> Array:
+    """What the nodes between two tensors compute."""
+    nodes, known = [], {given}
+    for node in model.graph.node:
+        if known.intersection(node.input):
+            nodes.append(node)
+            known.update(node.output)
+    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+    graph = helper.make_graph(
+        nodes,
+        "tail",
+        [helper.make_tensor_value_info(given, kind, value.shape)],
+        [helper.make_tensor_value_info(wanted, kind, None)],
+        model.graph.initializer,
+    )
+    part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return np.asarray(session(part).run([wanted], {given: value})[0])
+
+
+def tail(made: Network) -> Network:
+    made.add("Relu")
+    made.add("Conv", made.weight(4, made.channels, 3, 3), pads=[1] * 4)
+    made.channels = 4
+    made.pooled_head()
+    return made
+
+
+OPERATORS: list[tuple[str, dict[str, Any]]] = [
+    ("Conv", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ("Conv", {"kernel_shape": [3, 3], "pads": [0, 0, 0, 0]}),
+    ("Conv", {"kernel_shape": [1, 1], "pads": [0, 0, 0, 0]}),
+    ("Conv", {"kernel_shape": [5, 3], "pads": [2, 0, 1, 1]}),
+    ("MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 0]}),
+    ("MaxPool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ("MaxPool", {"kernel_shape": [3, 3], "pads": [0, 0, 0, 0]}),
+    ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 0]}),
+]
+
+
+@pytest.mark.parametrize("size", [12, 13])
+@pytest.mark.parametrize("phases", [Phases.DIAGONAL, Phases.ALL])
+@pytest.mark.parametrize(("op", "attributes"), OPERATORS)
+def test_phase_averaging_is_the_mean_of_the_network_over_the_phases_of_the_dense_operator(
+    op: str, attributes: dict[str, Any], phases: Phases, size: int, tmp_path: Path
+) -> None:
+    made = Network(np.random.default_rng(1), 3, (size, size))
+    weights = [made.weight(3, 3, *attributes["kernel_shape"])] if op == "Conv" else []
+    site = made.add(op, *weights, strides=[2, 2], **attributes)
+    model = tail(made).model()
+    picture = image(model)
+    original = between(model, "x", site, picture)
+    dense = onnx.ModelProto()
+    dense.CopyFrom(model)
+    (node,) = [node for node in dense.graph.node if node.output[0] == site]
+    begin, end = attributes["pads"][:2], attributes["pads"][2:]
+    for attribute in node.attribute:
+        if attribute.name == "strides":
+            attribute.ints[:] = [1, 1]
+        if attribute.name == "pads":
+            attribute.ints[:] = begin + [pad + 1 for pad in end]
+    whole = between(dense, "x", site, picture)
+    rows, columns = original.shape[2:]
+    chosen = ALL if phases is Phases.ALL else DIAGONAL
+    expected = np.mean(
+        [between(model, site, "y", whole[:, :, a::2, b::2][:, :, :rows, :columns].copy()) for a, b in chosen], axis=0
+    )
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, Options(phases=phases))
+    if op == "AveragePool" and size == 13:
+        return  # its last windows divide by the number of samples inside, the dense one's by all
+    assert [found.node.name.raw for found in done.sites] == [site]
+    assert np.allclose(run(target, picture), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("phases", [Phases.DIAGONAL, Phases.ALL])
+def test_input_averaging_is_the_mean_over_shifted_pictures_whose_last_samples_repeat(
+    phases: Phases, tmp_path: Path
+) -> None:
+    model = tail(Network(np.random.default_rng(2), 3, (9, 11))).model()
+    picture = image(model)
+    padded = np.pad(picture, ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge")
+    chosen = ALL if phases is Phases.ALL else DIAGONAL
+    shifted = [np.ascontiguousarray(padded[:, :, a : a + 9, b : b + 11]) for a, b in chosen]
+    expected = np.mean([run(model, one) for one in shifted], axis=0)
+    target, done, _ = fixed(model, tmp_path, Strategy.INPUT_AVERAGE, Options(phases=phases))
+    assert done.path is not None
+    assert done.flops == len(chosen)
+    assert np.allclose(run(target, picture), expected, atol=1e-5)
+
+
+def test_branches_that_meet_again_are_shifted_together(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(3), 3, (12, 12))
+    made.residual()
+    model = tail(made).model()
+    picture = image(model)
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
+    assert len(done.sites) == 2
+    # Away from the border the second phase is the network on the picture shifted by one pixel: compare on a network
+    # whose picture is empty there.
+    picture[:, :, :4], picture[:, :, -4:], picture[:, :, :, :4], picture[:, :, :, -4:] = 0, 0, 0, 0
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization":
+            beta, mean = node.input[2], node.input[3]
+            _zero(model, {beta, mean})
+    source = tmp_path / "again"
+    source.mkdir()
+    target, _, _ = fixed(model, source, Strategy.PHASE_AVERAGE)
+    moved = np.roll(picture, (-1, -1), (2, 3))
+    expected = (run(model, picture) + run(model, moved)) / 2
+    assert np.allclose(run(target, picture), expected, atol=1e-5)
+
+
+def _zero(model: onnx.ModelProto, names: set[str]) -> None:
+    for weight in model.graph.initializer:
+        if weight.name in names:
+            weight.CopyFrom(numpy_helper.from_array(np.zeros(list(weight.dims), np.float32), weight.name))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([1, 2, 2]),
+    st.sampled_from(list(Phases)),
+    st.sampled_from([Strategy.PHASE_AVERAGE, Strategy.INPUT_AVERAGE]),
+)
+def test_an_averaged_network_is_valid_and_keeps_its_interface_or_names_a_reason(
+    seed: int, rank: int, phases: Phases, strategy: Strategy
+) -> None:
+    model = random_network(seed, rank)
+    with TemporaryDirectory() as folder:
+        target, done, analysis = fixed(model, Path(folder), strategy, Options(phases=phases))
+        if done.path is None:
+            assert done.skipped or not analysis.sites
+            return
+        written = onnx.load(target)
+        onnx.checker.check_model(written, full_check=True)
+        assert ports(session(target)) == ports(session(model))
+        assert written.opset_import == model.opset_import
+        assert np.isfinite(run(target, image(model))).all()
+        again = Path(folder) / "again"
+        again.mkdir()
+        _, second, _ = fixed(written, again, strategy, Options(phases=phases))
+        assert second.path is None
+
+
+def test_two_sites_average_over_the_product_of_their_phases(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(4), 2, (16, 16))
+    first = made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    second = made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    model = tail(made).model()
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, names=(first, second))
+    picture = image(model)
+    assert len(done.sites) == 2
+    dense = np.pad(picture, ((0, 0), (0, 0), (0, 9), (0, 9)), constant_values=-np.inf)
+
+    def pooled(value: Array, shift: Sequence[int]) -> Array:
+        moved = value[:, :, shift[0] :, shift[1] :]
+        size = moved.shape[2] // 2
+        return np.asarray(np.max([moved[:, :, a::2, b::2][:, :, :size, :size] for a, b in ALL], axis=0))
+
+    results = [
+        between(model, second, "y", pooled(pooled(dense, one), two)[:, :, :4, :4].astype(np.float32))
+        for one, two in product(DIAGONAL, DIAGONAL)
+    ]
+    assert np.allclose(run(target, picture), np.mean(results, axis=0), atol=1e-5)
+
+
+def refused(made: Network, folder: Path) -> str:
+    _, done, _ = fixed(made.model(), folder, Strategy.PHASE_AVERAGE)
+    assert done.path is None
+    return done.skipped[0].refusal.reason
+
+
+def strided(channels: int = 2) -> Network:
+    made = Network(np.random.default_rng(5), channels, (8, 8))
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    return made
+
+
+def test_a_reshape_with_the_batch_written_into_it_copies_the_batch_instead(tmp_path: Path) -> None:
+    made = strided()
+    made.add("Reshape", made.integers(1, 32))
+    made.add("Gemm", made.weight(32, 5))
+    model = made.model()
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
+    assert done.sites
+    assert run(target, image(model)).shape == (1, 5)
+
+
+def test_a_map_as_output_is_refused_since_its_phases_lie_shifted(tmp_path: Path) -> None:
+    made = strided()
+    made.add("Relu")
+    assert "still a grid" in refused(made, tmp_path)
+
+
+def test_a_tail_that_works_across_the_batch_is_refused(tmp_path: Path) -> None:
+    made = strided()
+    made.add("Transpose", perm=[1, 0, 2, 3])
+    made.add("GlobalAveragePool")
+    made.add("Flatten")
+    made.add("Gemm", made.weight(1, 3))
+    assert "across the batch axis" in refused(made, tmp_path)
+
+
+def test_a_skip_connection_past_the_site_is_refused(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(6), 2, (8, 8))
+    made.add("Relu")
+    skip = made.last
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    made.add("ConvTranspose", made.weight(2, 2, 2, 2), strides=[2, 2])
+    made.add("Add", skip)
+    made.pooled_head()
+    assert "does not pass a site like it" in refused(made, tmp_path)
+
+
+def test_class_labels_have_no_mean(tmp_path: Path) -> None:
+    made = strided()
+    made.pooled_head()
+    made.add("ArgMax", axis=1)
+    model = made.model()
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    _, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
+    assert "class label" in done.skipped[0].refusal.reason
