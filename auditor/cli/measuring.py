@@ -6,16 +6,20 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor.audit import Measure, ModelFile, project_path
 from auditor.cli.auditing import Show
+from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import say
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Settings, Source
+from auditor.verify.errors import VerifyError
 from auditor.verify.options import COMMAND_LINE_ONLY, Request, read_request
 from auditor.verify.worker.providers import installed_clash
 
@@ -25,12 +29,49 @@ if TYPE_CHECKING:
     from auditor.verify.result import Verification
 
 
-def measure_with(settings: Settings, show: Show) -> Measure:
-    """The function that measures a model with the options that the settings hold for it.
+@dataclass(slots=True)
+class Plots:
+    """Where figures go: a folder, with one folder per model in it. ``failed`` says that some could not be written."""
+
+    folder: Path
+    image_format: str = "png"
+    failed: bool = False
+
+    def prepare(self) -> None:
+        """Make the folder, and see that figures can be drawn, before time is spent on measuring.
+
+        Raises:
+            UsageError: one of them is not possible.
+        """
+        if self.image_format not in ("png", "svg"):
+            raise UsageError("--plots-format must be png or svg")
+        if find_spec("matplotlib") is None:
+            raise UsageError("--plots needs matplotlib: install aliasaudit[plots]")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--plots {self.folder.as_posix()}: cannot be made: {error.strerror}") from error
+
+    def write(self, found: Verification, stem: str) -> None:
+        """Write every figure of one model. A full disk does not cost the report of what was measured."""
+        from auditor.verify.plots import write_plots
+
+        try:
+            write_plots(found, self.folder / stem, self.image_format)
+        except VerifyError as error:
+            self.failed = True
+            say(f"--plots {self.folder.as_posix()}: {error}")
+
+
+def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> Measure:
+    """The function that measures a model with the options that the settings hold for it, and draws its figures.
 
     Raises:
         SettingsError: an option is not valid, or a settings file turns on what only the command line may.
+        UsageError: figures are asked for and cannot be drawn or written.
     """
+    if plots is not None:
+        plots.prepare()
     _refuse_trust_from_files(settings)
     _request(settings, "")
     for name, value in settings.verify.items():
@@ -45,7 +86,10 @@ def measure_with(settings: Settings, show: Show) -> Measure:
         if clash and not show.quiet:
             say(clash)
         with _observer(show) as observer:
-            return verify(model, request.source(), request.settings, analysis, observer)
+            found = verify(model, request.source(), request.settings, analysis, observer)
+        if plots is not None:
+            plots.write(found, PurePosixPath(file.name).stem)
+        return found
 
     return measure
 

@@ -17,6 +17,12 @@ def option(name: str, metavar: str) -> OptionInfo:
 
 
 Verify = Annotated[bool, typer.Option("--verify", help="Also run the models on shifted images, as verify does.")]
+PlotsFolder = Annotated[
+    str | None, typer.Option("--plots", metavar="DIR", help="Draw figures of the measurement into this folder.")
+]
+PlotsFormat = Annotated[
+    str | None, typer.Option("--plots-format", metavar="png|svg", help="The format of the figures. [default: png]")
+]
 Images = Annotated[str | None, option("images", "DIR|FILE|MODULE:FUNCTION")]
 Labels = Annotated[str | None, option("labels", "CSV")]
 ImagesLimit = Annotated[str | None, option("images-limit", "N")]

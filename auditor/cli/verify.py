@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.measuring_options import Device, Images, ImagesLimit, Labels, Preset, option
+from auditor.cli.measuring_options import Device, Images, ImagesLimit, Labels, PlotsFolder, PlotsFormat, Preset, option
 from auditor.cli.session import Session
 
 
@@ -44,6 +44,8 @@ def verify(
     custom_ops: Annotated[list[str] | None, option("custom-ops", "LIBRARY")] = None,
     step_timeout: Annotated[str | None, option("step-timeout", "SECONDS")] = None,
     max_memory: Annotated[str | None, option("max-memory", "GIB")] = None,
+    plots: PlotsFolder = None,
+    plots_format: PlotsFormat = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
     fail_on: options.FailOn = None,
@@ -67,7 +69,8 @@ def verify(
     """
     from auditor.cli.auditing import Show, run
     from auditor.cli.inputs import gathered
-    from auditor.cli.measuring import measure_with
+    from auditor.cli.measuring import Plots, measure_with
+    from auditor.policy.verdict import ExitCode
 
     settings = options.settings_from(
         config,
@@ -123,5 +126,6 @@ def verify(
         debug=context.ensure_object(Session).debug,
     )
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
-        code = run(files, problems, settings, show, measure_with(settings, show))
-    raise typer.Exit(code)
+        drawn = Plots(Path(plots), plots_format or "png") if plots else None
+        code = run(files, problems, settings, show, measure_with(settings, show, drawn))
+    raise typer.Exit(ExitCode.ERROR if drawn is not None and drawn.failed else code)

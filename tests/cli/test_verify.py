@@ -152,3 +152,34 @@ def test_check_with_verify_is_one_report_with_one_exit_code(run: Run, images: st
     assert "AA101 strided-max-pool" in out
     assert "measured on 10 images" in out
     assert "measured on" not in run("check", "net.onnx", "--fail-on", "never")[1]
+
+
+@pytest.mark.parametrize("image_format", ["png", "svg"])
+def test_figures_are_drawn_on_request_and_whole(run: Run, images: str, image_format: str) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ("--images", images, "--path", "4", "--plots", "out/figures", "--plots-format", image_format)
+    code, _, err = verify(run, *arguments, "--fail-on", "never")
+    assert (code, err) == (0, "")
+    folder = Path("out/figures/net")
+    found = sorted(path.name for path in folder.iterdir())
+    assert found == [f"{name}.{image_format}" for name in ("distance", "maps", "paths", "spectra")]
+    start = b"\x89PNG" if image_format == "png" else b"<?xml"
+    assert all(path.read_bytes().startswith(start) for path in folder.iterdir())
+
+
+def test_figures_that_cannot_be_written_do_not_cost_the_report(run: Run, images: str) -> None:
+    pytest.importorskip("matplotlib")
+    Path("out").mkdir()
+    Path("out/net").write_text("in the way")
+    code, out, err = verify(run, "--images", images, "--plots", "out", "--fail-on", "never")
+    assert code == 2
+    assert "measured on 10 images" in out
+    assert "--plots out: the plots cannot be written" in err
+
+
+def test_figures_that_cannot_be_written_are_said_before_anything_runs(run: Run, images: str) -> None:
+    Path("file").write_text("")
+    code, out, err = verify(run, "--images", images, "--plots", "file/figures")
+    assert code == 2
+    assert out == ""
+    assert "--plots file/figures: cannot be made" in err
