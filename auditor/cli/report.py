@@ -1,0 +1,78 @@
+"""``aliasaudit report``: render a saved JSON report again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.cli import options
+from auditor.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from auditor.report.model import Report
+
+_STDIN = "-"
+
+
+def report(
+    saved: Annotated[
+        str, typer.Argument(metavar="REPORT", help="A report in the format json, or - for standard input.")
+    ],
+    output_format: options.OutputFormat = None,
+    output: options.OutputFile = None,
+    reports: options.Reports = None,
+    markdown_limit: options.MarkdownLimit = None,
+    fail_on: options.FailOn = None,
+    statistics: options.Statistics = False,
+    color: options.Color = "auto",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Render a saved JSON report again, in any format, without running anything.
+
+    --fail-on says from which severity on a JUnit test fails; the exit code is 0 whatever the report holds.
+    """
+    from dataclasses import replace
+
+    from auditor.cli.output import emit, render_options, say, write_file
+    from auditor.cli.reports import markdown_bytes, report_files, write_reports
+    from auditor.policy.verdict import failing_from
+    from auditor.report import render
+
+    if color not in options.COLOR_CHOICES:
+        raise UsageError(f"--color must be one of {', '.join(options.COLOR_CHOICES)}")
+    settings = options.settings_from(isolated=True, command_line={"output-format": output_format, "fail-on": fail_on})
+    files, target = report_files(reports), Path(output) if output else None
+    for path in (*(file.path for file in files), *([target] if target is not None else [])):
+        if path.exists() and Path(saved).exists() and path.samefile(saved):
+            raise UsageError(f"{path.as_posix()}: is the report that is read; choose another name")
+    look = render_options(color, target is not None, quiet, verbose, statistics)
+    look = replace(look, fail_on=failing_from(settings.fail_on), max_bytes=markdown_bytes(markdown_limit))
+    found = _read(saved)
+    write_reports(found, files, look)
+    text = render(found, settings.output_format, look)
+    if target is None:
+        emit(text)
+        return
+    write_file(target, text)
+    if not quiet:
+        say(f"wrote {target.as_posix()}")
+
+
+def _read(name: str) -> Report:
+    from auditor.packs import load_builtin
+    from auditor.report.cursor import SavedReportError
+    from auditor.report.saved import read_report
+
+    read: Callable[[], bytes] = sys.stdin.buffer.read if name == _STDIN else Path(name).read_bytes
+    pack = load_builtin()
+    try:
+        return read_report(read(), {rule.code: pack.page(rule.code) for rule in pack.rules})
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    except SavedReportError as error:
+        raise UsageError(f"{name}: {error}; a report is what --output-format json writes") from error
