@@ -109,9 +109,14 @@ def _table() -> dict[str, Transfer]:
 
 
 DOMAINS = frozenset({"", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc", "ai.onnx.ml"})
+# Where Brevitas and QONNX put their quantisers: rounding of each value, which moves nothing.
+QUANTISER_DOMAINS = frozenset({"onnx.brevitas", "qonnx.custom_op.general"})
+QUANTISERS = frozenset({"Quant", "IntQuant", "FloatQuant", "BipolarQuant", "Trunc"})
 TRANSFERS: Mapping[str, Transfer] = _table()
 
 
 def transfer_of(domain: str, op: str) -> Transfer | None:
     """The transfer function of an operator, or None for one that the analysis does not know."""
+    if domain in QUANTISER_DOMAINS and op in QUANTISERS:
+        return pointwise.passing
     return TRANSFERS.get(op) if domain in DOMAINS else None

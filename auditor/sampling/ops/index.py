@@ -147,7 +147,7 @@ def slice_op(call: Call) -> State:
     rank = len(given.axes)
     if call.has(1):
         starts, ends = call.numbers(1), call.numbers(2)
-        axes = call.numbers(3) if call.has(3) else tuple(range(len(starts or ())))
+        axes = call.numbers(3) if call.has(3) else None if starts is None else tuple(range(len(starts)))
         steps = call.numbers(4) if call.has(4) else (1,) * len(axes or ())
     else:
         starts, ends = call.integers("starts"), call.integers("ends")
