@@ -52,6 +52,8 @@ def verify(
     exit_zero: options.ExitZero = False,
     output_format: options.OutputFormat = None,
     output: options.OutputFile = None,
+    report: options.Reports = None,
+    markdown_limit: options.MarkdownLimit = None,
     config: options.Config = None,
     isolated: options.Isolated = False,
     color: options.Color = "auto",
@@ -70,6 +72,7 @@ def verify(
     from auditor.cli.auditing import Show, run
     from auditor.cli.inputs import gathered
     from auditor.cli.measuring import Plots, measure_with
+    from auditor.cli.reports import markdown_bytes, report_files
     from auditor.policy.verdict import ExitCode
 
     settings = options.settings_from(
@@ -124,6 +127,8 @@ def verify(
         quiet=quiet,
         verbose=verbose,
         debug=context.ensure_object(Session).debug,
+        reports=report_files(report),
+        markdown_bytes=markdown_bytes(markdown_limit),
     )
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         drawn = Plots(Path(plots), plots_format or "png") if plots else None
