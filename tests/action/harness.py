@@ -92,6 +92,11 @@ class Runner:
     reports: dict[str, str] = field(default_factory=dict)
     printed: str = ""
 
+    def use_the_program(self) -> None:
+        """Put the real program in the place of the stand-in."""
+        start = f'#!/usr/bin/env bash\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m auditor "$@"\n'
+        (self.stand_ins / "aliasaudit").write_text(start, encoding="utf-8")
+
     def __post_init__(self) -> None:
         for folder in (self.stand_ins, self.workspace, self.temporary):
             folder.mkdir(parents=True)
