@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditor.text import ModelText, exact, inert_json, plain
-from tests.runner_commands import commands, control_bytes
+from auditor.text import ModelText, exact, inert_json, plain, runner_data, runner_property, uri
+from tests.runner_commands import commands, control_bytes, obeyed
 
 # Any string a protobuf can carry into Python, lone surrogates included, often with the dangerous pieces.
 HOSTILE = st.lists(
@@ -79,3 +80,22 @@ def test_json_keeps_the_exact_name_in_bytes_that_nothing_acts_on(raw: str) -> No
     assert document.isascii()
     assert not commands(document)
     assert not control_bytes(document)
+
+
+@given(HOSTILE)
+def test_what_goes_into_a_runner_command_stays_in_its_place(raw: str) -> None:
+    line = f"::error title={runner_property(raw)},file=x::{runner_data(raw)}"
+    (command,) = obeyed(line)
+    assert command.properties == {"title": plain(raw), "file": "x"}
+    assert command.data == plain(raw)
+    assert "##[" not in line
+
+
+@given(HOSTILE)
+def test_a_path_as_a_uri_is_ascii_and_leads_back_to_the_path(raw: str) -> None:
+    address = uri(f"models/{raw}")
+    assert address.isascii()
+    assert address.startswith("models/")
+    assert not set(address) & set(' "<>\\^`{|}:?#[]@')
+    path = unquote(address, errors="surrogatepass")
+    assert path == f"models/{raw}"

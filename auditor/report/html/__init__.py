@@ -167,7 +167,12 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
 
         measure = headline(model.verification)
         if measure is not None:
-            yield _tile(plain(measure.name), number(measure.value, measure.unit), [interval(measure)], "")
+            yield _tile(
+                plain(measure.name),
+                number(measure.value, measure.unit),
+                [interval(measure) or "too few images for an interval"],
+                "",
+            )
     yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
     left = _open(model)
     yield _tile("sites without anti-aliasing", str(left), [f"of {len(sites)}"], "" if left else "good")

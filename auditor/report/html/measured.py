@@ -97,7 +97,7 @@ def _layers(layers: Sequence[LayerResult]) -> Iterator[Element]:
     figures = []
     for _, layer in worst:
         name = layer.node.name if layer.node is not None and layer.node.name else layer.tensor
-        words = [f"error +{layer.added:.3f} (in all {layer.error:.3f}), cosine {layer.cosine:.3f}"]
+        words = [f"error {layer.added:+.3f} (in all {layer.error:.3f}), cosine {layer.cosine:.3f}"]
         if layer.alias_measured is not None:
             predicted = percent_text(layer.alias_predicted) or "?"
             words.append(f"alias energy {percent_text(layer.alias_measured)}, predicted {predicted}")
