@@ -105,7 +105,7 @@ def rewrite(
         path=target if costs else None,
         strategy=strategy,
         sites=tuple(done),
-        changes=tuple(surgeon.changes),
+        changes=surgeon.changes(),
         skipped=tuple(skipped),
         flops=offer.flops,
         memory=offer.memory,

@@ -40,7 +40,8 @@ _OPTIONAL_INPUTS_SINCE = 4
 class Part:
     """A node of the edited graph. ``index`` is its position in the source, None for a new one, which has a ``proto``.
 
-    ``assigned`` are attributes to set (None: to remove) when the node is written.
+    ``assigned`` are attributes to set (None: to remove) when the node is written, ``details`` what was done to it, and
+    ``note`` the rewrite that did it.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Part:
     proto: NodeProto | None = None
     assigned: dict[str, int | tuple[int, ...] | None] = field(default_factory=dict)
     edited: bool = False
+    details: list[str] = field(default_factory=list)
+    note: str = ""
     slot: list[Part] = field(default_factory=list, repr=False)
 
     @property
@@ -68,7 +71,6 @@ class Surgeon:
         self.model = model
         self.analysis = analysis
         self.opset = model.opsets.get("", 1)
-        self.changes: list[Change] = []
         self.note = ""
         self._tensors: list[TensorProto] = []
         self._constants: dict[str, Tensor] = {}
@@ -218,18 +220,30 @@ class Surgeon:
         added = []
         for proto in (*made, *nodes):
             part = Part(proto.name, proto.op_type, proto.domain, [*proto.input], [*proto.output], {}, None, proto)
+            part.note = self.note
             part.slot = anchor.slot
             anchor.slot.insert(place, part)
             place += 1
             self._index(part)
             if proto.op_type != "Constant":
                 self._dynamic.update(part.outputs)
-                self.changes.append(
-                    Change(ChangeKind.ADDED, ModelText(part.name), ModelText(part.op), self.note or "inserted")
-                )
+                part.details.append(self.note)
             added.append(part)
         self._shapes.update(shapes or {})
         return added
+
+    def changes(self) -> tuple[Change, ...]:
+        """What was done so far, node by node in graph order."""
+        return tuple(
+            Change(
+                ChangeKind.ADDED if part.index is None else ChangeKind.EDITED,
+                ModelText(part.name or f"{part.op}_{part.index}"),
+                ModelText(part.op),
+                "; ".join(part.details),
+            )
+            for part in self.parts()
+            if part.details
+        )
 
     def graph_pieces(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]:
         """The fields of the edited graph: those of the source, with edited and new nodes in their places."""
@@ -273,10 +287,10 @@ class Surgeon:
             proto.attribute.extend(kept)
             if value is not None:
                 proto.attribute.append(helper.make_attribute(name, value))
-        if self.model.ir_version >= _NODE_METADATA_SINCE and self.note and node.op != "Constant":
+        if self.model.ir_version >= _NODE_METADATA_SINCE and node.op != "Constant":
             entry = next((entry for entry in proto.metadata_props if entry.key == PROVENANCE), None)
             entry = proto.metadata_props.add(key=PROVENANCE) if entry is None else entry
-            entry.value = self.note
+            entry.value = node.note
         return bytes(proto.SerializeToString())
 
     def _index(self, part: Part) -> None:
@@ -289,7 +303,9 @@ class Surgeon:
 
     def _edited(self, part: Part, what: str) -> None:
         part.edited = True
-        self.changes.append(Change(ChangeKind.EDITED, ModelText(part.name), ModelText(part.op), what))
+        if what not in part.details:
+            part.details.append(what)
+        part.note = self.note
 
     def _reached(self, tensors: Iterable[str]) -> set[str]:
         reached = {name for name in tensors if name not in self.model.graph.initializers}

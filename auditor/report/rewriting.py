@@ -1,0 +1,213 @@
+"""The reports of ``fix``: what could be done, and what was done, as text and as JSON. Pure functions.
+
+They say plainly what a rewrite does to the function of a network: a valid file is not yet a better model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from auditor import __version__
+from auditor.report.numbers import axes_text, count_text, json_number
+from auditor.rewrite.result import Change, Offer, Options, Plan, Refusal, Rewritten, Skipped, Strategy
+from auditor.sampling.result import Analysis, Site
+from auditor.text import exact, inert_json, plain
+
+SCHEMA = "aliasaudit-fix/1"
+
+NOTICES = {
+    Strategy.BLUR: (
+        "blur changes the function: put into a trained network without retraining, it cost 17 to 46 points of top-1 "
+        "accuracy on two ImageNet networks, and consistency fell too. Fine-tune the result before use, and measure it "
+        "with `aliasaudit verify`"
+    ),
+    Strategy.PHASE_AVERAGE: (
+        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. On "
+        "two ImageNet networks the diagonal phases of the last site gained 1 to 3 points of consistency and about 1 of "
+        "accuracy; measure yours with `aliasaudit verify`"
+    ),
+    Strategy.INPUT_AVERAGE: (
+        "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
+        "by one pixel. It costs whole passes; measure the result with `aliasaudit verify`"
+    ),
+    Strategy.PHASE_SELECT: (
+        "phase selection changes the function: each picture chooses its phase. It is exact for circular shifts only; "
+        "measure the result with `aliasaudit verify`"
+    ),
+}
+HELD_BACK = (
+    "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
+    "--unsafe-fixes for the one that harms least"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What ``fix`` did to the model called ``name``. ``after`` is the analysis of what was written, if anything was."""
+
+    name: str
+    done: Rewritten
+    options: Options
+    before: Analysis
+    after: Analysis | None
+    dry: bool
+
+
+def plan_text(name: str, plan: Plan, held_back: bool) -> str:
+    """The plan as lines, each beginning with words of the tool."""
+    lines = [f"model {plain(name)}", f"  {count_text(len(plan.sites), 'sampling site')}"]
+    for entry in plan.sites:
+        lines.append(f"  site {_site(entry.site)}")
+        lines += [f"    {line}" for line in _ways(entry.offers, entry.refusals)]
+    lines.append("  input")
+    lines += [f"    {line}" for line in _ways(plan.input, plan.input_refusals)]
+    if held_back:
+        lines += ["", HELD_BACK]
+    return "\n".join(lines) + "\n"
+
+
+def outcome_text(outcome: Outcome, diff: bool) -> str:
+    """What was done, as lines, each beginning with words of the tool."""
+    done = outcome.done
+    lines = [f"model {plain(outcome.name)}", f"  strategy {done.strategy.value}{_how(done.strategy, outcome.options)}"]
+    lines += [f"  rewrote {_site(site)}" for site in done.sites]
+    lines += [f"  left {_place(skip)}: {skip.refusal.reason}" for skip in done.skipped]
+    if done.changes:
+        lines.append(f"  cost {_cost(done.flops, done.memory)}")
+    if outcome.after is not None and done.strategy is Strategy.BLUR:
+        lines.append(f"  aliased sites: {_aliased(outcome.before)} before, {_aliased(outcome.after)} after")
+    if diff:
+        lines += [f"  {_line(change)}" for change in done.changes]
+    lines.append("")
+    if not done.changes:
+        lines.append("nothing was written: no site could be rewritten")
+    elif outcome.dry:
+        lines.append("nothing was written: this was a dry run")
+    elif done.path is not None:
+        lines.append(f"wrote {plain(done.path.as_posix())}")
+        lines += [f"{label}: {plain(value)}" for label, value in done.notes.items()]
+    if done.changes:
+        lines.append(f"note: {NOTICES[done.strategy]}")
+    return "\n".join(lines) + "\n"
+
+
+def plan_json(name: str, plan: Plan, held_back: bool) -> str:
+    """The plan as a JSON document."""
+    sites = [{**_site_json(entry.site), **_ways_json(entry.offers, entry.refusals)} for entry in plan.sites]
+    return _document(
+        {
+            "model": name,
+            "plan": {"sites": sites, "input": _ways_json(plan.input, plan.input_refusals)},
+            "held_back": held_back,
+        }
+    )
+
+
+def outcome_json(outcome: Outcome) -> str:
+    """What was done, with every change, as a JSON document."""
+    done, options = outcome.done, outcome.options
+    changes = [
+        {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
+        for change in done.changes
+    ]
+    return _document(
+        {
+            "model": outcome.name,
+            "strategy": done.strategy.value,
+            "options": {
+                "kernel": options.kernel.value,
+                "where": options.where.value,
+                "padding": options.padding.value,
+                "lambda": options.blend,
+                "phases": options.phases.value,
+            },
+            "written": None if done.path is None else done.path.as_posix(),
+            "backup": done.notes.get("backup"),
+            "sites": [_site_json(site) for site in done.sites],
+            "skipped": [
+                {"site": None if skip.site is None else _site_json(skip.site), "reason": skip.refusal.reason}
+                for skip in done.skipped
+            ],
+            "multiply_adds_ratio": json_number(done.flops),
+            "largest_tensor_ratio": json_number(done.memory),
+            "aliased_sites": {
+                "before": _aliased(outcome.before),
+                "after": None if outcome.after is None else _aliased(outcome.after),
+            },
+            "changes": changes,
+            "notice": NOTICES[done.strategy],
+        }
+    )
+
+
+def _document(content: dict[str, Any]) -> str:
+    whole = {"schema": SCHEMA, "version": __version__, **content}
+    return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+
+
+def _site(site: Site) -> str:
+    total = axes_text(site.cumulative)
+    return f"{plain(site.node.name)} ({plain(site.node.op)}, factor {axes_text(site.factor)}, total {total})"
+
+
+def _place(skip: Skipped) -> str:
+    return "the model" if skip.site is None else _site(skip.site)
+
+
+def _ways(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> Iterator[str]:
+    for offer in offers:
+        yield f"{offer.strategy.value}: {_cost(offer.flops, offer.memory)}"
+    for refusal in refusals:
+        yield f"{refusal.strategy.value} does not apply: {refusal.reason}"
+
+
+def _cost(flops: float | None, memory: float | None) -> str:
+    return f"{_ratio(flops)} multiply-adds, {_ratio(memory)} memory of the largest tensor (predicted)"
+
+
+def _ratio(value: float | None) -> str:
+    return "unknown" if value is None else f"x{value:.3g}"
+
+
+def _how(strategy: Strategy, options: Options) -> str:
+    if strategy is Strategy.BLUR:
+        partial = "" if options.blend == 1.0 else f", lambda {options.blend:g}"
+        return f", kernel {options.kernel.value}, {options.where.value}, padding {options.padding.value}{partial}"
+    return "" if strategy is Strategy.PHASE_SELECT else f", phases {options.phases.value}"
+
+
+def _aliased(analysis: Analysis) -> int:
+    return sum(not site.antialiased for site in analysis.sites)
+
+
+def _line(change: Change) -> str:
+    sign = "+" if change.kind.value == "added" else "~"
+    return f"{sign} {plain(change.node)} ({plain(change.op)}): {change.detail}"
+
+
+def _site_json(site: Site) -> dict[str, Any]:
+    return {
+        "node": exact(site.node.name),
+        "op": exact(site.node.op),
+        "kind": site.kind.value,
+        "factor": [json_number(step) for step in site.factor],
+        "cumulative": [json_number(step) for step in site.cumulative],
+        "antialiased": site.antialiased,
+    }
+
+
+def _ways_json(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> dict[str, Any]:
+    return {
+        "offers": [
+            {
+                "strategy": offer.strategy.value,
+                "multiply_adds_ratio": json_number(offer.flops),
+                "largest_tensor_ratio": json_number(offer.memory),
+            }
+            for offer in offers
+        ],
+        "refusals": [{"strategy": refusal.strategy.value, "reason": refusal.reason} for refusal in refusals],
+    }

@@ -1,0 +1,125 @@
+"""``aliasaudit fix`` as its users see it: what it writes, what it holds back, and how honestly it says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.cli.conftest import HOSTILE_NAME, write_network
+from tests.runner_commands import commands, control_bytes
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def network() -> Path:
+    return write_network(Path("net.onnx"))
+
+
+def test_without_a_strategy_nothing_is_written_and_the_report_says_what_was_held_back(run: Run, network: Path) -> None:
+    code, out, _ = run("fix", network, "-o", "fixed.onnx")
+    assert code == 1
+    assert "blur: x" in out
+    assert "nothing was written: every rewrite changes what the network computes" in out
+    assert not Path("fixed.onnx").exists()
+
+
+def test_a_strategy_writes_the_model_and_says_what_that_does_to_a_trained_network(run: Run, network: Path) -> None:
+    code, out, err = run("fix", network, "-o", "fixed.onnx", "--strategy", "blur")
+    assert (code, err) == (0, "")
+    assert "rewrote pool (MaxPool, factor 2, total 2)" in out
+    assert "aliased sites: 1 before, 0 after" in out
+    assert "17 to 46 points" in out
+    onnx.checker.check_model(onnx.load("fixed.onnx"), full_check=True)
+    assert run("check", "fixed.onnx", "--select", "AA101")[0] == 0
+
+
+def test_unsafe_fixes_take_the_rewrite_that_harms_least(run: Run, network: Path) -> None:
+    code, out, _ = run("fix", network, "-o", "fixed.onnx", "--unsafe-fixes")
+    assert code == 0
+    assert "strategy phase-average, phases diagonal" in out
+    assert "changes the function" in out
+
+
+def test_a_plan_and_a_dry_run_write_nothing(run: Run, network: Path) -> None:
+    assert run("fix", network, "--plan")[0] == 0
+    code, out, _ = run("fix", network, "--strategy", "blur", "--dry-run", "--diff")
+    assert code == 0
+    assert "~ pool (MaxPool): strides = 1x1" in out
+    assert "+ aliasaudit/pool/blur (Conv): blur tri3" in out
+    assert "nothing was written: this was a dry run" in out
+    assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
+
+
+def test_fixing_the_result_again_changes_nothing(run: Run, network: Path) -> None:
+    run("fix", network, "-o", "fixed.onnx", "--strategy", "blur")
+    code, out, _ = run("fix", "fixed.onnx", "-o", "again.onnx", "--strategy", "blur")
+    assert code == 1
+    assert "nothing was written: no site could be rewritten" in out
+    assert not Path("again.onnx").exists()
+
+
+def test_in_place_keeps_the_old_model_beside_the_new_one(run: Run, network: Path) -> None:
+    before = network.read_bytes()
+    code, out, _ = run("fix", network, "--strategy", "blur", "--in-place")
+    assert code == 0
+    assert "backup: " in out
+    assert Path("net.onnx.bak").read_bytes() == before
+    assert network.read_bytes() != before
+
+
+def test_the_json_report_holds_every_change(run: Run, network: Path) -> None:
+    code, out, _ = run("fix", network, "-o", "fixed.onnx", "--strategy", "blur", "--output-format", "json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["schema"] == "aliasaudit-fix/1"
+    assert report["written"] == "fixed.onnx"
+    assert report["aliased_sites"] == {"before": 1, "after": 0}
+    assert {change["kind"] for change in report["changes"]} == {"added", "edited"}
+    plan = json.loads(run("fix", network, "--plan", "--output-format", "json")[1])
+    assert {offer["strategy"] for offer in plan["plan"]["sites"][0]["offers"]} == {"blur", "phase-average"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--strategy", "blurr", "-o", "x.onnx"), "--strategy must be one of"),
+        (("--strategy", "blur"), "say where to write"),
+        (("--strategy", "blur", "-o", "net.onnx"), "--in-place"),
+        (("--strategy", "blur", "-o", "x.onnx", "--in-place"), "--in-place"),
+        (("--strategy", "blur", "-o", "x.onnx", "--lambda", "2"), "--lambda must be"),
+        (("--strategy", "blur", "-o", "x.onnx", "--site", "nowhere"), "no sampling site is called"),
+        (("--strategy", "blur", "-o", "absent/x.onnx"), "cannot be written"),
+        (("--strategy", "input-average", "-o", "x.onnx", "--site", "pool"), "whole model"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_one_line_and_no_file(
+    run: Run, network: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    before = network.read_bytes()
+    code, out, err = run("fix", network, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert network.read_bytes() == before
+    assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
+
+
+def test_a_file_that_is_no_model_is_an_incomplete_run(run: Run) -> None:
+    Path("empty.onnx").touch()
+    code, out, err = run("fix", "empty.onnx", "--plan")
+    assert (code, out) == (3, "")
+    assert "is empty" in err
+
+
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_names_of_a_hostile_model_stay_inert(run: Run, output_format: str) -> None:
+    write_network(Path("net.onnx"), name=HOSTILE_NAME)
+    for arguments in (("--plan",), ("--strategy", "blur", "-o", "fixed.onnx", "--diff")):
+        _, out, err = run("fix", "net.onnx", "--output-format", output_format, *arguments)
+        assert not commands(out + err)
+        assert not control_bytes(out + err)
