@@ -20,7 +20,7 @@ from auditor.cli.session import Session
 from auditor.policy.errors import SettingsError
 
 PROGRAM = "aliasaudit"
-COMMANDS = ("check", "verify", "report", "rule", "config", "schema", "demo")
+COMMANDS = ("check", "verify", "fix", "report", "rule", "config", "schema", "demo")
 """In the order of ``--help``; each is the function of that name in the module of that name."""
 
 _ERROR = 2  # auditor.policy.verdict.ExitCode, which --help has no need to import
