@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.findings import Finding
 from auditor.fingerprints import fill
+from auditor.gate import Comparison
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.graph import Model
 from auditor.packs import Pack, PackError, installed, load_builtin, load_folder
+from auditor.policy.budgets import check_budgets
 from auditor.policy.errors import SettingsError
 from auditor.policy.select import choose, ignored_for, is_ignored, unmatched
 from auditor.policy.settings import Settings
 from auditor.policy.validate import rule_options
+from auditor.policy.waivers import check_waivers
 from auditor.report.model import InputReport, ModelReport, Problem, ProblemKind, worst_first
-from auditor.rule import Context, OptionValue, Rule
+from auditor.rule import Context, Need, OptionValue, Rule
 from auditor.sampling import analyse
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText, plain
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model to audit: where it lies, and what it is called in the report."""
+    """A model to audit: where it lies, and what it is called in the report.
+
+    ``place`` is its path in the project where that is not where it lies, as for the base of a comparison.
+    """
 
     path: Path
     name: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,36 @@ class RuleSet:
     running: tuple[Rule, ...]
     options: Mapping[str, Mapping[str, OptionValue]]
 
+    def ready(self, given: Collection[Need]) -> tuple[Rule, ...]:
+        """The running rules whose needs are met."""
+        return tuple(rule for rule in self.running if rule.needs.issubset(given))
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one model: a report, or problems, or a report with problems where a rule failed."""
+    """What became of one model: a report, or problems, or a report with problems where a rule failed.
+
+    ``place`` is the model's path in the project. ``ran`` are the rules that could speak about it.
+    """
 
     report: ModelReport | None
     problems: tuple[Problem, ...] = ()
+    place: str = ""
+    ran: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A model before any rule has spoken. ``given`` is what there is for rules to read beside the analysis."""
+
+    file: ModelFile
+    place: str
+    model: Model
+    analysis: Analysis
+    verification: Verification | None
+    crash: str
+    problems: tuple[Problem, ...]
+    given: frozenset[Need]
 
 
 # Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
@@ -91,10 +121,14 @@ def load_rules(settings: Settings) -> RuleSet:
     """The rules that the settings ask for.
 
     Raises:
-        SettingsError: A pack cannot be used, or a selection or an option names something that does not exist.
+        SettingsError: A pack cannot be used, or a selection, an option, a waiver or a budget names something that does
+            not exist.
     """
     packs = load_packs(settings)
     rules = [rule for pack in packs for rule in pack.rules]
+    check_waivers(settings.waivers, rules, settings.today, settings.origin("waiver"))
+    if settings.budgets is not None:
+        check_budgets(settings.budgets, rules, settings.origin("budget"))
     return RuleSet(packs, choose(rules, settings), rule_options(settings, rules))
 
 
@@ -120,21 +154,29 @@ def audit_all(
         except Exception as error:
             if reraise:
                 raise
-            yield Outcome(None, (_fault("the analysis", error, file.name),))
+            yield Outcome(None, (fault("the analysis", error, file.name),))
         done(file)
 
 
 def audit(
     file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = True, measure: Measure | None = None
 ) -> Outcome:
-    """Audit one model.
+    """Audit one model. Every finding is reported; :func:`auditor.acceptance.settle` says which of them count.
+
+    Raises:
+        ModelFileError: The file cannot be read or exceeds the limits.
+    """
+    return judge(examine(file, settings, measure), rules, settings, reraise)
+
+
+def examine(file: ModelFile, settings: Settings, measure: Measure | None = None) -> Examined:
+    """Read, analyse and, with ``measure``, run one model.
 
     Raises:
         ModelFileError: The file cannot be read or exceeds the limits.
     """
     model = read_model(file.path, settings.limits)
     analysis = analyse(model, settings.input_shapes, settings.limits)
-    findings: list[Finding] = []
     problems: list[Problem] = []
     verification, crash = None, ""
     if measure is not None:
@@ -146,23 +188,36 @@ def audit(
         else:
             if verification.incomplete:
                 problems.append(Problem(ProblemKind.NOT_MEASURED, verification.incomplete, file.name, "incomplete"))
+    given = frozenset({Need.MEASUREMENT}) if verification is not None or crash else frozenset[Need]()
     place = project_path(file, settings.root)
-    ignored = ignored_for(place, settings)
-    for rule in rules.running:
-        if is_ignored(rule, ignored):
-            continue
+    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given)
+
+
+def judge(
+    seen: Examined, rules: RuleSet, settings: Settings, reraise: bool = True, comparison: Comparison | None = None
+) -> Outcome:
+    """What the rules say about a model, but for those that judge the policy itself."""
+    given = seen.given | ({Need.COMPARISON} if comparison is not None else frozenset())
+    ignored = ignored_for(seen.place, settings)
+    ran = tuple(rule for rule in rules.ready(given) if not is_ignored(rule, ignored))
+    findings: list[Finding] = []
+    problems = [*seen.problems]
+    for rule in ran:
+        options = rules.options[rule.code]
         try:
-            found = list(rule.check(Context(analysis, rules.options[rule.code], verification, crash)))
+            findings += rule.check(Context(seen.analysis, options, seen.verification, seen.crash, comparison))
         except Exception as error:
             if reraise:
                 raise
-            problems.append(_fault(f"rule {rule.code}", error, file.name))
-        else:
-            findings += [finding for finding in found if finding.severity.rank >= settings.min_severity.rank]
-    findings = [*fill(model, place, findings, settings.limits)]
-    inputs = tuple(_inputs(model, analysis, settings.input_shapes))
-    report = replace(_model_report(file, model, analysis, inputs, findings), verification=verification)
-    return Outcome(report, tuple(problems))
+            problems.append(fault(f"rule {rule.code}", error, seen.file.name))
+    findings = [*fill(seen.model, seen.place, findings, settings.limits)]
+    inputs = tuple(_inputs(seen.model, seen.analysis, settings.input_shapes))
+    report = replace(
+        _model_report(seen.file, seen.model, seen.analysis, inputs, findings),
+        verification=seen.verification,
+        comparison=comparison,
+    )
+    return Outcome(report, tuple(problems), seen.place, ran)
 
 
 def _model_report(
@@ -209,6 +264,8 @@ def _dim(dim: int | str | None) -> int | ModelText | None:
 
 def project_path(file: ModelFile, root: Path) -> str:
     """The model's path in the project, the same on every machine; what the user called it where it lies elsewhere."""
+    if file.place:
+        return file.place
     path, root = file.path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else file.name
 
@@ -218,7 +275,8 @@ def _not_measured(error: VerifyError, path: str) -> Problem:
     return Problem(ProblemKind.NOT_MEASURED, f"{error}{detail}", path)
 
 
-def _fault(what: str, error: Exception, path: str) -> Problem:
+def fault(what: str, error: Exception, path: str) -> Problem:
+    """A fault of this program or of a rule, as a problem of the model that it came up with."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     message = (
         f"{what} failed on this model ({reason}); please report this, with the output of `aliasaudit --debug check`"

@@ -40,7 +40,22 @@ def fill(
     if not findings:
         return ()
     neighbourhoods = _Neighbourhoods(model, limits)
-    keys = [_key(finding, model_path, neighbourhoods) for finding in findings]
+    places = ["" if one.node is None else neighbourhoods.of(one.node).hex() for one in findings]
+    return _numbered(findings, model_path, places)
+
+
+def fill_without_model(model_path: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same for findings about a whole model, for which it is not needed; a node counts as its operator alone."""
+    findings = tuple(findings)
+    places = ["" if one.node is None else _digest((one.node.op.raw,)).hex() for one in findings]
+    return _numbered(findings, model_path, places)
+
+
+def _numbered(findings: Sequence[Finding], model_path: str, places: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings with the hash of rule, model and place, and an ordinal among equal ones in graph order."""
+    keys = [
+        _digest((VERSION, one.rule, model_path, place)).hex()[:16] for one, place in zip(findings, places, strict=True)
+    ]
     seen: Counter[str] = Counter()
     fingerprints = [""] * len(findings)
     for index in sorted(range(len(findings)), key=lambda index: _order(findings[index])):
@@ -48,11 +63,6 @@ def fill(
         fingerprints[index] = f"{key}:{seen[key]}"
         seen[key] += 1
     return tuple(replace(finding, fingerprint=name) for finding, name in zip(findings, fingerprints, strict=True))
-
-
-def _key(finding: Finding, model_path: str, neighbourhoods: _Neighbourhoods) -> str:
-    local = "" if finding.node is None else neighbourhoods.of(finding.node).hex()
-    return _digest((VERSION, finding.rule, model_path, local)).hex()[:16]
 
 
 def _order(finding: Finding) -> int:

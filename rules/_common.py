@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from auditor.findings import Finding, NodeRef, Severity
+from auditor.gate import WaiverFact
 from auditor.rule import Context, Rule
 from auditor.sampling.result import AliasEnergy, Site, SiteKind
 
@@ -83,7 +84,7 @@ def largest(values: tuple[Fraction, ...]) -> Fraction:
     return max((abs(value) for value in values), default=Fraction(1))
 
 
-def number(value: Fraction | int) -> int | float:
+def number(value: Fraction | float) -> int | float:
     """An exact integer as int, else a float of four decimals; cut at 10^15, which only crafted files pass."""
     value = max(min(Fraction(value), _HUGE), -_HUGE)
     return value.numerator if value.denominator == 1 else round(float(value), 4)
@@ -115,6 +116,12 @@ def low_pass(site: Site) -> str:
     if factor < 4:
         return "a Bin-5 or Bin-7 blur"
     return f"a low-pass made for a factor of {number(factor)} (a box of that size convolved with a binomial)"
+
+
+def waiver_words(waiver: WaiverFact) -> str:
+    """A waiver as the subject of a sentence: by its place in the settings, since its patterns may name nodes."""
+    owner = f", owned by {waiver.owner}," if waiver.owner else ""
+    return f"Waiver number {waiver.number} ({waiver.rule}){owner}"
 
 
 RETRAIN = "A network that was trained without it loses accuracy until it is fine-tuned or calibrated."

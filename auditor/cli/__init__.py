@@ -20,8 +20,8 @@ from auditor.cli.session import Session
 from auditor.policy.errors import SettingsError
 
 PROGRAM = "aliasaudit"
-COMMANDS = ("check", "verify", "fix", "report", "rule", "config", "schema", "demo")
-"""In the order of ``--help``; each is the function of that name in the module of that name."""
+COMMANDS = ("check", "verify", "fix", "baseline", "report", "rule", "config", "schema", "demo")
+"""In the order of ``--help``; each is the function, or the group of commands, of that name in its module."""
 
 _ERROR = 2  # auditor.policy.verdict.ExitCode, which --help has no need to import
 
@@ -60,7 +60,11 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_before)
     named = next((word for word in arguments if not word.startswith("-")), None)
     for name in (named,) if named in COMMANDS else COMMANDS:
-        app.command(cls=PlainCommand)(getattr(import_module(f"auditor.cli.{name}"), str(name)))
+        command = getattr(import_module(f"auditor.cli.{name}"), str(name))
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(cls=PlainCommand)(command)
     return app
 
 

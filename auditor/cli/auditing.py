@@ -10,16 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor import __version__
-from auditor.audit import Measure, ModelFile, RuleSet, audit_all, load_rules
+from auditor.acceptance import settle
+from auditor.audit import Measure, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.cli.errors import UsageError
+from auditor.cli.inputs import shown
 from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
 from auditor.cli.reports import ReportFile, refuse_models, write_reports
+from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
 from auditor.policy.verdict import ExitCode, failing_from, verdict
 from auditor.report import Format, RenderOptions, render
 from auditor.report.model import Problem, ProblemKind, Report, RuleInfo
-from auditor.rule import Rule
+from auditor.rule import Need, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Show:
     debug: bool = False
     reports: tuple[ReportFile, ...] = ()
     markdown_bytes: int = RenderOptions().max_bytes
+    accepted: bool = False
 
 
 def run(
@@ -56,27 +60,69 @@ def run(
     if show.output is not None:
         refuse_overwriting(show.output, [file.path for file in files])
     refuse_models(show.reports, [file.path for file in files])
-    rules = load_rules(settings)
+    rules, baseline = load_rules(settings), read_baseline(settings)
     if not files and not problems:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
     with _progress(len(files) if measure is None else 0, show) as done:
         outcomes = list(audit_all(files, rules, settings, done, show.debug, measure))
+    given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
+    outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
+    return conclude(outcomes, problems, rules, rules.ready(given), settings, show)
+
+
+def read_baseline(settings: Settings) -> Baseline | None:
+    """The baseline that the settings name.
+
+    Raises:
+        SettingsError: It cannot be used.
+    """
+    return None if settings.baseline is None else load(settings.baseline, shown(settings.baseline))
+
+
+def conclude(
+    outcomes: Sequence[Outcome],
+    problems: Sequence[Problem],
+    rules: RuleSet,
+    ran: Sequence[Rule],
+    settings: Settings,
+    show: Show,
+) -> ExitCode:
+    """Show the report on settled outcomes, and say what it means. ``ran`` are the rules that had what they need.
+
+    Raises:
+        UsageError: The output cannot be written, or a flag is not valid.
+    """
     report = Report(
         version=__version__,
         models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
         problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
         settings={
-            "rules": [rule.code for rule in rules.running],
-            "rule-options": {rule.code: dict(rules.options[rule.code]) for rule in rules.running if rule.options},
+            "rules": [rule.code for rule in ran],
+            "rule-options": {rule.code: dict(rules.options[rule.code]) for rule in ran if rule.options},
             "input-shapes": {name: list(shape) for name, shape in settings.input_shapes.items()},
             "min-severity": settings.min_severity.value,
+            **_policy(settings),
         },
-        rules=tuple(_info(rules, rule) for rule in rules.running),
+        rules=tuple(_info(rules, rule) for rule in ran),
     )
     _show(report, settings.output_format, settings.fail_on, show)
     if any(model.verification is not None and model.verification.incomplete for model in report.models):
         return ExitCode.INTERRUPTED
     return verdict(report, settings.fail_on, show.exit_zero)
+
+
+def _policy(settings: Settings) -> dict[str, object]:
+    """What decides which findings count, where anything does; the day only where a waiver depends on it."""
+    facts: dict[str, object] = {}
+    if settings.waivers:
+        facts["waivers"] = len(settings.waivers)
+    if settings.today is not None and any(waiver.expires for waiver in settings.waivers):
+        facts["today"] = settings.today.isoformat()
+    if settings.baseline is not None:
+        facts["baseline"] = shown(settings.baseline)
+    if settings.strict:
+        facts["strict"] = True
+    return facts
 
 
 def _info(rules: RuleSet, rule: Rule) -> RuleInfo:
@@ -90,7 +136,9 @@ def _info(rules: RuleSet, rule: Rule) -> RuleInfo:
 
 def _show(report: Report, output_format: Format, fail_on: FailOn, show: Show) -> None:
     options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
-    options = replace(options, fail_on=failing_from(fail_on), max_bytes=show.markdown_bytes)
+    options = replace(
+        options, fail_on=failing_from(fail_on), max_bytes=show.markdown_bytes, show_accepted=show.accepted
+    )
     write_reports(report, show.reports, options)
     text = render(report, output_format, options)
     if show.output is None:

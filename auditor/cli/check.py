@@ -27,6 +27,11 @@ def check(
     markdown_limit: options.MarkdownLimit = None,
     input_shape: options.InputShape = None,
     statistics: options.Statistics = False,
+    baseline: options.Baseline = None,
+    no_waivers: options.NoWaivers = False,
+    show_waived: options.ShowWaived = False,
+    today: options.Today = None,
+    strict: options.Strict = False,
     verify: measuring_options.Verify = False,
     images: measuring_options.Images = None,
     labels: measuring_options.Labels = None,
@@ -47,6 +52,8 @@ def check(
 
     With --verify each model is also run on shifted images, and the report and the exit code are of both. Every option
     of the command verify can stand in the settings file.
+
+    Findings that a waiver of the settings or the baseline accepts do not count.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
     incomplete (a model could not be read, nothing to audit), 130 interrupted.
@@ -69,6 +76,7 @@ def check(
             "min-severity": min_severity,
             "output-format": output_format,
             "input-shapes": options.shapes(input_shape),
+            **options.policy(baseline, no_waivers, strict),
             "verify": options.given(
                 {
                     "images": images,
@@ -79,6 +87,7 @@ def check(
                 }
             ),
         },
+        today,
     )
     show = Show(
         color=color,
@@ -91,6 +100,7 @@ def check(
         debug=context.ensure_object(Session).debug,
         reports=report_files(report),
         markdown_bytes=markdown_bytes(markdown_limit),
+        accepted=show_waived,
     )
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = run(files, problems, settings, show, measure_with(settings, show) if verify else None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,6 +125,23 @@ InputShape = Annotated[
         help="The shape of an input that the model leaves open, such as image=1x3x224x224.",
     ),
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", metavar="FILE", help="Known findings; only new ones fail. `baseline write` makes it."),
+]
+NoWaivers = Annotated[
+    bool, typer.Option("--no-waivers", help="Show the bare truth: waivers of the settings do not hold.")
+]
+ShowWaived = Annotated[
+    bool, typer.Option("--show-waived", help="Also list the findings that do not count, each with the reason.")
+]
+Today = Annotated[
+    str | None,
+    typer.Option("--today", metavar="DAY", help="Judge waivers as on this day, YYYY-MM-DD. [default: today in UTC]"),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Waivers and entries of the baseline that match nothing fail the run.")
+]
 Config = Annotated[
     str | None,
     typer.Option("--config", metavar="FILE", help=f"Read this settings file; also {CONFIG_VARIABLE}."),
@@ -151,8 +170,11 @@ def settings_from(
     isolated: bool = False,
     allow_rule_dirs: bool = False,
     command_line: dict[str, object] | None = None,
+    today: str | None = None,
 ) -> Settings:
     """The settings of this run: one file, the environment, and what the command line gave (None values left out).
+
+    ``today`` is the day on which waivers are judged; None is the one that the clock says.
 
     Raises:
         SettingsError: A value is not valid.
@@ -181,7 +203,25 @@ def settings_from(
     if isinstance(folders, list):  # named here, they are trusted, and come on top of those of the file
         earlier = found.values.get("rule-dirs", ()) if found is not None else ()
         values["rule-dirs"] = (*earlier, *(Path(folder) for folder in folders))
-    return resolve([*layers, Layer(typed, values)])
+    return replace(resolve([*layers, Layer(typed, values)]), today=_day(today))
+
+
+def policy(baseline: str | None, no_waivers: bool, strict: bool) -> dict[str, object]:
+    """The settings behind the flags of the policy."""
+    return {"baseline": baseline, "waiver": [] if no_waivers else None, "strict": strict or None}
+
+
+def _day(given: str | None) -> date:
+    from datetime import datetime, timezone
+
+    from auditor.policy.waivers import read_day
+
+    if given is None:
+        return datetime.now(timezone.utc).date()
+    try:
+        return read_day(given)
+    except ValueError as error:
+        raise UsageError(f"--today {given}: {error}") from None
 
 
 def words(given: Sequence[str] | None) -> list[str] | None:

@@ -62,6 +62,8 @@ def read_layer(path: Path, start: Path) -> Layer:
     values = check_values(table, origin)
     if "rule-dirs" in values:
         values["rule-dirs"] = tuple(root / folder for folder in values["rule-dirs"])
+    if "baseline" in values:
+        values["baseline"] = root / values["baseline"]
     return Layer(origin, values, root)
 
 

@@ -6,12 +6,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from auditor.findings import Severity
 from auditor.onnxfile.limits import Limits
+from auditor.policy.budgets import budgets_schema, read_budgets
 from auditor.policy.errors import suggestion
 from auditor.policy.settings import FailOn
+from auditor.policy.thresholds import read_thresholds, thresholds_schema
+from auditor.policy.waivers import read_waivers, waivers_schema
 from auditor.report import Format
 from auditor.verify.options import COMMAND_LINE_ONLY, OPTIONS
 
@@ -101,6 +105,18 @@ def _verify(value: object) -> dict[str, Any]:
     return options
 
 
+def _file(value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a file")
+    return Path(value)
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
 def _table(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("must be a table")
@@ -176,6 +192,19 @@ KEYS: Mapping[str, Key] = {
             },
         },
     ),
+    "waiver": Key("Findings that are accepted, each with a reason.", read_waivers, waivers_schema()),
+    "baseline": Key(
+        "The file of known findings, relative to this file; only new ones fail.",
+        _file,
+        {"type": "string", "minLength": 1},
+    ),
+    "budget": Key(
+        "How many findings of a rule one model may have, and how much subsampling; and tables by path pattern.",
+        read_budgets,
+        budgets_schema(),
+    ),
+    "compare": Key("What a model that replaces another must hold.", read_thresholds, thresholds_schema()),
+    "strict": Key("Waivers and entries of the baseline that match nothing fail the run.", _switch, {"type": "boolean"}),
     "verify": Key(
         "How models are measured: options of the command verify, and tables of them by path pattern.",
         _verify,

@@ -38,9 +38,14 @@ def choose(rules: Sequence[Rule], settings: Settings) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if _runs(rule, settings))
 
 
+def names(word: str, rule: Rule) -> bool:
+    """Whether a word (``ALL``, a prefix, a code or a name) names the rule."""
+    return _specificity(word, rule) > 0
+
+
 def unmatched(word: str, rules: Iterable[Rule]) -> bool:
     """Whether a word names no rule at all."""
-    return not any(_specificity(word, rule) for rule in rules)
+    return not any(names(word, rule) for rule in rules)
 
 
 def ignored_for(path: str, settings: Settings) -> list[Selector]:
@@ -59,7 +64,7 @@ def ignored_for(path: str, settings: Settings) -> list[Selector]:
 
 def is_ignored(rule: Rule, selectors: Iterable[Selector]) -> bool:
     """Whether any of the words names the rule."""
-    return any(_specificity(selector.text, rule) for selector in selectors)
+    return any(names(selector.text, rule) for selector in selectors)
 
 
 def _runs(rule: Rule, settings: Settings) -> bool:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.findings import Severity
 from auditor.onnxfile.limits import Limits
 from auditor.report import Format
 from auditor.rule import OptionValue
+
+if TYPE_CHECKING:
+    from auditor.policy.budgets import Budgets
+    from auditor.policy.waivers import Waiver
 
 
 class FailOn(str, Enum):
@@ -67,6 +72,9 @@ class Settings:
     ``per_model_ignore`` are file name patterns relative to ``root``: the folder of the settings file, or without one
     the root of the project. ``input_shapes`` maps an input's name to its full shape. ``rules`` maps a rule's code or
     name to its options. ``verify`` are the options of a measurement by name, and tables of them by file name pattern.
+    ``waivers`` are the accepted findings, ``baseline`` is the file of known ones, ``compare`` holds the thresholds of a
+    comparison by key (see :mod:`auditor.policy.thresholds`). ``strict``: waivers and entries of the baseline that have
+    become pointless fail the run. ``today`` is the day on which waivers are judged; None where none of them expires.
     ``origins`` holds the origin of every key by its name in a settings file, with dots into tables
     (``limits.max-nodes``).
     """
@@ -83,6 +91,12 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     rules: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
     verify: Mapping[str, Any] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    baseline: Path | None = None
+    budgets: Budgets | None = None
+    compare: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+    today: date | None = None
     root: Path = field(default_factory=Path)
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
@@ -110,6 +124,7 @@ def resolve(layers: Sequence[Layer]) -> Settings:
         "limits": {},
         "rule": {},
         "verify": {},
+        "compare": {},
     }
     chosen: dict[str, tuple[Selector, ...]] = {}
     root = Path()
@@ -147,6 +162,11 @@ def resolve(layers: Sequence[Layer]) -> Settings:
         limits=Limits(**{name.replace("-", "_"): value for name, value in tables["limits"].items()}),
         rules=tables["rule"],
         verify=tables["verify"],
+        waivers=scalars.get("waiver", ()),
+        baseline=scalars.get("baseline"),
+        budgets=scalars.get("budget"),
+        compare=tables["compare"],
+        strict=scalars.get("strict", False),
         root=root,
         origins=origins,
     )

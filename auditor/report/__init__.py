@@ -36,8 +36,9 @@ class RenderOptions:
     for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule.
     These are for the text format.
 
-    ``show_accepted`` puts the findings that a waiver or a baseline accepts into a SARIF report too. ``max_bytes``
-    bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and refuses a comment over 65 536 characters.
+    ``show_accepted`` puts the findings that do not count into a text and a SARIF report too, each with the reason.
+    ``max_bytes`` bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and refuses a comment over
+    65 536 characters.
     ``fail_on`` is the lightest severity that fails a JUnit test; None: none does.
     """
 

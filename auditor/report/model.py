@@ -69,7 +69,7 @@ class ModelReport:
     ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
     version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
     model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
-    not among ``findings``. ``baselined``: there was a baseline, so ``findings`` are new and those that it accepts known.
+    not among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
     ``comparison`` is what changed since a base; None where there is none.
     """
 

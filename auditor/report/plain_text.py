@@ -14,7 +14,7 @@ def render(report: Report, options: RenderOptions) -> str:
     """The report as lines. Every line begins with words of the tool, never with text of a model."""
     lines: list[str] = []
     for model in report.models:
-        lines += _model(sheet(model, options.verbose, options.unicode), options.quiet)
+        lines += _model(sheet(model, options.verbose, options.unicode, options.show_accepted), options.quiet)
         lines.append("")
     lines += [f"problem {code}: {path + ': ' if path else ''}{message}" for code, path, message in problems(report)]
     if report.problems:
@@ -41,6 +41,7 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
             yield ""
     for block in page.findings:
         yield from _finding(block)
+    yield from (f"  {line}" for line in page.accepted)
     if page.measured and (page.findings or not quiet):
         yield ""
     yield from (f"  {line}" if line else "" for line in page.measured)

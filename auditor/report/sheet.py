@@ -6,6 +6,7 @@ This is where model text is opened for people. The layouts (:mod:`plain_text`, :
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,7 @@ from math import lcm, prod
 from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, NodeRef, Severity
-from auditor.report.model import InputReport, ModelReport, Report
+from auditor.report.model import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text, shape_text
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Analysis, Site
@@ -66,7 +67,8 @@ class Sheet:
     """One model: header, what its subsampling means, sites in graph order, findings worst first.
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
-    ``measured`` are the lines of a measurement, none where the model was not run.
+    ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
+    that do not count, each with the reason; none where they are not asked for.
     """
 
     path: str
@@ -76,19 +78,34 @@ class Sheet:
     legend: str
     findings: tuple[FindingBlock, ...]
     measured: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
-def sheet(model: ModelReport, verbose: bool, unicode: bool = False) -> Sheet:
-    """Put one model's report into words; ``unicode`` allows characters beyond ASCII."""
+def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False) -> Sheet:
+    """Put one model's report into words; ``unicode`` allows characters beyond ASCII, ``accepted`` lists what is."""
     return Sheet(
         path=plain(model.path),
         facts=tuple(facts(model)),
         meaning=meaning(model.analysis),
         sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
         legend=_legend(model.analysis.sites),
-        findings=tuple(_blocks(model.findings, verbose)),
+        findings=tuple(_blocks(model.findings, verbose, model.baselined)),
         measured=_measured(model.verification, unicode),
+        accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
     )
+
+
+ACCEPTED_WORDS = {AcceptedBy.WAIVER: "waived", AcceptedBy.BASELINE: "known", AcceptedBy.BASE: "in the base too"}
+
+
+def _accepted(one: Accepted) -> str:
+    finding = one.finding
+    where = f" at {_place(finding.node)}" if finding.node is not None else ""
+    why = [plain(one.reason)] if one.reason else []
+    why += [f"owner {plain(one.owner)}"] if one.owner else []
+    why += [f"until {plain(one.expires)}"] if one.expires else []
+    head = f"{ACCEPTED_WORDS[one.by]}: {finding.severity.value} {plain(finding.rule)} {plain(finding.name)}{where}"
+    return f"{head}: {', '.join(why)}" if why else head
 
 
 def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:
@@ -105,6 +122,8 @@ def summary(report: Report) -> str:
     sites = [site for model in report.models for site in model.analysis.sites]
     counts = [count_text(count, severity.value) for severity, count in by_severity.items() if count]
     parts = [f"{count_text(len(report.models), 'model')} audited", ", ".join(counts) or "no findings"]
+    accepted = Counter(one.by for model in report.models for one in model.accepted)
+    parts += [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     if sites:
         open_sites = sum(not site.antialiased for site in sites)
         parts.append(f"{open_sites} of {count_text(len(sites), 'sampling site')} without anti-aliasing")
@@ -219,7 +238,7 @@ def _site_row(index: int, site: Site) -> SiteRow:
     return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
 
 
-def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock]:
+def _blocks(findings: Sequence[Finding], verbose: bool, new: bool) -> Iterable[FindingBlock]:
     run = 0
     for index, finding in enumerate(findings):
         run += 1
@@ -227,7 +246,7 @@ def _blocks(findings: Sequence[Finding], verbose: bool) -> Iterable[FindingBlock
         repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
         yield FindingBlock(
             severity=finding.severity,
-            rule=f"{plain(finding.rule)} {plain(finding.name)}",
+            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if new else ''}",
             where=_place(finding.node) if finding.node is not None else "",
             message=plain(finding.message, None),
             facts=tuple(_finding_facts(finding, verbose)),

@@ -45,7 +45,7 @@ def render(report: Report, options: RenderOptions) -> str:
     """The report laid out for ``options.width`` columns; None means as wide as the text needs."""
     page = _Page(options)
     for model in report.models:
-        page.model(sheet(model, options.verbose, options.unicode))
+        page.model(sheet(model, options.verbose, options.unicode, options.show_accepted))
     for problem in problems(report):
         page.problem(*problem)
     if report.problems:
@@ -101,6 +101,8 @@ class _Page:
                 self.line(Text())
         for block in page.findings:
             self._finding(block)
+        for line in page.accepted:
+            self.line(Text(self._short(f"  {line}", self._width), style="dim"))
         if page.measured:
             self.line(Text())
         for line in page.measured:

@@ -27,6 +27,11 @@ EXAMPLE: dict[str, Any] = {
     "input-shapes": {"image": "1x3x224x224", "mask": [1, 1, 8, 8]},
     "limits": {"max-nodes": 10},
     "rule": {"AA201": {"threshold": 8}},
+    "waiver": [{"rule": "AA101", "reason": "the camera does not move", "expires": "2027-01-31"}],
+    "baseline": "aliasaudit-baseline.json",
+    "budget": {"AA101": 2, "max-subsampling": 32, "ratchet": True, "seg*.onnx": {"AA101": 5}},
+    "compare": {"max-absolute-drop": 0.01, "inconclusive": "fail", "min-images": 64, "require-verify": True},
+    "strict": True,
 }
 
 RULES = (

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from auditor.policy.thresholds import (
+    THRESHOLDS,
+    Inconclusive,
+    Thresholds,
+    read_thresholds,
+    thresholds,
+    thresholds_schema,
+)
+
+EVERYTHING: dict[str, Any] = {
+    "min": 0.9,
+    "max-absolute-drop": 0.01,
+    "max-relative-drop": 0.02,
+    "confidence": 0.9,
+    "min-images": 100,
+    "inconclusive": "fail",
+    "require-verify": True,
+}
+
+
+def test_every_threshold_is_read_from_numbers_and_from_text_as_typed() -> None:
+    assert set(EVERYTHING) == set(THRESHOLDS)
+    wanted = Thresholds(0.9, 0.01, 0.02, 0.9, 100, Inconclusive.FAIL, require_verify=True)
+    assert thresholds(read_thresholds(EVERYTHING)) == wanted
+    typed = {key: value if isinstance(value, bool) else str(value) for key, value in EVERYTHING.items()}
+    assert thresholds(read_thresholds(typed)) == wanted
+    jsonschema.validate(EVERYTHING, thresholds_schema())
+
+
+def test_half_a_point_may_be_lost_unless_something_else_is_said() -> None:
+    assert thresholds({}).max_absolute_drop == 0.005
+    assert thresholds(read_thresholds({"max-relative-drop": 0.01})).max_absolute_drop is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max-drop": 0.1},
+        {"min": "high"},
+        {"min": True},
+        {"max-absolute-drop": -0.1},
+        {"max-absolute-drop": "nan"},
+        {"max-relative-drop": 1},
+        {"confidence": 1},
+        {"confidence": 0.5},
+        {"min-images": 0},
+        {"min-images": 1.5},
+        {"inconclusive": "ignore"},
+        {"require-verify": "yes"},
+    ],
+)
+def test_a_threshold_that_makes_no_sense_is_an_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"needs|has no key"):
+        read_thresholds(wrong)
