@@ -61,17 +61,22 @@ def test_a_job_without_models_is_wrong_use(runner: Runner) -> None:
 
 def test_inputs_become_options_in_front_of_the_models(runner: Runner) -> None:
     job = runner.run(
-        models="model.onnx", args="--select AA1\n  --statistics", config="my settings.toml", fail_on="warning"
+        models="model.onnx",
+        args="--select AA1\n  --statistics",
+        config="my settings.toml",
+        baseline="known.json",
+        fail_on="warning",
     )
     options = job.arguments[: job.arguments.index("--")]
     assert options[0] == "check"
-    assert options[-5:] == ["--config=my settings.toml", "--fail-on=warning", "--select", "AA1", "--statistics"]
+    given = ["--config=my settings.toml", "--baseline=known.json", "--fail-on=warning"]
+    assert options[-6:] == [*given, "--select", "AA1", "--statistics"]
     assert options[options.index("--output-format") + 1] == "github"
 
 
 def test_inputs_that_are_not_given_become_no_options(runner: Runner) -> None:
     job = runner.run(models="model.onnx")
-    assert not [word for word in job.arguments if word.startswith(("--config", "--fail-on"))]
+    assert not [word for word in job.arguments if word.startswith(("--config", "--baseline", "--fail-on", "--verify"))]
     assert "" not in job.arguments
 
 
@@ -92,10 +97,11 @@ def test_a_working_directory_that_does_not_exist_is_wrong_use(runner: Runner) ->
 
 def test_counts_and_the_lowest_consistency_are_outputs(runner: Runner) -> None:
     measured = [{"outputs": [{"measures": [{"name": "consistency", "value": value}]}]} for value in (0.93, 0.815)]
-    models = [{"verification": one} for one in (*measured, None)]
+    models = [{"verification": one, "accepted": [{}]} for one in (*measured, None)]
     runner.reports["json"] = json.dumps({"summary": {"findings": 7}, "models": models})
     outputs = runner.run(models="model.onnx").outputs["audit"]
     assert outputs["findings"] == "7"
+    assert outputs["accepted"] == "3"
     assert outputs["consistency"] == "0.8150"
     assert Path(outputs["report-json"]).is_file()
 
@@ -143,7 +149,8 @@ def test_a_version_that_is_no_release_installs_nothing(runner: Runner, version: 
 def test_a_verification_installs_the_runtime_of_its_device(runner: Runner, device: str, extra: str) -> None:
     job = runner.run(models="model.onnx", verify=device)
     assert job.installs[0][-1] == f"{ROOT}[{extra},images]"
-    assert job.arguments[:3] == ["verify", "--device", device]
+    assert job.arguments[0] == "check"
+    assert {"--verify", f"--device={device}"} <= set(job.arguments)
 
 
 def test_a_device_that_does_not_exist_is_wrong_use(runner: Runner) -> None:
@@ -172,7 +179,7 @@ def test_a_python_that_is_too_old_or_missing_is_named(runner: Runner) -> None:
     assert "Python 3.10 or newer is needed" in job.log
 
 
-@pytest.mark.parametrize("name", ["models", "args", "config", "fail_on", "sarif_file", "category"])
+@pytest.mark.parametrize("name", ["models", "args", "config", "baseline", "fail_on", "sarif_file", "category"])
 def test_what_looks_like_shell_in_an_input_stays_text(runner: Runner, name: str) -> None:
     text = "$(touch pwned) `touch pwned` ;touch pwned; ' \" $HOME ${x} --rules=x"
     job = runner.run(**{"models": "model.onnx", "upload_sarif": "true", name: text})

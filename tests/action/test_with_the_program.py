@@ -75,7 +75,7 @@ def test_hostile_names_in_a_model_act_on_nothing(real: Runner) -> None:
 
 @pytest.mark.slow
 def test_a_verification_reports_the_consistency(real: Runner) -> None:
-    job = real.run(models="net.onnx", verify="cpu", args="--images-limit 8 --shifts 2 --layers 0")
+    job = real.run(models="net.onnx", verify="cpu", args="--images-limit 8")
     assert job.code == 1
     assert 0 <= float(job.outputs["audit"]["consistency"]) <= 1
     assert "consistency" in job.summary

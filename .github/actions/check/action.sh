@@ -124,13 +124,11 @@ audit() {
     cd -- "$ALIASAUDIT_ACTION_WORKING_DIRECTORY" || fail "the input working-directory is no folder"
     [[ -n $sarif ]] || sarif=$reports/aliasaudit.sarif
 
-    local command=(check)
-    if [[ $ALIASAUDIT_ACTION_VERIFY != off ]]; then
-        command=(verify --device "$ALIASAUDIT_ACTION_VERIFY")
-    fi
-    command+=(--output-format github --no-progress)
+    local command=(check --output-format github --no-progress)
+    [[ $ALIASAUDIT_ACTION_VERIFY == off ]] || command+=(--verify "--device=$ALIASAUDIT_ACTION_VERIFY")
     command+=(--report "sarif=$sarif" --report "json=$reports/report.json" --report "markdown=$reports/summary.md")
     [[ -z $ALIASAUDIT_ACTION_CONFIG ]] || command+=("--config=$ALIASAUDIT_ACTION_CONFIG")
+    [[ -z $ALIASAUDIT_ACTION_BASELINE ]] || command+=("--baseline=$ALIASAUDIT_ACTION_BASELINE")
     [[ -z $ALIASAUDIT_ACTION_FAIL_ON ]] || command+=("--fail-on=$ALIASAUDIT_ACTION_FAIL_ON")
     local words=()
     # read fails at the end of its input; the words are there all the same.

@@ -24,7 +24,8 @@ def consistencies(report: dict[str, Any]) -> Iterator[float]:
 def main() -> None:
     """Read the report that the first argument names."""
     report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    lines = [f"findings={int(report['summary']['findings'])}"]
+    accepted = sum(len(model["accepted"]) for model in report["models"])
+    lines = [f"findings={int(report['summary']['findings'])}", f"accepted={accepted}"]
     if (lowest := min(consistencies(report), default=None)) is not None:
         lines.append(f"consistency={lowest:.4f}")
     sys.stdout.write("\n".join(lines) + "\n")
