@@ -252,6 +252,13 @@ def _shifts(setup: Setup, progress: Progress, settings: VerifySettings) -> Shift
 
 
 def _incomplete(progress: Progress, source: ImageSource) -> str:
+    test = progress.self_test
+    if test is not None and not test.passed:
+        return (
+            f"the self-test failed, so the measurement is void: the same input twice gave another answer for "
+            f"{progress.tested - progress.agreed} of {progress.tested} images; the model draws random numbers, or its "
+            "device is not deterministic"
+        )
     if not progress.interrupted:
         return ""
     done = len(progress.used) + len(progress.rejected)

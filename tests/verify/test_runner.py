@@ -151,6 +151,7 @@ def test_a_model_that_answers_by_chance_fails_the_self_test(tmp_path: Path) -> N
     found = run(tmp_path, made, pictures(12), replace(SETTINGS, self_test_images=12))
     assert found.self_test is not None
     assert not found.self_test.passed
+    assert "the measurement is void" in found.incomplete
 
 
 def test_labels_give_accuracy_and_a_label_outside_the_classes_is_listed(tmp_path: Path) -> None:

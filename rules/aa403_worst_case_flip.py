@@ -1,0 +1,38 @@
+"""AA403 worst-case-flip: some small shift changes the answer for many images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.findings import Finding
+from auditor.rule import Context, Need, Rule
+
+from ._common import node_finding, percent
+from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Yield one finding per output where an exhaustive search of shifts was made and flips many images."""
+    for measure in measures(context, "worst-case"):
+        severity = level(measure, context)
+        if severity is not None:
+            yield node_finding(
+                RULE,
+                None,
+                severity,
+                f"For {percent(measure.value)} of the images some shift of the exhaustive square changes the top-1 "
+                f"class{interval_words(measure)}.",
+                "Average over shifts of the input where single frames decide; one frame can always be the worst one.",
+                numbers(measure),
+            )
+
+
+RULE = Rule(
+    code="AA403",
+    name="worst-case-flip",
+    summary="Some small shift changes the answer for many images.",
+    severities=MEASURED_SEVERITIES,
+    check=check,
+    options={"error": 0.5, "warning": 0.25},
+    needs=frozenset({Need.MEASUREMENT}),
+)
