@@ -43,9 +43,11 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
         if stride is None:
             ended.add(source)
             continue
+        if _of(own, source) != _of(left, source):
+            continue
         window = windows[source]
         offset, field = window.offset, window.field
-        for atom in gone if _of(own, source) == _of(left, source) else ():
+        for atom in gone:
             if atom.source == source:
                 offset += atom.stride * (atom.extent - 1) / 2
                 field += abs(atom.stride) * (atom.extent - 1)
@@ -57,7 +59,7 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
 
 
 def _of(axes: Iterable[Axis], source: int) -> list[Atom]:
-    return [atom for axis in axes for atom in axis.atoms if atom.source == source]
+    return sorted(atom for axis in axes for atom in axis.atoms if atom.source == source)
 
 
 def coarser(window: Window, stride: Fraction) -> Window:

@@ -8,6 +8,7 @@ the branch with the larger receptive field, and records the misalignment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Axis, State, Window, finest, merge_window
@@ -52,50 +53,53 @@ def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
     return tuple(result)
 
 
-def join_windows(
-    call: Call, operands: Sequence[State], names: Sequence[str], shared: Sequence[Sequence[Axis]] | None = None
-) -> Mapping[int, Window]:
-    """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree.
-
-    ``shared`` are the axes of each operand that meet those of another: all of them, unless the operator is a product.
-    """
+def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) -> Mapping[int, Window]:
+    """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree."""
     carriers = [index for index, state in enumerate(operands) if state.windows]
     if not carriers:
         return NO_WINDOWS
     first = operands[carriers[0]].windows
     if all(operands[index].windows is first for index in carriers[1:]):
         return first
-    merged: dict[int, Window] = {}
     for source in sorted({source for index in carriers for source in operands[index].windows}):
-        having = [index for index in carriers if source in operands[index].windows]
-        gridded = [index for index in having if source in operands[index].sources()]
-        trunk = max(gridded or having, key=lambda index: (operands[index].windows[source].field, -index))
-        window = operands[trunk].windows[source]
-        for index in having:
-            if index != trunk:
-                window = merge_window(window, operands[index].windows[source])
+        meeting = [index for index in carriers if source in operands[index].sources()]
+        strides = [finest(operands[index].axes or (), source) for index in meeting]
+        offsets = [operands[index].windows[source].offset for index in meeting]
+        compare(call, source, strides, offsets, [names[index] for index in meeting])
+    return merged_windows([operands[index] for index in carriers])
+
+
+def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
+    """The windows of tensors that meet: on each source axis the lattice of the trunk, and every operand's history.
+
+    The trunk is the operand with the largest receptive field among those that still have the grid.
+    """
+    merged: dict[int, Window] = {}
+    for source in sorted({source for state in operands for source in state.windows}):
+        having = [state for state in operands if source in state.windows]
+        gridded = [state for state in having if source in state.sources()]
+        trunk = max(gridded or having, key=lambda state: state.windows[source].field)
+        window = trunk.windows[source]
+        for state in having:
+            if state is not trunk:
+                window = merge_window(window, state.windows[source])
         merged[source] = window
-        if len(gridded) > 1:
-            axes = [operands[index].axes or () for index in gridded] if shared is None else [shared[i] for i in gridded]
-            _compare(call, source, axes, [operands[index] for index in gridded], [names[index] for index in gridded])
     return merged
 
 
-def _compare(call: Call, source: int, axes: Sequence[Sequence[Axis]], states: list[State], names: list[str]) -> None:
-    strides = tuple(finest(own, source) or ZERO for own in axes)
-    if ZERO in strides:
+def compare(
+    call: Call, source: int, strides: Sequence[Fraction | None], offsets: Sequence[Fraction], names: Sequence[str]
+) -> None:
+    """Records a misaligned join where branches that meet on a source axis differ in stride or centre."""
+    if len(offsets) < 2 or (len(set(strides)) == 1 and len(set(offsets)) == 1):
         return
-    offsets = tuple(state.windows[source].offset for state in states)
-    if all(other == strides[0] for other in strides) and all(other == offsets[0] for other in offsets):
-        return
-    delta = max(offsets) - min(offsets)
     call.record.joins.append(
         MisalignedJoin(
             node=call.record.ref(call.scope.path, call.node, call.order),
             source=source,
-            strides=strides,
-            offsets=offsets,
-            delta=delta,
+            strides=tuple(stride or ZERO for stride in strides),
+            offsets=tuple(offsets),
+            delta=max(offsets) - min(offsets),
             branches=tuple(ModelText(name) for name in names),
         )
     )

@@ -189,6 +189,56 @@ def test_attention_with_coarser_keys_keeps_the_grid_of_its_queries() -> None:
     assert not found.joins
 
 
+def window_tokens(net: Net, x: str, size: int, window: int, channels: int) -> str:
+    """Channels-first windows as columns of tokens: ``(windows, channels, tokens)``."""
+    count = size // window
+    cut = net.op("Reshape", x, [1, channels, count, window, count, window])
+    made: str = net.op("Reshape", net.op("Transpose", cut, perm=[0, 2, 4, 1, 3, 5]), [count**2, channels, window**2])
+    return made
+
+
+def test_windowed_attention_with_tokens_as_columns_keeps_the_grid_inside_of_its_windows() -> None:
+    net = Net(1, 3, 64, 64)
+    image = net.conv("x", 3, 4, 4, 4, pad=0)
+    query, key, value = (window_tokens(net, net.conv(image, 4, 4), 16, 4, 4) for _ in range(3))
+    scores = net.op("Softmax", net.op("MatMul", net.op("Transpose", query, perm=[0, 2, 1]), key), axis=-1)
+    mixed = net.op("MatMul", value, net.op("Transpose", scores, perm=[0, 2, 1]))
+    cut = net.op("Transpose", net.op("Reshape", mixed, [1, 4, 4, 4, 4, 4]), perm=[0, 3, 1, 4, 2, 5])
+    found = clean(net, net.op("Add", image, net.op("Reshape", cut, [1, 4, 16, 16])))
+    assert factors(found) == [(4, 4)]
+    assert [spot(lattice) for lattice in found.heads[0].lattice] == [(4, 1.5, 16)] * 2
+    assert not found.joins
+
+
+def test_attention_with_pooled_queries_is_a_pool_aligned_with_its_shortcut() -> None:
+    net = Net(1, 3, 64, 64)
+    tokens = window_tokens(net, net.conv("x", 3, 4, 4, 4, pad=0), 16, 4, 4)
+    tokens = net.op("Transpose", tokens, perm=[0, 2, 1])
+
+    def pooled(x: str) -> str:
+        split = net.op("Reshape", x, [16, 2, 2, 2, 2, 4])
+        made: str = net.op("Reshape", net.op("ReduceMax", split, [2, 4], keepdims=0), [16, 4, 4])
+        return made
+
+    query, key, value = pooled(net.linear(tokens, 4, 4)), net.linear(tokens, 4, 4), net.linear(tokens, 4, 4)
+    scores = net.op("Softmax", net.op("MatMul", query, net.op("Transpose", key, perm=[0, 2, 1])), axis=-1)
+    found = clean(net, net.op("ReduceMean", net.op("Add", pooled(tokens), net.op("MatMul", scores, value)), [0, 1]))
+    assert found.subsampling == 8
+    assert {site.kind for site in found.sites[1:]} == {SiteKind.MAX_POOL}
+    assert not found.joins
+
+
+def test_a_class_token_that_is_set_aside_and_put_back_depends_on_no_position() -> None:
+    net = Net(1, 3, 64, 64)
+    patches = net.op("Reshape", net.conv("x", 3, 8, 16, 16, pad=0), [1, 8, 16])
+    tokens = net.op("Concat", net.weights(1, 1, 8), net.op("Transpose", patches, perm=[0, 2, 1]), axis=1)
+    token = net.op("Slice", tokens, [0], [1], [1])
+    rest = net.op("Tanh", net.op("Slice", tokens, [1], [17], [1]))
+    x = transformer(net, net.op("Concat", token, rest, axis=1), 17, 8)
+    found = clean(net, net.op("ReduceMean", net.op("Slice", x, [1], [17], [1]), [1]))
+    assert kinds(found) == [HeadKind.POOLED]
+
+
 def test_an_mlp_mixer_is_position_dependent_although_it_ends_in_a_mean() -> None:
     net = Net(1, 3, 32, 32)
     patches = net.op("Reshape", net.conv("x", 3, 6, 8, 8, pad=0), [1, 6, 16])

@@ -188,6 +188,36 @@ def test_a_channels_last_picture_needs_no_special_case(stride: int, kernel: int)
     hold(build(nodes, shape, {"w": ones(4, 3, kernel, kernel)}), shape, {1: 1, 2: 2})
 
 
+@given(rate=st.integers(2, 3), kernel=st.integers(1, 3), stride=st.integers(1, 2))
+@quick
+def test_a_dilated_convolution_by_way_of_the_batch_axis_is_one_window(rate: int, kernel: int, stride: int) -> None:
+    """SpaceToBatch, convolution, BatchToSpace, as converters from TensorFlow write dilated convolutions."""
+    size = 36
+    small, reach = size // stride // rate, kernel - 1
+    left = small - reach
+    shape = [1, 1, size, size]
+    nodes = [
+        node("Conv", ["x", "first"], ["a"], strides=[stride, stride]),
+        node("Reshape", ["a", "cut"], ["b"]),
+        node("Transpose", ["b"], ["c"], perm=[3, 5, 0, 1, 2, 4]),
+        node("Reshape", ["c", "batch"], ["d"]),
+        node("Conv", ["d", "w"], ["e"]),
+        node("Reshape", ["e", "apart"], ["f"]),
+        node("Transpose", ["f"], ["g"], perm=[2, 3, 4, 0, 5, 1]),
+        node("Reshape", ["g", "back"], ["y"]),
+    ]
+    constants = {
+        "first": ones(1, 1, 1, 1),
+        "cut": ints(1, 1, small, rate, small, rate),
+        "batch": ints(rate * rate, 1, small, small),
+        "w": ones(2, 1, kernel, kernel),
+        "apart": ints(rate, rate, 1, 2, left, left),
+        "back": ints(1, 2, left * rate, left * rate),
+    }
+    found = hold(build(nodes, shape, constants), shape, {2: 2, 3: 3}, margin=rate * stride)
+    assert [site.factor for site in found.sites] == [(Fraction(2),) * 2] * (stride - 1)
+
+
 @given(op=st.sampled_from(["ReduceMean", "ReduceMax", "ReduceSum"]), block=st.sampled_from([2, 3, 4]))
 @quick
 def test_a_reduction_over_the_fine_part_of_a_split_grid_is_a_pool(op: str, block: int) -> None:

@@ -92,7 +92,8 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
             windows[source] = coarser(windows[source], stride)
     ended, cause = given.ended, given.cause
     if gone and not any(axis.has_source for axis in axes) and ended is None:
-        ended = HeadKind.CLASS_TOKEN if given.mixing else HeadKind.POSITION_DEPENDENT
+        foreign = any(axis.has_source and (axis.before or axis.after) for axis in given.axes or ())
+        ended = HeadKind.CLASS_TOKEN if given.mixing or foreign else HeadKind.POSITION_DEPENDENT
         cause = call.record.ref(call.scope.path, call.node, call.order).order
     result = replace(given, axes=tuple(axes), windows=windows, ended=ended, cause=cause, decimations=())
     if not decimated:

@@ -130,6 +130,8 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
     for source, places in owners.items():
         fine_index = min(places, key=lambda place: place[1])[0]
         outside = [stride for index, stride in places if index != fine_index]
+        if fine_index == 0:
+            continue  # phases on the batch axis (SpaceToBatch) are worked on one by one
         if not outside or min(outside) <= result.windows[source].grid:
             continue
         fine_axis = result.axes[fine_index]

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
-from auditor.sampling.join import broadcast, ending, join_windows, lost_together
+from auditor.sampling.join import broadcast, compare, ending, lost_together, merged_windows
 from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
@@ -52,7 +52,9 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
         raise OpaqueError("the inner sizes of a matrix product differ")
     batch = broadcast([a_matrix[:-2], b_matrix[:-2]])
     rows = [a_matrix[-2]] if len(a) > 1 else []
-    columns = [paired(b_matrix[-1], [*batch, *rows])] if len(b) > 1 else []
+    lone = [axis for axis, own in zip(reversed(batch), reversed(b_matrix[:-2]), strict=False) if own.size == 1]
+    lone += batch[: len(batch) - len(b_matrix) + 2]
+    columns = [paired(b_matrix[-1], [*lone, *rows])] if len(b) > 1 else []
     axes = (*batch, *rows, *columns)
     inner = (_at(left, a, -1), _at(right, b, -2 if len(b) > 1 else -1))
     shared = [set(range(len(a_matrix) - 2)), set(range(len(b_matrix) - 2))]
@@ -61,7 +63,7 @@ def product(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple
 
 
 def paired(axis: Axis, others: Sequence[Axis]) -> Axis:
-    """A feature axis where its positions would stand beside others of the same source (keys beside queries)."""
+    """A feature axis where its positions would stand beside ``others`` of the same source (keys beside queries)."""
     taken = {atom.source for other in others for atom in other.atoms if atom.source != ANONYMOUS}
     return anonymous(axis.size) if any(atom.source in taken for atom in axis.atoms) else axis
 
@@ -99,8 +101,8 @@ def contracted(
             decimated[source] = max(factor, decimated.get(source, factor))
         ended |= result.ended
         after.append(State(_only(state, own[len(after)] - gone), result.windows))
-    meeting = [_only(state, places) for state, places in zip(operands, shared, strict=True)]
-    windows = dict(join_windows(call, after, _names(call, len(after)), meeting))
+    _compare(call, operands, shared)
+    windows = merged_windows([state for state in after if state.windows])
     moving = [state for state in operands if not state.constant]
     raw = any(state.raw for state in moving)
     kind, cause = _ending(call, operands, axes, ended)
@@ -116,6 +118,25 @@ def contracted(
     if decimated:
         _record(call, operands[0] if raw else moving[0], windows, axes, decimated, raw)
     return state
+
+
+def _compare(call: Call, operands: Sequence[State], shared: Sequence[set[int]]) -> None:
+    """Compares the operands on the axes where they meet; atoms on other axes of an operand lie around their middle."""
+    if sum(bool(state.windows) for state in operands) < 2:
+        return
+    names = _names(call, len(operands))
+    for source in sorted({source for state in operands for source in state.windows}):
+        strides, middles, branches = [], [], []
+        for state, places, name in zip(operands, shared, names, strict=True):
+            stride = finest(_only(state, places), source)
+            if stride is None:
+                continue
+            beside = _only(state, set(range(len(state.axes or ()))) - places)
+            spans = [atom.stride * (atom.extent - 1) for axis in beside for atom in axis.atoms if atom.source == source]
+            strides.append(stride)
+            middles.append(state.windows[source].offset + sum(spans, Fraction(0)) / 2)
+            branches.append(name)
+        compare(call, source, strides, middles, branches)
 
 
 def _names(call: Call, count: int) -> Sequence[str]:
@@ -191,8 +212,11 @@ def einsum(call: Call) -> State:
                 chosen[label] = axis
     if any(label not in chosen for label in output):
         raise OpaqueError("an Einsum output label that no operand has")
-    first = [chosen[label] for label in output if label in terms[0]]
-    axes = tuple(chosen[label] if label in terms[0] else paired(chosen[label], first) for label in output)
+    home = {label: next(term for term in terms if label in term) for label in output}
+    axes = tuple(
+        paired(chosen[label], [chosen[other] for other in output if other in terms[0] and other not in home[label]])
+        for label in output
+    )
     removed = [{place for place, label in enumerate(term) if label not in output} for term in terms]
     counts = Counter("".join(terms))
     own = [
