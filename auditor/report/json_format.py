@@ -65,14 +65,24 @@ def _model(model: ModelReport) -> Json:
             }
             for index, source in enumerate(analysis.sources)
         ],
-        "sites": [_site(site, analysis) for site in analysis.sites],
+        "sites": [site_json(site, analysis) for site in analysis.sites],
         "heads": [_head(head, analysis.sources) for head in analysis.heads],
         "joins": [_join(join, analysis.sources) for join in analysis.joins],
         "untracked": [_untracked(place) for place in analysis.untracked],
-        "findings": [_finding(finding) for finding in model.findings],
+        "findings": [finding_json(finding) for finding in model.findings],
         "accepted": [_accepted(one) for one in model.accepted],
+        "baselined": model.baselined,
+        "comparison": _comparison(model),
         "verification": _verification(model.verification),
     }
+
+
+def _comparison(model: ModelReport) -> Json | None:
+    if model.comparison is None:
+        return None
+    from auditor.report.compared_json import comparison_json
+
+    return comparison_json(model.comparison, model.analysis)
 
 
 def _verification(found: Verification | None) -> Json | None:
@@ -107,7 +117,8 @@ def _origin(origin: Origin | None) -> Json | None:
     return None if origin is None else {"module": exact(origin.module), "source": exact(origin.source)}
 
 
-def _site(site: Site, analysis: Analysis) -> Json:
+def site_json(site: Site, analysis: Analysis) -> Json:
+    """A site of the analysed model as JSON values."""
     alias, sources = site.alias, analysis.sources
     described = _node(site.node)
     del described["node"]
@@ -186,7 +197,8 @@ def _untracked(place: Untracked) -> Json:
     }
 
 
-def _finding(finding: Finding) -> Json:
+def finding_json(finding: Finding) -> Json:
+    """A finding as JSON values."""
     where = {"node": None, "op": None, "scope": None, "output": None, "origin": None}
     return (_node(finding.node) if finding.node is not None else where) | {
         "rule": finding.rule,
@@ -204,7 +216,7 @@ def _finding(finding: Finding) -> Json:
 
 def _accepted(one: Accepted) -> Json:
     why = {"accepted_by": one.by.value, "reason": one.reason, "owner": one.owner, "expires": one.expires}
-    return _finding(one.finding) | why
+    return finding_json(one.finding) | why
 
 
 def _rule(rule: RuleInfo) -> Json:

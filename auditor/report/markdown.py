@@ -12,7 +12,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, Severity
+from auditor.gate import Comparison
 from auditor.report import RenderOptions
+from auditor.report.changes import MeasuredRow, measured_rows, output_rows, sentences
 from auditor.report.model import ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text
 from auditor.report.place import node_name, node_op, origin_text, rule_title
@@ -30,6 +32,7 @@ MARKER = "<!-- aliasaudit -->"
 _NAME = 120
 _SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💬"}
 _CLEAN = "✅"
+_VERDICTS = {"fail": "❌ fail", "inconclusive": "⚠️ inconclusive", "pass": "✅ pass"}
 _BLANK = ""
 
 
@@ -47,6 +50,9 @@ def render(report: Report, options: RenderOptions) -> str:
             "| :-- | --: | --: | --: | --: | --: | --: |",
         )
         page.rows(_overview(model) for model in report.models)
+    for model in report.models:
+        if model.comparison is not None:
+            _compared(page, model, model.comparison, len(report.models) > 1)
     for model in report.models:
         _model(page, model)
     return page.text()
@@ -147,13 +153,17 @@ def _model(page: _Page, model: ModelReport) -> None:
 
 
 def _finding(finding: Finding) -> str:
+    title, message = markdown_words(rule_title(finding)), markdown_words(finding.message)
+    return _row([_SIGNS[finding.severity], title, _place(finding), message])
+
+
+def _place(finding: Finding) -> str:
     node = finding.node
-    where = ""
-    if node is not None:
-        origin = origin_text(node.origin)
-        where = f"{markdown_code(node_name(node), _NAME)} {markdown_code(node_op(node))}"
-        where += f" from {markdown_code(origin, _NAME)}" if origin else ""
-    return _row([_SIGNS[finding.severity], markdown_words(rule_title(finding)), where, markdown_words(finding.message)])
+    if node is None:
+        return ""
+    origin = origin_text(node.origin)
+    where = f"{markdown_code(node_name(node), _NAME)} {markdown_code(node_op(node))}"
+    return f"{where} from {markdown_code(origin, _NAME)}" if origin else where
 
 
 def _advice(findings: Sequence[Finding]) -> Iterator[str]:
@@ -175,6 +185,34 @@ def _site(index: int, site: Site) -> str:
         verdict(site).value,
     ]
     return _row(cells)
+
+
+def _compared(page: _Page, model: ModelReport, found: Comparison, several: bool) -> None:
+    """What a reviewer of a changed model looks for, not folded."""
+    subject = f"{markdown_code(model.path, _NAME)} against" if several else "Against"
+    page.add(_BLANK, f"{subject} {markdown_code(found.base, _NAME)}: **{markdown_words('; '.join(sentences(found)))}**")
+    page.rows(["", *(f"- {markdown_words(remark)}" for remark in found.remarks)] if found.remarks else ())
+    if found.measured:
+        page.add(
+            _BLANK,
+            "| | measure | output | base | new | difference | interval | because |",
+            "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- |",
+        )
+        page.rows(_measured_change(row) for row in measured_rows(found))
+    outputs = list(output_rows(found))
+    if outputs:
+        page.add(_BLANK, "| output | cumulative factor before | after |", "| :-- | --: | --: |")
+        page.rows(_row([markdown_code(name, _NAME), before, after]) for name, before, after in outputs)
+    changed = [("added", one) for one in found.added] + [("worse", one.after) for one in found.kept if one.worse]
+    changed += [("fixed", one) for one in found.fixed]
+    if changed:
+        page.add(_BLANK, "| | finding | where |", "| :-- | :-- | :-- |")
+        page.rows(_row([word, markdown_words(rule_title(one)), _place(one)]) for word, one in changed)
+
+
+def _measured_change(row: MeasuredRow) -> str:
+    cells = [_VERDICTS.get(row.verdict, ""), markdown_words(row.measure), markdown_code(row.output, _NAME)]
+    return _row([*cells, row.base, row.new, row.difference, row.interval or "-", markdown_words(row.detail)])
 
 
 def _measures(found: Verification) -> Iterator[str]:

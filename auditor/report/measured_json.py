@@ -62,7 +62,11 @@ def verification_json(found: Verification) -> Json:
         "batch": found.shared_batch,
         "self_test": None
         if test is None
-        else {"passed": test.passed, "agreement": _number(test.agreement), "difference": _number(test.difference)},
+        else {
+            "passed": test.passed,
+            "agreement": number_json(test.agreement),
+            "difference": number_json(test.difference),
+        },
         "outputs": [_output(output) for output in found.outputs],
         "layers": [_layer(layer) for layer in found.layers],
         "external": [{"location": exact(location), "sha256": digest} for location, digest in found.external],
@@ -70,19 +74,20 @@ def verification_json(found: Verification) -> Json:
     }
 
 
-def _number(value: float | None) -> float | None:
+def number_json(value: float | None) -> float | None:
     """Six significant digits; None for what is not known or not finite."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
 def _numbers(values: tuple[float, ...]) -> list[float | None]:
-    return [_number(value) for value in values]
+    return [number_json(value) for value in values]
 
 
-def _interval(interval: Interval | None) -> Json | None:
+def interval_json(interval: Interval | None) -> Json | None:
+    """An interval as JSON values; None where there is none."""
     if interval is None:
         return None
-    return {"low": _number(interval.low), "high": _number(interval.high), "confidence": interval.confidence}
+    return {"low": number_json(interval.low), "high": number_json(interval.high), "confidence": interval.confidence}
 
 
 def _output(output: OutputResult) -> Json:
@@ -99,8 +104,8 @@ def _output(output: OutputResult) -> Json:
 def _measure(measure: Measure) -> Json:
     return {
         "name": measure.name,
-        "value": _number(measure.value),
-        "interval": _interval(measure.interval),
+        "value": number_json(measure.value),
+        "interval": interval_json(measure.interval),
         "unit": measure.unit,
         "higher_is_better": measure.higher_is_better,
         "per_image": _numbers(measure.per_image),
@@ -110,9 +115,9 @@ def _measure(measure: Measure) -> Json:
 def _curve(curve: Curve) -> Json:
     points = [
         {
-            "distance": _number(point.distance),
-            "value": _number(point.value),
-            "interval": _interval(point.interval),
+            "distance": number_json(point.distance),
+            "value": number_json(point.value),
+            "interval": interval_json(point.interval),
             "pairs": point.pairs,
         }
         for point in curve.points
@@ -125,11 +130,11 @@ def _image(image: ImageResult) -> Json:
         "name": exact(image.name),
         "label": image.label,
         "reference": image.reference,
-        "score": _number(image.score),
-        "flips": _number(image.flips),
+        "score": number_json(image.score),
+        "flips": number_json(image.flips),
         "path": _numbers(image.path),
         "worst": None if image.worst is None else _numbers(image.worst),
-        "worst_score": _number(image.worst_score),
+        "worst_score": number_json(image.worst_score),
     }
 
 
@@ -138,14 +143,14 @@ def _layer(layer: LayerResult) -> Json:
         "tensor": exact(layer.tensor),
         "node": None if layer.node is None else exact(layer.node.name),
         "site": layer.site,
-        "cumulative": [_number(factor) for factor in layer.cumulative],
+        "cumulative": [number_json(factor) for factor in layer.cumulative],
         "factor": None if layer.factor is None else _numbers(layer.factor),
-        "cosine": _number(layer.cosine),
-        "error": _number(layer.error),
-        "added": _number(layer.added),
+        "cosine": number_json(layer.cosine),
+        "error": number_json(layer.error),
+        "added": number_json(layer.added),
         "map": _map(layer.map),
-        "alias_measured": _number(layer.alias_measured),
-        "alias_predicted": _number(layer.alias_predicted),
+        "alias_measured": number_json(layer.alias_measured),
+        "alias_predicted": number_json(layer.alias_predicted),
         "before": _spectrum(layer.before),
         "after": _spectrum(layer.after),
     }

@@ -117,14 +117,15 @@ def _measure(found: Cursor) -> Measure:
     return Measure(
         name=found["name"].text,
         value=_number(found["value"]),
-        interval=_interval(found),
+        interval=read_interval(found),
         unit=found["unit"].text,
         higher_is_better=found["higher_is_better"].flag,
         per_image=_numbers(found["per_image"]),
     )
 
 
-def _interval(found: Cursor) -> Interval | None:
+def read_interval(found: Cursor) -> Interval | None:
+    """The member ``interval`` of what stands at this place; None where it is null."""
     span = found.get("interval")
     if span is None:
         return None
@@ -133,7 +134,7 @@ def _interval(found: Cursor) -> Interval | None:
 
 def _curve(found: Cursor) -> Curve:
     points = (
-        CurvePoint(_number(one["distance"]), _number(one["value"]), _interval(one), one["pairs"].integer)
+        CurvePoint(_number(one["distance"]), _number(one["value"]), read_interval(one), one["pairs"].integer)
         for one in found["points"]
     )
     return Curve(found["measure"].text, tuple(points))

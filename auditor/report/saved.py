@@ -8,11 +8,12 @@ model's.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NoReturn
 
 from auditor.findings import Finding, NodeRef, Origin, Severity
+from auditor.gate import Comparison
 from auditor.report.cursor import Cursor, SavedReportError
 from auditor.report.json_format import SCHEMA_VERSION
 from auditor.report.model import (
@@ -91,6 +92,7 @@ def _model(found: Cursor) -> ModelReport:
         verification = read_verification(measured)
     else:
         verification = None
+    analysis = _analysis(found)
     return ModelReport(
         path=found["path"].text,
         file_bytes=found["file_bytes"].integer,
@@ -98,11 +100,22 @@ def _model(found: Cursor) -> ModelReport:
         opsets={"" if domain == "ai.onnx" else domain: one.integer for domain, one in found["opsets"].items()},
         producer=_name(found["producer"]),
         inputs=tuple(_input(one) for one in found["inputs"]),
-        analysis=_analysis(found),
-        findings=tuple(_finding(one) for one in found["findings"]),
+        analysis=analysis,
+        findings=tuple(read_finding(one) for one in found["findings"]),
         verification=verification,
         accepted=tuple(_accepted(one) for one in found["accepted"]),
+        baselined=found["baselined"].flag,
+        comparison=_comparison(found, analysis),
     )
+
+
+def _comparison(found: Cursor, analysis: Analysis) -> Comparison | None:
+    compared = found.get("comparison")
+    if compared is None:
+        return None
+    from auditor.report.compared_json import read_comparison
+
+    return read_comparison(compared, _places(analysis.sources))
 
 
 def _input(found: Cursor) -> InputReport:
@@ -125,8 +138,8 @@ def _analysis(found: Cursor) -> Analysis:
     sources = tuple(
         SourceAxis(_name(one["input"]), one["axis"].integer, one["size"].integer, one["assumed"].flag) for one in axes
     )
-    places = {(source.input.raw, source.axis): index for index, source in enumerate(sources)}
-    sites = tuple(_site(one, places) for one in found["sites"])
+    places = _places(sources)
+    sites = tuple(read_site(one, places) for one in found["sites"])
     sizes = [tuple(size.integer for size in one["size"]) for one in found["sites"]]
     tensors = {
         site.output.raw: tuple(_lattice(site, axis, size) for axis, size in enumerate(made))
@@ -153,6 +166,10 @@ def _analysis(found: Cursor) -> Analysis:
 _Places = Mapping[tuple[str, int], int]
 
 
+def _places(sources: Iterable[SourceAxis]) -> _Places:
+    return {(source.input.raw, source.axis): index for index, source in enumerate(sources)}
+
+
 def _source(found: Cursor, places: _Places) -> int:
     place = (found["input"].text, found["axis"].integer)
     if place not in places:
@@ -160,9 +177,10 @@ def _source(found: Cursor, places: _Places) -> int:
     return places[place]
 
 
-def _site(found: Cursor, places: _Places) -> Site:
+def read_site(found: Cursor, places: Mapping[tuple[str, int], int]) -> Site:
+    """The site at this place; ``places`` are the axes by input and axis. SavedReportError where there is none."""
     cumulative = _fractions(found["cumulative"])
-    factor = tuple(_fraction(one) for one in found["factor"])
+    factor = tuple(read_fraction(one) for one in found["factor"])
     if len(cumulative) != len(factor):
         raise found.wrong("has factors for other axes than cumulative factors")
     basis = found.get("alias_basis")
@@ -192,7 +210,7 @@ def _site(found: Cursor, places: _Places) -> Site:
         alias=alias,
         antialiased=found["antialiased"].flag,
         reason=found["reason"].text,
-        skipped=_fraction(found["skipped"]),
+        skipped=read_fraction(found["skipped"]),
         reads_input=found["reads_input"].flag,
         members=tuple(_node(one) for one in found["members"]),
     )
@@ -213,9 +231,9 @@ def _head(found: Cursor, places: _Places) -> Head:
         lattice=tuple(
             Lattice(
                 source=_source(one, places),
-                stride=_fraction(one["stride"]),
-                offset=_fraction(one["offset"]),
-                receptive_field=_fraction(one["receptive_field"]),
+                stride=read_fraction(one["stride"]),
+                offset=read_fraction(one["offset"]),
+                receptive_field=read_fraction(one["receptive_field"]),
                 size=one["size"].integer,
                 size_dependent=one["size_dependent"].flag,
             )
@@ -230,9 +248,9 @@ def _join(found: Cursor, places: _Places) -> MisalignedJoin:
     return MisalignedJoin(
         node=_node(found),
         source=_source(found["source"], places),
-        strides=tuple(_fraction(one["stride"]) for one in branches),
-        offsets=tuple(_fraction(one["offset"]) for one in branches),
-        delta=_fraction(found["delta"]),
+        strides=tuple(read_fraction(one["stride"]) for one in branches),
+        offsets=tuple(read_fraction(one["offset"]) for one in branches),
+        delta=read_fraction(found["delta"]),
         branches=tuple(_name(one["tensor"]) for one in branches),
     )
 
@@ -247,7 +265,8 @@ def _untracked(found: Cursor) -> Untracked:
     )
 
 
-def _finding(found: Cursor) -> Finding:
+def read_finding(found: Cursor) -> Finding:
+    """The finding at this place; SavedReportError where there is none."""
     return Finding(
         rule=found["rule"].text,
         name=found["name"].text,
@@ -267,7 +286,7 @@ def _finding(found: Cursor) -> Finding:
 
 def _accepted(found: Cursor) -> Accepted:
     by = found["accepted_by"].one_of(AcceptedBy)
-    return Accepted(_finding(found), by, found["reason"].text, found["owner"].text, found["expires"].text)
+    return Accepted(read_finding(found), by, found["reason"].text, found["owner"].text, found["expires"].text)
 
 
 def _node(found: Cursor, name: str = "node") -> NodeRef:
@@ -295,10 +314,10 @@ def _fractions(found: Cursor) -> tuple[Fraction | None, ...]:
 
 
 def _known(found: Cursor) -> Fraction | None:
-    return None if found.null else _fraction(found)
+    return None if found.null else read_fraction(found)
 
 
-def _fraction(found: Cursor) -> Fraction:
+def read_fraction(found: Cursor) -> Fraction:
     """The simplest fraction that is written as this number; 0 for null, which stands for one beyond every number."""
     if found.null:
         return Fraction(0)

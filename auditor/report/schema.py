@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from auditor.findings import Severity
+from auditor.report.compared_json import comparison_schema
 from auditor.report.json_format import SCHEMA_VERSION
 from auditor.report.measured_json import verification_schema
 from auditor.report.model import AcceptedBy, ProblemKind
@@ -87,6 +88,7 @@ def report_schema() -> Schema:
                 path={"type": ["string", "null"]},
             ),
             "summary": _summary(),
+            "comparison": comparison_schema(),
             "verification": verification_schema(),
         },
     }
@@ -154,6 +156,11 @@ def _model() -> Schema:
         findings=_list({"$ref": "#/$defs/finding"}),
         accepted=_list({"$ref": "#/$defs/accepted"})
         | {"description": "Findings that a waiver or the baseline accepts: they do not count."},
+        baselined=_BOOLEAN | {"description": "A baseline was read: findings are new, those that it accepts known."},
+        comparison={
+            "description": "What changed since the model that is to be replaced; null where there is none.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/$defs/comparison"}],
+        },
         verification={
             "description": "What running the model on shifted images showed; null where it was not run.",
             "oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}],

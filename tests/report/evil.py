@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from hypothesis import strategies as st
 
 from auditor.findings import Finding, NodeRef, Origin, Severity
+from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange
 from auditor.report.model import Accepted, AcceptedBy, Problem, ProblemKind, Report, RuleInfo
-from auditor.sampling.result import SiteKind
+from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.result import (
     Curve,
@@ -29,6 +31,7 @@ from auditor.verify.result import (
     Task,
     Verification,
 )
+from auditor.verify.statistics import Verdict
 from tests.report.samples import analysis, energy, model_report, site
 
 # The attacks of every target that a report can end up in.
@@ -85,6 +88,34 @@ def verification(name: str) -> Verification:
     )
 
 
+def comparison(name: str, finding: Finding, place: Site) -> Comparison:
+    """What changed since a base, with a verdict of each kind."""
+    word = ModelText(name)
+    worse = Kept(replace(finding, severity=Severity.NOTE, fingerprint="aa:0"), finding, "name")
+    changes = [
+        MeasuredChange("consistency", word, "share", True, 0.93, 0.90, -0.03, Interval(-0.05, -0.01), 100, (
+            Condition("max-absolute-drop", 0.01, Verdict.FAIL), Condition("min", 0.8, Verdict.PASS))),
+        MeasuredChange("mac", word, "probability", False, 0.02, 0.03, 0.01, None, 3, (
+            Condition("max-absolute-drop", 0.01, Verdict.INCONCLUSIVE, 400),)),
+        MeasuredChange("centre-jitter", word, "px", False, 0.2, float("nan"), 0.1, None, 3),
+    ]  # fmt: skip
+    return Comparison(
+        base=name,
+        added=(finding,),
+        fixed=(replace(finding, fingerprint="ac:0"),),
+        kept=(worse, Kept(finding, finding, "fingerprint")),
+        new_sites=(place,),
+        removed_sites=(place,),
+        kept_sites=3,
+        outputs=(OutputChange(word, word, Fraction(1), Fraction(2)), OutputChange(None, word, None, Fraction(4, 3))),
+        before=Fraction(1),
+        after=Fraction(2),
+        measured=tuple(changes),
+        remarks=("3 images are few.",),
+        base_verification=replace(verification(name), seconds=0.0),
+    )
+
+
 def evil_report(name: str) -> Report:
     """A report in which everything that a model file, an exporter or a folder can name is ``name``."""
     word = ModelText(name)
@@ -107,6 +138,6 @@ def evil_report(name: str) -> Report:
     model = model_report(found, (finding,), path=name)
     given_input = replace(model.inputs[0], name=word, dims=(word, 3, word, word))
     model = replace(model, producer=word, inputs=(given_input,), opsets={name: 1, "": 17}, accepted=(waived,))
-    model = replace(model, verification=verification(name))
+    model = replace(model, verification=verification(name), comparison=comparison(name, finding, found.sites[0]))
     rules = (RuleInfo("AA101", "strided-max-pool", "A max-pool.", (Severity.ERROR,), "# AA101 strided-max-pool\n"),)
     return Report("0.1.0", (model,), (Problem(ProblemKind.UNREADABLE, "is empty", name),), {}, rules)

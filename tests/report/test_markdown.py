@@ -108,3 +108,17 @@ def test_a_report_that_fits_exactly_is_not_cut() -> None:
 
 def test_measurements_stand_with_their_interval() -> None:
     assert "| `net` | consistency | 93.1 % | 90.0 % to 96.0 % |" in shown(evil_report("net"))
+
+
+def test_what_changed_stands_in_front_of_what_is_folded() -> None:
+    text = shown(evil_report("net"))
+    line = (
+        "Against `net`: **1 finding added, 1 finding worse, 1 finding fixed; cumulative factor 1 to 2; "
+        "1 sampling site new, 1 sampling site gone; measured: 1 fail, 1 inconclusive**"
+    )
+    assert line in text
+    assert text.index(line) < text.index("<details>")
+    assert "| ❌ fail | consistency | `net` | 93.0 % | 90.0 % | -3.0 points | -5.0 points to -1.0 points |" in text
+    assert "| 400 images would decide" not in text
+    assert "about 400 images would decide" in text
+    assert "| `net` | - | 4/3 |" in text

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from auditor.report import Format, RenderOptions, render
 from auditor.report.cursor import SavedReportError
 from auditor.report.model import Report, RuleInfo
 from auditor.report.saved import read_report
+from auditor.report.schema import report_schema
 from tests.report.evil import NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 
@@ -127,6 +129,11 @@ def test_a_damaged_report_is_refused_in_one_line_or_rendered_but_never_a_crash(d
 def test_what_is_no_report_is_refused_with_the_place(text: str, words: str) -> None:
     with pytest.raises(SavedReportError, match=words.replace("[", r"\[")):
         read_report(text)
+
+
+@pytest.mark.parametrize("report", [evil_report("net"), evil_report(WORST), with_rules(clean_network())])
+def test_measurements_comparisons_and_accepted_findings_follow_the_published_schema(report: Report) -> None:
+    jsonschema.validate(json.loads(render(report, Format.JSON)), report_schema())
 
 
 def test_an_error_names_the_place_in_the_document() -> None:

@@ -39,6 +39,7 @@ _HEADS = {
     HeadKind.NO_GRID: "depends on no spatial axis",
 }
 _MOST_HEADS = 12
+_TILE_NAME = 40
 
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
@@ -136,6 +137,10 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
         element("p", prose(meaning(model.analysis)), class_="meaning"),
     )  # fmt: skip
     yield element("dl", _tiles(model, prefix), class_="tiles")
+    if model.comparison is not None:
+        from auditor.report.html.compared import compared
+
+        yield from compared(model.comparison)
     picture = staircase(model.analysis, prefix)
     if picture is not None:
         yield element("h3", "Path of sampling sites")
@@ -179,8 +184,13 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     judged = [(site.alias.flat, index) for index, site in enumerate(sites, 1) if site.alias and verdict(site) in _FOLDS]
     if judged:
         energy, index = max(judged, key=lambda item: (item[0], -item[1]))
-        name = element("a", f"#{index} {node_name(sites[index - 1].node)}", href=f"#{prefix}{index}")
+        name = element("a", f"#{index} {_short(node_name(sites[index - 1].node))}", href=f"#{prefix}{index}")
         yield _tile("worst alias energy", percent_text(energy), [name], "")
+
+
+def _short(name: str) -> str:
+    """A name in the room of a tile: both ends of it say most."""
+    return name if len(name) <= _TILE_NAME else f"{name[: _TILE_NAME // 2]}…{name[-_TILE_NAME // 2 :]}"
 
 
 def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
