@@ -52,6 +52,7 @@ def folder(tmp_path: Path) -> Path:
         Image.fromarray(random.integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "pictures" / f"{index}.png")
     for copy in (tmp_path / "model.onnx", tmp_path / "models" / "other.onnx"):
         shutil.copy(demo_model(), copy)
+    run(["-m", "auditor", "check", "--output-format", "json", "-o", "saved.json", "model.onnx"], tmp_path)
     return tmp_path
 
 
