@@ -41,6 +41,7 @@ OPTIONS: Mapping[str, str] = {
     "measured-output": "The name of the output to measure.",
     "feed": "Constants for further inputs: NAME=NUMBER, several separated by commas.",
     "box-score": "Boxes of a detector count from this score on. [default: 0.5]",
+    "reference": "Another model file: how often the two agree on the same windows (fidelity).",
     "layers": "Measure the equivariance of every sampling site on so many images, 0 for none. [default: 4]",
     "confidence": "The confidence of the intervals. [default: 0.95]",
     "device": "auto, cpu, cuda, cuda:N or tensorrt. [default: auto]",
@@ -192,6 +193,7 @@ def _settings(read: _Reader) -> VerifySettings:
             _or(read.number("step-timeout", 0.1), Limits().step_seconds),
             default_memory() if memory is None else int(memory * 2**30),
         ),
+        reference=read.path("reference"),
         allow_domains=frozenset(read.words("allow-domain")),
         custom_ops=tuple(Path(word) for word in read.words("custom-ops")),
     )

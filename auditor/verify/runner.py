@@ -6,28 +6,29 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
+from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.admission import check_domains, check_external
-from auditor.verify.errors import DataError
+from auditor.verify.errors import DataError, ModelRefusedError
 from auditor.verify.feeder import Load, loads
 from auditor.verify.images import ImageSource
 from auditor.verify.layer_runs import open_layers
-from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Task, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
-from auditor.verify.tally import Tally, UnusableOutputError
+from auditor.verify.tally import REFERENCE, Tally, UnusableOutputError
 from auditor.verify.tally.choice import make_tally
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import DEPTH, Worker
-from auditor.verify.worker.job import Answer, SessionSpec
+from auditor.verify.worker.job import SessionSpec
 
 
 class Observer(Protocol):
@@ -102,9 +103,10 @@ def verify(
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         setup, units = prepare(worker, spec, source, settings)
         tally = make_tally(setup, settings, analysis)
+        other = _open_reference(worker, setup, source, settings)
         observer.begin("images", source.count)
         try:
-            _measure(worker, setup, settings, units, tally, progress, observer)
+            _measure(worker, setup, other, settings, units, tally, progress, observer)
         except KeyboardInterrupt:
             if not progress.used:
                 raise
@@ -134,9 +136,35 @@ def verify(
     )
 
 
+def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: VerifySettings) -> Setup | None:
+    """The reference model, on the same worker and for the same windows; None where there is none.
+
+    Raises:
+        DataError: it is no classifier, or reads images of another size.
+        ModelRefusedError: it cannot be read, or may not be run.
+    """
+    if settings.reference is None:
+        return None
+    try:
+        model = read_model(settings.reference)
+    except ModelFileError as error:
+        raise ModelRefusedError(f"the reference model {error}") from error
+    check_domains(model, settings.allow_domains)
+    check_external(model)
+    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
+    # Names of tensors are those of the model under test; the reference has to be told by its shapes.
+    other, _ = prepare(worker, spec, source, replace(settings, image_input=None, output=None))
+    if setup.target.task is not Task.CLASSIFICATION or other.target.task is not Task.CLASSIFICATION:
+        raise DataError("fidelity is measured between classifiers: leave --reference out")
+    if (other.image.size, other.preprocessing) != (setup.image.size, setup.preprocessing):
+        raise DataError("the reference model reads images of another size, layout or type")
+    return other
+
+
 def _measure(
     worker: Worker,
     setup: Setup,
+    other: Setup | None,
     settings: VerifySettings,
     units: Iterator[Load | Rejected],
     tally: Tally,
@@ -147,7 +175,15 @@ def _measure(
     waiting: deque[Load] = deque()
 
     def collect() -> None:
-        _account(waiting.popleft(), worker.collect(), setup, tally, progress)
+        load, answer = waiting.popleft(), worker.collect()
+        rows = {name: answer.rows(name) for name in setup.target.outputs}
+        if other is not None:
+            # The reference runs next in the same memory.
+            rows = {name: [row.copy() for row in found] for name, found in rows.items()}
+            second = worker.run(other.job(load, settings, repeat=False))
+            rows[REFERENCE] = second.rows(other.target.outputs[0])
+        progress.runs += sum(call.rows for call in answer.calls)
+        _account(load, rows, tally, progress)
         observer.advance()
 
     tested = 0
@@ -156,7 +192,7 @@ def _measure(
             progress.rejected.append(unit)
             observer.advance()
             continue
-        if worker.pending == DEPTH:
+        if worker.pending == (DEPTH if other is None else 1):
             collect()
         repeat = tested < settings.self_test_images
         tested += repeat
@@ -198,15 +234,13 @@ def _measure_layers(
     return run.results(), (f"layers were measured on {min(settings.layer_images, len(progress.used))} images",)
 
 
-def _account(load: Load, answer: Answer, setup: Setup, tally: Tally, progress: Progress) -> None:
-    rows = {name: answer.rows(name) for name in setup.target.outputs}
+def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress: Progress) -> None:
     count = len(load.places)
-    progress.runs += sum(call.rows for call in answer.calls)
     progress.naive_runs += load.unit.plan.requested
     if any(len(found) < count for found in rows.values()):
         progress.rejected.append(Rejected(load.unit.name, "the model gives no output of its own for every input"))
         return
-    repeated = {name: found[count:] for name, found in rows.items()}
+    repeated = {name: found[count:] for name, found in rows.items() if name != REFERENCE}
     try:
         tally.add(load.unit, {name: found[:count] for name, found in rows.items()})
     except UnusableOutputError as error:
@@ -216,7 +250,7 @@ def _account(load: Load, answer: Answer, setup: Setup, tally: Tally, progress: P
     progress.digest.update(load.digest)
     progress.labelled += load.unit.label is not None
     if all(repeated.values()):
-        first = {name: found[0] for name, found in rows.items()}
+        first = {name: rows[name][0] for name in repeated}
         second = {name: found[0] for name, found in repeated.items()}
         progress.tested += 1
         progress.agreed += tally.same(first, second)

@@ -25,7 +25,8 @@ class VerifySettings:
     that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds`` are constants
     for further inputs. Boxes count from the score ``box_score`` on. ``layer_images`` is on how many images the layers
     are measured, 0 for not at all. ``self_test_images`` get their unshifted input a second time. ``confidence`` is that
-    of all intervals. ``allow_domains`` and ``custom_ops`` let foreign operators in.
+    of all intervals. ``reference`` is a model to agree with, run on the same windows. ``allow_domains`` and
+    ``custom_ops`` let foreign operators in.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset("imagenet"))
@@ -49,5 +50,6 @@ class VerifySettings:
     device: Device = field(default_factory=lambda: Device(DeviceKind.AUTO))
     threads: int = 1
     limits: Limits = field(default_factory=Limits)
+    reference: Path | None = None
     allow_domains: frozenset[str] = frozenset()
     custom_ops: tuple[Path, ...] = ()

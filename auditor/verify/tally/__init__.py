@@ -16,6 +16,9 @@ from auditor.verify.result import OutputResult
 from auditor.verify.shifts import Plan
 from auditor.verify.worker.arena import Array
 
+# The name under which a reference model's output stands among the rows; no tensor of a model has it.
+REFERENCE = "\0reference"
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -8,7 +8,7 @@ from auditor.verify.errors import DataError
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
-from auditor.verify.tally import Tally
+from auditor.verify.tally import REFERENCE, Tally
 from auditor.verify.tally.classification import ClassificationTally
 from auditor.verify.tally.dense import DenseTally
 from auditor.verify.tally.detection import DetectionTally
@@ -28,7 +28,7 @@ def make_tally(setup: Setup, settings: VerifySettings, analysis: Analysis | None
     target = setup.target
     name = target.outputs[0]
     if target.task is Task.CLASSIFICATION:
-        return ClassificationTally(name, settings.confidence)
+        return ClassificationTally(name, settings.confidence, reference=REFERENCE if settings.reference else None)
     if target.task is Task.EMBEDDING:
         return EmbeddingTally(name, settings.confidence)
     if setup.protocol.kind in _UNALIGNED:
