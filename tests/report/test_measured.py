@@ -1,0 +1,109 @@
+"""A measurement as people and programs read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from auditor.findings import NodeRef
+from auditor.report.measured import measured_lines
+from auditor.report.measured_json import verification_json, verification_schema
+from auditor.text import ModelText
+from auditor.verify.result import (
+    Curve,
+    CurvePoint,
+    DataFacts,
+    DataKind,
+    EquivarianceMap,
+    ImageResult,
+    Interval,
+    LayerResult,
+    Measure,
+    OutputResult,
+    ProtocolKind,
+    Provider,
+    Rejected,
+    SelfTest,
+    Shifts,
+    Spectrum,
+    Task,
+    Verification,
+)
+
+HOSTILE = ModelText("\x1b[31m::error::x\n##[command]")
+NODE = NodeRef(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0)
+MAP = EquivarianceMap((0, 1), (0,), ((1.0,), (0.5,)), ((0.0,), (float("nan"),)))
+LAYER = LayerResult(
+    HOSTILE, NODE, 0, (2.0, None), 0.9, 0.4, 0.3, MAP, 0.02, 0.67, Spectrum((0.1,), (1.0,)), None, (2.0, 2.0)
+)
+OUTPUT = OutputResult(
+    HOSTILE,
+    Task.CLASSIFICATION,
+    (
+        Measure("consistency", 0.773, Interval(0.748, 0.798), "share", True, (1.0, 0.5)),
+        Measure("mac", float("nan"), None, "probability", False, (float("nan"), float("nan"))),
+    ),
+    (Curve("consistency", (CurvePoint(1.0, 0.9, Interval(0.8, 0.95), 10), CurvePoint(31.0, 0.45, None, 10))),),
+    (ImageResult(HOSTILE, 3, 4, 0.9, 0.25, (0.9, 0.1), (1.0, -1.0), 0.1),),
+    ((4, 2),),
+)
+FOUND = Verification(
+    provider=Provider("auto", "CPUExecutionProvider", (("CPUExecutionProvider", 30),), (), "1.31.1", 2),
+    data=DataFacts(DataKind.FOLDER, (HOSTILE, HOSTILE), (Rejected(HOSTILE, "cannot be decoded"),) * 7, 2, "ab"),
+    shifts=Shifts(ProtocolKind.CROP, (256, 256), (224, 224), 32, 48, 48, False, 0),
+    outputs=(OUTPUT,),
+    layers=(LAYER,),
+    self_test=SelfTest(True, 1.0, 0.0),
+    incomplete="",
+    preprocessing="BGR",
+    shared_batch=4,
+    runs=98,
+    naive_runs=100,
+    seconds=3.0,
+    external=((HOSTILE, "cd"),),
+    notes=("guessed",),
+)
+
+
+def test_numbers_stand_with_their_intervals_and_meaning() -> None:
+    text = "\n".join(measured_lines(FOUND))
+    assert "consistency  77.3 %  [74.8, 79.8]" in text
+    assert "random pairs of shifts with the same top-1 class" in text
+    assert "mac          -       (no interval)" in text
+    assert "few images" in text
+    assert "note: guessed" in text
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    bars = [line for line in measured_lines(FOUND) if " px " in line and "#" in line and "." in line]
+    assert [line.count("#") for line in bars] == [27, round(30 * 0.45)]
+
+
+def test_a_failed_self_test_and_an_incomplete_run_are_said_first() -> None:
+    broken = replace(FOUND, self_test=SelfTest(False, 0.5, 1.0), incomplete="interrupted after 2 of 9 images")
+    lines = measured_lines(broken)
+    assert lines[0] == "incomplete: interrupted after 2 of 9 images"
+    assert any("FAILED: the run is void" in line for line in lines)
+
+
+@pytest.mark.parametrize("unicode", [False, True])
+def test_names_cannot_act_on_a_terminal_or_a_runner(unicode: bool) -> None:
+    for line in measured_lines(FOUND, unicode):
+        assert "\x1b" not in line
+        assert "\n" not in line
+        assert "##[" not in line
+        assert not line.strip().startswith("::")
+
+
+def test_lines_are_ascii_unless_more_is_allowed() -> None:
+    assert all(line.isascii() for line in measured_lines(FOUND))
+
+
+def test_the_json_follows_its_schema_and_holds_no_nan() -> None:
+    value = verification_json(FOUND)
+    jsonschema.validate(value, verification_schema())
+    assert value["outputs"][0]["measures"][1]["value"] is None
+    assert value["layers"][0]["map"]["error"] == [[0.0], [None]]
+    assert "seconds" not in value
