@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from auditor.findings import Finding, NodeRef, Origin, Severity
 from auditor.report import RenderOptions
 from auditor.report.model import Accepted, InputReport, ModelReport, Problem, Report, RuleInfo
-from auditor.report.numbers import json_number
+from auditor.report.numbers import json_number, json_share
 from auditor.report.place import site_size
 from auditor.report.verdict import verdict
 from auditor.sampling.result import Analysis, Head, MisalignedJoin, Site, SourceAxis, Untracked
@@ -138,13 +138,13 @@ def site_json(site: Site, analysis: Analysis) -> Json:
         "stride": list(site.stride),
         "dilation": list(site.dilation),
         "groups": site.groups,
-        "alias_energy": None if alias is None else json_number(alias.flat),
-        "alias_energy_natural": None if alias is None else json_number(alias.natural),
-        "alias_energy_worst_channel": None if alias is None else json_number(alias.worst_channel),
+        "alias_energy": None if alias is None else json_share(alias.flat),
+        "alias_energy_natural": None if alias is None else json_share(alias.natural),
+        "alias_energy_worst_channel": None if alias is None else json_share(alias.worst_channel),
         "alias_basis": None if alias is None else alias.basis.value,
         "antialiased": site.antialiased,
         "reason": site.reason,
-        "skipped": json_number(site.skipped),
+        "skipped": json_share(site.skipped),
         "reads_input": site.reads_input,
         "members": [_node(member) for member in site.members],
     }

@@ -23,6 +23,13 @@ def json_number(value: Fraction | float | int | None) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
+def json_share(value: Fraction | float | None) -> int | float | None:
+    """A share of 0 to 1 as :func:`json_number`, but never as 0 or 1 where it is neither."""
+    if value is not None and 0 < value < 1:
+        return json_number(min(max(float(value), 1e-6), 1 - 1e-6))
+    return json_number(value)
+
+
 def factor_text(value: Fraction | None) -> str:
     """A factor for people: ``2``, ``1.5``, ``4/3``; ``?`` where it is unknown. Signs of flipped axes stay."""
     if value is None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.report.numbers import axes_text, factor_text, json_number, percent_text
+from auditor.report.numbers import axes_text, factor_text, json_number, json_share, percent_text
 
 
 @given(st.one_of(st.fractions(), st.floats(), st.integers(), st.none()))
@@ -40,3 +40,11 @@ def test_axes_that_agree_are_shown_once() -> None:
 )
 def test_a_share_is_never_rounded_to_nothing_or_everything(share: float | None, shown: str) -> None:
     assert percent_text(share) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0, 0), (1.0, 1.0), (Fraction(1), 1), (1e-12, 1e-6), (Fraction(10**20 - 1, 10**20), 0.999999), (0.25, 0.25)],
+)
+def test_a_share_is_written_as_nothing_or_everything_only_where_it_is(share: float | Fraction, written: float) -> None:
+    assert json_share(share) == written

@@ -9,7 +9,7 @@ from auditor.findings import Finding, NodeRef
 from auditor.report.html.staircase import verdict_class
 from auditor.report.html.tree import Child, Element, element, prose
 from auditor.report.model import Accepted, ModelReport
-from auditor.report.numbers import axes_text, count_text, json_number, percent_text, shape_text
+from auditor.report.numbers import axes_text, count_text, json_number, json_share, percent_text, shape_text
 from auditor.report.place import node_name, node_op, origin_text, rule_title, same_node
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Site
@@ -121,7 +121,7 @@ def _row(number: int, site: Site, prefix: str) -> Element:
         element("td", kernel or "-"),
         element("td", axes_text(site.factor), class_="n", data_value=_sortable(map(abs, site.factor))),
         element("td", axes_text(site.cumulative) or "-", class_="n", data_value=_sortable(known)),
-        element("td", words, class_="energy", data_value="" if energy is None else f"{energy:.6f}"),
+        element("td", words, class_="energy", data_value="" if energy is None else str(json_share(energy))),
         element(
             "td",
             element("span", given.value, class_=f"verdict {verdict_class(given)}"),
