@@ -88,6 +88,8 @@ def test_every_command_runs_and_prints_what_the_page_shows(page: Path, folder: P
         if block.language == "toml":
             (folder / "aliasaudit.toml").unlink(missing_ok=True)
             (folder / "pyproject.toml").write_text(block.text, encoding="utf-8")
+        if title := re.fullmatch(r'python title="(\w+\.py)"', block.language):
+            (folder / title[1]).write_text(block.text, encoding="utf-8")
         for session in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:] if block.language == "console" else ():
             command, *shown = session.splitlines()
             done = shell(command, folder, environment)
@@ -99,6 +101,7 @@ def test_every_command_runs_and_prints_what_the_page_shows(page: Path, folder: P
 @pytest.mark.parametrize("block", all_blocks("toml"), ids=str)
 def test_settings_are_accepted(block: Block, folder: Path) -> None:
     environment = prepare(folder)
+    assert shell("aliasaudit baseline write models", folder, environment).returncode == 0
     (folder / "aliasaudit.toml").unlink()
     (folder / "pyproject.toml").write_text(block.text, encoding="utf-8")
     done = shell("aliasaudit check models/net.onnx", folder, environment)
@@ -226,7 +229,7 @@ def test_every_command_and_every_option_that_a_page_names_exists(page: Path) -> 
     own += [
         word
         for line in text.replace("\\\n", " ").splitlines()
-        if re.search(r"aliasaudit (check|verify|rule|config|demo|schema)\b", line)
+        if re.search(r"aliasaudit (check|verify|fix|report|rule|config|demo|schema|baseline)\b", line)
         for word in re.findall(r"(?<=\s)(--[a-z][a-z-]+)", line.split("aliasaudit ", 1)[1])
     ]
     known = set(re.findall(r"(--[a-z][a-z-]+)", reference))
