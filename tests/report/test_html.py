@@ -251,3 +251,16 @@ def test_a_browser_runs_our_script_and_none_that_a_name_brings(tmp_path: Path) -
         assert "data-pwned" not in document.split("<head", 1)[0]
         assert '<button type="button" title="Sort by this column">' in document
         assert console == ""  # no error, and nothing of ours refused by our own policy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("clicks", "order"), [(0, "12345"), (1, "41235"), (2, "23145")])
+def test_a_click_on_a_heading_sorts_with_unknown_values_last(tmp_path: Path, clicks: int, order: str) -> None:
+    text = page(residual_network()).replace('http-equiv="Content-Security-Policy"', 'name="policy"')
+    click = "document.querySelectorAll('table.sites th button')[6].click();" * clicks
+    path = tmp_path / "page.html"
+    path.write_text(text.replace("</body>", f"<script>{click}</script></body>"), encoding="utf-8")
+    document, _ = document_after_scripts(path, tmp_path / "profile")
+    assert "".join(re.findall(r'<tr id="m1-site-(\d)"', document)) == order
+    wanted = {0: None, 1: "ascending", 2: "descending"}[clicks]
+    assert re.findall(r'<th[^>]*aria-sort="(\w+)"', document) == ([] if wanted is None else [wanted])

@@ -180,7 +180,12 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
             )
     yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
     left = _open(model)
-    yield _tile("sites without anti-aliasing", str(left), [f"of {len(sites)}"], "" if left else "good")
+    yield _tile(
+        "sites without anti-aliasing",
+        str(left),
+        [f"of {len(sites)}" if sites else "there are no sites"],
+        "" if left else "good",
+    )
     judged = [(site.alias.flat, index) for index, site in enumerate(sites, 1) if site.alias and verdict(site) in _FOLDS]
     if judged:
         energy, index = max(judged, key=lambda item: (item[0], -item[1]))

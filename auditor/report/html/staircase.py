@@ -21,12 +21,13 @@ from auditor.sampling.result import Analysis, Site
 
 MOST_STEPS = 24
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 24.0, 28.0, 40.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 12.0, 28.0, 40.0
 _OCTAVE, _LOWEST = 68.0, 476.0  # pixels per factor of two, and of the whole stair at most
 _RADIUS = 21.0
-_LEAD = 100.0  # of a tread that bears its size, in front of the first ring
-_TREAD = 22.0  # of any other
-_NARROW, _ROOMY = 96.0, 190.0  # a ring and the words beside it
+_TREAD = 22.0  # in front of the first ring of a step that follows on the one before
+_ROOMY = 190.0  # a ring and the words beside it, where there is room
+_SMALL, _BOLD = 6.5, 7.8  # widths of a character
+_AROUND = 2 * _RADIUS + 21.0  # a ring with its halo and the gap to its words
 _WIDTH = 1120.0  # what a desktop shows without scrolling
 _LONGEST_LABEL = 13
 _LONG = 20  # octaves from which a factor is written as a power
@@ -66,10 +67,13 @@ def staircase(analysis: Analysis, link: str) -> Element | None:
     shown = every[:MOST_STEPS]
     depth = max(_level(max(step.start, step.end)) for step in shown)
     octave = min(_OCTAVE, _LOWEST / max(depth, 1.0))
-    leads = [_LEAD, *(_TREAD if step.start == last.end else _LEAD for last, step in pairwise(shown))]
-    rings = sum(len(step.sites) for step in shown)
-    per_site = min(max((_WIDTH - _LEFT - _RIGHT - sum(leads)) / rings, _NARROW), _ROOMY)
-    width = _LEFT + sum(leads) + per_site * rings + _RIGHT
+    lead = _SMALL * max(map(len, _sizes(analysis).values()), default=4) + _RADIUS + 20
+    leads = [lead, *(_TREAD if step.start == last.end else lead for last, step in pairwise(shown))]
+    rings = [ring for step in shown for ring in step.sites]
+    least = max(_AROUND + max(_BOLD * len(_number(*ring)), _SMALL * len(_operator(ring[1]))) for ring in rings)
+    per_site = max((_WIDTH - _LEFT - _RIGHT - sum(leads)) / len(rings), least)
+    per_site = min(per_site, max(_ROOMY, least))
+    width = _LEFT + sum(leads) + per_site * len(rings) + _RIGHT
     height = _TOP + octave * max(depth, 1.0) + _BOTTOM
     stair = _Stair(analysis, octave, height - 12)
     parts = list(stair.draw(shown, leads, per_site, link))
@@ -161,9 +165,9 @@ def _ring(number: int, site: Site, x: float, y: float, address: str) -> Element:
         element("circle", cx=x, cy=y, r=_RADIUS + 5, class_="halo"),
         element("circle", cx=x, cy=y, r=_RADIUS, class_="track"),
         arc,
-        element("text", words, x=x, y=y + 4, class_="share", text_anchor="middle"),
-        element("text", f"#{number} {shape_text(site.kernel)}", x=beside, y=y - 3, class_="number"),
-        element("text", _cut(node_op(site.node)), x=beside, y=y + 13, class_="op"),
+        element("text", words.replace(" ", ""), x=x, y=y + 4, class_="share", text_anchor="middle"),
+        element("text", _number(number, site), x=beside, y=y - 3, class_="number"),
+        element("text", _operator(site), x=beside, y=y + 13, class_="op"),
         href=address,
         class_=f"site {verdict_class(given)}",
     )
@@ -181,7 +185,13 @@ def _level(factor: Fraction) -> float:
     return math.log2(factor.numerator) - math.log2(factor.denominator)
 
 
-def _cut(text: str) -> str:
+def _number(number: int, site: Site) -> str:
+    kernel = shape_text(site.kernel)
+    return f"#{number} {kernel}".rstrip() if len(kernel) <= _LONGEST_LABEL else f"#{number}"
+
+
+def _operator(site: Site) -> str:
+    text = node_op(site.node)
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 
