@@ -7,12 +7,25 @@ from typing import TypeAlias
 
 from auditor.sampling.call import Call
 from auditor.sampling.lattice import State
-from auditor.sampling.ops import concat, conv, ends, index, layout, linear, pointwise, pool, reduce, resize, transposed
+from auditor.sampling.ops import (
+    blocked,
+    concat,
+    conv,
+    ends,
+    index,
+    layout,
+    linear,
+    pointwise,
+    pool,
+    reduce,
+    resize,
+    transposed,
+)
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
 
 _UNARY_LINEAR = """
-Identity Cast CastLike BitCast QuantizeLinear DequantizeLinear ImageScaler Scaler Affine ReorderInput ReorderOutput
+Identity Cast CastLike BitCast QuantizeLinear DequantizeLinear ImageScaler Scaler Affine
 """
 
 _ACTIVATIONS = """
@@ -73,6 +86,8 @@ def _table() -> dict[str, Transfer]:
         ("ArgMax ArgMin", reduce.arg_reduce),
         ("DeformConv", conv.deform_conv),
         ("ConvTranspose QLinearConvTranspose", transposed.conv_transpose),
+        ("ReorderInput", blocked.reorder_input),
+        ("ReorderOutput", blocked.reorder_output),
         ("Col2Im", transposed.col2im),
         ("DepthToSpace", transposed.depth_to_space),
         ("SpaceToDepth", layout.space_to_depth),

@@ -12,7 +12,7 @@ from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.geometry import WindowAttributes, attributes
-from auditor.sampling.join import ending
+from auditor.sampling.join import ending, join
 from auditor.sampling.lattice import State, anonymous
 from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PATCH = 4
 NATURAL_TAPS = 256  # a 1/f^2 integral over larger kernels takes longer than the rest of the audit
 WEIGHT_INPUT = {"QLinearConv": 3}
+SUMMAND = 3  # the input that onnxruntime's fused convolutions add to their result
+FUSED = frozenset({"FusedConv", "NhwcFusedConv"})
+BLOCKED = "com.microsoft.nchwc"
 
 
 def conv(call: Call) -> State:
@@ -70,6 +73,9 @@ def conv(call: Call) -> State:
     if slid.sampled:
         alias = _alias(call, given, window, weight)
         _record(call, given, result, spatial, window, groups, slid, alias)
+    if call.has(SUMMAND) and (call.node.op in FUSED or call.node.domain == BLOCKED):
+        return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
+    if slid.sampled:
         return result
     if depthwise and max(window.kernel) > 1:
         return _with_response(call, given, result, window, weight, rank)
@@ -150,9 +156,12 @@ def _alias(call: Call, given: State, window: WindowAttributes, weight: int) -> A
 
 
 def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None:
-    """The kernel of a convolution as float64 ``(O, I / groups, *K)``, dequantised; None where it is not readable."""
+    """The kernel of a convolution as float64 ``(O, I / groups, *K)``, dequantised; None where it is not readable.
+
+    Blocked convolutions store it in an order that depends on the processor they were made for.
+    """
     inputs = call.node.inputs
-    if weight >= len(inputs) or not inputs[weight]:
+    if call.node.domain == BLOCKED or weight >= len(inputs) or not inputs[weight]:
         return None
     weights = read_kernel(call.scope, inputs[weight], rank)
     if weights is None:

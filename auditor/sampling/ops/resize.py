@@ -243,7 +243,9 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
 
 
 def _mode(call: Call, legacy: bool) -> str:
-    return "asymmetric" if legacy else call.text("coordinate_transformation_mode", "half_pixel")
+    return (
+        "asymmetric" if legacy and not call.node.domain else call.text("coordinate_transformation_mode", "half_pixel")
+    )
 
 
 def _exact(scale: float) -> Fraction:
