@@ -15,6 +15,7 @@ from auditor.report import RenderOptions
 from auditor.report.model import Accepted, ModelReport, Problem, Report, RuleInfo
 from auditor.report.numbers import count_text
 from auditor.report.place import node_name, node_op, origin_text
+from auditor.report.sheet import ACCEPTED_WORDS
 from auditor.text import plain
 
 _AUDIT = "audit"
@@ -73,7 +74,7 @@ def _test(title: str, findings: Sequence[Finding], accepted: Sequence[Accepted],
         failure = Xml.SubElement(test, "failure", type=finding.severity.value, message=_sentence(finding))
         failure.text = _details(finding)
     if accepted and not findings:
-        reasons = "; ".join(plain(one.reason) if one.reason else f"accepted by a {one.by.value}" for one in accepted)
+        reasons = "; ".join(plain(one.reason) if one.reason else ACCEPTED_WORDS[one.by] for one in accepted)
         Xml.SubElement(test, "skipped", message=f"{count_text(len(accepted), 'accepted finding')}: {reasons}")
     if lighter:
         lines = [f"{finding.severity.value}: {_sentence(finding)}\n{_details(finding)}" for finding in lighter]

@@ -7,6 +7,7 @@ drops what is longer altogether.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from auditor.report.changes import MeasuredRow, measured_rows, output_rows, sent
 from auditor.report.model import ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text
 from auditor.report.place import node_name, node_op, origin_text, rule_title
-from auditor.report.sheet import meaning
+from auditor.report.sheet import ACCEPTED_WORDS, meaning
 from auditor.report.verdict import verdict
 from auditor.sampling.result import Site
 from auditor.text import markdown_code, markdown_words, markup
@@ -107,8 +108,12 @@ def _headline(report: Report) -> str:
     counts = {severity: count for severity, count in report.by_severity().items() if count}
     sign = "❌" if report.problems else _SIGNS[next(iter(counts))] if counts else _CLEAN
     found = ", ".join(count_text(count, severity.value) for severity, count in counts.items()) or "no findings"
+    new = "new: " if counts and any(model.baselined for model in report.models) else ""
+    accepted = Counter(one.by for model in report.models for one in model.accepted)
+    others = [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
+    known = f" ({', '.join(others)})" if others else ""
     incomplete = "; the audit is incomplete" if report.problems else ""
-    return f"{sign} aliasaudit: {found} in {count_text(len(report.models), 'model')}{incomplete}"
+    return f"{sign} aliasaudit: {new}{found} in {count_text(len(report.models), 'model')}{known}{incomplete}"
 
 
 def _where(path: str) -> str:

@@ -17,6 +17,7 @@ from auditor.report import RenderOptions
 from auditor.report.model import Accepted, ModelReport, Problem, Report, RuleInfo
 from auditor.report.numbers import json_number
 from auditor.report.place import node_name, node_op, origin_text
+from auditor.report.sheet import ACCEPTED_WORDS
 from auditor.text import inert_json, plain, sarif_words, uri
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -133,7 +134,7 @@ def _accepted(model: ModelReport, one: Accepted, places: Mapping[str, int]) -> J
     notes = [plain(one.reason)] if one.reason else []
     notes += [f"owner: {plain(one.owner)}"] if one.owner else []
     notes += [f"expires: {plain(one.expires)}"] if one.expires else []
-    justification = "; ".join(notes) or f"accepted by a {one.by.value}"
+    justification = "; ".join(notes) or ACCEPTED_WORDS[one.by]
     suppression = {"kind": "external", "status": "accepted", "justification": justification}
     return _result(model, one.finding, places) | {"suppressions": [suppression]}
 

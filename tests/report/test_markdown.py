@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from auditor.report import Format, RenderOptions, render
 from auditor.report.markdown import MARKER
-from auditor.report.model import Report
+from auditor.report.model import Accepted, AcceptedBy, Report
 from auditor.text import ModelText, markdown_code, plain
 from tests.report.evil import LONG, NAMES, PIECES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
@@ -122,3 +122,12 @@ def test_what_changed_stands_in_front_of_what_is_folded() -> None:
     assert "| 400 images would decide" not in text
     assert "about 400 images would decide" in text
     assert "| `net` | - | 4/3 |" in text
+
+
+def test_findings_that_do_not_count_are_counted_apart_from_new_ones() -> None:
+    report = residual_network()
+    first, second, *others = report.models[0].findings
+    accepted = (Accepted(first, AcceptedBy.WAIVER), Accepted(second, AcceptedBy.BASELINE))
+    model = replace(report.models[0], findings=tuple(others), accepted=accepted, baselined=True)
+    headline = shown(replace(report, models=(model,), problems=())).splitlines()[1]
+    assert headline == "### ⚠️ aliasaudit: new: 1 warning, 1 note in 1 model (1 waived, 1 known)"

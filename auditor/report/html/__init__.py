@@ -151,7 +151,7 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
 
         yield from measured(model.verification)
     if model.findings or model.accepted:
-        yield element("h3", "Findings")
+        yield element("h3", "New findings" if model.baselined else "Findings")
         yield from findings(model, summaries, prefix)
     table = sites_table(model, prefix)
     if table is not None:

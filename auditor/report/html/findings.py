@@ -11,6 +11,7 @@ from auditor.report.html.tree import Child, Element, element, prose
 from auditor.report.model import Accepted, ModelReport
 from auditor.report.numbers import axes_text, count_text, json_number, json_share, percent_text, shape_text
 from auditor.report.place import node_name, node_op, origin_text, rule_title, same_node
+from auditor.report.sheet import ACCEPTED_WORDS
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Site
 from auditor.text import plain
@@ -85,7 +86,7 @@ def _number(node: NodeRef, sites: Sequence[Site]) -> int | None:
 
 def _accepted(one: Accepted) -> Element:
     node = one.finding.node
-    facts = [f"accepted by a {one.by.value}", plain(one.reason), f"owner {plain(one.owner)}" if one.owner else ""]
+    facts = [ACCEPTED_WORDS[one.by], plain(one.reason), f"owner {plain(one.owner)}" if one.owner else ""]
     facts.append(f"until {plain(one.expires)}" if one.expires else "")
     where: list[Child] = [" at ", _name(node)] if node is not None else []
     return element("li", rule_title(one.finding), where, ": ", "; ".join(filter(None, facts)))
