@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import onnx
 import pytest
 
 from auditor.demo import demo_model
+from tests.plugin_arguments import plugin_arguments
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parent.parent
-# An installed package brings the plugin by its entry point; a bare checkout has to name it.
-ARGUMENTS = ["-p", "no:cacheprovider", "-W", "default"]
-if not any(entry.name == "aliasaudit" for entry in entry_points(group="pytest11")):
-    ARGUMENTS += ["-p", "auditor.pytest_plugin"]
+ARGUMENTS = ["-p", "no:cacheprovider", "-W", "default", *plugin_arguments()]
 
 
 @pytest.fixture
@@ -57,7 +54,9 @@ def test(assert_shift_consistent):
 """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*AssertionError: *digits.onnx: consistency is * (0.* to 1.000, 8 images), below the limit 1.5"])
+    result.stdout.fnmatch_lines(
+        ["E*AssertionError: *digits.onnx: consistency is * (0.* to 1.000, 8 images), below the limit 1.5"]
+    )
     assert "pytest_plugin.py" not in result.stdout.str()
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from scripts.docs_pages import command_names
 from tests.docs.pages import DOCS, PAGES, ROOT, Block, all_blocks, blocks, generated, guide, prepare
+from tests.plugin_arguments import plugin_arguments
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -193,9 +194,7 @@ def test_the_pytest_examples_pass_but_for_the_model_that_has_findings(folder: Pa
     environment = prepare(folder)
     for number, block in enumerate(guide("pytest", "python")):
         (folder / f"test_example_{number}.py").write_text(block.text, encoding="utf-8")
-    loaded = "pytest_plugin" in sys.modules  # by the entry point of an installed package
-    plugin = [] if loaded else ["-p", "auditor.pytest_plugin"]
-    done = shell(shlex.join([sys.executable, "-m", "pytest", "-q", *plugin]), folder, environment)
+    done = shell(shlex.join([sys.executable, "-m", "pytest", "-q", *plugin_arguments()]), folder, environment)
     assert done.returncode == 0, done.stdout
 
 
