@@ -64,7 +64,8 @@ class SiteSpectra:
             return
         try:
             activations = self.filtered(read[None])
-            self.shares.append(alias_share(activations, self.factor).total)
+            # Of the fluctuation about the mean, as the prediction is: activations behind a ReLU are mostly mean.
+            self.shares.append(alias_share(activations, self.factor).varying)
             self._before.append(radial_power(activations, _BINS))
             self._after.append(radial_power(made[None], _BINS))
         except ValueError:

@@ -206,7 +206,7 @@ class LayerResult:
 
     ``cosine`` and ``error`` are means over the shifts that are no multiple of the ``cumulative`` factor, and ``added``
     is the error above that of the previous layer on the path (the loss this site costs). ``alias_measured`` is the
-    share of the power of the real pre-sampling activations above the new Nyquist frequency, beside the prediction.
+    share of the power of the real pre-sampling activations (about their mean) above the new Nyquist frequency.
     ``factor`` is the site's own subsampling factor (y, x): ``after`` lies on a grid that is coarser by it.
     """
 
