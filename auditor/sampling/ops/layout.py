@@ -136,9 +136,9 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
             continue
         fine_axis = result.axes[fine_index]
         coarse = [index for index, stride in places if stride == min(outside)]
-        with_channels = any(atom.source == ANONYMOUS for atom in fine_axis.atoms)
+        # Coarse positions that are folded with others into tokens or windows are left to whatever contracts the phases.
         alone = all(len(result.axes[index].atoms) == 1 for index in coarse)
-        if len(fine_axis.atoms) > 1 and (with_channels or alone):
+        if len(fine_axis.atoms) > 1 and alone:
             phases[source] = (coarse[0], min(outside))
     if not phases:
         return result
