@@ -161,8 +161,9 @@ def test_no_name_in_a_model_can_command_the_terminal_or_the_ci_runner(name: str)
 
 def test_two_runs_give_the_same_bytes_whatever_the_hash_seed() -> None:
     program = (
-        "from tests.report.samples import residual_network; from auditor.report import *;"
-        "print(render(residual_network(), Format.JSON), render(residual_network(), Format.TEXT))"
+        "from tests.report.samples import residual_network; from tests.report.evil import evil_report;"
+        "from auditor.report import *; import sys; sys.stdout.reconfigure(encoding='utf-8');"
+        "[print(render(one, format)) for one in (residual_network(), evil_report('net')) for format in Format]"
     )
     root = Path(__file__).parents[2]
     outputs = {
