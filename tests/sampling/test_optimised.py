@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from auditor.onnxfile import read_model
 from auditor.sampling import Analysis, analyse
-from tests.sampling.impulse import audit, spot
+from tests.sampling.impulse import audit, session, spot
 from tests.sampling.networks import Net
 
 LEVELS = {
@@ -108,6 +108,35 @@ def test_what_onnxruntime_fuses_blocks_or_quantises_is_audited_as_before(make: A
     for site in found.sites:
         if site.alias is not None:  # the kernels of blocked convolutions are not readable
             assert any(site.alias.flat == pytest.approx(flat, abs=1e-5) for flat in energies)
+
+
+@pytest.mark.parametrize("op", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat", "MatMulNBits", "QAttention"])
+def test_the_quantised_linear_layers_of_transformers_merge_patches_like_any_other(op: str) -> None:
+    scale, zero = np.array([0.1], np.float32), np.array([0], np.uint8)
+    net = Net(1, 3, 32, 32)
+    x = net.op("Transpose", net.op("Reshape", "x", [1, 3, 8, 4, 8, 4]), perm=[0, 2, 4, 3, 5, 1])
+    x = net.op("Reshape", x, [1, 64, 48])
+    weights = np.ones([48, 6], np.uint8)
+    if op == "DynamicQuantizeMatMul":
+        y = net.op(op, x, weights, scale, zero, domain="com.microsoft")
+    elif op == "MatMulNBits":
+        packed = np.ones([6, 2, 16], np.uint8)
+        y = net.op(op, x, packed, np.ones([12], np.float32), K=48, N=6, bits=4, block_size=32, domain="com.microsoft")
+    else:
+        tokens = net.linear(x, 48, 48) if op == "QAttention" else x
+        whole = net.op("QuantizeLinear", tokens, np.float32(0.1), np.uint8(0))
+        if op == "QAttention":
+            bias, a = np.zeros(6, np.float32), np.float32(0.1)
+            inputs = [whole, weights, bias, a, a, "", np.uint8(0), np.uint8(0)]
+            y = net.op(op, *inputs, num_heads=1, domain="com.microsoft")
+        else:
+            y = net.op(op, whole, weights, np.float32(0.1), scale, np.uint8(0), zero, domain="com.microsoft")
+    model = net.model(y)
+    found = audit(model)
+    assert not found.untracked
+    shape = session(model).run(None, {"x": np.zeros([1, 3, 32, 32], np.float32)})[0].shape
+    assert found.tensors.shape(y) == shape  # type: ignore[attr-defined]
+    assert found.subsampling == 4
 
 
 def test_the_optimised_models_hold_the_operators_that_are_meant(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cos
 HardSigmoid
 HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
 Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
-QLinearSigmoid QLinearLeakyRelu QLinearSoftmax Inverse ReverseSequence Normalizer
+QLinearSigmoid QLinearLeakyRelu QLinearSoftmax BiasSoftmax Inverse ReverseSequence Normalizer
 """
 
 _NORMALISATIONS = """
@@ -47,7 +47,7 @@ _LAYER_NORMALISATIONS = (
 
 _PAIRS = """
 Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual BitShift BitwiseAnd
-BitwiseOr BitwiseXor QLinearAdd QLinearMul
+BitwiseOr BitwiseXor QLinearAdd QLinearMul BiasAdd
 """
 
 _REDUCTIONS = """
@@ -55,6 +55,8 @@ ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogS
 QLinearReduceMean
 """
 
+_PRODUCTS = "MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul DynamicQuantizeMatMul MatMulIntegerToFloat"
+_ATTENTION = "Attention QAttention MultiHeadAttention GroupQueryAttention PackedMultiHeadAttention"
 _GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAveragePool NhwcGlobalAveragePool"
 _POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
 _CONVOLUTIONS = "Conv FusedConv NhwcFusedConv NhwcConv ConvInteger QLinearConv"
@@ -77,7 +79,7 @@ def _table() -> dict[str, Transfer]:
         (_CONVOLUTIONS, conv.conv),
         (_DATA, ends.data_dependent),
         (_SHAPELESS, ends.shapeless),
-        ("Attention MultiHeadAttention GroupQueryAttention PackedMultiHeadAttention", pointwise.attention),
+        (_ATTENTION, pointwise.attention),
         ("BatchNormalization", pointwise.batch_normalization),
         ("Dropout", pointwise.dropout),
         ("DynamicQuantizeLinear", pointwise.dynamic_quantize),
@@ -106,7 +108,8 @@ def _table() -> dict[str, Transfer]:
         ("Split", index.split),
         ("Concat QLinearConcat", concat.concat),
         ("Resize Upsample", resize.resize),
-        ("MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul", linear.matmul),
+        (_PRODUCTS, linear.matmul),
+        ("MatMulNBits", linear.packed_matmul),
         ("Gemm QGemm FusedGemm", linear.gemm),
         ("Einsum", linear.einsum),
         ("LSTM GRU RNN", ends.recurrent),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.join import broadcast, compare, ending, lost_together, merged_windows
-from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, constant, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
@@ -28,6 +28,17 @@ def matmul(call: Call) -> State:
         a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
         b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
     return product(call, left, right, a, b)
+
+
+def packed_matmul(call: Call) -> State:
+    """MatMulNBits of com.microsoft: a linear layer whose weights are packed; K and N are attributes."""
+    left, inner, outer = call.state(0), call.integer("K", 0), call.integer("N", 0)
+    if left.axes is None:
+        return lost_together([left])
+    if not left.axes or left.axes[-1].size != inner or outer < 1:
+        raise OpaqueError("K or N of MatMulNBits do not fit its input")
+    right = constant([inner, outer])
+    return product(call, left, right, left.axes, right.axes or ())
 
 
 def gemm(call: Call) -> State:

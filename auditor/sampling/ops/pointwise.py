@@ -159,7 +159,7 @@ def attention(call: Call) -> Sequence[State]:
 def _value_width(call: Call, query: State) -> int | None:
     """The size of the last axis of an attention's result: that of the values, per head and head by head."""
     third = call.shape(2)
-    if call.node.op != "Attention":
+    if call.node.op not in {"Attention", "QAttention"}:
         return None
     if call.node.domain:
         weight = call.shape(1) or ()
