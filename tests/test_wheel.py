@@ -60,3 +60,10 @@ def test_the_example_is_audited_from_the_installed_wheel(program: Path) -> None:
     done = run(program, "demo")
     assert done.returncode in (0, 1), done.stderr
     assert "/maxpool/MaxPool" in done.stdout
+
+
+def test_the_page_has_its_style_and_its_script_in_the_installed_wheel(program: Path) -> None:
+    done = run(program, "demo", "--output-format", "html")
+    assert done.returncode == 0, done.stderr
+    assert "prefers-color-scheme" in done.stdout
+    assert "aria-sort" in done.stdout
