@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -14,6 +15,7 @@ from auditor.cli.errors import UsageError
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.policy.settings import Settings
+    from auditor.rewrite.calibration import Pictures
     from auditor.rewrite.result import Options, Strategy
     from auditor.sampling.result import Analysis
 
@@ -65,6 +67,26 @@ def fix(
     phases: Annotated[str, _choice("--phases", _PHASES, "The phases or shifts to average. [default: diagonal]")] = (
         "diagonal"
     ),
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            "--calibrate",
+            metavar="DIR|FILE|synthetic",
+            help="Fit the blurred maps to the original ones on these unlabelled pictures.",
+        ),
+    ] = None,
+    calibrate_images: Annotated[
+        str,
+        typer.Option(
+            "--calibrate-images", metavar="N", help="At most this many pictures. [default: 100]", show_default=False
+        ),
+    ] = "100",
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="The preprocessing of the pictures, as in verify.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="DEVICE", help="Where to run the model, as in verify.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what applies at each site and what it costs.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="List every node that is added or edited.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model.")] = False,
@@ -91,9 +113,17 @@ def fix(
     from auditor.onnxfile import ModelFileError
     from auditor.policy.verdict import ExitCode
     from auditor.rewrite.result import RewriteError, Strategy
+    from auditor.verify.errors import VerifyError
 
     settings = options.settings_from(
-        config, isolated, False, {"output-format": output_format, "input-shapes": options.shapes(input_shape)}
+        config,
+        isolated,
+        False,
+        {
+            "output-format": output_format,
+            "input-shapes": options.shapes(input_shape),
+            "verify": options.given({"preset": preset, "device": device}),
+        },
     )
     chosen = strategy or (_LEAST_HARMFUL if unsafe_fixes else None)
     method = None if chosen is None else _one(Strategy, "--strategy", chosen, _STRATEGIES)
@@ -103,18 +133,24 @@ def fix(
     output = Path(model) if in_place else Path(target) if target is not None else None
     if output is None and method is not None and not plan and not dry_run:
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
+    if calibrate is not None and method is not Strategy.BLUR:
+        raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur")
+    pictures = None if calibrate is None else _pictures(calibrate, calibrate_images, settings)
     try:
         read, analysis = _read(Path(model), settings)
         if plan or method is None:
             code = _plan(model, read, analysis, how, settings, held_back=not plan)
         else:
             code = _rewrite(
-                model, read, analysis, None if dry_run else output, method, how, site or [], settings, diff, in_place
+                _Task(model, read, analysis, None if dry_run else output, method, how, tuple(site or ()), in_place),
+                settings,
+                diff,
+                pictures,
             )
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
-    except RewriteError as error:
+    except (RewriteError, VerifyError) as error:
         raise UsageError(f"{model}: {error}") from error
     raise typer.Exit(code)
 
@@ -163,25 +199,54 @@ def _plan(name: str, model: Model, analysis: Analysis, how: Options, settings: S
     return 1 if held_back else 0
 
 
-def _rewrite(
-    name: str,
-    model: Model,
-    analysis: Analysis,
-    target: Path | None,
-    method: Strategy,
-    how: Options,
-    sites: list[str],
-    settings: Settings,
-    diff: bool,
-    in_place: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One model to rewrite."""
+
+    name: str
+    model: Model
+    analysis: Analysis
+    target: Path | None
+    method: Strategy
+    how: Options
+    sites: tuple[str, ...]
+    in_place: bool
+
+
+def _rewrite(task: _Task, settings: Settings, diff: bool, pictures: Pictures | None) -> int:
     from auditor.cli.output import emit
     from auditor.report import Format
     from auditor.report.rewriting import Outcome, outcome_json, outcome_text
     from auditor.rewrite import rewrite
 
-    done = rewrite(model, analysis, target, method, how, sites, in_place=in_place)
+    done = rewrite(
+        task.model,
+        task.analysis,
+        task.target,
+        task.method,
+        task.how,
+        task.sites,
+        in_place=task.in_place,
+        pictures=pictures,
+    )
     after = None if done.path is None else _read(done.path, settings)[1]
-    outcome = Outcome(name, done, how, analysis, after, dry=target is None)
+    outcome = Outcome(task.name, done, task.how, task.analysis, after, dry=task.target is None)
     emit(outcome_json(outcome) if settings.output_format is Format.JSON else outcome_text(outcome, diff))
     return 0 if done.changes else 1
+
+
+def _pictures(where: str, limit: str, settings: Settings) -> Pictures:
+    """The calibration pictures, prepared as ``verify`` would prepare them."""
+    from auditor.rewrite.pictures import WorkerPictures
+    from auditor.verify.errors import VerifyError
+    from auditor.verify.options import read_request
+
+    general = {name: value for name, value in settings.verify.items() if not isinstance(value, dict)}
+    source = {} if where == "synthetic" else {"images": where}
+    general.pop("images", None)
+    general.pop("labels", None)
+    try:
+        request = read_request({**general, **source, "images-limit": limit})
+        return WorkerPictures(request.source(), request.settings)
+    except (ValueError, VerifyError) as error:
+        raise UsageError(f"--calibrate: {error}") from error

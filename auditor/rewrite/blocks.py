@@ -14,7 +14,7 @@ from auditor.rewrite.surgery import Part, Surgeon
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
     from onnx import TensorProto
 
 _SLICE_INPUTS_SINCE = 10
@@ -29,7 +29,7 @@ class Block:
         import onnx_graphsurgeon as gs
 
         self._gs = gs
-        self._surgeon = surgeon
+        self.surgeon = surgeon
         self._prefix = prefix
         self._graph = gs.Graph(opset=surgeon.opset)
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -46,13 +46,13 @@ class Block:
         finally:
             G_LOGGER.severity = severity
         tensors = [*self._tensors, *made.graph.initializer]
-        return self._surgeon.add(made.graph.node, tensors, anchor, after=after, shapes=self._shapes)
+        return self.surgeon.add(made.graph.node, tensors, anchor, after=after, shapes=self._shapes)
 
     def constant(self, values: NDArray[np.generic], label: str) -> str:
         """Add a constant called ``<prefix>/<label>``, to be read by nodes of the source."""
         from onnx import numpy_helper
 
-        name = self._surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.surgeon.fresh(f"{self._prefix}/{label}")
         self._tensors.append(numpy_helper.from_array(values, name))
         return name
 
@@ -61,7 +61,7 @@ class Block:
     ) -> list[str]:
         """Add a node called ``<prefix>/<label>`` with ``count`` outputs. Inputs are tensor names or arrays."""
         gs = self._gs
-        name = self._surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.surgeon.fresh(f"{self._prefix}/{label}")
         names = [output] if output is not None else [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
         values = [
             gs.Variable(value) if isinstance(value, str) else gs.Constant(f"{name}/constant_{place}", value)
@@ -85,7 +85,7 @@ class Block:
             raise RewriteError("an attribute of a strided operator has an unexpected type")
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
         inputs = [gs.Variable(replaced.get(place, name)) for place, name in enumerate(part.inputs)]
-        name = self._surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.surgeon.fresh(f"{self._prefix}/{label}")
         node = gs.Node(
             part.op, name, attrs=kept, inputs=inputs, outputs=[gs.Variable(output)], domain=part.domain or None
         )
@@ -96,7 +96,7 @@ class Block:
         """Slice-1 or Slice-10, without steps."""
         import numpy as np
 
-        if self._surgeon.opset < _SLICE_INPUTS_SINCE:
+        if self.surgeon.opset < _SLICE_INPUTS_SINCE:
             return self.node("Slice", [tensor], label, starts=list(starts), ends=list(ends), axes=list(axes))[0]
         bounds = [np.array(values, np.int64) for values in (starts, ends, axes)]
         return self.node("Slice", [tensor, *bounds], label)[0]
@@ -107,7 +107,7 @@ class Block:
 
         mode = "constant" if padding is Padding.ZERO else padding.value
         pads = [*begin, *end]
-        if self._surgeon.opset < _PAD_INPUTS_SINCE:
+        if self.surgeon.opset < _PAD_INPUTS_SINCE:
             return self.node("Pad", [tensor], label, mode=mode, pads=pads)[0]
         return self.node("Pad", [tensor, np.array(pads, np.int64)], label, mode=mode)[0]
 
@@ -129,6 +129,15 @@ class Block:
             "Conv", [tensor, weights], "blur", output, group=channels, kernel_shape=shape, strides=strides, pads=border
         )[0]
 
+    def mix(self, tensor: str, channels: int, rank: int, dtype: DTypeLike, output: str | None) -> tuple[str, str, str]:
+        """A 1x1 convolution that does nothing yet; returns its output, its weight and its bias."""
+        import numpy as np
+
+        weight = self.constant(np.eye(channels, dtype=dtype).reshape(channels, channels, *(1,) * rank), "mix/weight")
+        bias = self.constant(np.zeros(channels, dtype), "mix/bias")
+        (made,) = self.node("Conv", [tensor, weight, bias], "mix", output, kernel_shape=[1] * rank)
+        return made, weight, bias
+
     def concat(self, tensors: Sequence[str], label: str, output: str | None = None) -> str:
         """Tensors side by side on the batch axis."""
         return self.node("Concat", list(tensors), label, output, axis=0)[0]
@@ -136,7 +145,7 @@ class Block:
     def mean(self, tensor: str, parts: int, output: str) -> str:
         """The mean of ``parts`` equal parts of the batch axis."""
         attributes: dict[str, Any] = {"axis": 0}
-        if self._surgeon.opset >= _SPLIT_COUNT_SINCE:
+        if self.surgeon.opset >= _SPLIT_COUNT_SINCE:
             attributes["num_outputs"] = parts
         split = self.node("Split", [tensor], "split", None, parts, **attributes)
         return self.node("Mean", split, "mean", output)[0]

@@ -21,9 +21,10 @@ from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
+from auditor.rewrite.blurpool import BlurPool, Blurred, Goal, blur_pool
 from auditor.rewrite.cost import multiply_adds
 from auditor.rewrite.pointwise import Region, region_behind
-from auditor.rewrite.result import Kernel, Options, Padding, RewriteError, Where
+from auditor.rewrite.result import Kernel, Options, RewriteError, Where
 from auditor.rewrite.strategy import FRONT, INTEGER, PATCHES, Cost, common_refusal
 from auditor.rewrite.surgery import PREFIX, Part, Surgeon
 from auditor.rewrite.types import element_type, numpy_type
@@ -42,15 +43,6 @@ class _RefusedError(Exception):
     """A site where a blur does not apply."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """A BlurPool: per spatial axis the taps, the stride, and the padding in front and behind."""
-
-    stride: tuple[int, ...]
-    begin: tuple[int, ...]
-    end: tuple[int, ...]
 
 
 class Blur:
@@ -126,9 +118,7 @@ class Blur:
         if even and options.blend != 1.0:
             raise _RefusedError("an even kernel has no centre to blend with: take tri3, bin5 or bin7")
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
-            if even:
-                raise _RefusedError(EVEN)
-            return None
+            return _check_front(options, even)
         if site.kind is SiteKind.SLICE:
             return _check_slice(surgeon, part, even)
         if (part.domain, part.op) not in _WINDOWS:
@@ -153,9 +143,9 @@ class Blur:
         strides = _strides(site, len(shape) - 2, surgeon, tensor)
         lengths = [kernels.length(options.kernel, step) for step in strides]
         half = tuple((length - 1) // 2 for length in lengths)
-        pool = _Pool((1,) * len(strides), half, half)
+        pool = BlurPool((1,) * len(strides), half, half)
         block = Block(surgeon, _prefix(site, FRONT.strip("/")))
-        blurred = _blur_pool(surgeon, block, tensor, tensor, shape, pool, strides, options, None)
+        blurred = blur_pool(block, Blurred(tensor, tensor, shape, strides), pool, options)
         block.insert(part, after=False)
         surgeon.replace_input(part, tensor, blurred)
 
@@ -163,9 +153,9 @@ class Blur:
         import numpy as np
 
         output = part.outputs[0]
-        given, result = surgeon.shape(part.inputs[0]) or (), surgeon.shape(output) or ()
+        result = surgeon.shape(output) or ()
         steps = _slice_steps(surgeon, part)
-        strides = tuple(steps.get(axis, 1) for axis in range(2, len(given)))
+        strides = tuple(steps.get(axis, 1) for axis in range(2, len(result)))
         lengths = [kernels.length(options.kernel, step) for step in strides]
         half = tuple((length - 1) // 2 for length in lengths)
         dense = surgeon.fresh(f"{_prefix(site)}/dense")
@@ -177,7 +167,9 @@ class Blur:
         surgeon.replace_input(part, part.inputs[_STEPS_INPUT], unit)
         surgeon.move_output(part, output, dense)
         block = Block(surgeon, _prefix(site))
-        _blur_pool(surgeon, block, dense, part.inputs[0], shape, _Pool(strides, half, half), strides, options, output)
+        goal = Goal(site, output, (1,) * len(strides))
+        given = Blurred(dense, part.inputs[0], shape, strides)
+        blur_pool(block, given, BlurPool(strides, half, half), options, output, goal)
         block.insert(part, after=True)
 
     def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
@@ -198,7 +190,8 @@ class Blur:
         renamed = _rename(surgeon, site, part, region)
         block = Block(surgeon, _prefix(site))
         dense = (*shape[:2], *shorter.dense)
-        _blur_pool(surgeon, block, renamed, part.inputs[0], dense, pool, window.stride, options, output)
+        goal = Goal(site, output, (1,) * window.rank)
+        blur_pool(block, Blurred(renamed, part.inputs[0], dense, window.stride), pool, options, output, goal)
         block.insert(region.parts[-1] if region.parts else part, after=True)
 
     def _blur_first(self, surgeon: Surgeon, site: Site, part: Part, window: Window, options: Options) -> None:
@@ -207,8 +200,9 @@ class Blur:
         half = tuple((kernels.length(options.kernel, step) - 1) // 2 for step in window.stride)
         block = Block(surgeon, _prefix(site))
         shape = surgeon.shape(tensor) or ()
-        pool = _Pool(window.stride, half, half)
-        blurred = _blur_pool(surgeon, block, tensor, tensor, shape, pool, window.stride, options, None)
+        pool = BlurPool(window.stride, half, half)
+        goal = Goal(site, tensor, window.stride)
+        blurred = blur_pool(block, Blurred(tensor, tensor, shape, window.stride), pool, options, None, goal)
         block.insert(part, after=False)
         make_explicit(surgeon, part, window)
         surgeon.replace_input(part, tensor, blurred)
@@ -244,6 +238,13 @@ def _strides(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int,
 def _channels_last(surgeon: Surgeon, tensor: str) -> bool:
     lattices = surgeon.lattices(tensor)
     return lattices is not None and len(lattices) > 1 and lattices[1] is not None
+
+
+def _check_front(options: Options, even: bool) -> None:
+    if options.mix:
+        raise _RefusedError("a blur in front of an operator cannot be calibrated: put it behind (post)")
+    if even:
+        raise _RefusedError(EVEN)
 
 
 def _check_resize(surgeon: Surgeon, part: Part, options: Options) -> None:
@@ -296,7 +297,7 @@ def _commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, opti
     return part is not None and part.op == "Conv" and region.linear and pointlike and odd
 
 
-def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, _Pool]:
+def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPool]:
     """The dense window and the BlurPool that together keep every centre. Raises _RefusedError for some even kernels."""
     sizes, begins, ends = list(window.kernel), list(window.begin), list(window.end)
     fronts, backs = [], []
@@ -323,7 +324,7 @@ def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, _Pool]:
         window.counts,
         window.widened,
     )
-    return made, _Pool(window.stride, tuple(fronts), tuple(backs))
+    return made, BlurPool(window.stride, tuple(fronts), tuple(backs))
 
 
 def _shorter(kind: SiteKind, window: Window, axis: int) -> int:
@@ -352,37 +353,3 @@ def _rename(surgeon: Surgeon, site: Site, part: Part, region: Region) -> str:
     if not last:
         raise RewriteError("a region without an exit")
     return last
-
-
-def _blur_pool(
-    surgeon: Surgeon,
-    block: Block,
-    tensor: str,
-    typed: str,
-    shape: Sequence[int],
-    pool: _Pool,
-    strides: Sequence[int],
-    options: Options,
-    output: str | None,
-) -> str:
-    """Pad and depthwise convolution. ``typed`` has the same element type; ``strides`` choose the taps."""
-    dtype = numpy_type(element_type(surgeon, typed))
-    if dtype is None:
-        raise RewriteError("a blur of a tensor without a floating-point type")
-    kernel = kernels.low_pass(options.kernel, strides, options.blend).astype(dtype)
-    pads = (*pool.begin, *pool.end)
-    padding = _padding(surgeon, typed, shape, pool, options.padding)
-    if any(pads) and padding is not Padding.ZERO:
-        tensor = block.pad(tensor, (0, 0, *pool.begin), (0, 0, *pool.end), padding)
-        pads = (0,) * len(pads)
-    return block.depthwise(tensor, kernel, shape[1], pool.stride, pads, output)
-
-
-def _padding(surgeon: Surgeon, tensor: str, shape: Sequence[int], pool: _Pool, wanted: Padding) -> Padding:
-    """Reflection needs a map larger than the padding; onnxruntime refuses it, or once wrote zeros, where it is not."""
-    if wanted in (Padding.EDGE, Padding.ZERO):
-        return wanted
-    fits = surgeon.has_fixed_size(tensor) and all(
-        max(begin, end) < size for begin, end, size in zip(pool.begin, pool.end, shape[2:], strict=True)
-    )
-    return Padding.REFLECT if fits else Padding.EDGE

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from auditor import __version__
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.blur import Blur
+from auditor.rewrite.calibration import Pictures, calibrate
 from auditor.rewrite.cost import largest, total
 from auditor.rewrite.input_average import InputAverage
 from auditor.rewrite.phase_average import PhaseAverage
 from auditor.rewrite.phase_select import PhaseSelect
 from auditor.rewrite.result import (
+    Calibrated,
     Offer,
     Options,
     Plan,
@@ -75,17 +79,18 @@ def rewrite(
     names: Collection[str] = (),
     *,
     in_place: bool = False,
+    pictures: Pictures | None = None,
 ) -> Rewritten:
     """Apply one strategy and write the model to ``target`` (None: a dry run).
 
     ``names`` are the sites to rewrite, by the names of their nodes; without any, the strategy chooses. Nothing is
-    written when no site could be rewritten.
+    written when no site could be rewritten. With ``pictures`` every blurred site is calibrated on them.
 
     Raises:
         RewriteError: a name is no site, or the result cannot be written.
         ModelFileError: the source has changed since it was read.
     """
-    options = options or Options()
+    options = replace(options or Options(), mix=pictures is not None and strategy is Strategy.BLUR)
     surgeon = Surgeon(model, analysis)
     whole = total(surgeon, surgeon.parts())
     elements = largest(surgeon, surgeon.parts())
@@ -98,8 +103,12 @@ def rewrite(
         _at_sites(surgeon, strategy, options, _chosen(analysis, names), bool(names), done, skipped, costs)
     offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
     backup = None
+    provenance = _provenance(strategy, options, done)
+    calibrated: list[Calibrated] = []
+    if pictures is not None and surgeon.joints:
+        calibrated = _calibrated(surgeon, pictures, provenance)
     if target is not None and costs:
-        backup = save(surgeon, target, _provenance(strategy, options, done), in_place=in_place)
+        backup = save(surgeon, target, provenance, in_place=in_place)
     done.sort(key=lambda site: site.node.order)
     return Rewritten(
         path=target if costs else None,
@@ -109,8 +118,23 @@ def rewrite(
         skipped=tuple(skipped),
         flops=offer.flops,
         memory=offer.memory,
+        calibrated=tuple(calibrated),
         notes={} if backup is None else {"backup": backup.as_posix()},
     )
+
+
+def _calibrated(surgeon: Surgeon, pictures: Pictures, provenance: dict[str, object]) -> list[Calibrated]:
+    """Fits the blurred sites; the model as it stands lies in a temporary folder meanwhile."""
+    try:
+        with TemporaryDirectory(prefix="aliasaudit-") as folder:
+            found = calibrate(surgeon, pictures, lambda path: save(surgeon, path, provenance), Path(folder))
+    except OSError as error:
+        raise RewriteError(f"calibration needs room for a copy of the model: {error.strerror or error}") from error
+    provenance["calibrated"] = [
+        {"site": one.site.node.name.raw, "error": [round(one.before, 4), round(one.after, 4)], "pictures": one.pictures}
+        for one in found
+    ]
+    return found
 
 
 def _at_sites(

@@ -57,13 +57,17 @@ class Phases(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1)."""
+    """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1).
+
+    ``mix`` puts a 1x1 convolution behind every blur, for calibration.
+    """
 
     kernel: Kernel = Kernel.TRI3
     where: Where = Where.POST
     padding: Padding = Padding.AUTO
     blend: float = 1.0
     phases: Phases = Phases.DIAGONAL
+    mix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,17 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What calibration did at a site: shares of the original's variance that are missed, on held-out pictures."""
+
+    site: Site
+    before: float
+    after: float
+    strength: float
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rewritten:
     """What was done. ``path`` is None when nothing was written; ``sites`` are those that were rewritten."""
 
@@ -139,6 +154,7 @@ class Rewritten:
     skipped: tuple[Skipped, ...]
     flops: float | None
     memory: float | None
+    calibrated: tuple[Calibrated, ...]
     notes: Mapping[str, str]
 
 

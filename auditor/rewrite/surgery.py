@@ -24,6 +24,8 @@ from auditor.sampling.result import Analysis, Lattice, Site
 from auditor.text import ModelText
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from onnx import NodeProto, TensorProto
 
 PREFIX = "aliasaudit/"
@@ -64,6 +66,21 @@ class Part:
         return self.name.startswith(PREFIX)
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A site's 1x1 convolution: its constants, the tensor that it reads, and the original tensor to come back to.
+
+    ``steps`` subsample the original's grid axes, where the blur stands in front of the operator.
+    """
+
+    site: Site
+    weight: str
+    bias: str
+    blurred: str
+    original: str
+    steps: tuple[int, ...]
+
+
 class Surgeon:
     """Edits the main graph of one model. ``analysis`` is that of the unedited model."""
 
@@ -72,6 +89,7 @@ class Surgeon:
         self.analysis = analysis
         self.opset = model.opsets.get("", 1)
         self.note = ""
+        self.joints: list[Joint] = []
         self._tensors: list[TensorProto] = []
         self._constants: dict[str, Tensor] = {}
         self._dropped: set[str] = set()
@@ -244,6 +262,18 @@ class Surgeon:
             for part in self.parts()
             if part.details
         )
+
+    def set_constant(self, name: str, values: NDArray[np.generic]) -> None:
+        """Give a constant that this rewrite inserted other values; shape and type stay."""
+        from onnx import helper, numpy_helper
+
+        tensor = next((tensor for tensor in self._tensors if tensor.name == name), None)
+        if tensor is None:
+            proto = self._producers[name].proto
+            assert proto is not None
+            tensor = proto.attribute[0].t
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        tensor.CopyFrom(numpy_helper.from_array(values.reshape(tuple(tensor.dims)).astype(dtype), name))
 
     def graph_pieces(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]:
         """The fields of the edited graph: those of the source, with edited and new nodes in their places."""

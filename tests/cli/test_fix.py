@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -107,6 +109,29 @@ def test_what_cannot_be_done_ends_with_one_line_and_no_file(
     assert err.count("\n") == 1
     assert network.read_bytes() == before
     assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
+
+
+def test_calibration_runs_the_model_and_reports_what_it_gave_back(run: Run, network: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), dtype=np.uint8)
+    np.savez("pictures.npz", images=pixels)
+    flags = ("--strategy", "blur", "--calibrate", "pictures.npz", "--preset", "unit", "--device", "cpu")
+    code, out, err = run("fix", network, "-o", "fixed.onnx", *flags)
+    assert (code, err) == (0, "")
+    assert re.search(r"calibrated pool: \d+ % of the original's variance missed before, \d+ % after \(16 pictures", out)
+    assert "calibration gives back only a part" in out
+    report = json.loads(run("fix", network, "-o", "again.onnx", *flags, "--output-format", "json")[1])
+    (fitted,) = report["calibrated"]
+    assert fitted["error_after"] < fitted["error_before"]
+    assert Path("again.onnx").read_bytes() == Path("fixed.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("where", ["absent", "empty"])
+def test_calibration_without_pictures_ends_with_one_line_and_no_file(run: Run, network: Path, where: str) -> None:
+    Path("empty").mkdir()
+    code, out, err = run("fix", network, "-o", "fixed.onnx", "--strategy", "blur", "--calibrate", where)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert not Path("fixed.onnx").exists()
 
 
 def test_a_file_that_is_no_model_is_an_incomplete_run(run: Run) -> None:
