@@ -24,12 +24,8 @@ def origin_text(origin: Origin | None) -> str:
     return ", ".join(plain(text) for text in (origin.module, origin.source) if text) if origin is not None else ""
 
 
-def same_node(one: NodeRef, other: NodeRef) -> bool:
-    """Whether both name the same node: the scope and the first output do, names need not be unique."""
-    return _identity(one) == _identity(other)
-
-
-def _identity(node: NodeRef) -> tuple[ModelText, ModelText, ModelText]:
+def node_key(node: NodeRef) -> tuple[ModelText, ModelText, ModelText]:
+    """What tells a node from all others: scope and first output; names need not be unique."""
     return node.scope, node.output, node.name
 
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -264,3 +265,34 @@ def test_a_click_on_a_heading_sorts_with_unknown_values_last(tmp_path: Path, cli
     assert "".join(re.findall(r'<tr id="m1-site-(\d)"', document)) == order
     wanted = {0: None, 1: "ascending", 2: "descending"}[clicks]
     assert re.findall(r'<th[^>]*aria-sort="(\w+)"', document) == ([] if wanted is None else [wanted])
+
+
+def test_a_page_of_very_many_findings_takes_time_in_proportion() -> None:
+    report = residual_network()
+    model = report.models[0]
+    stem, pool = model.analysis.sites[0], model.findings[0]
+
+    def of(count: int) -> Report:
+        nodes = [replace(stem.node, output=ModelText(f"t{number}"), order=number) for number in range(count)]
+        sites = tuple(replace(stem, node=node, output=node.output) for node in nodes)
+        findings = tuple(replace(pool, node=node) for node in nodes)
+        return replace(
+            report, models=(replace(model, findings=findings, analysis=replace(model.analysis, sites=sites)),)
+        )
+
+    def steps_of(count: int) -> int:
+        counted = 0
+
+        def count_call(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        sys.setprofile(count_call)
+        try:
+            page(of(count))
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    small, large = steps_of(50), steps_of(400)
+    assert large < 10 * small

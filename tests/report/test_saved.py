@@ -53,6 +53,8 @@ def test_a_saved_report_renders_to_the_same_bytes_in_every_format(report: Report
 @given(NAMES)
 def test_names_survive_in_a_saved_report_whatever_they_hold(name: str) -> None:
     assume(name)  # the version of the standard operators has the empty name
+    # JSON has no way to write a pair of surrogates that is no character; no bytes of a file are read as one either.
+    assume(name == name.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass"))
     report = evil_report(name)
     # How long the measurement took is left out of the JSON, so that two runs compare equal.
     measured = report.models[0].verification

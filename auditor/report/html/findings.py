@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 from auditor.findings import Finding, NodeRef
 from auditor.report.html.staircase import verdict_class
 from auditor.report.html.tree import Child, Element, element, prose
 from auditor.report.model import Accepted, ModelReport
 from auditor.report.numbers import axes_text, count_text, json_number, json_share, percent_text, shape_text
-from auditor.report.place import node_name, node_op, origin_text, rule_title, same_node
+from auditor.report.place import node_key, node_name, node_op, origin_text, rule_title
 from auditor.report.sheet import ACCEPTED_WORDS
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Site
-from auditor.text import plain
+from auditor.text import ModelText, plain
 
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
@@ -25,11 +26,12 @@ _NUMERIC = frozenset({"#", "factor", "total"})
 
 def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> Iterator[Child]:
     """The findings by rule, worst first, each with what to do. ``summaries`` are sentences on rules by code."""
+    links = {node_key(site.node): number for number, site in reversed([*enumerate(model.analysis.sites, 1)])}
     groups: dict[str, list[Finding]] = {}
     for finding in model.findings:  # worst first, so that a rule stands where its worst finding does
         groups.setdefault(finding.rule, []).append(finding)
     for group in groups.values():
-        yield _rule(group, model.analysis.sites, summaries, prefix)
+        yield _rule(group, links, summaries, prefix)
     if model.accepted:
         rows = [_accepted(one) for one in model.accepted]
         words = f"{count_text(len(rows), 'accepted finding')} that does not count" if len(rows) == 1 else (
@@ -37,10 +39,13 @@ def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> I
         yield element("details", element("summary", words), element("ul", rows), class_="accepted")
 
 
-def _rule(group: Sequence[Finding], sites: Sequence[Site], summaries: Mapping[str, str], prefix: str) -> Element:
+_Links: TypeAlias = Mapping[tuple[ModelText, ModelText, ModelText], int]
+
+
+def _rule(group: Sequence[Finding], links: _Links, summaries: Mapping[str, str], prefix: str) -> Element:
     first = group[0]
     mixed = any(one.severity is not first.severity for one in group)
-    places = [_place(one, sites, prefix, mixed) for one in group]
+    places = [_place(one, links, prefix, mixed) for one in group]
     shown: list[Child] = [element("ul", places[:_SHOWN], class_="places")]
     if len(places) > _SHOWN:
         more = element("summary", f"{len(places) - _SHOWN} more places")
@@ -67,21 +72,17 @@ def _chip(finding: Finding) -> Element:
     return element("span", finding.severity.value, class_=f"chip {finding.severity.value}")
 
 
-def _place(finding: Finding, sites: Sequence[Site], prefix: str, mixed: bool) -> Element:
+def _place(finding: Finding, links: _Links, prefix: str, mixed: bool) -> Element:
     where: list[Child] = [_chip(finding), " "] if mixed else []
     if finding.node is not None:
         where += [_name(finding.node), " ", element("span", node_op(finding.node), class_="op")]
-        number = _number(finding.node, sites)
+        number = links.get(node_key(finding.node))
         if number is not None:
             where += [" ", element("a", f"site #{number}", href=f"#{prefix}{number}")]
         origin = origin_text(finding.node.origin)
         if origin:
             where += [" ", element("span", "from ", element("code", origin), class_="origin")]
     return element("li", element("div", where, class_="where") if where else None, prose(finding.message))
-
-
-def _number(node: NodeRef, sites: Sequence[Site]) -> int | None:
-    return next((number for number, site in enumerate(sites, 1) if same_node(site.node, node)), None)
 
 
 def _accepted(one: Accepted) -> Element:
