@@ -14,12 +14,12 @@ from tests.sampling.impulse import Array, build, node
 class Net:
     """Collects nodes and weights. Weights are seeded, so that two builds are equal."""
 
-    def __init__(self, *shape: int | str, opset: int = 19) -> None:
+    def __init__(self, *shape: int | str, opset: int = 19, seed: int = 0) -> None:
         self.shape = shape
         self.opset = opset
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, Array] = {}
-        self._random = np.random.default_rng(0)
+        self._random = np.random.default_rng(seed)
 
     def op(self, kind: str, *inputs: str | Array | Sequence[int], outputs: int = 1, **attributes: Any) -> Any:
         """Adds one node. Inputs that are no names become constants; one output gives a name, several a list."""

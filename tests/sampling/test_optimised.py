@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from auditor.onnxfile import read_model
 from auditor.sampling import Analysis, analyse
-from tests.sampling.impulse import audit, session, spot
+from tests.sampling.impulse import audit, session, shape_of, spot
 from tests.sampling.networks import Net
 
 LEVELS = {
@@ -135,7 +135,7 @@ def test_the_quantised_linear_layers_of_transformers_merge_patches_like_any_othe
     found = audit(model)
     assert not found.untracked
     shape = session(model).run(None, {"x": np.zeros([1, 3, 32, 32], np.float32)})[0].shape
-    assert found.tensors.shape(y) == shape  # type: ignore[attr-defined]
+    assert shape_of(found, y) == shape
     assert found.subsampling == 4
 
 

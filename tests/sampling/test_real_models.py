@@ -14,7 +14,7 @@ from onnx import ModelProto, ValueInfoProto, numpy_helper
 from auditor.onnxfile import read_model
 from auditor.sampling import Analysis, analyse
 from auditor.sampling.result import Lattice
-from tests.sampling.impulse import quiet
+from tests.sampling.impulse import quiet, shape_of
 
 MODELS = Path(__file__).parents[2].parent / "shared" / "models"
 BACKEND = Path(onnx.__file__).parent / "backend" / "test" / "data"
@@ -76,7 +76,7 @@ def test_every_tensor_of_a_real_model_has_the_size_that_onnxruntime_gives_it(nam
     found = analyse(read_model(MODELS / name))
     shapes = run_all(onnx.load(MODELS / name), found)
     assert shapes
-    predicted = {tensor: found.tensors.shape(tensor) for tensor in shapes}  # type: ignore[attr-defined]
+    predicted = {tensor: shape_of(found, tensor) for tensor in shapes}
     wrong = {
         tensor: (predicted[tensor], shape) for tensor, shape in shapes.items() if predicted[tensor] not in (None, shape)
     }
@@ -111,7 +111,7 @@ def run_all(model: ModelProto, found: Analysis) -> dict[str, tuple[int, ...]]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), quiet, providers=["CPUExecutionProvider"])
     feeds = {}
     for value in session.get_inputs():
-        shape = found.tensors.shape(value.name) or [d if isinstance(d, int) else 1 for d in value.shape]  # type: ignore[attr-defined]
+        shape = shape_of(found, value.name) or [d if isinstance(d, int) else 1 for d in value.shape]
         feeds[value.name] = np.ones(shape, DTYPES[value.type])
     names = [value.name for value in session.get_outputs()]
     results = session.run(names, feeds)
@@ -152,7 +152,7 @@ def test_every_operator_test_of_the_onnx_standard_gets_the_shapes_that_it_expect
         path.write_bytes(_with_constants(case.model, inputs).SerializeToString())
         found = analyse(read_model(path))
         for value, expected in zip(case.model.graph.output, outputs, strict=False):
-            shape = found.tensors.shape(value.name)  # type: ignore[attr-defined]
+            shape = shape_of(found, value.name)
             sizes = getattr(expected, "shape", (0,))
             if shape is None or 0 in sizes:
                 continue  # an axis of size 0 in a file means that its size is open

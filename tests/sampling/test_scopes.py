@@ -11,7 +11,7 @@ import pytest
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
 from auditor.sampling.result import HeadKind
-from tests.sampling.impulse import Array, audit, build, float_info, hold, node, session, spot
+from tests.sampling.impulse import Array, audit, build, float_info, hold, node, session, shape_of, spot
 from tests.sampling.networks import Net
 
 
@@ -93,7 +93,7 @@ def test_a_scan_over_channels_keeps_height_and_width() -> None:
     found = audit(model)
     assert [site.node.name.raw for site in found.sites] == ["each/body/shrink"]
     assert not found.untracked
-    assert found.tensors.shape("y") == session(model).run(None, {"x": np.zeros([1, 3, 16, 16], np.float32)})[0].shape  # type: ignore[attr-defined]
+    assert shape_of(found, "y") == session(model).run(None, {"x": np.zeros([1, 3, 16, 16], np.float32)})[0].shape
 
 
 def test_a_function_in_a_function_takes_its_stride_from_the_call() -> None:

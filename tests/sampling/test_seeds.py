@@ -72,8 +72,7 @@ def test_blurring_behind_the_maximum_brings_the_two_phases_from_071_to_095() -> 
 def network(strides: Sequence[int], seed: int, *, dense: bool = False) -> ModelProto:
     """A random convolutional network with circular padding; a stride of 0 stands for a max-pool by 2."""
     size = 4 * prod(step or 2 for step in strides)
-    net = Net(1, 2, size, size)
-    net._random = np.random.default_rng(seed)
+    net = Net(1, 2, size, size, seed=seed)
     x, channels = "x", 2
     for step in strides:
         padded = net.op("Pad", x, [0, 0, 1, 1, 0, 0, 1, 1], mode="wrap")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import NodeProto
 
 from auditor.sampling.result import SiteKind
-from tests.sampling.impulse import Array, audit, build, hold, node, quick, session, spot
+from tests.sampling.impulse import Array, audit, build, hold, node, quick, session, shape_of, spot
 
 Draw = Any
 
@@ -294,7 +294,7 @@ def test_reshapes_and_transposes_never_move_a_position_to_another_place(shape: l
     found = audit(model)
     if name not in found.tensors:
         return
-    assert found.tensors.shape(name) == tuple(sizes)  # type: ignore[attr-defined]
+    assert shape_of(found, name) == tuple(sizes)
     for source, lattices in ((2, 0), (3, 1)):
         line = np.arange(shape[source], dtype=np.float32)
         x = np.broadcast_to(line[:, None] if source == 2 else line, shape).astype(np.float32)

@@ -12,7 +12,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from auditor.sampling.interpolation import antialiased_taps, coordinates, taps
-from tests.sampling.impulse import Array, Impulses, agree, audit, build, hold, measure, node, quick, session
+from tests.sampling.impulse import (
+    Array,
+    Impulses,
+    agree,
+    audit,
+    build,
+    float_info,
+    hold,
+    measure,
+    node,
+    quick,
+    session,
+    spot,
+)
 
 Draw = Any
 LENGTH = 24
@@ -179,6 +192,12 @@ def test_the_older_forms_of_resize_are_asymmetric(scale: float, kind: str, form:
     held(model, shape, [2, 3])
 
 
+def test_the_first_upsample_takes_a_scale_for_height_and_one_for_width() -> None:
+    made = node("Upsample", ["x"], ["y"], height_scale=2.0, width_scale=4.0)
+    lattices = audit(build([made], [1, 1, 8, 8], opset=6)).tensors["y"]
+    assert [spot(lattice)[::2] for lattice in lattices[2:]] == [(0.5, 16), (0.25, 32)]
+
+
 @given(
     axes=st.permutations([2, 3]),
     sizes=st.tuples(st.integers(10, 40), st.integers(10, 40)),
@@ -218,8 +237,6 @@ def test_a_given_scale_is_used_and_not_the_ratio_of_the_sizes() -> None:
 
 
 def test_a_resize_by_scales_that_are_data_ends_the_grid_without_losing_the_rest() -> None:
-    from tests.sampling.impulse import float_info
-
     made = node("Resize", ["x", "", "scale"], ["y"], mode="linear")
     model = build([made], [1, 1, 16, 16], inputs=[float_info("scale", [4])])
     found = audit(model)

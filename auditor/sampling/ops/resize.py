@@ -197,6 +197,8 @@ def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
     scales_at, sizes_at = (1, LARGEST) if legacy else (2, 3)
     given_scales = call.attributes.get("scales") if legacy and not call.has(1) else None
     scales = call.reals(scales_at) if call.has(scales_at) else None
+    if upsample and "height_scale" in call.attributes:  # Upsample-1
+        scales = (*(1.0,) * (rank - 2), call.real("height_scale", 1.0), call.real("width_scale", 1.0))
     if isinstance(given_scales, tuple):
         scales = tuple(float(scale) for scale in given_scales if isinstance(scale, (int, float)))
     sizes = call.numbers(sizes_at) if call.has(sizes_at) else None
