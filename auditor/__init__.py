@@ -18,8 +18,9 @@ __version__ = "0.1.0"
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.api import check
+    from auditor.api import check, compare
     from auditor.findings import Finding, NodeRef, Origin, Severity
+    from auditor.gate import Comparison
     from auditor.onnxfile.errors import ModelFileError
     from auditor.onnxfile.limits import Limits
     from auditor.policy.errors import SettingsError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "Comparison",
     "Context",
     "Finding",
     "Limits",
@@ -46,12 +48,15 @@ __all__ = [
     "Site",
     "__version__",
     "check",
+    "compare",
     "plain",
 ]
 
 # Imported on first use, so that `import auditor` costs nothing and the command line stays quick.
 _HOMES = {
     "check": "auditor.api",
+    "compare": "auditor.api",
+    "Comparison": "auditor.gate",
     "Finding": "auditor.findings",
     "NodeRef": "auditor.findings",
     "Origin": "auditor.findings",

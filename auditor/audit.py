@@ -148,14 +148,22 @@ def audit_all(
     for file in files:
         try:
             yield audit(file, rules, settings, reraise, measure)
-        except ModelFileError as error:
-            kind = ProblemKind.NOT_FOUND if error.kind.value == "missing" else ProblemKind.UNREADABLE
-            yield Outcome(None, (Problem(kind, error.reason, file.name, error.kind.value),))
-        except Exception as error:
-            if reraise:
-                raise
-            yield Outcome(None, (fault("the analysis", error, file.name),))
+        except Exception as error:  # noqa: BLE001 - one bad model does not end the audit of the others
+            yield failure(error, file.name, reraise)
         done(file)
+
+
+def failure(error: Exception, path: str, reraise: bool = False) -> Outcome:
+    """What is left of a model that could not be audited; called where ``error`` is handled.
+
+    ``reraise`` raises it again where it is a fault of this program.
+    """
+    if isinstance(error, ModelFileError):
+        kind = ProblemKind.NOT_FOUND if error.kind.value == "missing" else ProblemKind.UNREADABLE
+        return Outcome(None, (Problem(kind, error.reason, path, error.kind.value),))
+    if reraise:
+        raise error
+    return Outcome(None, (fault("the analysis", error, path),))
 
 
 def audit(

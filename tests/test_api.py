@@ -9,6 +9,9 @@ import pytest
 
 import auditor
 from auditor.demo import demo_model
+from auditor.verify.errors import VerifyError
+from tests.rules.builder import build
+from tests.verify.models import classifier, saved
 
 
 def test_check_gives_typed_findings_and_exact_factors() -> None:
@@ -47,3 +50,26 @@ def test_importing_the_library_imports_none_of_its_rooms() -> None:
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_compare_reports_what_got_worse_and_what_the_base_has_too(tmp_path: Path) -> None:
+    pools = "input 1x4x32x32\na = MaxPool k2 s2\nRelu\n"
+    (tmp_path / "base.onnx").write_bytes(build(pools + "GlobalAveragePool").SerializeToString())
+    (tmp_path / "new.onnx").write_bytes(build(pools + "b = MaxPool k3 s2\nGlobalAveragePool").SerializeToString())
+    report = auditor.compare(tmp_path / "base.onnx", tmp_path / "new.onnx")
+    assert report.comparison is not None
+    assert {finding.rule for finding in report.findings} == {"AA101", "AA502"}
+    assert [one.finding.rule for one in report.accepted] == ["AA101"]
+    assert auditor.compare(tmp_path / "new.onnx", tmp_path / "base.onnx").findings == ()
+
+
+def test_compare_runs_both_models_on_request_and_raises_where_that_is_not_possible(tmp_path: Path) -> None:
+    model = saved(tmp_path / "m.onnx", classifier())
+    options = {"images-limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
+    report = auditor.compare(model, model, verify=options)
+    assert report.comparison is not None
+    assert {change.difference for change in report.comparison.measured} == {0}
+    with pytest.raises(ValueError, match="device must be"):
+        auditor.compare(model, model, verify={"device": "abacus"})
+    with pytest.raises(VerifyError):
+        auditor.compare(model, model, verify={"images": str(tmp_path / "none")})

@@ -7,14 +7,16 @@ This is where model text is opened for people. The layouts (:mod:`plain_text`, :
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm, prod
 from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, NodeRef, Severity
+from auditor.gate import Comparison
 from auditor.report.model import Accepted, AcceptedBy, InputReport, ModelReport, Report
+from auditor.report.changes import measured_rows, output_rows, sentences
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text, shape_text
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Analysis, Site
@@ -68,7 +70,8 @@ class Sheet:
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
-    that do not count, each with the reason; none where they are not asked for.
+    that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what changed
+    since a base.
     """
 
     path: str
@@ -79,6 +82,7 @@ class Sheet:
     findings: tuple[FindingBlock, ...]
     measured: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False) -> Sheet:
@@ -89,23 +93,46 @@ def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bo
         meaning=meaning(model.analysis),
         sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
         legend=_legend(model.analysis.sites),
-        findings=tuple(_blocks(model.findings, verbose, model.baselined)),
+        findings=tuple(_blocks(model, verbose)),
         measured=_measured(model.verification, unicode),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
+        compared=() if model.comparison is None else tuple(_compared(model.comparison)),
     )
+
+
+def _compared(found: Comparison) -> Iterator[str]:
+    yield f"compared with {plain(found.base)}: {'; '.join(sentences(found))}"
+    for name, before, after in output_rows(found):
+        yield f"  subsampling to {plain(name)}: {before} in the base, {after} here"
+    for row in measured_rows(found):
+        span = f" ({100 * (2 * found.confidence - 1):.4g} % interval {row.interval})" if row.interval else ""
+        verdict = f": {row.verdict} ({row.detail})" if row.verdict else ""
+        yield f"  {row.measure}: {row.base} in the base, {row.new} here, {row.difference}{span}{verdict}"
+    for remark in found.remarks:
+        yield f"  note: {plain(remark)}"
+    for kept in found.kept:
+        if kept.worse:
+            before, after = kept.before.severity.value, kept.after.severity.value
+            yield f"  worse, {before} to {after}: {_headline(kept.after)}"
+    for finding in found.fixed:
+        yield f"  fixed: {finding.severity.value} {_headline(finding)}"
 
 
 ACCEPTED_WORDS = {AcceptedBy.WAIVER: "waived", AcceptedBy.BASELINE: "known", AcceptedBy.BASE: "in the base too"}
 
 
 def _accepted(one: Accepted) -> str:
-    finding = one.finding
-    where = f" at {_place(finding.node)}" if finding.node is not None else ""
     why = [plain(one.reason)] if one.reason else []
     why += [f"owner {plain(one.owner)}"] if one.owner else []
     why += [f"until {plain(one.expires)}"] if one.expires else []
-    head = f"{ACCEPTED_WORDS[one.by]}: {finding.severity.value} {plain(finding.rule)} {plain(finding.name)}{where}"
+    head = f"{ACCEPTED_WORDS[one.by]}: {one.finding.severity.value} {_headline(one.finding)}"
     return f"{head}: {', '.join(why)}" if why else head
+
+
+def _headline(finding: Finding) -> str:
+    """Rule and place of a finding on one line."""
+    where = f" at {_place(finding.node)}" if finding.node is not None else ""
+    return f"{plain(finding.rule)} {plain(finding.name)}{where}"
 
 
 def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:
@@ -238,7 +265,8 @@ def _site_row(index: int, site: Site) -> SiteRow:
     return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
 
 
-def _blocks(findings: Sequence[Finding], verbose: bool, new: bool) -> Iterable[FindingBlock]:
+def _blocks(model: ModelReport, verbose: bool) -> Iterable[FindingBlock]:
+    findings = model.findings
     run = 0
     for index, finding in enumerate(findings):
         run += 1
@@ -246,7 +274,7 @@ def _blocks(findings: Sequence[Finding], verbose: bool, new: bool) -> Iterable[F
         repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
         yield FindingBlock(
             severity=finding.severity,
-            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if new else ''}",
+            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if model.baselined else ''}",
             where=_place(finding.node) if finding.node is not None else "",
             message=plain(finding.message, None),
             facts=tuple(_finding_facts(finding, verbose)),

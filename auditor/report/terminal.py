@@ -92,6 +92,9 @@ class _Page:
         if not self._options.quiet:
             self._facts(page.facts)
             self.prose(page.meaning, "  ")
+        for line in page.compared:
+            self.line(Text(self._short(f"  {line}", self._width)))
+        if not self._options.quiet:
             if page.sites:
                 self.line(Text())
                 self._sites(page.sites)

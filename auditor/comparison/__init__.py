@@ -1,0 +1,1 @@
+"""The merge gate: a model against the one it is to replace. What changed, and is it worse?"""

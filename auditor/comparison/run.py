@@ -1,0 +1,103 @@
+"""Comparing two model files: both audited by the same rules, and where asked for run on the same images and shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from auditor.audit import Examined, Measure, ModelFile, Outcome, RuleSet, examine, failure, judge, project_path
+from auditor.comparison.static import compare_sites, with_findings
+from auditor.gate import Comparison
+from auditor.policy.settings import Settings
+from auditor.policy.thresholds import Thresholds, thresholds
+from auditor.report.model import Problem, ProblemKind
+from auditor.rule import Need
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A model and the one that it is to replace."""
+
+    base: ModelFile
+    new: ModelFile
+
+
+def compare_all(
+    changes: Sequence[Change],
+    rules: RuleSet,
+    settings: Settings,
+    measure: Measure | None = None,
+    done: Callable[[ModelFile], None] = lambda _: None,
+    reraise: bool = False,
+) -> Iterator[Outcome]:
+    """Compare pairs of models, one after the other; a model that fails is a problem and does not end the others.
+
+    The outcomes are of the new models, to be settled like those of an audit. ``done`` hears of every finished pair.
+    ``reraise`` lets faults of this program through.
+    """
+    for change in changes:
+        yield _compare(change, rules, settings, measure, reraise)
+        done(change.new)
+
+
+def _compare(change: Change, rules: RuleSet, settings: Settings, measure: Measure | None, reraise: bool) -> Outcome:
+    # The base goes by the place of the new model: fingerprints, waivers and options are the same for both.
+    base = replace(change.base, place=project_path(change.new, settings.root))
+    file = base
+    try:
+        before = examine(base, settings, measure)
+        if before.verification is not None and before.verification.incomplete:
+            raise KeyboardInterrupt  # half a base is nothing to compare with, so the new model need not run
+        file = change.new
+        after = examine(change.new, settings, measure)
+        return compare(before, after, rules, settings, reraise)
+    except Exception as error:  # noqa: BLE001 - one bad model does not end the comparison of the others
+        return failure(error, file.name, reraise)
+
+
+def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, reraise: bool = True) -> Outcome:
+    """What became of the base: the outcome of the new model with the comparison in its report.
+
+    Findings that the base has too, at the same place and as heavy, are accepted when the outcome is settled.
+    """
+    held = thresholds(settings.compare)
+    graphs, sites = compare_sites(base.model, base.analysis, new.model, new.analysis, base.file.name, settings.limits)
+    comparison = replace(
+        graphs,
+        inconclusive=held.inconclusive.value,
+        confidence=held.confidence,
+        base_verification=base.verification,
+    )
+    comparison, problems = _with_measured(comparison, base, new, held)
+    before = judge(base, rules, settings, reraise)
+    after = judge(new, rules, settings, reraise, comparison)
+    if before.report is None or after.report is None:
+        return after
+    comparing = {rule.code for rule in after.ran if Need.COMPARISON in rule.needs}
+    comparison = with_findings(
+        comparison,
+        before.report.findings,
+        [one for one in after.report.findings if one.rule not in comparing],
+        sites,
+    )
+    report = replace(after.report, comparison=comparison)
+    return replace(after, report=report, problems=(*before.problems, *after.problems, *problems))
+
+
+def _with_measured(
+    comparison: Comparison, base: Examined, new: Examined, held: Thresholds
+) -> tuple[Comparison, tuple[Problem, ...]]:
+    """The comparison with the measured changes, and a problem where there should be some and are not."""
+    if base.verification is None or new.verification is None:
+        if not held.require_verify or base.problems or new.problems:
+            return comparison, ()  # why nothing was measured is among the problems already
+        message = "the settings require a measurement (require-verify): give --verify"
+        return comparison, (Problem(ProblemKind.NOT_MEASURED, message, new.file.name, "required"),)
+    # The arrays behind a measurement are not for a static comparison to load.
+    from auditor.comparison.measured import NotComparableError, compare_measured
+
+    try:
+        measured = compare_measured(base.verification, new.verification, held)
+    except NotComparableError as error:
+        return comparison, (Problem(ProblemKind.NOT_MEASURED, str(error), new.file.name, "not-comparable"),)
+    return replace(comparison, measured=measured.changes, remarks=measured.remarks), ()

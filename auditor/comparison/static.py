@@ -1,0 +1,77 @@
+"""What changed between two audits, without running a model: sampling sites, subsampling per output, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auditor.comparison.pairing import marked, pair_findings, pair_sites
+from auditor.findings import Finding, NodeRef
+from auditor.gate import Comparison, Kept, OutputChange
+from auditor.onnxfile.graph import Model
+from auditor.onnxfile.limits import Limits
+from auditor.sampling.result import Analysis, Head
+
+
+def compare_sites(
+    base: Model, before: Analysis, new: Model, after: Analysis, name: str, limits: Limits
+) -> tuple[Comparison, tuple[tuple[NodeRef, NodeRef], ...]]:
+    """What changed in the graphs, and the nodes of the sites that both have. ``name`` is what the base is called.
+
+    Raises:
+        ModelFileError: A model cannot be walked within the limits.
+    """
+    pairs = pair_sites(marked(base, before.sites, limits), marked(new, after.sites, limits))
+    kept_before, kept_after = {pair.base for pair in pairs}, {pair.new for pair in pairs}
+    comparison = Comparison(
+        base=name,
+        new_sites=tuple(site for index, site in enumerate(after.sites) if index not in kept_after),
+        removed_sites=tuple(site for index, site in enumerate(before.sites) if index not in kept_before),
+        kept_sites=len(pairs),
+        outputs=compare_outputs(before.heads, after.heads),
+        before=before.subsampling,
+        after=after.subsampling,
+    )
+    return comparison, tuple((before.sites[pair.base].node, after.sites[pair.new].node) for pair in pairs)
+
+
+def compare_outputs(before: Sequence[Head], after: Sequence[Head]) -> tuple[OutputChange, ...]:
+    """The outputs of the new model, then those that are gone.
+
+    An output is the same by its name; what is left over on both sides by its position, where as many are left.
+    """
+    by_name = {head.output.raw: head for head in before}
+    named = {head.output.raw for head in after}
+    gone = [head for head in before if head.output.raw not in named]
+    fresh = [head for head in after if head.output.raw not in by_name]
+    renamed = dict(zip((head.output.raw for head in fresh), gone, strict=False)) if len(gone) == len(fresh) else {}
+    changes = []
+    for head in after:
+        old = by_name.get(head.output.raw) or renamed.get(head.output.raw)
+        changes.append(
+            OutputChange(
+                base=None if old is None else old.output,
+                new=head.output,
+                before=None if old is None else old.subsampling,
+                after=head.subsampling,
+            )
+        )
+    lost = () if renamed else gone
+    return (*changes, *(OutputChange(head.output, None, head.subsampling, None) for head in lost))
+
+
+def with_findings(
+    comparison: Comparison,
+    before: Sequence[Finding],
+    after: Sequence[Finding],
+    sites: Sequence[tuple[NodeRef, NodeRef]],
+) -> Comparison:
+    """The comparison with what became of the findings."""
+    pairs = pair_findings(before, after, sites)
+    kept_before, kept_after = {pair.base for pair in pairs}, {pair.new for pair in pairs}
+    return replace(
+        comparison,
+        added=tuple(one for index, one in enumerate(after) if index not in kept_after),
+        fixed=tuple(one for index, one in enumerate(before) if index not in kept_before),
+        kept=tuple(Kept(before[pair.base], after[pair.new], pair.how) for pair in pairs),
+    )

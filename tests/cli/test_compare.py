@@ -1,0 +1,160 @@
+"""The merge gate as a user meets it: files, git revisions, thresholds, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from auditor.report.schema import report_schema
+from tests.cli.conftest import HOSTILE_NAME, write_network
+from tests.cli.test_policy import two_pools
+from tests.runner_commands import commands
+from tests.verify.models import classifier, saved
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def git(*arguments: str) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def pair(workplace: Path) -> tuple[Path, Path]:
+    write_network(workplace / "base.onnx")
+    two_pools(workplace / "new.onnx")
+    return Path("base.onnx"), Path("new.onnx")
+
+
+def test_a_model_that_samples_more_fails_and_says_why_in_the_first_lines(run: Run, pair: tuple[Path, Path]) -> None:
+    code, out, _ = run("compare", *pair)
+    assert code == 1
+    lines = out.splitlines()
+    compared = next(line for line in lines if line.startswith("  compared with base.onnx: "))
+    assert "1 finding added" in compared
+    assert "cumulative factor 2 to 4" in compared
+    assert "error AA502 new-sampling-site at second (MaxPool)" in out
+    assert "AA101 strided-max-pool at pool" not in out  # the base has it too
+    assert "in the base too: warning AA101 strided-max-pool at pool" in run("compare", *pair, "--show-waived")[1]
+
+
+def test_a_model_that_samples_less_passes_and_says_what_it_fixed(run: Run, pair: tuple[Path, Path]) -> None:
+    code, out, _ = run("compare", pair[1], pair[0])
+    assert code == 0
+    assert "    fixed: warning AA101 strided-max-pool at second (MaxPool)" in out
+
+
+def test_the_json_report_of_a_comparison_holds_its_schema_and_compares_equal(run: Run, pair: tuple[Path, Path]) -> None:
+    arguments = ["compare", *pair, "--output-format", "json"]
+    out = run(*arguments)[1]
+    document = json.loads(out)
+    jsonschema.validate(document, report_schema())
+    found = document["models"][0]["comparison"]
+    assert (found["base"], len(found["added"]), found["before"], found["after"]) == ("base.onnx", 1, 2, 4)
+    assert {one["accepted_by"] for one in document["models"][0]["accepted"]} == {"base"}
+    assert run(*arguments)[1] == out
+
+
+@pytest.mark.parametrize("output_format", ["sarif", "github", "markdown", "junit", "gitlab", "html"])
+def test_every_format_shows_only_what_got_worse(run: Run, pair: tuple[Path, Path], output_format: str) -> None:
+    code, out, _ = run("compare", *pair, "--output-format", output_format)
+    assert code == 1
+    assert "AA502" in out
+
+
+def test_hostile_names_stay_inert_in_a_comparison(run: Run, workplace: Path) -> None:
+    write_network(workplace / "base.onnx", name=HOSTILE_NAME)
+    two_pools(workplace / "new.onnx", HOSTILE_NAME + "2")
+    for arguments in (["base.onnx", "new.onnx"], ["new.onnx", "base.onnx"]):
+        code, out, err = run("compare", *arguments, "--show-waived", "--verbose")
+        assert code in (0, 1)
+        assert not commands(out + err)
+
+
+def test_the_base_may_be_the_file_at_a_git_revision(run: Run, workplace: Path) -> None:
+    (workplace / ".git").rmdir()
+    git("init", "-q", "-b", "main")
+    write_network(workplace / "models" / "net.onnx")
+    git("add", ".")
+    git("commit", "-q", "-m", "base")
+    two_pools(workplace / "models" / "net.onnx")
+    code, out, _ = run("compare", "--base-ref", "main", "--model", "models/net.onnx")
+    assert code == 1
+    assert "compared with main:models/net.onnx: 1 finding added" in out
+    two_pools(workplace / "models" / "fresh.onnx")
+    code, out, _ = run("compare", "--base-ref", "main", "--model", "models/net.onnx", "--model", "models/fresh.onnx")
+    assert code == 3
+    assert "a new model has no base" in out
+    assert "compared with main:models/net.onnx" in out
+    assert run("compare", "--base-ref", "nowhere", "--model", "models/net.onnx")[0] == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["base.onnx"],
+        ["base.onnx", "new.onnx", "more.onnx"],
+        ["base.onnx", "new.onnx", "--model", "x.onnx"],
+        ["--base-ref", "main"],
+        ["base.onnx", "new.onnx", "--base-ref", "main"],
+        ["base.onnx", "new.onnx", "--max-absolute-drop", "much"],
+        ["base.onnx", "new.onnx", "--inconclusive", "maybe"],
+        ["base.onnx", "new.onnx", "-o", "base.onnx"],
+    ],
+)
+def test_wrong_use_exits_with_2_in_one_line(run: Run, pair: tuple[Path, Path], arguments: list[str]) -> None:
+    code, out, err = run("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_missing_model_is_an_incomplete_comparison(run: Run, pair: tuple[Path, Path]) -> None:
+    for arguments in (["none.onnx", "new.onnx"], ["base.onnx", "none.onnx"]):
+        assert run("compare", *arguments)[0] == 3
+
+
+def test_a_required_measurement_that_was_not_asked_for_is_an_incomplete_comparison(
+    run: Run, pair: tuple[Path, Path]
+) -> None:
+    Path("aliasaudit.toml").write_text("[compare]\nrequire-verify = true\n", encoding="utf-8")
+    code, out, _ = run("compare", pair[0], pair[0])
+    assert code == 3
+    assert "the settings require a measurement (require-verify): give --verify" in out
+
+
+def test_budgets_and_waivers_hold_in_a_comparison_too(run: Run, pair: tuple[Path, Path]) -> None:
+    waiver = '[[waiver]]\nrule = "ALL"\nnode = "second"\nreason = "a larger camera"\n'
+    Path("aliasaudit.toml").write_text(waiver, encoding="utf-8")
+    assert run("compare", *pair)[0] == 0
+    Path("aliasaudit.toml").write_text(waiver + "[budget]\nmax-subsampling = 2\n", encoding="utf-8")
+    code, out, _ = run("compare", *pair)
+    assert code == 1
+    assert "AA503 over-budget: max-subsampling is 4 here, and the budget is 2." in out
+
+
+@pytest.fixture
+def measured(workplace: Path) -> tuple[Path, Path]:
+    """Two classifiers whose answers depend on position by a little and by much."""
+    return saved(workplace / "fine.onnx", classifier(stride=1)), saved(workplace / "coarse.onnx", classifier(stride=16))
+
+
+def test_both_models_are_run_on_the_same_images_and_a_regression_fails(run: Run, measured: tuple[Path, Path]) -> None:
+    fine, coarse = measured
+    options = ["--verify", "--images-limit", "32", "--device", "cpu", "-q", "--select", "AA501"]
+    Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 8\n", encoding="utf-8")
+    code, out, _ = run("compare", fine, fine, *options)
+    assert code == 0
+    assert "+0.0 points" in out
+    assert ": pass (max-absolute-drop 0.005)" in out
+    code, out, _ = run("compare", fine, coarse, *options, "--max-absolute-drop", "0.001")
+    assert code == 1
+    assert "error AA501 consistency-regression" in out
+    code, out, _ = run("compare", fine, fine, *options, "--min-images", "40", "--inconclusive", "fail")
+    assert code == 1
+    assert "About 40 images would decide it" in out

@@ -1,0 +1,170 @@
+"""The paired difference of two measurements, and what thresholds make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from auditor.comparison.measured import NotComparableError, compare_measured, two_sided
+from auditor.policy.thresholds import Thresholds
+from auditor.text import ModelText
+from auditor.verify.arrays import FloatArray
+from auditor.verify.result import (
+    DataFacts,
+    DataKind,
+    Measure,
+    OutputResult,
+    ProtocolKind,
+    Provider,
+    SelfTest,
+    Shifts,
+    Task,
+    Verification,
+)
+from auditor.verify.statistics import Verdict, difference_interval
+
+IMAGES = 64
+Values = Sequence[float] | FloatArray
+
+
+def verification(
+    values: Values, names: Sequence[str] | None = None, task: Task = Task.CLASSIFICATION, output: str = "y"
+) -> Verification:
+    names = names or [f"{index}.png" for index in range(len(values))]
+    measures = [Measure("consistency", float(np.mean(values)), None, "share", True, tuple(values))]
+    measures.append(Measure("mac", 0.1, None, "probability", False, (0.1,) * len(values)))
+    if task is Task.DENSE:
+        errors = tuple(1 - one for one in values)
+        measures = [Measure("equivariance-error", float(np.mean(errors)), None, "ratio", False, errors)]
+    return Verification(
+        provider=Provider("auto", "CPUExecutionProvider", (), (), "1.31", 1),
+        data=DataFacts(DataKind.FOLDER, tuple(map(ModelText, names)), (), 0, "ab"),
+        shifts=Shifts(ProtocolKind.CROP, (256, 256), (224, 224), 32, 8, 8, False, 0),
+        outputs=(OutputResult(ModelText(output), task, tuple(measures), (), (), ()),),
+        layers=(),
+        self_test=SelfTest(True, 1.0, 0.0),
+        incomplete="",
+        preprocessing="",
+        shared_batch=1,
+        runs=1,
+        naive_runs=1,
+        seconds=1.0,
+    )
+
+
+def spread(mean: float, seed: int = 0, images: int = IMAGES) -> FloatArray:
+    draw = np.random.default_rng(seed)
+    return np.asarray(np.clip(mean + 0.1 * draw.standard_normal(images), 0, 1), np.float64)
+
+
+def verdict(base: Values, new: Values, **thresholds: object) -> tuple[Verdict, int | None]:
+    held = Thresholds(**{"max_absolute_drop": 0.01, **thresholds})  # type: ignore[arg-type]
+    (condition,) = compare_measured(verification(base), verification(new), held).changes[0].conditions
+    return condition.verdict, condition.images_needed
+
+
+def test_the_same_answers_pass_and_the_difference_is_exactly_nothing() -> None:
+    values = spread(0.9)
+    change = compare_measured(verification(values), verification(values), Thresholds()).changes[0]
+    assert change.difference == 0
+    assert change.interval is not None
+    assert (change.interval.low, change.interval.high) == (0, 0)
+    assert change.conditions[0].verdict is Verdict.PASS
+
+
+def test_a_clear_loss_fails_a_gain_passes_and_what_lies_between_says_how_many_images_it_takes() -> None:
+    base = spread(0.8)
+    assert verdict(base, base - 0.05) == (Verdict.FAIL, None)
+    assert verdict(base, base + 0.05) == (Verdict.PASS, None)
+    noise = 0.08 * np.random.default_rng(5).standard_normal(IMAGES)
+    between, needed = verdict(base, base - noise + noise.mean() - 0.005)
+    assert between is Verdict.INCONCLUSIVE
+    assert needed is not None
+    assert needed > IMAGES
+
+
+def test_the_interval_is_the_paired_one_of_the_stated_confidence() -> None:
+    base, new = spread(0.9, 1), spread(0.88, 2)
+    held = Thresholds(confidence=0.9)
+    change = compare_measured(verification(base), verification(new), held).changes[0]
+    difference, interval = difference_interval(base, new, 0.8)
+    assert two_sided(0.9) == pytest.approx(0.8)
+    assert (change.difference, change.interval) == (difference, interval)
+
+
+def test_images_are_paired_by_name_and_those_of_one_model_only_are_left_out_and_named() -> None:
+    base = verification([0.5, 0.6, 0.7] * 20, [f"{i}" for i in range(60)])
+    order = list(range(59, 9, -1))
+    new = verification([([0.5, 0.6, 0.7] * 20)[i] for i in order], [f"{i}" for i in order])
+    found = compare_measured(base, new, Thresholds())
+    assert found.changes[0].images == 50
+    assert found.changes[0].difference == 0
+    assert found.remarks == ("50 images could be used with both models; the others are left out",)
+
+
+def test_images_of_one_name_are_told_apart_by_their_order() -> None:
+    base = verification([0.1, 0.9] * 20, ["same"] * 40)
+    assert compare_measured(base, base, Thresholds()).changes[0].difference == 0
+
+
+def test_for_a_measure_that_should_be_low_a_rise_is_the_drop() -> None:
+    base = spread(0.8)
+    held = Thresholds(max_absolute_drop=0.01)
+    for new, wanted in ((base - 0.05, Verdict.FAIL), (base + 0.05, Verdict.PASS)):
+        pair = (verification(base, task=Task.DENSE), verification(new, task=Task.DENSE))
+        assert compare_measured(*pair, held).changes[0].conditions[0].verdict is wanted
+
+
+def test_a_relative_drop_is_a_share_of_the_base() -> None:
+    base = spread(0.5)
+    assert verdict(base, 0.97 * base, max_absolute_drop=None, max_relative_drop=0.05)[0] is Verdict.PASS
+    assert verdict(base, 0.90 * base, max_absolute_drop=None, max_relative_drop=0.05)[0] is Verdict.FAIL
+
+
+def test_a_floor_is_held_by_the_new_model_alone() -> None:
+    base = spread(0.8)
+    assert verdict(base, base, max_absolute_drop=None, minimum=0.7)[0] is Verdict.PASS
+    assert verdict(base, base, max_absolute_drop=None, minimum=0.9)[0] is Verdict.FAIL
+
+
+def test_too_few_images_decide_nothing_whatever_they_say() -> None:
+    base = spread(0.8, images=20)
+    assert verdict(base, base - 0.3, min_images=32) == (Verdict.INCONCLUSIVE, 32)
+    assert verdict(base[:4], base[:4], min_images=1) == (Verdict.INCONCLUSIVE, 64)  # no interval at all
+
+
+def test_every_common_measure_is_shown_and_only_the_main_one_is_held_to_thresholds() -> None:
+    values = spread(0.9)
+    changes = compare_measured(verification(values), verification(values), Thresholds()).changes
+    assert [(one.measure, bool(one.conditions)) for one in changes] == [("consistency", True), ("mac", False)]
+
+
+def different(**change: object) -> Verification:
+    return replace(verification([0.9] * IMAGES), **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (different(self_test=SelfTest(False, 0.9, 1.0)), "two answers to one input"),
+        (different(provider=Provider("auto", "CUDAExecutionProvider", (), (), "1", 1)), "choose one with --device"),
+        (different(shifts=replace(verification([0.9]).shifts, radius=16)), "radius 32 and 16 px"),
+        (different(data=replace(verification([0.9] * IMAGES).data, sha256="cd")), "the images changed"),
+        (verification([0.9] * IMAGES, [f"other{i}" for i in range(IMAGES)]), "no image could be used with both"),
+        (verification([0.9] * IMAGES, task=Task.DENSE), "classification and the new model as dense"),
+        (different(outputs=()), "no measure in common"),
+    ],
+)
+def test_runs_that_are_not_alike_are_not_compared(other: Verification, words: str) -> None:
+    with pytest.raises(NotComparableError, match=words):
+        compare_measured(verification([0.9] * IMAGES), other, Thresholds())
+
+
+def test_inputs_of_another_size_are_compared_and_the_report_says_so() -> None:
+    larger = different(shifts=replace(verification([0.9]).shifts, window=(256, 256)))
+    assert compare_measured(verification([0.9] * IMAGES), larger, Thresholds()).remarks == (
+        "the inputs differ in size (224x224 and 256x256): shifts are the same in pixels",
+    )
