@@ -157,6 +157,38 @@ def test_a_device_that_does_not_exist_is_wrong_use(runner: Runner) -> None:
     assert runner.run(models="model.onnx", verify="tpu").code == 2
 
 
+def test_models_are_compared_with_a_revision_file_by_file(runner: Runner) -> None:
+    (runner.workspace / "models" / "deep er").mkdir(parents=True)
+    for name in ("models/b.onnx", "models/deep er/a.onnx", "models/notes.txt", "one.onnx"):
+        (runner.workspace / name).touch()
+    job = runner.run(models="one.onnx\nmodels", base_ref="origin/main", verify="cpu")
+    assert job.arguments[0] == "compare"
+    compared = [word for word in job.arguments if word.startswith(("--base-ref", "--model", "--verify"))]
+    assert compared == [
+        "--base-ref=origin/main",
+        "--model=one.onnx",
+        "--model=models/b.onnx",
+        "--model=models/deep er/a.onnx",
+        "--verify",
+    ]
+    assert job.models == []
+
+
+def test_one_model_is_compared_with_another_file(runner: Runner) -> None:
+    job = runner.run(models="new.onnx", base_model="old one.onnx")
+    assert job.arguments[0] == "compare"
+    assert job.models == ["old one.onnx", "new.onnx"]
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"base_ref": "main", "base_model": "old.onnx"}, {"base_model": "old.onnx", "models": "a.onnx\nb.onnx"}]
+)
+def test_a_comparison_that_makes_no_sense_is_wrong_use(runner: Runner, inputs: dict[str, str]) -> None:
+    job = runner.run(**{"models": "new.onnx", **inputs})
+    assert job.code == 2
+    assert job.call is None
+
+
 def test_a_second_use_in_a_job_installs_nothing_again_and_keeps_the_first_reports(runner: Runner) -> None:
     first, second = runner.run(models="one.onnx"), runner.run(models="two.onnx")
     assert len(second.installs) == 1
@@ -179,7 +211,9 @@ def test_a_python_that_is_too_old_or_missing_is_named(runner: Runner) -> None:
     assert "Python 3.10 or newer is needed" in job.log
 
 
-@pytest.mark.parametrize("name", ["models", "args", "config", "baseline", "fail_on", "sarif_file", "category"])
+@pytest.mark.parametrize(
+    "name", ["models", "args", "config", "baseline", "base_ref", "fail_on", "sarif_file", "category"]
+)
 def test_what_looks_like_shell_in_an_input_stays_text(runner: Runner, name: str) -> None:
     text = "$(touch pwned) `touch pwned` ;touch pwned; ' \" $HOME ${x} --rules=x"
     job = runner.run(**{"models": "model.onnx", "upload_sarif": "true", name: text})

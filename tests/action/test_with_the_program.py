@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import onnx
@@ -54,6 +55,27 @@ def test_a_mistyped_option_is_wrong_use(real: Runner) -> None:
     job = real.run(models="net.onnx", args="--no-such-option")
     assert job.code == 2
     assert "exit code 2" in job.summary
+
+
+def test_a_pull_request_that_makes_a_model_worse_is_stopped_and_one_that_does_not_passes(real: Runner) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "base"]):
+        subprocess.run([*git, *command], cwd=real.workspace, check=True)
+    same = real.run(models="net.onnx", base_ref="main")
+    assert (same.code, same.outputs["audit"]["findings"]) == (0, "0")
+    model = onnx.load(demo_model())
+    for node in model.graph.node:
+        if node.op_type == "MaxPool":
+            for attribute in node.attribute:
+                if attribute.name == "strides":
+                    attribute.ints[:] = [3, 3]
+    onnx.save(model, real.workspace / "net.onnx")
+    worse = real.run(models="net.onnx", base_ref="main")
+    assert worse.code == 1
+    assert "AA101" in worse.summary
+    assert worse.log.count("::error ") == 1
 
 
 def test_hostile_names_in_a_model_act_on_nothing(real: Runner) -> None:

@@ -96,7 +96,7 @@ def test_every_command_runs_and_prints_what_the_page_shows(page: Path, folder: P
             done = shell(command, folder, environment)
             assert done.returncode in (0, 1), done.stdout
             assert "Traceback" not in done.stdout
-            assert_printed(shown, done.stdout, measured="verify" in command)
+            assert_printed(shown, done.stdout, measured="verify" in command or "fix" in command)
 
 
 @pytest.mark.parametrize("block", all_blocks("toml"), ids=str)
@@ -228,7 +228,7 @@ def test_every_command_and_every_option_that_a_page_names_exists(page: Path) -> 
     own += [
         word
         for line in text.replace("\\\n", " ").splitlines()
-        if re.search(r"aliasaudit (check|verify|fix|report|rule|config|demo|schema|baseline)\b", line)
+        if re.search(r"aliasaudit (check|verify|fix|compare|report|rule|config|demo|schema|baseline)\b", line)
         for word in re.findall(r"(?<=\s)(--[a-z][a-z-]+)", line.split("aliasaudit ", 1)[1])
     ]
     known = set(re.findall(r"(--[a-z][a-z-]+)", reference))

@@ -117,6 +117,29 @@ expand_models() {
     [[ ${#models[@]} -gt 0 ]] || fail "the input models names nothing"
 }
 
+# Turn `models` and `command` of the audit into those of a comparison.
+choose_base() {
+    local model
+    if [[ -n $ALIASAUDIT_ACTION_BASE_REF && -n $ALIASAUDIT_ACTION_BASE_MODEL ]]; then
+        fail "the inputs base-ref and base-model exclude each other"
+    elif [[ -n $ALIASAUDIT_ACTION_BASE_MODEL ]]; then
+        [[ ${#models[@]} -eq 1 ]] || fail "the input base-model goes with exactly one model"
+        models=("$ALIASAUDIT_ACTION_BASE_MODEL" "${models[0]}")
+    else
+        command+=("--base-ref=$ALIASAUDIT_ACTION_BASE_REF")
+        for model in "${models[@]}"; do
+            if [[ -d $model ]]; then
+                while IFS= read -r -d '' model; do
+                    command+=("--model=$model")
+                done < <(find "$model" -name '*.onnx' -type f -print0 | LC_ALL=C sort -z)
+            else
+                command+=("--model=$model")
+            fi
+        done
+        models=()
+    fi
+}
+
 audit() {
     local reports code=0 sarif=$ALIASAUDIT_ACTION_SARIF_FILE
     mkdir -p "$WORK"
@@ -124,7 +147,14 @@ audit() {
     cd -- "$ALIASAUDIT_ACTION_WORKING_DIRECTORY" || fail "the input working-directory is no folder"
     [[ -n $sarif ]] || sarif=$reports/aliasaudit.sarif
 
-    local command=(check --output-format github --no-progress)
+    local models
+    expand_models
+    local command=(check)
+    if [[ -n $ALIASAUDIT_ACTION_BASE_REF$ALIASAUDIT_ACTION_BASE_MODEL ]]; then
+        command=(compare)
+        choose_base
+    fi
+    command+=(--output-format github --no-progress)
     [[ $ALIASAUDIT_ACTION_VERIFY == off ]] || command+=(--verify "--device=$ALIASAUDIT_ACTION_VERIFY")
     command+=(--report "sarif=$sarif" --report "json=$reports/report.json" --report "markdown=$reports/summary.md")
     [[ -z $ALIASAUDIT_ACTION_CONFIG ]] || command+=("--config=$ALIASAUDIT_ACTION_CONFIG")
@@ -134,10 +164,8 @@ audit() {
     # read fails at the end of its input; the words are there all the same.
     IFS=$' \t\n\r' read -r -d '' -a words <<<"$ALIASAUDIT_ACTION_ARGS" || true
     command+=(${words[@]+"${words[@]}"}) # an empty array is unset to the Bash of macOS
-    local models
-    expand_models
 
-    "$(program aliasaudit)" "${command[@]}" -- "${models[@]}" || code=$?
+    "$(program aliasaudit)" "${command[@]}" -- ${models[@]+"${models[@]}"} || code=$?
 
     output exit-code "$code"
     [[ ! -s $sarif ]] || output sarif-file "$(absolute "$sarif")"
