@@ -106,6 +106,7 @@ class Session:
         self.inputs = tuple(_port(value) for value in self._session.get_inputs())
         self.outputs = tuple(_port(value) for value in self._session.get_outputs())
         self.placement = engine.placement(self._session)
+        self._memory = "cuda"
         self._on_device = any(name in (CUDA, TENSORRT) for name, _, _ in self.placement.nodes)
 
     def run(
@@ -144,7 +145,7 @@ class Session:
     ) -> Callable[[Array, tuple[str, ...], Mapping[str, int]], dict[str, Array]]:
         """Canvases go to the device once per job; windows, the model and reductions stay there."""
         index = self._engine.device.index
-        kind = "cuda"
+        kind = self._memory
         place_on_device = self._engine.runtime.OrtValue.ortvalue_from_numpy
         canvases = place_on_device(windows.canvases, kind, index)
         constants = {name: place_on_device(value, kind, index) for name, value in feeds.items()}
