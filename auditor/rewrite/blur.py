@@ -36,6 +36,9 @@ _WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", 
 _ANTIALIAS_SINCE = 18
 _STEPS_INPUT = 4
 _LONGEST = 63
+# A real layer has some thousands: a file may claim any number, and constants are written per channel (and its square).
+_MOST_CHANNELS = 1 << 16
+_MOST_MIXED = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +105,9 @@ class Blur:
     def _check(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         if site.kind is SiteKind.RESIZE:
             return _check_resize(surgeon, part, options)
+        _check_map(surgeon, part, options)
         tensor = part.inputs[0]
         shape = surgeon.shape(tensor) or ()
-        if len(shape) < 3 or surgeon.shape(part.outputs[0]) is None:
-            raise _RefusedError("it does not work on a map with channels")
-        dtype = element_type(surgeon, tensor)
-        if numpy_type(dtype) is None:
-            raise _RefusedError(_UNTYPED.get(dtype, INTEGER))
-        if _channels_last(surgeon, tensor):
-            raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
         strides = _strides(site, len(shape) - 2, surgeon, tensor)
         if max(kernels.length(options.kernel, step) for step in strides) > _LONGEST:
             raise _RefusedError(f"the blur for its stride would have more than {_LONGEST} taps")
@@ -238,6 +235,21 @@ def _strides(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int,
 def _channels_last(surgeon: Surgeon, tensor: str) -> bool:
     lattices = surgeon.lattices(tensor)
     return lattices is not None and len(lattices) > 1 and lattices[1] is not None
+
+
+def _check_map(surgeon: Surgeon, part: Part, options: Options) -> None:
+    """The input and the output are maps with a sensible number of channels on axis 1."""
+    tensor = part.inputs[0]
+    given, result = surgeon.shape(tensor) or (), surgeon.shape(part.outputs[0]) or ()
+    if len(given) < 3 or len(result) != len(given):
+        raise _RefusedError("it does not work on a map with channels")
+    if max(given[1], result[1]) > (_MOST_MIXED if options.mix else _MOST_CHANNELS):
+        raise _RefusedError("it has more channels than a blur is written for")
+    dtype = element_type(surgeon, tensor)
+    if numpy_type(dtype) is None:
+        raise _RefusedError(_UNTYPED.get(dtype, INTEGER))
+    if _channels_last(surgeon, tensor):
+        raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
 
 
 def _check_front(options: Options, even: bool) -> None:

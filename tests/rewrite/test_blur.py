@@ -186,6 +186,15 @@ def test_patches_are_refused_with_advice(tmp_path: Path) -> None:
     assert "train" in refusal_of(network(stride=8, kernel=8, pad=0), tmp_path)
 
 
+def test_a_weight_that_claims_absurd_numbers_of_channels_is_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
+    made = network()
+    model = made.model()
+    model.graph.initializer[0].dims[0] = 2**40
+    model.graph.initializer[0].raw_data = b""
+    _, done, _ = fixed(model, tmp_path)
+    assert "more channels" in done.skipped[0].refusal.reason
+
+
 def test_same_padding_of_an_open_size_is_refused(tmp_path: Path) -> None:
     made = Network(np.random.default_rng(0), 2, (8, 8))
     made.add("Conv", made.weight(2, 2, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER")

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from auditor.onnxfile import read_model
 from auditor.rewrite import Options, Strategy
 from auditor.rewrite.result import Phases
+from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, ports, random_network, run, session
 
 DIAGONAL = [(0, 0), (1, 1)]
@@ -110,6 +112,17 @@ def test_input_averaging_is_the_mean_over_shifted_pictures_whose_last_samples_re
     assert done.path is not None
     assert done.flops == len(chosen)
     assert np.allclose(run(target, picture), expected, atol=1e-5)
+
+
+def test_phases_on_the_batch_axis_are_no_branches_that_meet_misaligned(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(2), 3, (12, 12))
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    target, done, before = fixed(tail(made).model(), tmp_path, Strategy.PHASE_AVERAGE)
+    assert done.path is not None
+    after = analyse(read_model(target))
+    assert not before.joins
+    assert not after.joins
+    assert [head.kind for head in after.heads] == [head.kind for head in before.heads]
 
 
 def test_branches_that_meet_again_are_shifted_together(tmp_path: Path) -> None:

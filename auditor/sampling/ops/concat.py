@@ -9,11 +9,12 @@ from functools import reduce
 from itertools import pairwise, product
 
 from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.join import broadcast, ending, join_windows, lost_together
+from auditor.sampling.join import broadcast, ending, join_windows, lost_together, merged_windows
 from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, anonymous, finest, merge_window
 from auditor.sampling.result import SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
+PICTURES_RANK = 4  # from this rank on axis 0 is the batch; below it may be the channels of a single picture
 FEWEST_FRAMES = 3  # two tensors side by side whose centres differ are a misaligned join, not frames
 
 
@@ -45,6 +46,9 @@ def concat(call: Call) -> State:
             return frames
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
+        if where == 0 and rank >= PICTURES_RANK:
+            # Pictures side by side on the batch axis do not meet: no output position reads two of them.
+            return _state(operands, axes, merged_windows([state for state in operands if state.windows]))
         return _state(operands, axes, join_windows(call, operands, names))
     return _along_grid(call, operands, names, others, where)
 
