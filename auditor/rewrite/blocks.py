@@ -83,7 +83,8 @@ class Block:
         kept.update({key: value for key, value in attributes.items() if value is not None})
         if any(not isinstance(value, (int, float, str, tuple, list)) for value in kept.values()):
             raise RewriteError("an attribute of a strided operator has an unexpected type")
-        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
+        # An empty list says what a missing one says, and graphsurgeon cannot write it.
+        kept = {key: list(v) if isinstance(v, tuple) else v for key, v in kept.items() if v != ()}
         inputs = [gs.Variable(replaced.get(place, name)) for place, name in enumerate(part.inputs)]
         name = self.surgeon.fresh(f"{self._prefix}/{label}")
         node = gs.Node(

@@ -95,7 +95,7 @@ class Blur:
             return Cost(width * prod(result), prod(given))
         window = window_of(surgeon, part)
         region = region_behind(surgeon, part.outputs[0])
-        if region is not None and _commutes(surgeon, site, window, region, options):
+        if _commutes(surgeon, site, window, region, options):
             return Cost(width * prod(given[:2]) * prod(result[2:]), prod(given))
         own = multiply_adds(surgeon, part)
         dense = prod(result[:2]) * prod(window.dense)
@@ -123,9 +123,6 @@ class Blur:
         window = window_of(surgeon, part)
         if any(part.outputs[1:]):
             raise _RefusedError("its Indices output is used: a blurred maximum has no single place")
-        region = region_behind(surgeon, part.outputs[0])
-        if region is None:
-            raise _RefusedError("a sub-graph reads its output")
         _adjust(site, window, options.kernel)
         if window.widened and site.kind is not SiteKind.MAX_POOL:
             raise _RefusedError("with ceil_mode its last window divides by a number of its own")
@@ -172,7 +169,6 @@ class Blur:
     def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         window = window_of(surgeon, part)
         region = region_behind(surgeon, part.outputs[0])
-        assert region is not None
         if _commutes(surgeon, site, window, region, options):
             self._blur_first(surgeon, site, part, window, options)
             return
@@ -296,8 +292,6 @@ def _check_slice(surgeon: Surgeon, part: Part, even: bool) -> None:
         raise _RefusedError("its steps are computed in the graph")
     if min(steps.values()) < 1 or any(axis < 2 and step > 1 for axis, step in steps.items()):
         raise _RefusedError("it flips an axis, or samples one that is no grid axis")
-    if surgeon.is_output(part.outputs[0]) and surgeon.is_captured(part.outputs[0]):
-        raise _RefusedError("a sub-graph reads its output")
     if even:
         raise _RefusedError(EVEN)
 

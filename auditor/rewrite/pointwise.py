@@ -48,19 +48,17 @@ class Region:
     linear: bool
 
 
-def region_behind(surgeon: Surgeon, tensor: str) -> Region | None:
+def region_behind(surgeon: Surgeon, tensor: str) -> Region:
     """The largest run of point-wise nodes behind ``tensor`` that has one exit, branches included (x * sigmoid(x)).
 
-    None where even the tensor itself cannot be moved: a sub-graph captures it, or it is an output of the model.
+    The exit may be an output of the model, or captured by a sub-graph: it keeps its name.
     """
     inside: list[str] = [tensor]
     parts: list[Part] = []
-    best: Region | None = None
+    best = Region(tensor, tensor, (), (tensor,), linear=True)
     linear = True
     while True:
         exits = [name for name in inside if _leaves(surgeon, name, parts)]
-        if any(surgeon.is_captured(name) for name in inside):
-            return best
         if len(exits) == 1:
             best = Region(tensor, exits[0], tuple(parts), tuple(inside), linear)
         following = _next(surgeon, inside, parts)
@@ -74,7 +72,8 @@ def region_behind(surgeon: Surgeon, tensor: str) -> Region | None:
 
 def _leaves(surgeon: Surgeon, tensor: str, parts: list[Part]) -> bool:
     consumers = surgeon.consumers(tensor)
-    return surgeon.is_output(tensor) or not consumers or any(consumer not in parts for consumer in consumers)
+    outside = surgeon.is_output(tensor) or surgeon.is_captured(tensor)
+    return outside or not consumers or any(consumer not in parts for consumer in consumers)
 
 
 def _next(surgeon: Surgeon, inside: list[str], parts: list[Part]) -> Part | None:
