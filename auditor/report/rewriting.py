@@ -150,6 +150,7 @@ def outcome_json(outcome: Outcome) -> str:
                     "error_before": json_number(one.before),
                     "error_after": json_number(one.after),
                     "pictures": one.pictures,
+                    "folded": one.folded,
                 }
                 for one in done.calibrated
             ],
@@ -191,6 +192,7 @@ def _fitted(one: Calibrated) -> str:
     return (
         f"{percent_text(one.before)} of the original's variance missed before, {percent_text(one.after)} after"
         f" ({count_text(one.pictures, 'picture')}, a quarter of them held out)"
+        f"{'; folded into the next convolution' if one.folded else ''}"
     )
 
 

@@ -91,16 +91,17 @@ class Blur:
         width = prod(kernels.length(options.kernel, step) for step in strides)
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             return Cost(width * prod(given), prod(given))
+        mixed = result[1] if options.mix else 0
         if site.kind is SiteKind.SLICE:
-            return Cost(width * prod(result), prod(given))
+            return Cost((width + mixed) * prod(result), prod(given))
         window = window_of(surgeon, part)
         region = region_behind(surgeon, part.outputs[0])
         if _commutes(surgeon, site, window, region, options):
-            return Cost(width * prod(given[:2]) * prod(result[2:]), prod(given))
+            return Cost((width + mixed) * prod(given[:2]) * prod(result[2:]), prod(given))
         own = multiply_adds(surgeon, part)
         dense = prod(result[:2]) * prod(window.dense)
         added = None if own is None else own * prod(window.dense) // max(prod(window.counts), 1) - own
-        return Cost(None if added is None else added + width * prod(result), dense)
+        return Cost(None if added is None else added + (width + mixed) * prod(result), dense)
 
     def _check(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         if site.kind is SiteKind.RESIZE:

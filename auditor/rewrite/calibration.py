@@ -47,8 +47,7 @@ def calibrate(surgeon: Surgeon, pictures: Pictures, write: Write, spare: Path) -
     Raises:
         RewriteError: there are too few pictures.
     """
-    import numpy as np
-
+    from auditor.rewrite.folding import fold
     from auditor.rewrite.ridge import Moments, fit
 
     done = []
@@ -70,10 +69,11 @@ def calibrate(surgeon: Surgeon, pictures: Pictures, write: Write, spare: Path) -
         if count < FEWEST:
             raise RewriteError(f"calibration needs at least {FEWEST} pictures, and {count} could be used")
         found = fit(*sums)
-        grid = (1,) * len(joint.steps)
-        surgeon.set_constant(joint.weight, found.matrix.reshape(found.matrix.shape + grid))
-        surgeon.set_constant(joint.bias, np.asarray(found.bias))
-        done.append(Calibrated(joint.site, found.before, found.after, found.strength, count))
+        folded = fold(surgeon, joint, found.matrix, found.bias)
+        if not folded:
+            surgeon.set_constant(joint.weight, found.matrix)
+            surgeon.set_constant(joint.bias, found.bias)
+        done.append(Calibrated(joint.site, found.before, found.after, found.strength, count, folded))
     return done
 
 

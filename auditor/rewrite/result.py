@@ -134,13 +134,17 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What calibration did at a site: shares of the original's variance that are missed, on held-out pictures."""
+    """What calibration did at a site: shares of the original's variance that are missed, on held-out pictures.
+
+    ``folded`` says that the map went into the convolution behind, and so costs nothing.
+    """
 
     site: Site
     before: float
     after: float
     strength: float
     pictures: int
+    folded: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,6 +263,33 @@ class Surgeon:
             if part.details
         )
 
+    def remove(self, part: Part) -> None:
+        """Take a node that this rewrite inserted out again. Nothing may read what it writes any more."""
+        part.slot.remove(part)
+        for name in part.inputs:
+            self._consumers.get(name, {}).pop(part, None)
+        for name in part.outputs:
+            if self._producers.get(name) is part:
+                del self._producers[name]
+        constants = {name for name in part.inputs if not self._consumers.get(name) and name not in self._dynamic}
+        self._tensors = [tensor for tensor in self._tensors if tensor.name not in constants]
+        for name in constants:
+            holder = self._producers.get(name)
+            if holder is not None and holder.index is None:
+                holder.slot.remove(holder)
+                del self._producers[name]
+
+    def set_input(self, part: Part, place: int, tensor: str) -> None:
+        """Let a node read ``tensor`` at one place, which may be one behind its last input."""
+        if place == len(part.inputs):
+            part.inputs.append(tensor)
+        else:
+            self._consumers.get(part.inputs[place], {}).pop(part, None)
+            part.inputs[place] = tensor
+        for name in part.inputs:
+            self._consumers.setdefault(name, {})[part] = None
+        self._edited(part, "reads other weights")
+
     def set_constant(self, name: str, values: NDArray[np.generic]) -> None:
         """Give a constant that this rewrite inserted other values; shape and type stay."""
         from onnx import helper, numpy_helper

@@ -68,6 +68,49 @@ def test_a_blurred_network_is_valid_keeps_its_interface_and_every_centre_and_pas
             assert all(site.antialiased or site.node.name.raw in skipped for site in after.sites)
 
 
+CENTRES: list[tuple[str, dict[str, Any]]] = [
+    ("Conv", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ("Conv", {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}),
+    ("Conv", {"kernel_shape": [2, 2], "pads": [0, 1, 1, 0]}),
+    ("Conv", {"kernel_shape": [1, 1]}),
+    ("Conv", {"kernel_shape": [3, 3], "dilations": [2, 2], "pads": [2, 2, 2, 2]}),
+    ("MaxPool", {"kernel_shape": [2, 2]}),
+    ("MaxPool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ("MaxPool", {"kernel_shape": [3, 3], "ceil_mode": 1}),
+    ("AveragePool", {"kernel_shape": [2, 2]}),
+    ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+]
+
+
+@pytest.mark.parametrize("where", list(Where))
+@pytest.mark.parametrize("kernel", [Kernel.TRI3, Kernel.BIN4])
+@pytest.mark.parametrize("strides", [[2, 2], [3, 1]])
+@pytest.mark.parametrize(("op", "attributes"), CENTRES)
+def test_a_ramp_comes_out_as_before_so_that_no_sample_has_moved(
+    op: str, attributes: dict[str, Any], strides: list[int], kernel: Kernel, where: Where, tmp_path: Path
+) -> None:
+    made = Network(np.random.default_rng(0), 2, (32, 32))
+    weights = []
+    if op == "Conv":
+        size = attributes["kernel_shape"]
+        box = np.full((2, 1, *size), 1 / np.prod(size), np.float32)
+        made.weights.append(onnx.numpy_helper.from_array(box, "box"))
+        weights, attributes = ["box"], {**attributes, "group": 2}
+    made.add(op, *weights, strides=strides, **attributes)
+    model = made.model()
+    target, done, _ = fixed(model, tmp_path, options=Options(kernel=kernel, where=where))
+    if not done.sites:
+        assert any(words in done.skipped[0].refusal.reason for words in ("half a sample", "anti-aliased already"))
+        return
+    if op == "MaxPool" and kernel is Kernel.BIN4:
+        return  # its window is one sample shorter, so that the maximum of a ramp is smaller without having moved
+    ramp = np.add.outer(np.arange(32.0), 3 * np.arange(32.0)).astype(np.float32)
+    picture = np.broadcast_to(ramp, (1, 2, 32, 32)).copy()
+    before, after = run(model, picture), run(target, picture)
+    assert before.shape == after.shape
+    assert np.allclose(before[:, :, 3:-3, 4:-4], after[:, :, 3:-3, 4:-4], rtol=1e-5)
+
+
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.sampled_from(KERNELS), st.sampled_from(list(Where)))
 def test_fixing_a_fixed_network_changes_nothing(seed: int, kernel: Kernel, where: Where) -> None:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, RewriteError, Strategy, rewrite
+from auditor.rewrite import Options, RewriteError, Strategy, folding, rewrite
 from auditor.rewrite.result import Where
 from auditor.rewrite.ridge import Moments, error, fit
 from auditor.sampling import analyse
@@ -109,6 +109,36 @@ def test_a_calibrated_blur_is_closer_to_the_original_than_a_bare_one(shortcut: b
         return float(np.mean([np.abs(run(tmp_path / path, one) - run(source, one)) for one in pictures.pictures(9)]))
 
     assert distance("fixed.onnx") < 0.8 * distance("bare.onnx")
+
+
+@pytest.mark.parametrize("ir", [3, 8])
+def test_the_map_goes_into_a_1x1_convolution_that_alone_reads_it(
+    ir: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Network(np.random.default_rng(3), 3, (24, 24), opset=9, ir=ir)
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    made.add("Conv", made.weight(5, 3, 1, 1))
+    made.channels = 5
+    made.add("GlobalAveragePool")
+    source, target, apart = tmp_path / "model.onnx", tmp_path / "fixed.onnx", tmp_path / "apart.onnx"
+    source.write_bytes(made.model().SerializeToString())
+    read = read_model(source)
+    done = rewrite(read, analyse(read), target, Strategy.BLUR, pictures=Noise(40, 24))
+    assert [one.folded for one in done.calibrated] == [True]
+    written = onnx.load(target)
+    onnx.checker.check_model(written, full_check=True)
+    kinds = [node.op_type for node in written.graph.node if node.op_type != "Constant"]
+    assert kinds == ["MaxPool", "Pad", "Conv", "Conv", "GlobalAveragePool"]
+    assert not [node.name for node in written.graph.node if "mix" in node.name]
+
+    def no_reader(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(folding, "_only_reader", no_reader)
+    rewrite(read, analyse(read), apart, Strategy.BLUR, pictures=Noise(40, 24))
+    picture = next(Noise(1, 24).pictures(7))
+    assert np.allclose(run(target, picture), run(apart, picture), atol=1e-5)
+    assert not np.allclose(run(target, picture), run(source, picture), atol=1e-5)
 
 
 def test_too_few_pictures_stop_before_anything_is_written(tmp_path: Path) -> None:
