@@ -97,7 +97,7 @@ def test_a_working_directory_that_does_not_exist_is_wrong_use(runner: Runner) ->
 
 def test_counts_and_the_lowest_consistency_are_outputs(runner: Runner) -> None:
     measured = [{"outputs": [{"measures": [{"name": "consistency", "value": value}]}]} for value in (0.93, 0.815)]
-    models = [{"verification": one, "accepted": [{}]} for one in (*measured, None)]
+    models: list[object] = [{"verification": one, "accepted": [{}]} for one in (*measured, None)]
     runner.reports["json"] = json.dumps({"summary": {"findings": 7}, "models": models})
     outputs = runner.run(models="model.onnx").outputs["audit"]
     assert outputs["findings"] == "7"
