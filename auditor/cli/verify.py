@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from auditor.cli import options
 from auditor.cli.measuring_options import Device, Images, ImagesLimit, Labels, PlotsFolder, PlotsFormat, Preset, option
 from auditor.cli.session import Session
+
+MEASURED_RULES = ("AA4", "runtime-crashed")
 
 
 def verify(
@@ -65,7 +68,8 @@ def verify(
     """Run ONNX models on shifted images and measure how much their answers depend on position.
 
     Models run in onnxruntime in a process of their own, with limits. Every number comes with its interval, the images,
-    the shifts, the preprocessing and the device that it was measured with.
+    the shifts, the preprocessing and the device that it was measured with. Only the rules on what was measured run
+    unless --select names others; `check --verify` runs all of them.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the measurement was
     not made (no usable image, the device is not there, the model crashed), 130 interrupted.
@@ -74,6 +78,7 @@ def verify(
     from auditor.cli.inputs import gathered
     from auditor.cli.measuring import Plots, measure_with
     from auditor.cli.reports import markdown_bytes, report_files
+    from auditor.policy.settings import DEFAULT, Selector
     from auditor.policy.verdict import ExitCode
 
     settings = options.settings_from(
@@ -121,6 +126,8 @@ def verify(
             ),
         },
     )
+    if settings.select is None:
+        settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
     show = Show(
         color=color,
         output=Path(output) if output else None,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, NodeRef, Severity
 from auditor.gate import Comparison
-from auditor.report.model import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.report.changes import measured_rows, output_rows, sentences
+from auditor.report.model import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text, shape_text
 from auditor.report.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Analysis, Site
@@ -70,8 +70,8 @@ class Sheet:
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
-    that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what changed
-    since a base.
+    that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what
+    changed since a base.
     """
 
     path: str

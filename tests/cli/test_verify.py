@@ -49,6 +49,15 @@ def test_the_report_says_what_was_measured_with_what(run: Run, images: str) -> N
         assert words in out
 
 
+def test_only_what_was_measured_is_judged_unless_other_rules_are_asked_for(run: Run, images: str) -> None:
+    def rules(*arguments: str) -> set[str]:
+        _, out, _ = verify(run, "--images", images, "--output-format", "json", *arguments)
+        return {finding["rule"] for finding in json.loads(out)["models"][0]["findings"]}
+
+    assert all(rule.startswith(("AA4", "AA9")) for rule in rules())
+    assert rules("--select", "AA1") == {"AA101"}
+
+
 def test_the_json_report_follows_its_schema_and_two_runs_are_the_same_bytes(run: Run, images: str) -> None:
     arguments = ("--images", images, "--output-format", "json", "--fail-on", "never")
     code, out, _ = verify(run, *arguments)
