@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import product
 
 from auditor.rewrite.blocks import Block
+from auditor.rewrite.parts import PREFIX
 from auditor.rewrite.result import Phases
-from auditor.rewrite.surgery import PREFIX, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError
 from auditor.rewrite.types import element_type, numpy_type
 from auditor.sampling.result import HeadKind

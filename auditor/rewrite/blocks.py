@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from auditor.rewrite.parts import Part
 from auditor.rewrite.result import Padding, RewriteError
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.surgery import Surgeon
 
 if TYPE_CHECKING:
     import numpy as np

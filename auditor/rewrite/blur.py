@@ -23,10 +23,11 @@ from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.blurpool import BlurPool, Blurred, Goal, blur_pool
 from auditor.rewrite.cost import multiply_adds
+from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.pointwise import Region, region_behind
 from auditor.rewrite.result import Kernel, Options, RewriteError, Where
 from auditor.rewrite.strategy import FRONT, INTEGER, PATCHES, Cost, common_refusal
-from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.types import element_type, numpy_type
 from auditor.rewrite.windows import Window, WindowError, make_explicit, window_of
 from auditor.sampling.result import Site, SiteKind

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
+from auditor.rewrite.parts import Joint
 from auditor.rewrite.result import Options, Padding, RewriteError
-from auditor.rewrite.surgery import Joint, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.types import element_type, numpy_type
 from auditor.sampling.result import Site
 

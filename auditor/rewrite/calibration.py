@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from auditor.rewrite.parts import Joint
 from auditor.rewrite.result import Calibrated, RewriteError
-from auditor.rewrite.surgery import Joint, Surgeon
+from auditor.rewrite.surgery import Surgeon
 
 if TYPE_CHECKING:
     from auditor.rewrite.ridge import Array

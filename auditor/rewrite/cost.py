@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.parts import Part
+from auditor.rewrite.surgery import Surgeon
 
 _SLIDING = {"MaxPool", "AveragePool", "LpPool"}
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile import read_tensor
 from auditor.rewrite.blocks import Block
-from auditor.rewrite.surgery import PREFIX, Joint, Part, Surgeon
+from auditor.rewrite.parts import PREFIX, Joint, Part
+from auditor.rewrite.surgery import Surgeon
 
 if TYPE_CHECKING:
     from auditor.rewrite.ridge import Array, Floats

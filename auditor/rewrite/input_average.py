@@ -11,9 +11,10 @@ from math import prod
 from auditor.rewrite.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.cost import total
+from auditor.rewrite.parts import PREFIX
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategy import OWN, PHASES, Cost
-from auditor.rewrite.surgery import PREFIX, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError, tail_behind
 from auditor.rewrite.types import element_type, numpy_type
 

@@ -18,9 +18,10 @@ from auditor.onnxfile.values import inline_values
 from auditor.rewrite.averaging import MOST_PHASES, check_heads, edit_tail, offsets
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.cost import total
+from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.result import Options
 from auditor.rewrite.strategy import Cost, common_refusal
-from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError, tail_behind
 from auditor.rewrite.windows import Window, WindowError, window_of
 from auditor.sampling.result import Site, SiteKind

@@ -12,9 +12,10 @@ from math import prod
 
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.cost import multiply_adds
+from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.result import Options
 from auditor.rewrite.strategy import Cost, common_refusal
-from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.windows import Window, WindowError, make_explicit, window_of
 from auditor.sampling.result import Site
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.parts import Part
+from auditor.rewrite.surgery import Surgeon
 
 _LINEAR = {"BatchNormalization", "Identity", "Dropout", "Neg"}
 _LINEAR_WITH_CONSTANTS = {"Add", "Sub", "Mul", "Div"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.result import Options
-from auditor.rewrite.surgery import PREFIX, Part, Surgeon
+from auditor.rewrite.surgery import Surgeon
 from auditor.sampling.result import Site, SiteKind
 
 IN_ANOTHER_SCOPE = "it stands in a sub-graph or a local function, whose nodes are not edited: inline them first"

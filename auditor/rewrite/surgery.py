@@ -12,12 +12,12 @@ A tensor's name never changes its meaning: where a rewrite changes what a tensor
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from auditor.onnxfile import walk
-from auditor.onnxfile.graph import Attribute, Graph, Model, Node, Tensor
+from auditor.onnxfile.graph import Model, Tensor
 from auditor.rewrite import file
+from auditor.rewrite.parts import Joint, Part, captures, holds_graph
 from auditor.rewrite.result import Change, ChangeKind, RewriteError
 from auditor.sampling.analysis import Lattices
 from auditor.sampling.result import Analysis, Lattice, Site
@@ -28,57 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import NodeProto, TensorProto
 
-PREFIX = "aliasaudit/"
-"""The first part of the name of everything that a rewrite inserts."""
-
 PROVENANCE = "aliasaudit.fix"
 """The metadata key that says where a node comes from."""
 
 _NODE_METADATA_SINCE = 10
 _OPTIONAL_INPUTS_SINCE = 4
-
-
-@dataclass(slots=True, eq=False)
-class Part:
-    """A node of the edited graph. ``index`` is its position in the source, None for a new one, which has a ``proto``.
-
-    ``assigned`` are attributes to set (None: to remove) when the node is written, ``details`` what was done to it, and
-    ``note`` the rewrite that did it.
-    """
-
-    name: str
-    op: str
-    domain: str
-    inputs: list[str]
-    outputs: list[str]
-    attributes: Mapping[str, Attribute]
-    index: int | None
-    proto: NodeProto | None = None
-    assigned: dict[str, int | tuple[int, ...] | None] = field(default_factory=dict)
-    edited: bool = False
-    details: list[str] = field(default_factory=list)
-    note: str = ""
-    slot: list[Part] = field(default_factory=list, repr=False)
-
-    @property
-    def own(self) -> bool:
-        """Whether a rewrite, this one or an earlier one, inserted the node."""
-        return self.name.startswith(PREFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class Joint:
-    """A site's 1x1 convolution: its constants, the tensor that it reads, and the original tensor to come back to.
-
-    ``steps`` subsample the original's grid axes, where the blur stands in front of the operator.
-    """
-
-    site: Site
-    weight: str
-    bias: str
-    blurred: str
-    original: str
-    steps: tuple[int, ...]
 
 
 class Surgeon:
@@ -107,7 +61,7 @@ class Surgeon:
             part.slot = [part]
             self._slots.append(part.slot)
             self._index(part)
-            self._captured.update(_captures(node))
+            self._captured.update(captures(node))
             if node.op == "Constant" and isinstance(value := node.attributes.get("value"), Tensor) and node.outputs:
                 self._constants[node.outputs[0]] = value
         self._places = {order: node.index for order, (scope, node) in enumerate(walk(model)) if not scope}
@@ -368,31 +322,11 @@ class Surgeon:
         reached = {name for name in tensors if name not in self.model.graph.initializers}
         for part in self.parts():
             used: Collection[str] = part.inputs
-            if part.index is not None and any(_holds_graph(value) for value in part.attributes.values()):
-                used = [*part.inputs, *_captures(self.model.graph.nodes[part.index])]
+            if part.index is not None and any(holds_graph(value) for value in part.attributes.values()):
+                used = [*part.inputs, *captures(self.model.graph.nodes[part.index])]
             if not reached.isdisjoint(used):
                 reached.update(name for name in part.outputs if name)
         return reached
-
-
-def _captures(node: Node) -> set[str]:
-    """Every name that the sub-graphs of a node read."""
-    found: set[str] = set()
-    waiting = [value for value in node.attributes.values() if _holds_graph(value)]
-    while waiting:
-        value = waiting.pop()
-        for graph in value if isinstance(value, tuple) else (value,):
-            if not isinstance(graph, Graph):
-                continue
-            found.update(output.name for output in graph.outputs)
-            for inner in graph.nodes:
-                found.update(inner.inputs)
-                waiting.extend(kept for kept in inner.attributes.values() if _holds_graph(kept))
-    return found
-
-
-def _holds_graph(value: Attribute) -> bool:
-    return isinstance(value, Graph) or (isinstance(value, tuple) and bool(value) and isinstance(value[0], Graph))
 
 
 def _named(body: bytes) -> str:

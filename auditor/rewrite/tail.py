@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.onnxfile.values import inline_values
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.parts import Part
+from auditor.rewrite.surgery import Surgeon
 
 UNKNOWN = "an operator behind it is not known to treat every picture of a batch alone"
 MIXES = "an operator behind it works across the batch axis, which the phases would occupy"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.graph import Tensor
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.parts import Part
+from auditor.rewrite.surgery import Surgeon
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.onnxfile.graph import Attribute
-from auditor.rewrite.surgery import Part, Surgeon
+from auditor.rewrite.parts import Part
+from auditor.rewrite.surgery import Surgeon
 
 OPEN_SIZE = "its padding depends on an input size that the file leaves open: export with a fixed size"
 _SAME = ("SAME_UPPER", "SAME_LOWER")
