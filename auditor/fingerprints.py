@@ -2,8 +2,9 @@
 
 Names and positions do not survive a new export, and a hash over all ancestors breaks when an operator is inserted far
 upstream. So a node is known by its neighbourhood: its operator and attributes, and those of three generations of
-ancestors and descendants. Left out are tensor names, weights and whatever is computed from constants alone; Identity,
-Cast and Dropout are looked through. Nodes that look alike are counted in graph order.
+ancestors and descendants. Left out are tensor names, weights, attributes that say what holds without them, and whatever
+is computed from constants alone. Identity, Cast and Dropout are looked through, and so is BatchNormalization, which
+exporters and optimisers fold into its neighbours. Nodes that look alike are counted in graph order.
 
 A fingerprint is ``sha256(version, rule, model path, neighbourhood)[:16] + ":" + ordinal``. Everything is linear in the
 number of nodes and edges: each node is hashed at most once per generation, so many paths cost no more than one.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from auditor.findings import Finding, NodeRef
@@ -24,8 +25,17 @@ from auditor.onnxfile.scopes import bodies, walk
 VERSION = "aliasauditNode/v1"
 GENERATIONS = 3
 
-_LOOKED_THROUGH = frozenset({"Identity", "Cast", "Dropout"})
+_LOOKED_THROUGH = frozenset({"Identity", "Cast", "Dropout", "BatchNormalization"})
 _STANDARD = frozenset({"", "ai.onnx"})
+# Attributes of windows, whose default is the same in every operator that has them: some exporters write it out.
+_DEFAULTS: Mapping[str, object] = {
+    "auto_pad": "NOTSET",
+    "ceil_mode": 0,
+    "count_include_pad": 0,
+    "group": 1,
+    "storage_order": 0,
+}
+_DEFAULT_ENTRIES = {"dilations": 1, "output_padding": 0, "pads": 0, "strides": 1}
 
 
 def fill(
@@ -197,8 +207,18 @@ class _Tensors:
 def _signature(node: Node) -> tuple[object, ...]:
     """Operator and attributes, without weights and names."""
     domain = "" if node.domain in _STANDARD else node.domain
-    attributes = tuple((name, _plain(value)) for name, value in sorted(node.attributes.items()))
+    attributes = tuple(
+        (name, _plain(value))
+        for name, value in sorted(node.attributes.items())
+        if domain or not _is_default(name, value)
+    )
     return (domain, node.op, node.overload, attributes)
+
+
+def _is_default(name: str, value: Attribute) -> bool:
+    if name in _DEFAULT_ENTRIES:
+        return isinstance(value, tuple) and all(entry == _DEFAULT_ENTRIES[name] for entry in value)
+    return name in _DEFAULTS and value == _DEFAULTS[name]
 
 
 def _plain(value: Attribute) -> object:
