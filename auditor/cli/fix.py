@@ -24,6 +24,7 @@ _KERNELS = ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity")
 _WHERE = ("post", "pre")
 _PADDINGS = ("auto", "reflect", "edge", "zero")
 _PHASES = ("diagonal", "all")
+_FORMATS = ("text", "json")
 _LEAST_HARMFUL = "phase-average"
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -97,7 +98,9 @@ def fix(
         bool, typer.Option("--in-place", help="Replace the model; the old one stays beside it as FILE.bak.")
     ] = False,
     input_shape: options.InputShape = None,
-    output_format: options.OutputFormat = None,
+    output_format: Annotated[
+        str | None, _choice("--output-format", _FORMATS, "The format of the report. [default: text]")
+    ] = None,
     config: options.Config = None,
     isolated: options.Isolated = False,
 ) -> None:
@@ -125,6 +128,8 @@ def fix(
             "verify": options.given({"preset": preset, "device": device}),
         },
     )
+    if output_format is not None and output_format not in _FORMATS:
+        raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
     chosen = strategy or (_LEAST_HARMFUL if unsafe_fixes else None)
     method = None if chosen is None else _one(Strategy, "--strategy", chosen, _STRATEGIES)
     how = _options(kernel, where, padding, blend, phases)

@@ -91,6 +91,7 @@ def test_the_json_report_holds_every_change(run: Run, network: Path) -> None:
     [
         (("--strategy", "blurr", "-o", "x.onnx"), "--strategy must be one of"),
         (("--strategy", "blur"), "say where to write"),
+        (("--plan", "--output-format", "sarif"), "--output-format must be one of text, json"),
         (("--strategy", "blur", "-o", "net.onnx"), "--in-place"),
         (("--strategy", "blur", "-o", "x.onnx", "--in-place"), "--in-place"),
         (("--strategy", "blur", "-o", "x.onnx", "--lambda", "2"), "--lambda must be"),
