@@ -19,7 +19,6 @@ from auditor.onnxfile.graph import Model, Tensor
 from auditor.rewrite import file
 from auditor.rewrite.parts import Joint, Part, captures, holds_graph
 from auditor.rewrite.result import Change, ChangeKind, RewriteError
-from auditor.sampling.analysis import Lattices
 from auditor.sampling.result import Analysis, Lattice, Site
 from auditor.text import ModelText
 
@@ -111,8 +110,7 @@ class Surgeon:
         """The shape of a tensor at the sizes of the analysis, None where it is not known."""
         if tensor in self._shapes:
             return self._shapes[tensor]
-        found = self.analysis.tensors
-        return found.shape(tensor) if isinstance(found, Lattices) else None
+        return self.analysis.shapes.get(tensor)
 
     def has_fixed_size(self, tensor: str) -> bool:
         """Whether the sizes of the grid axes do not depend on an input size that the file leaves open."""

@@ -72,6 +72,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         paddings=tuple(record.paddings),
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
         tensors=Lattices(scope.states, spatial),
+        shapes=Sizes(scope.states),
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
@@ -195,7 +196,21 @@ class Lattices(Mapping[str, tuple[Lattice | None, ...]]):
     def __len__(self) -> int:
         return sum(state.axes is not None for state in self._states.values())
 
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """The sizes of a tensor's axes as the trace computed them, None where it lost the tensor."""
-        state = self._states.get(name)
-        return None if state is None else state.shape
+
+class Sizes(Mapping[str, tuple[int, ...]]):
+    """The shapes of all tracked tensors of a scope, built when asked for."""
+
+    def __init__(self, states: Mapping[str, State]) -> None:
+        self._states = states
+
+    def __getitem__(self, name: str) -> tuple[int, ...]:
+        shape = self._states[name].shape
+        if shape is None:
+            raise KeyError(name)
+        return shape
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, state in self._states.items() if state.axes is not None)
+
+    def __len__(self) -> int:
+        return sum(state.axes is not None for state in self._states.values())

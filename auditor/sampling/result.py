@@ -7,7 +7,7 @@ network input that the axis comes from. ``None`` stands for a value that is not 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
@@ -209,7 +209,7 @@ class Analysis:
 
     ``tensors`` maps a main-graph tensor to its lattices, one per tensor axis (None: not a grid axis); a tensor that the
     analysis lost is absent. ``spatial`` are the indices into ``sources`` that were recognised as spatial or temporal.
-    ``nodes`` counts the nodes walked over all scopes.
+    ``nodes`` counts the nodes walked over all scopes. ``shapes`` are the sizes of the tensors in ``tensors``.
     """
 
     sources: tuple[SourceAxis, ...]
@@ -225,6 +225,7 @@ class Analysis:
     tensors: Mapping[str, tuple[Lattice | None, ...]]
     nodes: int
     tracked_nodes: int
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def subsampling(self) -> Fraction | None:

@@ -97,6 +97,10 @@ def _layer(analysis: Analysis, tensor: str, node: NodeRef | None, site: int | No
     if len(grid) != 2 or grid[0][0] == 0 or min(one.stride for _, one in grid) <= 0:
         return None
     (first, y), (second, x) = grid
+    # Windows or averaged phases on the batch axis are several maps of one image, on lattices of their own.
+    batch = analysis.shapes.get(analysis.sources[y.source].input.raw, ())[:1]
+    if batch != analysis.shapes.get(tensor, ())[:1]:
+        return None
     if analysis.sources[y.source].axis > analysis.sources[x.source].axis:
         (first, y), (second, x) = (second, x), (first, y)
     if not math.isfinite(float(y.offset + x.offset)):

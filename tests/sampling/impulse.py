@@ -23,7 +23,6 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 
 from auditor.onnxfile import read_model
 from auditor.sampling import Analysis, analyse
-from auditor.sampling.analysis import Lattices
 from auditor.sampling.result import Lattice
 
 Array = np.ndarray[Any, Any]
@@ -84,8 +83,7 @@ def audit(model: ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) 
 
 def shape_of(found: Analysis, name: str) -> tuple[int, ...] | None:
     """The sizes of a main-graph tensor as the analysis computed them."""
-    assert isinstance(found.tensors, Lattices)
-    return found.tensors.shape(name)
+    return found.shapes.get(name)
 
 
 def session(model: ModelProto) -> onnxruntime.InferenceSession:

@@ -74,6 +74,17 @@ def test_the_map_of_a_larger_factor_shows_its_period(tmp_path: Path) -> None:
     assert last.added == pytest.approx(last.error - first.error)
 
 
+def test_maps_that_stand_on_the_batch_axis_are_left_out_not_mistaken_for_images(tmp_path: Path) -> None:
+    made = subsampled(2)
+    made.graph.node[0].input[0] = "both"
+    made.graph.node.insert(0, helper.make_node("Concat", ["x", "x"], ["both"], axis=0))
+    made.graph.node.pop()
+    made.graph.node.append(helper.make_node("Split", ["mean"], ["first", "second"], axis=0))
+    made.graph.node.append(helper.make_node("Add", ["first", "second"], ["sum"]))
+    made.graph.node.append(helper.make_node("Flatten", ["sum"], ["y"]))
+    assert run(tmp_path, made).layers == ()
+
+
 def test_a_pixelwise_dense_network_loses_nothing(tmp_path: Path) -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[1, 1])]
     weights = {"w": np.random.default_rng(0).normal(size=(5, 3, 1, 1)).astype(np.float32)}
