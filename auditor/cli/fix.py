@@ -89,6 +89,9 @@ def fix(
         str | None, typer.Option("--device", metavar="DEVICE", help="Where to run the model, as in verify.")
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what applies at each site and what it costs.")] = False,
+    recipe: Annotated[
+        bool, typer.Option("--recipe", help="Print the edits of the PyTorch code that blur stands for; write no model.")
+    ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="List every node that is added or edited.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model.")] = False,
     unsafe_fixes: Annotated[
@@ -136,14 +139,16 @@ def fix(
     if in_place and target is not None:
         raise UsageError("--in-place replaces the model itself, so it cannot go with --output")
     output = Path(model) if in_place else Path(target) if target is not None else None
-    if output is None and method is not None and not plan and not dry_run:
+    if output is None and method is not None and not plan and not dry_run and not recipe:
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
     if calibrate is not None and method is not Strategy.BLUR:
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur")
     pictures = None if calibrate is None else _pictures(calibrate, calibrate_images, settings)
     try:
         read, analysis = _read(Path(model), settings)
-        if plan or method is None:
+        if recipe:
+            code = _recipe(model, read, analysis, how, tuple(site or ()), settings)
+        elif plan or method is None:
             code = _plan(model, read, analysis, how, settings, held_back=not plan)
         else:
             code = _rewrite(
@@ -202,6 +207,19 @@ def _plan(name: str, model: Model, analysis: Analysis, how: Options, settings: S
     shown = plan_json if settings.output_format is Format.JSON else plan_text
     emit(shown(name, found, held_back))
     return 1 if held_back else 0
+
+
+def _recipe(
+    name: str, model: Model, analysis: Analysis, how: Options, sites: tuple[str, ...], settings: Settings
+) -> int:
+    from auditor.cli.output import emit
+    from auditor.report import Format
+    from auditor.report.recipes import recipe_json, recipe_text
+    from auditor.rewrite.recipe import recipe
+
+    shown = recipe_json if settings.output_format is Format.JSON else recipe_text
+    emit(shown(name, recipe(model, analysis, how, sites)))
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Blur:
         given, result = surgeon.shape(part.inputs[0]) or (), surgeon.shape(part.outputs[0]) or ()
         if site.kind is SiteKind.RESIZE:
             return Cost(0, prod(result))
-        strides = _strides(site, len(given) - 2, surgeon, part.inputs[0])
+        strides = strides_of(site, len(given) - 2, surgeon, part.inputs[0])
         width = prod(kernels.length(options.kernel, step) for step in strides)
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             return Cost(width * prod(given), prod(given))
@@ -97,7 +97,7 @@ class Blur:
             return Cost((width + mixed) * prod(result), prod(given))
         window = window_of(surgeon, part)
         region = region_behind(surgeon, part.outputs[0])
-        if _commutes(surgeon, site, window, region, options):
+        if commutes(surgeon, site, window, region, options):
             return Cost((width + mixed) * prod(given[:2]) * prod(result[2:]), prod(given))
         own = multiply_adds(surgeon, part)
         dense = prod(result[:2]) * prod(window.dense)
@@ -110,7 +110,7 @@ class Blur:
         _check_map(surgeon, part, options)
         tensor = part.inputs[0]
         shape = surgeon.shape(tensor) or ()
-        strides = _strides(site, len(shape) - 2, surgeon, tensor)
+        strides = strides_of(site, len(shape) - 2, surgeon, tensor)
         if max(kernels.length(options.kernel, step) for step in strides) > _LONGEST:
             raise _RefusedError(f"the blur for its stride would have more than {_LONGEST} taps")
         even = any(kernels.length(options.kernel, step) % 2 == 0 for step in strides)
@@ -125,7 +125,7 @@ class Blur:
         window = window_of(surgeon, part)
         if any(part.outputs[1:]):
             raise _RefusedError("its Indices output is used: a blurred maximum has no single place")
-        _adjust(site, window, options.kernel)
+        adjusted(site, window, options.kernel)
         if window.widened and site.kind is not SiteKind.MAX_POOL:
             raise _RefusedError("with ceil_mode its last window divides by a number of its own")
         if window.widened and any(e >= r + 1 for e, r in zip(window.end, window.reach, strict=True)):
@@ -136,7 +136,7 @@ class Blur:
         """A blur at stride 1 in front of the operator; resampling operators may have fractional factors."""
         tensor = part.inputs[0]
         shape = surgeon.shape(tensor) or ()
-        strides = _strides(site, len(shape) - 2, surgeon, tensor)
+        strides = strides_of(site, len(shape) - 2, surgeon, tensor)
         lengths = [kernels.length(options.kernel, step) for step in strides]
         half = tuple((length - 1) // 2 for length in lengths)
         pool = BlurPool((1,) * len(strides), half, half)
@@ -171,10 +171,10 @@ class Blur:
     def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         window = window_of(surgeon, part)
         region = region_behind(surgeon, part.outputs[0])
-        if _commutes(surgeon, site, window, region, options):
+        if commutes(surgeon, site, window, region, options):
             self._blur_first(surgeon, site, part, window, options)
             return
-        shorter, pool = _adjust(site, window, options.kernel)
+        shorter, pool = adjusted(site, window, options.kernel)
         make_explicit(surgeon, part, window)
         if shorter.kernel != window.kernel:
             surgeon.set_attribute(part, "kernel_shape", shorter.kernel)
@@ -219,7 +219,7 @@ def _note(options: Options) -> str:
     return f"blur {options.kernel.value} {options.where.value} {options.padding.value} lambda={options.blend:g}"
 
 
-def _strides(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int, ...]:
+def strides_of(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int, ...]:
     """The stride per spatial axis of the input tensor, rounded up where it is fractional."""
     factor = [max(-(-step.numerator // step.denominator), 1) for step in site.factor]
     if len(factor) == rank:
@@ -298,15 +298,16 @@ def _check_slice(surgeon: Surgeon, part: Part, even: bool) -> None:
         raise _RefusedError(EVEN)
 
 
-def _commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
+def commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
+    """Whether the site is a 1x1 convolution that may as well stand behind its BlurPool, which costs less."""
     part = surgeon.part(site)
     odd = all(kernels.length(options.kernel, step) % 2 for step in window.stride)
     pointlike = not any(window.reach) and not any(window.begin) and not any(window.end)
     return part is not None and part.op == "Conv" and region.linear and pointlike and odd
 
 
-def _adjust(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPool]:
-    """The dense window and the BlurPool that together keep every centre. Raises _RefusedError for some even kernels."""
+def adjusted(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPool]:
+    """The dense window and the BlurPool that together keep every centre. Sites that :class:`Blur` refuses may raise."""
     sizes, begins, ends = list(window.kernel), list(window.begin), list(window.end)
     fronts, backs = [], []
     for axis, step in enumerate(window.stride):

@@ -54,7 +54,7 @@ def blur_pool(
         raise RewriteError("a blur of a tensor without a floating-point type")
     kernel = kernels.low_pass(options.kernel, given.strides, options.blend).astype(dtype)
     tensor, pads, channels = given.tensor, (*pool.begin, *pool.end), given.shape[1]
-    padding = _padding(surgeon, given, pool, options.padding)
+    padding = border(surgeon, given, pool, options.padding)
     if any(pads) and padding is not Padding.ZERO:
         tensor = block.pad(tensor, (0, 0, *pool.begin), (0, 0, *pool.end), padding)
         pads = (0,) * len(pads)
@@ -66,7 +66,7 @@ def blur_pool(
     return made
 
 
-def _padding(surgeon: Surgeon, given: Blurred, pool: BlurPool, wanted: Padding) -> Padding:
+def border(surgeon: Surgeon, given: Blurred, pool: BlurPool, wanted: Padding) -> Padding:
     """Reflection needs a map larger than the padding; onnxruntime refuses it, or once wrote zeros, where it is not."""
     if wanted in (Padding.EDGE, Padding.ZERO):
         return wanted

@@ -100,7 +100,7 @@ def rewrite(
     if strategy is Strategy.INPUT_AVERAGE:
         _at_input(surgeon, options, names, skipped, costs)
     else:
-        _at_sites(surgeon, strategy, options, _chosen(analysis, names), bool(names), done, skipped, costs)
+        _at_sites(surgeon, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
     offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
     backup = None
     provenance = _provenance(strategy, options, done)
@@ -179,7 +179,8 @@ def _at_input(
     AT_INPUT.rewrite(surgeon, options)
 
 
-def _chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
+def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
+    """The sites of these names, or all of them without any. Raises RewriteError for a name that is no site."""
     if not names:
         return list(analysis.sites)
     known = {site.node.name.raw for site in analysis.sites}

@@ -1,0 +1,290 @@
+"""What ``blur`` does to a graph, as edits of the PyTorch code that the network is trained with (Zhang, ICML 2019).
+
+A blur works best when the network is trained with it. For every sampling site the recipe names the operator at stride
+1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.blur` would insert, and their order, so that
+the trained network exports to the graph that ``fix --strategy blur`` writes. The code is ours and holds no text of the
+model; the module and the source line that it belongs to are in ``site.node.origin``, where the exporter stored them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from auditor.onnxfile.graph import Model
+from auditor.rewrite import kernels
+from auditor.rewrite.blur import Blur, adjusted, commutes, strides_of
+from auditor.rewrite.blurpool import BlurPool, Blurred, border
+from auditor.rewrite.parts import Part
+from auditor.rewrite.planning import chosen
+from auditor.rewrite.pointwise import Region, region_behind
+from auditor.rewrite.result import Kernel, Options, Padding, Where
+from auditor.rewrite.surgery import Surgeon
+from auditor.rewrite.windows import Window, window_of
+from auditor.sampling.result import Analysis, Site, SiteKind
+
+BLUR_POOL = '''\
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class BlurPool(nn.Module):
+    """A low-pass over every channel alone, then every `stride`-th sample.
+
+    `taps` hold one line of the separable kernel per axis, `padding` is that of `F.pad` (last axis first), and `share`
+    is the share of the low-pass against no filter.
+    """
+
+    def __init__(self, channels, taps, stride, padding, mode="reflect", share=1.0):
+        super().__init__()
+        kernel = torch.ones(())
+        for line in taps:
+            kernel = kernel.unsqueeze(-1) * torch.tensor(line)
+        if share != 1.0:
+            kernel = share * kernel
+            kernel[tuple(size // 2 for size in kernel.shape)] += 1 - share
+        kernel = kernel.expand(channels, 1, *kernel.shape).clone()
+        self.register_buffer("kernel", kernel, persistent=False)  # not persistent: older checkpoints still load
+        self.stride, self.padding, self.mode = stride, padding, mode
+
+    def forward(self, x):
+        conv = (F.conv1d, F.conv2d, F.conv3d)[len(self.stride) - 1]
+        x = F.pad(x, self.padding, mode=self.mode)
+        return conv(x, self.kernel, stride=self.stride, groups=self.kernel.shape[0])
+'''
+"""The module that the edits for plain PyTorch use, with its imports."""
+
+_MODES = {Padding.REFLECT: "reflect", Padding.EDGE: "replicate", Padding.ZERO: "constant"}
+_INTERPOLATION = {("linear", 4): "bilinear", ("cubic", 4): "bicubic"}
+_MOST_AXES = 3
+
+
+class Library(str, Enum):
+    """Where a BlurPool comes from."""
+
+    TORCH = "torch"
+    TIMM = "timm"
+    KORNIA = "kornia"
+
+
+@dataclass(frozen=True, slots=True)
+class BlurLine:
+    """The line that makes ``blur`` with one library. ``note`` says where it differs from the rewrite, empty if not."""
+
+    library: Library
+    code: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The edit at one site: ``operator`` (a line, empty where it stays as it is) and one of ``blurs`` are made once;
+    ``forward`` is what runs. ``notes`` explain the names in ``forward``.
+    """
+
+    operator: str
+    blurs: tuple[BlurLine, ...]
+    forward: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecipe:
+    """A site with its edit, or with the reason why there is none."""
+
+    site: Site
+    edit: Edit | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The edits at all sites in graph order."""
+
+    sites: tuple[SiteRecipe, ...]
+
+
+def recipe(model: Model, analysis: Analysis, options: Options | None = None, names: Collection[str] = ()) -> Recipe:
+    """The edits that do in PyTorch what ``blur`` does with the same options. Reads no weights and changes nothing.
+
+    ``names`` are the sites to speak of, by the names of their nodes; without any, all of them.
+
+    Raises:
+        RewriteError: a name is no site.
+    """
+    options = options or Options()
+    surgeon = Surgeon(model, analysis)
+    return Recipe(tuple(_site(surgeon, site, options) for site in chosen(analysis, names)))
+
+
+class _NoEqualError(Exception):
+    """PyTorch has nothing that computes the same; the message is the reason."""
+
+
+def _site(surgeon: Surgeon, site: Site, options: Options) -> SiteRecipe:
+    reason = Blur().refusal(surgeon, site, options)
+    part = surgeon.part(site)
+    if reason is not None or part is None:
+        return SiteRecipe(site, None, reason or "")
+    try:
+        return SiteRecipe(site, _edit(surgeon, site, part, options))
+    except _NoEqualError as error:
+        return SiteRecipe(site, None, str(error))
+
+
+def _edit(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit:
+    given = surgeon.shape(part.inputs[0]) or ()
+    rank = len(given) - 2
+    if rank > _MOST_AXES:
+        raise _NoEqualError("PyTorch has no convolution over more than three axes")
+    if site.kind is SiteKind.RESIZE:
+        return _resize(surgeon, part)
+    tensor = part.inputs[0]
+    strides = strides_of(site, rank, surgeon, tensor)
+    half = _half(options.kernel, strides)
+    if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+        front = _blurs(surgeon, Blurred(tensor, tensor, given, strides), BlurPool((1,) * rank, half, half), options)
+        return Edit("", front, "x = operator(blur(x))", ("operator: as it is, its stride too",))
+    if site.kind is SiteKind.SLICE:
+        result = surgeon.shape(part.outputs[0]) or ()
+        shape = (*result[:2], *((count - 1) * step + 1 for count, step in zip(result[2:], strides, strict=True)))
+        blurs = _blurs(surgeon, Blurred(tensor, tensor, shape, strides), BlurPool(strides, half, half), options)
+        return Edit("", blurs, "x = blur(dense(x))", ("dense: the slice with step 1, up to the last sample it kept",))
+    return _strided(surgeon, site, part, options)
+
+
+def _strided(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit:
+    """A convolution or pool at stride 1 with the BlurPool behind its activation, or in front of a 1x1 shortcut."""
+    tensor = part.inputs[0]
+    given = surgeon.shape(tensor) or ()
+    window = window_of(surgeon, part)
+    region = region_behind(surgeon, part.outputs[0])
+    if commutes(surgeon, site, window, region, options):
+        half = _half(options.kernel, window.stride)
+        blurs = _blurs(
+            surgeon, Blurred(tensor, tensor, given, window.stride), BlurPool(window.stride, half, half), options
+        )
+        note = "blur in front: a 1x1 convolution without an activation behind it gives the same there, and cheaper"
+        return Edit(_operator(surgeon, part, window), blurs, "x = operator(blur(x))", (note,))
+    shorter, pool = adjusted(site, window, options.kernel)
+    shape = surgeon.shape(region.exit) or surgeon.shape(part.outputs[0]) or ()
+    blurs = _blurs(surgeon, Blurred(tensor, tensor, (*shape[:2], *shorter.dense), window.stride), pool, options)
+    operator = _operator(surgeon, part, shorter)
+    inner = "operator(x)" if operator else "x"
+    behind = _behind(part, region)
+    if not behind:
+        return Edit(operator, blurs, f"x = blur({inner})")
+    return Edit(operator, blurs, f"x = blur(behind({inner}))", (f"behind: what follows today ({', '.join(behind)})",))
+
+
+def _behind(part: Part, region: Region) -> list[str]:
+    """The point-wise operators between the site and its blur; the words are those that the strategy knows."""
+    fused = ["its fused activation"] if part.op == "FusedConv" else []
+    return [*fused, *(inner.op for inner in region.parts)]
+
+
+def _operator(surgeon: Surgeon, part: Part, window: Window) -> str:
+    """The line that makes the operator at stride 1; empty where nothing of it is left."""
+    if part.op in ("Conv", "FusedConv"):
+        return _convolution(surgeon, part, window)
+    size = f"kernel_size={_per_axis(window.kernel)}, stride=1"
+    if part.op == "MaxPool":
+        spread = f", dilation={_per_axis(window.dilation)}" if set(window.dilation) != {1} else ""
+        if _symmetric(window) and all(b <= k // 2 for b, k in zip(window.begin, window.kernel, strict=True)):
+            return f"operator = nn.MaxPool{window.rank}d({size}{_padding(window)}{spread})"
+        front = f'nn.ConstantPad{window.rank}d({_last_first(window.begin, window.end)}, float("-inf"))'
+        return f"operator = nn.Sequential({front}, nn.MaxPool{window.rank}d({size}{spread}))"
+    if part.op != "AveragePool":
+        raise _NoEqualError(
+            "PyTorch has no LpPool with padding: raise to the power, average at stride 1, take the root"
+        )
+    if set(window.kernel) == {1} and not any((*window.begin, *window.end)):
+        return ""
+    if set(window.dilation) != {1}:
+        raise _NoEqualError("PyTorch has no dilated average pool: use a depthwise convolution")
+    if not any((*window.begin, *window.end)):
+        return f"operator = nn.AvgPool{window.rank}d({size})"
+    counted = bool(part.attributes.get("count_include_pad"))
+    if _symmetric(window) and all(b <= k // 2 for b, k in zip(window.begin, window.kernel, strict=True)):
+        return f"operator = nn.AvgPool{window.rank}d({size}{_padding(window)}, count_include_pad={counted})"
+    if not counted:
+        raise _NoEqualError("PyTorch has no average pool that pads unevenly and leaves the padding out of the mean")
+    front = f"nn.ConstantPad{window.rank}d({_last_first(window.begin, window.end)}, 0.0)"
+    return f"operator = nn.Sequential({front}, nn.AvgPool{window.rank}d({size}))"
+
+
+def _convolution(surgeon: Surgeon, part: Part, window: Window) -> str:
+    constant = surgeon.constant(part.inputs[1])
+    dims = constant.dims if constant is not None else surgeon.shape(part.inputs[1])
+    if dims is None or len(dims) != window.rank + 2:
+        raise _NoEqualError("the shape of its weights is not known")
+    groups = part.attributes.get("group", 1)
+    groups = groups if isinstance(groups, int) else 1
+    words = [f"{dims[1] * groups}, {dims[0]}, kernel_size={_per_axis(window.kernel)}, stride=1"]
+    even = _symmetric(window)
+    if even and any(window.begin):
+        words.append(f"padding={_per_axis(window.begin)}")
+    if set(window.dilation) != {1}:
+        words.append(f"dilation={_per_axis(window.dilation)}")
+    if groups != 1:
+        words.append(f"groups={groups}")
+    if len(part.inputs) < 3 or not part.inputs[2]:
+        words.append("bias=False")
+    layer = f"nn.Conv{window.rank}d({', '.join(words)})"
+    if even:
+        return f"operator = {layer}"
+    return (
+        f"operator = nn.Sequential(nn.ConstantPad{window.rank}d({_last_first(window.begin, window.end)}, 0.0), {layer})"
+    )
+
+
+def _blurs(surgeon: Surgeon, given: Blurred, pool: BlurPool, options: Options) -> tuple[BlurLine, ...]:
+    """The BlurPool from each library that has one with this kernel, stride and alignment."""
+    mode = border(surgeon, given, pool, options.padding)
+    channels = given.shape[1]
+    lines = ", ".join(str([round(float(tap), 10) for tap in kernels.taps(options.kernel, s)]) for s in given.strides)
+    words = f"{channels}, taps=[{lines}], stride={pool.stride}, padding={_last_first(pool.begin, pool.end)}"
+    words += "" if mode is Padding.REFLECT else f', mode="{_MODES[mode]}"'
+    words += "" if options.blend == 1.0 else f", share={options.blend:g}"
+    found = [BlurLine(Library.TORCH, f"blur = BlurPool({words})")]
+    taps = kernels.length(options.kernel, 2)
+    usual = pool.begin == pool.end == (taps // 2,) * 2 and pool.stride == (2, 2) == tuple(given.strides)
+    if not usual or taps % 2 == 0 or options.blend != 1.0 or options.kernel is Kernel.IDENTITY:
+        return tuple(found)  # both libraries move the grid for other kernels, or have none
+    if mode is Padding.REFLECT:
+        found.append(BlurLine(Library.TIMM, f"blur = timm.layers.BlurPool2d({channels}, filt_size={taps}, stride=2)"))
+    different = "" if mode is Padding.ZERO else "differs along the border, where kornia pads with zeros"
+    found.append(BlurLine(Library.KORNIA, f"blur = kornia.filters.BlurPool2D({taps}, stride=2)", different))
+    return tuple(found)
+
+
+def _resize(surgeon: Surgeon, part: Part) -> Edit:
+    result = surgeon.shape(part.outputs[0]) or ()
+    mode = _INTERPOLATION.get((str(part.attributes.get("mode")), len(result)))
+    if mode is None:
+        raise _NoEqualError("PyTorch has no antialias for this mode")
+    return Edit("", (), f'x = F.interpolate(x, size={tuple(result[2:])}, mode="{mode}", antialias=True)')
+
+
+def _half(kernel: Kernel, strides: Sequence[int]) -> tuple[int, ...]:
+    return tuple((kernels.length(kernel, step) - 1) // 2 for step in strides)
+
+
+def _symmetric(window: Window) -> bool:
+    return window.begin == window.end
+
+
+def _padding(window: Window) -> str:
+    return f", padding={_per_axis(window.begin)}" if any(window.begin) else ""
+
+
+def _per_axis(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else str(tuple(values))
+
+
+def _last_first(begin: Sequence[int], end: Sequence[int]) -> str:
+    """Padding as ``F.pad`` wants it: pairs of front and back, from the last axis to the first."""
+    pairs = list(zip(begin, end, strict=True))
+    return str(tuple(side for pair in reversed(pairs) for side in pair))
