@@ -81,7 +81,9 @@ def _facts(found: Verification) -> Iterator[str]:
 def _provider(provider: Provider) -> str:
     total = sum(count for _, count in provider.placement)
     used = sum(count for name, count in provider.placement if name == provider.used)
-    nodes = f"{used} of {count_text(total, 'compute node')}" if total else "no compute nodes"
+    nodes = "no compute nodes" if provider.others else "where its nodes ran was not read back"
+    if total:
+        nodes = f"{used} of {count_text(total, 'compute node')}"
     return (
         f"ran on {provider.used} ({nodes}), onnxruntime {provider.onnxruntime}, "
         f"{count_text(provider.threads, 'thread')}, --device {provider.asked}"

@@ -59,7 +59,9 @@ class Provider:
     """What executed the model, read back from onnxruntime after the session was made.
 
     ``asked`` is the device setting, ``used`` the provider that holds the compute nodes (convolutions, matrix products,
-    pools), or most of them. ``placement`` counts the compute nodes and ``others`` the remaining nodes per provider.
+    pools), or most of them. ``placement`` counts the compute nodes and ``others`` the remaining nodes per provider;
+    both are empty where onnxruntime (before 1.24) does not say where its nodes are, and ``used`` is then the provider
+    that the session prefers.
     """
 
     asked: str

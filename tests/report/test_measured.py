@@ -76,6 +76,22 @@ def test_numbers_stand_with_their_intervals_and_meaning() -> None:
     assert "note: guessed" in text
 
 
+@pytest.mark.parametrize(
+    ("compute", "others", "words"),
+    [
+        ((("CPUExecutionProvider", 30),), (), "30 of 30 compute nodes"),
+        ((), (("CPUExecutionProvider", 2),), "no compute nodes"),
+        ((), (), "where its nodes ran was not read back"),
+    ],
+)
+def test_the_line_of_the_provider_says_what_is_known_of_its_nodes(
+    compute: tuple[tuple[str, int], ...], others: tuple[tuple[str, int], ...], words: str
+) -> None:
+    provider = replace(FOUND.provider, placement=compute, others=others)
+    lines = measured_lines(replace(FOUND, provider=provider))
+    assert any(f"ran on CPUExecutionProvider ({words})" in line for line in lines)
+
+
 def test_a_bar_is_as_long_as_its_share() -> None:
     bars = [line for line in measured_lines(FOUND) if " px " in line and "#" in line and "." in line]
     assert [line.count("#") for line in bars] == [27, round(30 * 0.45)]

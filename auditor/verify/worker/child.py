@@ -129,6 +129,7 @@ def _opened(session: Session) -> Message:
         "inputs": [_port(port) for port in session.inputs],
         "outputs": [_port(port) for port in session.outputs],
         "nodes": [[name, op, count] for name, op, count in placement.nodes],
+        "providers": list(placement.providers),
         "onnxruntime": placement.onnxruntime,
         "log": placement.log,
     }

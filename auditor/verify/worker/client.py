@@ -271,7 +271,8 @@ def _failure(reply: dict[str, Any], device: Device, limits: Limits) -> VerifyErr
 
 def _opened(reply: dict[str, Any]) -> tuple[int, tuple[Port, ...], tuple[Port, ...], Placement]:
     nodes = tuple((str(name), str(op), int(count)) for name, op, count in reply["nodes"])
-    placement = Placement(nodes, str(reply["onnxruntime"]), str(reply["log"]))
+    providers = tuple(str(name) for name in reply["providers"])
+    placement = Placement(nodes, providers, str(reply["onnxruntime"]), str(reply["log"]))
     inputs, outputs = (tuple(_port(port) for port in reply[key]) for key in ("inputs", "outputs"))
     return int(reply["key"]), inputs, outputs, placement
 

@@ -46,9 +46,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the nodes of a session are: (provider, operator, number of nodes), and what onnxruntime said about it."""
+    """Where the nodes of a session are: (provider, operator, number of nodes), and what onnxruntime said about it.
+
+    onnxruntime before 1.24 gives no ``nodes``. ``providers`` are those that the session was made with, first choice
+    first: a GPU provider that could not be started is not among them.
+    """
 
     nodes: tuple[tuple[str, str, int], ...]
+    providers: tuple[str, ...]
     onnxruntime: str
     log: str
 

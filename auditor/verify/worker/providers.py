@@ -88,37 +88,44 @@ def provider_list(
 def placed(device: Device, placement: Placement, threads: int) -> tuple[Provider, tuple[str, ...]]:
     """What runs the model, from the provider of every node of the optimised graph, and remarks about it.
 
-    A missing CUDA library is found in what onnxruntime said while it made the session. Names that are no provider's
-    are shown as "unknown": the placement comes from the process that a hostile model may have taken over.
+    Where onnxruntime does not give the nodes, the providers of the session are what is known: no node is counted, and a
+    remark says so where a node may be on one or another. A missing CUDA library is found in what onnxruntime said while
+    it made the session. Names that are no provider's are shown as "unknown": the placement comes from the process that
+    a hostile model may have taken over.
 
     Raises:
-        DeviceUnavailableError: a GPU was asked for and no compute node is on it.
+        DeviceUnavailableError: a GPU was asked for and no compute node, or no session, is on it.
     """
     compute: Counter[str] = Counter()
     rest: Counter[str] = Counter()
     for name, op, count in placement.nodes:
-        provider = name if re.fullmatch(r"[A-Za-z]{1,40}ExecutionProvider", name) else "unknown"
-        (compute if _COMPUTE.search(op) else rest)[provider] += count
+        (compute if _COMPUTE.search(op) else rest)[_provider_name(name)] += count
     log = placement.log
+    version = placement.onnxruntime if re.fullmatch(r"[\w.+-]{1,40}", placement.onnxruntime) else "unknown"
     counted = compute or rest
+    # Best guess first: the provider of most nodes, or the session's first choice.
+    holders = [name for name, _ in _ranked(counted)] or [_provider_name(name) for name in placement.providers]
     wanted = {DeviceKind.CUDA: CUDA, DeviceKind.TENSORRT: TENSORRT}.get(device.kind)
-    if wanted is not None and not counted:
+    if wanted is not None and wanted not in holders:
+        where = "no compute node runs on" if counted else "the session is without"
         raise DeviceUnavailableError(
-            f"--device {device.asked}: this onnxruntime does not say where the nodes run: install 1.24 or later"
+            f"--device {device.asked} was asked for and {where} {wanted}: {_reason(log)}", log[-2000:]
         )
-    if wanted is not None and not counted[wanted]:
-        raise DeviceUnavailableError(
-            f"--device {device.asked} was asked for and no compute node runs on {wanted}: {_reason(log)}", log[-2000:]
-        )
-    used = wanted if wanted and counted[wanted] else (counted.most_common(1)[0][0] if counted else CPU)
+    used = wanted or next(iter(holders), CPU)
     remarks: tuple[str, ...] = ()
     stray = sum(count for name, count in counted.items() if name != used)
     if stray:
         remarks = (f"{stray} of {sum(counted.values())} compute nodes do not run on {used}",)
+    if not counted and len(holders) > 1:
+        unknown = f"the session has {used}, and how many nodes run there is not known"
+        remarks = (f"onnxruntime {version} did not say where its nodes run (1.24 and later can): {unknown}",)
     if device.kind is DeviceKind.AUTO and used == CPU and _LIBRARY.search(log):
         remarks += (f"CUDA was tried and is not usable: {_reason(log)}",)
-    version = placement.onnxruntime if re.fullmatch(r"[\w.+-]{1,40}", placement.onnxruntime) else "unknown"
     return Provider(device.asked, used, _ranked(compute), _ranked(rest), version, threads), remarks
+
+
+def _provider_name(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z]{1,40}ExecutionProvider", name) else "unknown"
 
 
 def missing_libraries(log: str) -> tuple[str, ...]:

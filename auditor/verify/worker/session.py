@@ -83,7 +83,8 @@ class Engine:
         found: list[Any] = getattr(session, "get_provider_graph_assignment_info", list)()
         nodes = Counter((str(part.ep_name), str(node.op_type)) for part in found for node in part.get_nodes())
         counted = tuple((name, op, count) for (name, op), count in sorted(nodes.items()))
-        return Placement(counted, self.runtime.__version__, self._log() if self.gpu else "")
+        providers = tuple(map(str, session.get_providers()))
+        return Placement(counted, providers, self.runtime.__version__, self._log() if self.gpu else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Session:
         self.outputs = tuple(_port(value) for value in self._session.get_outputs())
         self.placement = engine.placement(self._session)
         self._memory = "cuda"
-        self._on_device = any(name in (CUDA, TENSORRT) for name, _, _ in self.placement.nodes)
+        holders = [name for name, _, _ in self.placement.nodes] or self.placement.providers
+        self._on_device = any(name in (CUDA, TENSORRT) for name in holders)
 
     def run(
         self,

@@ -26,7 +26,12 @@ CUDA_LOG = (
 
 
 def placement(*nodes: tuple[str, str, int], log: str = "") -> Placement:
-    return Placement(nodes, "1.31.1", log)
+    return Placement(nodes, (CUDA, CPU), "1.31.1", log)
+
+
+def unread(*providers: str, log: str = "") -> Placement:
+    """What an onnxruntime answers that does not say where its nodes are."""
+    return Placement((), providers, "1.23.2", log)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +102,41 @@ def test_a_device_found_by_itself_says_why_it_is_not_the_gpu() -> None:
     assert "libcudnn.so.9" in remarks[0]
 
 
-def test_a_runtime_that_does_not_say_where_nodes_are_cannot_promise_cuda() -> None:
-    with pytest.raises(DeviceUnavailableError, match="does not say"):
-        placed(Device(DeviceKind.CUDA), placement(), 2)
-    assert placed(Device(DeviceKind.CPU), placement(), 2)[0].used == CPU
+@pytest.mark.parametrize("kind", [DeviceKind.CUDA, DeviceKind.AUTO])
+def test_cuda_in_the_session_of_an_older_runtime_counts_no_node_and_says_that_none_was_read_back(
+    kind: DeviceKind,
+) -> None:
+    provider, remarks = placed(Device(kind), unread(CUDA, CPU), 2)
+    assert (provider.used, provider.placement, provider.others) == (CUDA, (), ())
+    (remark,) = remarks
+    assert remark.startswith("onnxruntime 1.23.2 did not say where its nodes run (1.24 and later can)")
+    assert f"the session has {CUDA}" in remark
+
+
+@pytest.mark.parametrize("kind", [DeviceKind.CUDA, DeviceKind.TENSORRT])
+@pytest.mark.parametrize("providers", [(), (CPU,), ("\x1b[31mCUDA", CPU)])
+def test_an_older_runtime_whose_session_is_without_the_gpu_is_an_error_that_says_why(
+    kind: DeviceKind, providers: tuple[str, ...]
+) -> None:
+    with pytest.raises(DeviceUnavailableError, match=r"the session is without \w+: missing libcudnn\.so\.9"):
+        placed(Device(kind), unread(*providers, log=CUDA_LOG), 2)
+
+
+def test_cuda_alone_in_the_session_is_not_the_tensorrt_that_was_asked_for() -> None:
+    with pytest.raises(DeviceUnavailableError, match=f"the session is without {TENSORRT}"):
+        placed(Device(DeviceKind.TENSORRT), unread(CUDA, CPU), 2)
+
+
+def test_a_session_on_the_cpu_alone_leaves_no_doubt_where_nodes_run() -> None:
+    for kind in (DeviceKind.CPU, DeviceKind.AUTO):
+        provider, remarks = placed(Device(kind), unread(CPU), 2)
+        assert (provider.used, provider.placement) == (CPU, ())
+        assert not remarks
+    assert "libcudnn.so.9" in placed(Device(DeviceKind.AUTO), unread(CPU, log=CUDA_LOG), 2)[1][0]
 
 
 def test_names_from_the_worker_are_not_believed() -> None:
-    provider, _ = placed(Device(DeviceKind.CPU), Placement((("\x1b[31m::error::", "Conv", 1),), "1\n::x", ""), 2)
+    provider, _ = placed(Device(DeviceKind.CPU), Placement((("\x1b[31m::error::", "Conv", 1),), (), "1\n::x", ""), 2)
     assert provider.used == "unknown"
     assert provider.onnxruntime == "unknown"
 
