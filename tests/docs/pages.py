@@ -57,10 +57,11 @@ def prepare(folder: Path) -> dict[str, str]:
     """Put what the examples name into a folder, and return an environment in which they run."""
     programs = folder / "programs"
     programs.mkdir()
-    shim = programs / "aliasaudit"
-    shim.write_text(f'#!/usr/bin/env bash\nexec "{sys.executable}" -m auditor "$@"\n', encoding="utf-8")
-    shim.chmod(0o755)
-    (programs / "python").symlink_to(sys.executable)
+    # Scripts, not links: an interpreter that is called through a link does not find its virtual environment.
+    for name, arguments in (("aliasaudit", " -m auditor"), ("python", "")):
+        shim = programs / name
+        shim.write_text(f'#!/usr/bin/env bash\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
+        shim.chmod(0o755)
     (folder / "models").mkdir()
     (folder / "reports").mkdir()
     for name in ("net.onnx", "released.onnx"):

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runtime import runtime_since
 from tests.sampling.values.oracle import (
     agree,
     arrays,
@@ -77,7 +78,8 @@ def test_expand_and_tile_repeat(data: st.DataObject) -> None:
     shape, other = pair(draw)
     value = arrays(draw, shape, draw(numeric))
     agree(("Expand", [value, longs(other)], {}, 13, 1))
-    agree(("Tile", [value, longs([draw(st.integers(0, 3)) for _ in shape])], {}, 13, 1))
+    if shape or runtime_since(1, 24):  # older ones refuse scalars
+        agree(("Tile", [value, longs([draw(st.integers(0, 3)) for _ in shape])], {}, 13, 1))
 
 
 @quick

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runtime import runtime_since
 from tests.sampling.values.oracle import (
     agree,
     arrays,
@@ -42,7 +43,7 @@ def test_reductions_take_axes_as_attribute_or_input(op: str, data: st.DataObject
     since = 13 if op == "ReduceSum" else 18
     if draw(st.booleans()):
         inputs += moved(attributes, "axes", some_axes(draw, value.ndim), opset, since)
-    elif opset >= since:
+    elif opset >= since and runtime_since(1, 24):  # older ones fail when nothing is to be reduced
         attributes["noop_with_empty_axes"] = draw(st.integers(0, 1))
     agree((op, inputs, attributes, opset, 1), 1e-5 if value.dtype.kind == "f" else 0)
 

@@ -21,6 +21,7 @@ from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, SessionSpec, Windows
 from auditor.verify.worker.limits import Limits
 from auditor.verify.worker.providers import CPU, parse_device
+from tests.runtime import runtime_since
 from tests.verify.models import classifier, model, saved
 
 CANVAS = np.random.default_rng(0).normal(size=(2, 3, 20, 22)).astype(np.float32)
@@ -59,7 +60,10 @@ def test_windows_run_in_batches_give_what_onnxruntime_gives_one_by_one(
     assert [port.name for port in opened.inputs] == ["x"]
     assert opened.inputs[0].shape == ("N", 3, 16, 16)
     assert opened.provider.used == CPU
-    assert dict(opened.provider.placement)[CPU] >= 2
+    if runtime_since(1, 24):
+        assert dict(opened.provider.placement)[CPU] >= 2
+    else:
+        assert (opened.provider.placement, opened.provider.others) == ((), ())
 
 
 def test_a_model_with_a_fixed_batch_of_four_gets_whole_batches(running: Worker, tmp_path: Path) -> None:
