@@ -13,8 +13,8 @@ from auditor.text import exact, inert_json, plain
 
 ADVICE = (
     "a blur works best when the network is trained with it: make these edits, load the old weights (no edit changes "
-    "their shapes), fine-tune, and export again. Keep bias and batch normalisation as the code has them, since an exporter "
-    "may have folded them together; a blur behind a convolution stands behind its normalisation, too"
+    "their shapes), fine-tune, and export again. Keep bias and batch normalisation as the code has them, since an "
+    "exporter may have folded them together; a blur behind a convolution stands behind its normalisation, too"
 )
 _IMPORTS = {Library.TIMM: "with timm: ", Library.KORNIA: "with kornia: "}
 

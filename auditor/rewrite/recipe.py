@@ -1,8 +1,8 @@
 """What ``blur`` does to a graph, as edits of the PyTorch code that the network is trained with (Zhang, ICML 2019).
 
 A blur works best when the network is trained with it. For every sampling site the recipe names the operator at stride
-1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.blur` would insert, and their order, so that
-the trained network exports to the graph that ``fix --strategy blur`` writes. The code is ours and holds no text of the
+1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.blur` would insert, and their order: the
+trained network then exports to the graph that ``fix --strategy blur`` writes. The code is ours and holds no text of the
 model; the module and the source line that it belongs to are in ``site.node.origin``, where the exporter stored them.
 """
 
