@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -38,6 +39,23 @@ def check(
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
     device: measuring_options.Device = None,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Also rewrite the model, audit the result, and report what changed."),
+    ] = False,
+    fix_output: Annotated[
+        str | None,
+        typer.Option(
+            "--fix-output", metavar="FILE", help="With --fix: the rewritten model (--output, -o is the report)."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", metavar="NAME", help="With --fix: how to rewrite, as in `fix`."),
+    ] = None,
+    unsafe_fixes: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="With --fix, without --strategy: allow the one that harms least.")
+    ] = False,
     config: options.Config = None,
     isolated: options.Isolated = False,
     color: options.Color = "auto",
@@ -53,6 +71,10 @@ def check(
     With --verify each model is also run on shifted images, and the report and the exit code are of both. Every option
     of the command verify can stand in the settings file.
 
+    With --fix the model is rewritten into --fix-output, and the one report is of the rewritten model, compared with the
+    original; with --verify too, both run on the same images and shifts. A rewrite changes what the network computes, so
+    it needs --strategy or --unsafe-fixes. The model itself is never overwritten.
+
     Findings that a waiver of the settings or the baseline accepts do not count.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
@@ -60,7 +82,6 @@ def check(
     """
     from auditor.cli.auditing import Show, run
     from auditor.cli.inputs import gathered
-    from auditor.cli.measuring import measure_with
     from auditor.cli.reports import markdown_bytes, report_files
 
     settings = options.settings_from(
@@ -102,6 +123,18 @@ def check(
         markdown_bytes=markdown_bytes(markdown_limit),
         accepted=show_waived,
     )
+    measure = None
+    if verify:
+        from auditor.cli.measuring import measure_with
+
+        measure = measure_with(settings, show)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
-        code = run(files, problems, settings, show, measure_with(settings, show) if verify else None)
+        code = None
+        if fix or fix_output is not None or strategy is not None or unsafe_fixes:
+            from auditor.cli.repairing import repair_from, run_repaired
+
+            repair = repair_from(fix, fix_output, strategy, unsafe_fixes)
+            code = run_repaired(files, problems, settings, show, repair, measure)
+        if code is None:  # nothing to repair, or nothing that could be
+            code = run(files, problems, settings, show, measure)
     raise typer.Exit(code)

@@ -21,7 +21,6 @@ from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Settings, Source
 from auditor.verify.errors import VerifyError
 from auditor.verify.options import COMMAND_LINE_ONLY, Request, read_request
-from auditor.verify.worker.providers import installed_clash
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
@@ -80,6 +79,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
         from auditor.verify.runner import verify
+        from auditor.verify.worker.providers import installed_clash
 
         request = _request(settings, project_path(file, settings.root))
         clash = installed_clash()
@@ -92,6 +92,16 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
         return found
 
     return measure
+
+
+def trusted_request(settings: Settings, path: str) -> Request:
+    """What to measure the model at ``path`` (in the project) with.
+
+    Raises:
+        SettingsError: an option is not valid, or a settings file turns on what only the command line may.
+    """
+    _refuse_trust_from_files(settings)
+    return _request(settings, path)
 
 
 def _request(settings: Settings, path: str) -> Request:
