@@ -51,7 +51,10 @@ HELD_BACK = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What ``fix`` did to the model called ``name``. ``after`` is the analysis of what was written, if anything was."""
+    """What ``fix`` did to the model called ``name``. ``after`` is the analysis of what was written, if anything was.
+
+    ``gain`` is what was measured, as JSON.
+    """
 
     name: str
     done: Rewritten
@@ -59,6 +62,7 @@ class Outcome:
     before: Analysis
     after: Analysis | None
     dry: bool
+    gain: dict[str, Any] | None = None
 
 
 def plan_text(name: str, plan: Plan, held_back: bool) -> str:
@@ -95,6 +99,8 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
     elif done.path is not None:
         lines.append(f"wrote {plain(done.path.as_posix())}")
         lines += [f"{label}: {plain(value)}" for label, value in done.notes.items()]
+    elif "refused" in done.notes:
+        lines.append(done.notes["refused"])
     if done.changes:
         lines.append(f"note: {CALIBRATED if done.calibrated else NOTICES[done.strategy]}")
     return "\n".join(lines) + "\n"
@@ -154,6 +160,8 @@ def outcome_json(outcome: Outcome) -> str:
                 }
                 for one in done.calibrated
             ],
+            "gain": outcome.gain,
+            "refused": done.notes.get("refused"),
             "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
         }
     )

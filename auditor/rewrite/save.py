@@ -32,11 +32,7 @@ def save(surgeon: Surgeon, target: Path, provenance: dict[str, object], *, in_pl
     """
     model = surgeon.model
     target = target.resolve()
-    replaces = target.exists() and target.samefile(model.source)
-    if replaces and not in_place:
-        raise RewriteError("the output is the model itself: choose another name, or give --in-place")
-    if target.exists() and not target.is_file():
-        raise RewriteError("the output is not a regular file: choose another name")
+    replaces = check_target(model, target, in_place=in_place)
     pieces = file.split(model)
     with file.Reader(model) as reader:
         graph = surgeon.graph_pieces(pieces, reader)
@@ -51,6 +47,42 @@ def save(surgeon: Surgeon, target: Path, provenance: dict[str, object], *, in_pl
                 backup = _back_up(target) if replaces else None
         except OSError as error:
             raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
+    return backup
+
+
+def check_target(model: Model, target: Path, *, in_place: bool = False) -> bool:
+    """Whether the target is the source itself.
+
+    Raises:
+        RewriteError: it is and ``in_place`` was not given, or it is no regular file.
+    """
+    replaces = target.exists() and target.samefile(model.source)
+    if replaces and not in_place:
+        raise RewriteError("the output is the model itself: choose another name, or give --in-place")
+    if target.exists() and not target.is_file():
+        raise RewriteError("the output is not a regular file: choose another name")
+    return replaces
+
+
+def publish(staged: Model, target: Path, source: Model, *, in_place: bool = False) -> Path | None:
+    """Give a finished model its name; ``staged`` lies on the same disk, with its external data beside it.
+
+    Returns the path of the backup of an overwritten source, else None.
+
+    Raises:
+        RewriteError: as :func:`save`.
+    """
+    target = target.resolve()
+    replaces = check_target(source, target, in_place=in_place)
+    try:
+        with _copied_data(staged, target.parent, source.source.resolve().parent):
+            mode = target.stat().st_mode & 0o7777 if target.exists() else None
+            backup = _back_up(target) if replaces else None
+            if mode is not None:
+                staged.source.chmod(mode)
+            staged.source.replace(target)
+    except OSError as error:
+        raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
     return backup
 
 
@@ -103,12 +135,15 @@ def _back_up(source: Path) -> Path:
 
 
 @contextmanager
-def _copied_data(model: Model, folder: Path) -> Iterator[None]:
-    """Copies the files of external data into ``folder``; takes the copies away again when the context fails."""
+def _copied_data(model: Model, folder: Path, home: Path | None = None) -> Iterator[None]:
+    """Copies the files of external data into ``folder``; takes the copies away again when the context fails.
+
+    ``home`` is the folder that has them already.
+    """
     source = model.source.resolve().parent
     made: list[Path] = []
     try:
-        if source != folder:
+        if folder not in (source, home):
             for location in _locations(model):
                 origin, target = _inside(source, location), _inside(folder, location)
                 if not origin.is_file():

@@ -1,0 +1,169 @@
+"""The search of ``--strategy auto``: candidates that are too costly by prediction fall out first, the others are
+measured by successive halving (Jamieson and Talwalkar, AISTATS 2016): all of them on few images, the better half on
+more, those that are left on all.
+
+The measuring is given from outside, so that the choice itself is exact and can be followed by hand. It draws no random
+numbers: with seeded shifts, the same measurements give the same choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from auditor.rewrite.candidates import Candidate
+from auditor.rewrite.gain import Gain
+from auditor.rewrite.result import RewriteError
+from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
+
+FEWEST = 12  # images of the first round
+_GROWTH = 4
+_STAYING = 3  # few images tell the better half of so few candidates from the other one badly
+# What counts as one unit of gain: two points of consistency, or 15 % of MAC.
+_CONSISTENCY, _MAC = 0.02, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``cost``: the largest factor in computation and in time. ``loss``: the largest share of answers lost."""
+
+    cost: float = 2.0
+    loss: float = 0.005
+
+
+class Verdict(Enum):
+    """What became of a candidate."""
+
+    BEST = "best"
+    WITHIN = "within budget"
+    TOO_COSTLY = "too costly"
+    LOSES = "loses too much"
+    NO_GAIN = "no sure gain"
+    BEHIND = "fell behind"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate. ``gain`` is that of its last round, on ``images`` images; None where it was not measured.
+
+    ``frontier``: no other candidate that was measured on all images is cheaper and gains more. ``reason`` says in our
+    own words why it failed.
+    """
+
+    candidate: Candidate
+    verdict: Verdict
+    images: int = 0
+    gain: Gain | None = None
+    frontier: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """All candidates in the order given. ``images`` is the number that the last round asked for."""
+
+    trials: tuple[Trial, ...]
+    budget: Budget
+    images: int
+
+    @property
+    def best(self) -> Trial | None:
+        """The one to take; None says that nothing helps."""
+        return next((trial for trial in self.trials if trial.verdict is Verdict.BEST), None)
+
+
+class Measuring(Protocol):
+    """Rewrites the model, and measures it beside the original on the first ``images`` images; timed in the last round.
+
+    Raises RewriteError, ModelRejectedError or WorkerCrashedError where this candidate alone fails.
+    """
+
+    def __call__(self, candidate: Candidate, images: int, timed: bool) -> Gain: ...
+
+
+def search(candidates: Sequence[Candidate], measure: Measuring, budget: Budget, images: int) -> Search:
+    """Find the candidate that gains most within the budget."""
+    trials: dict[int, Trial] = {}
+    running = []
+    for index, candidate in enumerate(candidates):
+        if candidate.cost is not None and candidate.cost > budget.cost * (1 + 1e-9):
+            trials[index] = Trial(candidate, Verdict.TOO_COSTLY)
+        else:
+            running.append(index)
+    sizes = rounds(images)
+    for size in sizes:
+        last = size == sizes[-1]
+        for index in running:
+            trials[index] = _tried(candidates[index], measure, size, last, budget)
+        running = [index for index in running if trials[index].verdict is Verdict.WITHIN]
+        if not last:
+            running.sort(key=lambda index: (-_merit(trials[index]), index))
+            kept = max(_STAYING, math.ceil(len(running) / 2))
+            for index in running[kept:]:
+                trials[index] = replace(trials[index], verdict=Verdict.BEHIND)
+            running = sorted(running[:kept])
+    if running:
+        best = max(running, key=lambda index: (_merit(trials[index]), -index))
+        trials[best] = replace(trials[best], verdict=Verdict.BEST)
+    full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
+    found = [trials[index] for index in range(len(candidates))]
+    return Search(tuple(replace(one, frontier=_on_frontier(one, full)) for one in found), budget, images)
+
+
+def rounds(images: int) -> tuple[int, ...]:
+    """How many images each round uses: all in the last one, a quarter of the next one's before."""
+    sizes = [images]
+    while sizes[0] // _GROWTH >= FEWEST:
+        sizes.insert(0, sizes[0] // _GROWTH)
+    return tuple(sizes)
+
+
+def _tried(candidate: Candidate, measure: Measuring, size: int, last: bool, budget: Budget) -> Trial:
+    try:
+        gain = measure(candidate, size, last)
+    except (RewriteError, ModelRejectedError, WorkerCrashedError) as error:
+        return Trial(candidate, Verdict.FAILED, reason=str(error))
+    return Trial(candidate, _verdict(gain, last, budget), size, gain)
+
+
+def _verdict(gain: Gain, last: bool, budget: Budget) -> Verdict:
+    """On few images only what is sure counts; on all of them a gain must be sure, and the loss within the budget."""
+    loss = gain.loss
+    if loss is not None:
+        least = loss.value if last else -math.inf if loss.interval is None else loss.interval.low
+        if least > budget.loss + 1e-9:
+            return Verdict.LOSES
+    if gain.speed is not None and gain.speed.low > budget.cost:
+        return Verdict.TOO_COSTLY
+    if last and (loss is None or not gain.rose):
+        return Verdict.NO_GAIN
+    return Verdict.WITHIN
+
+
+def _merit(trial: Trial) -> float:
+    """Units of gain: two points of consistency, or 15 % of MAC, are one."""
+    if trial.gain is None:
+        return -math.inf
+    consistency, mac = trial.gain.change("consistency"), trial.gain.change("mac")
+    first = consistency.difference / _CONSISTENCY if consistency is not None else 0.0
+    second = -mac.difference / (mac.base * _MAC) if mac is not None and mac.base > 0 else 0.0
+    return first + second
+
+
+def _cost(trial: Trial) -> float:
+    """The measured cost, else the predicted one."""
+    if trial.gain is not None and trial.gain.speed is not None:
+        return trial.gain.speed.ratio
+    return math.inf if trial.candidate.cost is None else trial.candidate.cost
+
+
+def _on_frontier(trial: Trial, full: Sequence[Trial]) -> bool:
+    if not any(trial is one for one in full) or _merit(trial) <= 0:
+        return False
+    here = _cost(trial), -_merit(trial)
+    there = [(_cost(one), -_merit(one)) for one in full]
+    return not any(cost <= here[0] and merit <= here[1] and (cost, merit) != here for cost, merit in there)
