@@ -123,14 +123,11 @@ def _assert_shift_consistent(
 def _verified(path: Path, options: dict[str, object]) -> Verification:
     from auditor.onnxfile import read_model
     from auditor.sampling import analyse
-    from auditor.verify.options import OPTIONS, read_request
+    from auditor.verify.options import read_keywords
     from auditor.verify.runner import verify
 
     # Maps of the layers say nothing about the limit and cost time.
-    values: dict[str, object] = {"layers": 0} | {name.replace("_", "-"): value for name, value in options.items()}
-    if unknown := sorted(set(values) - set(OPTIONS)):
-        raise ValueError(f"there is no option {unknown[0]}; there is {', '.join(OPTIONS)}")
-    request = read_request(values)
+    request = read_keywords({"layers": 0, **options})
     model = read_model(path)
     return verify(model, request.source(), request.settings, analyse(model))
 

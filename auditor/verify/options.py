@@ -98,6 +98,18 @@ def read_request(values: Mapping[str, object]) -> Request:
     )
 
 
+def read_keywords(values: Mapping[str, object]) -> Request:
+    """As :func:`read_request`, for options that are spelled as Python names (``images_limit``).
+
+    Raises:
+        ValueError: as there, or there is no such option.
+    """
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    if unknown := sorted(set(named) - set(OPTIONS)):
+        raise ValueError(f"there is no option {unknown[0]}; there is {', '.join(OPTIONS)}")
+    return read_request(named)
+
+
 class _Reader:
     """Reads options one by one; every error names the option."""
 
