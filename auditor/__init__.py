@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.api import check, compare
+    from auditor.api import check, compare, fix
     from auditor.findings import Finding, NodeRef, Origin, Severity
     from auditor.gate import Comparison
     from auditor.onnxfile.errors import ModelFileError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.policy.errors import SettingsError
     from auditor.policy.settings import Settings
     from auditor.report.model import ModelReport
+    from auditor.rewrite.result import RewriteError, Rewritten, Strategy
     from auditor.rule import Context, Rule
     from auditor.sampling.result import Analysis, Site
     from auditor.text import ModelText, plain
@@ -41,14 +42,18 @@ __all__ = [
     "ModelText",
     "NodeRef",
     "Origin",
+    "RewriteError",
+    "Rewritten",
     "Rule",
     "Settings",
     "SettingsError",
     "Severity",
     "Site",
+    "Strategy",
     "__version__",
     "check",
     "compare",
+    "fix",
     "plain",
 ]
 
@@ -56,6 +61,7 @@ __all__ = [
 _HOMES = {
     "check": "auditor.api",
     "compare": "auditor.api",
+    "fix": "auditor.api",
     "Comparison": "auditor.gate",
     "Finding": "auditor.findings",
     "NodeRef": "auditor.findings",
@@ -66,6 +72,9 @@ _HOMES = {
     "SettingsError": "auditor.policy.errors",
     "Settings": "auditor.policy.settings",
     "ModelReport": "auditor.report.model",
+    "RewriteError": "auditor.rewrite.result",
+    "Rewritten": "auditor.rewrite.result",
+    "Strategy": "auditor.rewrite.result",
     "Context": "auditor.rule",
     "Rule": "auditor.rule",
     "Analysis": "auditor.sampling.result",

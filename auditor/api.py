@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
+    from auditor.rewrite.result import Rewritten
     from auditor.sampling.result import Analysis
     from auditor.verify.result import Verification
 
@@ -83,6 +84,70 @@ def compare(
         raise VerifyError("; ".join(problem.message for problem in outcome.problems))
     assert outcome.report is not None  # a fault of a rule is raised here, not collected
     return outcome.report
+
+
+def fix(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None,
+    *,
+    strategy: str,
+    kernel: str = "tri3",
+    where: str = "post",
+    padding: str = "auto",
+    blend: float = 1.0,
+    phases: str = "diagonal",
+    sites: Collection[str] = (),
+    calibrate: Mapping[str, object] | None = None,
+    settings: Settings | None = None,
+) -> Rewritten:
+    """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
+
+    A rewrite changes what the network computes: compare the result with :func:`compare` before use. Where no site could
+    be rewritten nothing is written, ``path`` is None, and ``skipped`` says why.
+
+    Args:
+        path: The model.
+        output: Where to write, whole or not at all; None for a dry run.
+        strategy: blur, phase-average, input-average or phase-select, or a :class:`~auditor.rewrite.result.Strategy`.
+        kernel: The low-pass of a blur: rect2, tri3, bin4, bin5, bin6, bin7 or identity.
+        where: Blur behind the activation (post), or in front of the operator (pre).
+        padding: How a blur continues a map at its border: auto, reflect, edge or zero.
+        blend: The share of the low-pass in a partial blur, above 0 up to 1.
+        phases: The phases or shifts to average, diagonal or all.
+        sites: The names of the nodes to rewrite; the strategy chooses without any.
+        calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
+            original ones on those pictures.
+        settings: Input shapes and limits.
+
+    Raises:
+        ModelFileError: The model cannot be read, or exceeds the limits.
+        RewriteError: A name is no site, the output is the model itself, or the result cannot be written.
+        ValueError: A word or a number is not valid.
+        VerifyError: The pictures of a calibration cannot be used.
+    """
+    from auditor.onnxfile import read_model
+    from auditor.rewrite import rewrite
+    from auditor.rewrite.result import Kernel, Options, Padding, Phases, Strategy, Where
+    from auditor.sampling import analyse
+
+    if not 0 < blend <= 1:
+        raise ValueError("blend must be above 0, at most 1")
+    method = Strategy(strategy)
+    if calibrate is not None and method is not Strategy.BLUR:
+        raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur")
+    options = Options(Kernel(kernel), Where(where), Padding(padding), float(blend), Phases(phases))
+    pictures = None
+    if calibrate is not None:
+        from auditor.rewrite.pictures import WorkerPictures
+        from auditor.verify.options import read_request
+
+        request = read_request(calibrate)
+        pictures = WorkerPictures(request.source(), request.settings)
+    settings = settings or Settings()
+    model = read_model(Path(path), settings.limits)
+    analysis = analyse(model, settings.input_shapes, settings.limits)
+    target = None if output is None else Path(output)
+    return rewrite(model, analysis, target, method, options, sites, pictures=pictures)
 
 
 def _measure(options: Mapping[str, object]) -> Measure:

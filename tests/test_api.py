@@ -73,3 +73,37 @@ def test_compare_runs_both_models_on_request_and_raises_where_that_is_not_possib
         auditor.compare(model, model, verify={"device": "abacus"})
     with pytest.raises(VerifyError):
         auditor.compare(model, model, verify={"images": str(tmp_path / "none")})
+
+
+def test_fix_writes_another_model_and_says_what_was_done(tmp_path: Path) -> None:
+    before = demo_model().read_bytes()
+    done = auditor.fix(demo_model(), tmp_path / "fixed.onnx", strategy="blur", kernel="bin5")
+    assert isinstance(done, auditor.Rewritten)
+    assert done.strategy is auditor.Strategy.BLUR
+    assert (done.path, len(done.sites), done.skipped) == (tmp_path / "fixed.onnx", 5, ())
+    assert not {finding.rule for finding in auditor.check(tmp_path / "fixed.onnx").findings} & {"AA101", "AA102"}
+    assert demo_model().read_bytes() == before
+    report = auditor.compare(demo_model(), tmp_path / "fixed.onnx")
+    assert report.comparison is not None
+    assert len(report.comparison.fixed) == 7
+
+
+def test_fix_without_an_output_writes_nothing_and_names_of_one_site_hold(tmp_path: Path) -> None:
+    done = auditor.fix(demo_model(), None, strategy=auditor.Strategy.BLUR, sites=["/maxpool/MaxPool"])
+    assert (done.path, len(done.sites)) == (None, 1)
+    assert done.changes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fix_never_replaces_the_model_and_refuses_words_that_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(demo_model().read_bytes())
+    with pytest.raises(auditor.RewriteError, match="the output is the model itself"):
+        auditor.fix(path, path, strategy="blur")
+    assert path.read_bytes() == demo_model().read_bytes()
+    for wrong in ({"strategy": "magic"}, {"strategy": "blur", "kernel": "x"}, {"strategy": "blur", "blend": 0.0}):
+        with pytest.raises(ValueError, match=r"magic|x|blend"):
+            auditor.fix(path, tmp_path / "fixed.onnx", **wrong)
+    with pytest.raises(ValueError, match="calibrate fits blurred maps"):
+        auditor.fix(path, None, strategy="phase-average", calibrate={})
+    assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]

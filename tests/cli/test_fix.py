@@ -149,3 +149,13 @@ def test_names_of_a_hostile_model_stay_inert(run: Run, output_format: str) -> No
         _, out, err = run("fix", "net.onnx", "--output-format", output_format, *arguments)
         assert not commands(out + err)
         assert not control_bytes(out + err)
+
+
+def test_a_recipe_prints_the_edits_of_the_training_code_and_writes_no_model(run: Run, network: Path) -> None:
+    code, out, err = run("fix", network, "--recipe", "--kernel", "bin5")
+    assert (code, err) == (0, "")
+    assert "class BlurPool(nn.Module):" in out
+    assert "blur = kornia.filters.BlurPool2D(5, stride=2)" in out
+    assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
+    document = json.loads(run("fix", network, "--recipe", "--output-format", "json")[1])
+    assert document["recipe"]["sites"][0]["edit"]["forward"] == "x = blur(operator(x))"
