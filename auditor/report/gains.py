@@ -15,6 +15,7 @@ from auditor.rewrite.gain import Gain, Loss, Speed, Yardstick
 from auditor.rewrite.search import Search, Trial
 from auditor.text import inert_json, plain
 from auditor.verify.result import Interval
+from auditor.verify.statistics import FEW_IMAGES
 
 NOT_RISEN = (
     "nothing was written: --require-gain asks that consistency or MAC surely got better, and neither surely worse"
@@ -79,6 +80,8 @@ def search_text(name: str, found: Search) -> str:
     ]
     failed = [trial for trial in found.trials if trial.reason]
     lines += [f"  failed: {trial.candidate.name}: {plain(trial.reason)}" for trial in failed]
+    if found.images < FEW_IMAGES:
+        lines.append(f"  note: {found.images} images are few: intervals are wide, and what gains little is not told")
     best = found.best
     if best is None or best.gain is None:
         return "\n".join([*lines, "", NOTHING_HELPS]) + "\n"

@@ -1,0 +1,176 @@
+"""The search for the best rewrite, with measurements that are made up, so that every choice can be followed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from auditor.demo import demo_model
+from auditor.gate import MeasuredChange
+from auditor.onnxfile import read_model
+from auditor.rewrite import RewriteError, Strategy
+from auditor.rewrite.candidates import Candidate, Step, candidates
+from auditor.rewrite.gain import Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search import Budget, Search, Trial, Verdict, rounds, search
+from auditor.sampling import analyse
+from auditor.text import ModelText
+from auditor.verify.result import Interval
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a candidate is worth: gain of consistency and loss of accuracy as shares, and its time."""
+
+    gain: float
+    loss: float = 0.0
+    time: float = 1.5
+    doubt: float = 0.005
+    fault: str = ""
+
+
+@dataclass
+class Bench:
+    """Measures without a model, and keeps account of what it was asked for."""
+
+    truths: Mapping[str, Truth]
+    asked: list[tuple[str, int, bool]] = field(default_factory=list)
+
+    def __call__(self, candidate: Candidate, images: int, timed: bool) -> Gain:
+        self.asked.append((candidate.name, images, timed))
+        truth = self.truths[candidate.name]
+        if truth.fault:
+            raise RewriteError(truth.fault)
+        lost = Interval(truth.loss - truth.doubt, truth.loss + truth.doubt)
+        moved = change("consistency", truth.gain, truth.doubt)
+        speed = Speed(truth.time, truth.time - 0.1, truth.time + 0.1, 12) if timed else None
+        return Gain((moved,), (moved,), None, Loss(Yardstick.LABELS, truth.loss, lost), speed, ())
+
+
+def change(measure: str, difference: float, doubt: float) -> MeasuredChange:
+    span = Interval(difference - doubt, difference + doubt)
+    return MeasuredChange(
+        measure, ModelText("logits"), "share", measure != "mac", 0.9, 0.9 + difference, difference, span, 64
+    )
+
+
+def found(
+    truths: Mapping[str, Truth],
+    images: int = 200,
+    costs: Mapping[str, float | None] | None = None,
+    budget: Budget | None = None,
+) -> tuple[Search, Bench]:
+    bench = Bench(truths)
+    offered = [Candidate(name, (Step(Strategy.BLUR),), (costs or {}).get(name, 1.5)) for name in truths]
+    return search(offered, bench, budget or Budget(), images), bench
+
+
+def verdicts(result: Search) -> dict[str, Verdict]:
+    return {trial.candidate.name: trial.verdict for trial in result.trials}
+
+
+def best(result: Search) -> Trial:
+    assert result.best is not None
+    return result.best
+
+
+def test_the_candidate_that_gains_most_within_the_budget_is_chosen() -> None:
+    result, _ = found({"little": Truth(0.01), "much": Truth(0.04), "too dear": Truth(0.09, time=2.5)})
+    assert best(result).candidate.name == "much"
+    assert verdicts(result) == {
+        "little": Verdict.WITHIN,
+        "much": Verdict.BEST,
+        "too dear": Verdict.TOO_COSTLY,
+    }
+
+
+def test_what_is_too_costly_by_prediction_is_never_run() -> None:
+    result, bench = found({"dear": Truth(0.5), "cheap": Truth(0.02)}, costs={"dear": 2.1})
+    assert verdicts(result)["dear"] is Verdict.TOO_COSTLY
+    assert {name for name, _, _ in bench.asked} == {"cheap"}
+
+
+def test_a_cost_that_nobody_can_predict_is_left_to_the_clock() -> None:
+    result, _ = found({"unknown": Truth(0.02, time=1.9)}, costs={"unknown": None})
+    assert best(result).candidate.name == "unknown"
+
+
+def test_a_time_that_may_lie_within_the_budget_is_not_held_against_a_candidate() -> None:
+    assert found({"twice": Truth(0.02, time=2.05)})[0].best is not None
+    assert found({"more": Truth(0.02, time=2.15)})[0].best is None
+
+
+@pytest.mark.parametrize("harm", [Truth(-0.04), Truth(0.0), Truth(0.004), Truth(0.2, loss=0.006)])
+def test_nothing_helps_where_nothing_surely_gains_or_answers_are_lost(harm: Truth) -> None:
+    assert found({"harm": harm})[0].best is None
+
+
+def test_a_loss_of_exactly_the_allowed_drop_is_allowed() -> None:
+    assert found({"edge": Truth(0.02, loss=0.005)})[0].best is not None
+
+
+def test_few_images_come_first_and_only_the_better_half_sees_them_all() -> None:
+    truths = {f"{number}": Truth(0.01 * (number + 1)) for number in range(8)}
+    result, bench = found(truths, images=192)
+    assert rounds(192) == (12, 48, 192)
+    asked = {size: [name for name, images, _ in bench.asked if images == size] for size in rounds(192)}
+    assert [len(asked[size]) for size in (12, 48, 192)] == [8, 4, 3]
+    assert sorted(asked[192]) == ["5", "6", "7"]
+    assert best(result).candidate.name == "7"
+    assert all(timed == (images == 192) for _, images, timed in bench.asked)
+    assert verdicts(result)["0"] is Verdict.BEHIND
+
+
+def test_one_round_is_enough_where_there_are_few_images() -> None:
+    assert rounds(8) == (8,)
+    assert rounds(47) == (47,)
+    assert rounds(48) == (12, 48)
+
+
+def test_a_candidate_that_fails_is_listed_with_its_reason_and_costs_the_others_nothing() -> None:
+    result, _ = found({"broken": Truth(0, fault="no such thing"), "sound": Truth(0.02)})
+    assert best(result).candidate.name == "sound"
+    assert [trial.reason for trial in result.trials] == ["no such thing", ""]
+
+
+def test_the_frontier_holds_what_is_neither_dearer_nor_worse_than_another() -> None:
+    truths = {
+        "cheap": Truth(0.01, time=1.1),
+        "dominated": Truth(0.01, time=1.4),
+        "strong": Truth(0.05, time=1.8),
+    }
+    result, _ = found(truths, images=40)
+    assert [trial.candidate.name for trial in result.trials if trial.frontier] == ["cheap", "strong"]
+
+
+def test_the_same_measurements_give_the_same_choice() -> None:
+    truths = {f"{number}": Truth(0.02) for number in range(6)}
+    assert found(truths)[0] == found(truths)[0]
+    assert best(found(truths)[0]).candidate.name == "0"
+
+
+def test_the_candidates_of_a_residual_network_are_places_and_not_the_branches_of_one() -> None:
+    model = read_model(demo_model())
+    analysis = analyse(model)
+    offered = {one.name: one for one in candidates(model, analysis)}
+    assert set(offered) == {
+        "phase-average at the last site",
+        "phase-average one site earlier",
+        "phase-average at the last two sites",
+        "input-average",
+        "input-average and phase-average at the last site",
+    }
+    (earlier,) = offered["phase-average one site earlier"].steps
+    assert earlier.sites[0].startswith("/layer1/")
+    costs = [one.cost for one in offered.values()]
+    assert costs == sorted(costs, key=lambda cost: cost or 0)
+    assert offered["input-average"].cost == pytest.approx(2)
+
+
+def test_blur_is_only_a_candidate_where_it_can_be_calibrated() -> None:
+    model = read_model(demo_model())
+    offered = candidates(model, analyse(model), calibrating=True)
+    blurs = [step for one in offered for step in one.steps if step.strategy is Strategy.BLUR]
+    assert {step.options.blend for step in blurs} == {0.5, 1.0}
+    assert all(step.calibrated for step in blurs)
