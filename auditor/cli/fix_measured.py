@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from auditor.verify.images import ImageSource
     from auditor.verify.options import Request
     from auditor.verify.result import Verification
+    from auditor.verify.settings import VerifySettings
 
 UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has
 
@@ -68,7 +69,7 @@ class Bench:
 
     def gain(self, staged: Path, images: int, timed: bool) -> Gain:
         """The gain of the model at ``staged`` on so many images. Raises VerifyError, NotComparableError."""
-        from auditor.rewrite.gain import gain_between
+        from auditor.comparison.gains import gain_between
         from auditor.rewrite.timing import speed
         from auditor.verify.result import Task
 
@@ -108,13 +109,14 @@ class Bench:
     def _source(self, images: int) -> ImageSource:
         return replace(self._request, limit=images).source()
 
-    def _verify(self, path: Path, settings: object, source: ImageSource) -> Verification:
+    def _verify(self, path: Path, settings: VerifySettings, source: ImageSource) -> Verification:
         from auditor.verify.runner import verify
-        from auditor.verify.settings import VerifySettings
 
-        assert isinstance(settings, VerifySettings)
         model, analysis = self._original.read(path)
-        return verify(model, source, settings, analysis)
+        found = verify(model, source, settings, analysis)
+        if found.incomplete and (found.self_test is None or found.self_test.passed):
+            raise KeyboardInterrupt  # half a measurement is nothing to choose by
+        return found
 
 
 def state_gain(gain: Gain) -> None:

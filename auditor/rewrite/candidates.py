@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.planning import rewrite
@@ -44,38 +43,39 @@ class Candidate:
 def candidates(model: Model, analysis: Analysis, *, calibrating: bool = False) -> tuple[Candidate, ...]:
     """The candidates that apply to a model, the cheapest first; blur only where it can be calibrated."""
     average, shifted = Step(Strategy.PHASE_AVERAGE), Step(Strategy.INPUT_AVERAGE)
-    wanted: list[tuple[str, tuple[Step, ...]]] = [("phase-average at the last site", (average,))]
+    last, whole = _cost(model, analysis, average), _cost(model, analysis, shifted)
+    found = [
+        Candidate("phase-average at the last site", (average,), last),
+        Candidate("input-average", (shifted,), whole),
+        Candidate("input-average and phase-average at the last site", (average, shifted), _product(last, whole)),
+    ]
     groups = _last_groups(model, analysis, 2)
     if len(groups) == 2:
-        last, earlier = (group[0].node.name.raw for group in groups)
-        one = Step(Strategy.PHASE_AVERAGE, sites=(earlier,))
-        both = Step(Strategy.PHASE_AVERAGE, sites=(earlier, last))
-        wanted += [("phase-average one site earlier", (one,)), ("phase-average at the last two sites", (both,))]
-    wanted.append(("input-average", (shifted,)))
-    wanted.append(("input-average and phase-average at the last site", (average, shifted)))
+        names = [group[0].node.name.raw for group in groups]
+        one = Step(Strategy.PHASE_AVERAGE, sites=(names[1],))
+        both = Step(Strategy.PHASE_AVERAGE, sites=(names[1], names[0]))
+        earlier = _cost(model, analysis, one)
+        # What stands behind both runs for two phases of two: the last site adds twice what it adds alone.
+        cost = None if last is None or earlier is None else earlier + 2 * (last - 1)
+        found.append(Candidate("phase-average one site earlier", (one,), earlier))
+        found.append(Candidate("phase-average at the last two sites", (both,), cost))
     if calibrating:
+        blur = Step(Strategy.BLUR, calibrated=True)
         half = Step(Strategy.BLUR, Options(blend=HALF), calibrated=True)
-        wanted.append(("calibrated blur at every site", (Step(Strategy.BLUR, calibrated=True),)))
-        wanted.append((f"calibrated blur at every site, lambda {HALF:g}", (half,)))
-    found = []
-    for name, steps in wanted:
-        tries = [done for step in steps if (done := _tried(model, analysis, step)) is not None]
-        if len(tries) == len(steps):
-            costs = [done.flops for done in tries]
-            if len(groups) == 2 and steps == (both,):
-                costs = [_cost_of_both(model, analysis, average, one)]
-            known = [cost for cost in costs if cost is not None]
-            found.append(Candidate(name, steps, prod(known) if len(known) == len(costs) else None))
-    return tuple(sorted(found, key=lambda one: float("inf") if one.cost is None else one.cost))
+        found.append(Candidate("calibrated blur at every site", (blur,), _cost(model, analysis, blur)))
+        name = f"calibrated blur at every site, lambda {HALF:g}"
+        found.append(Candidate(name, (half,), _cost(model, analysis, half)))
+    applying = [one for one in found if all(_tried(model, analysis, step) is not None for step in one.steps)]
+    return tuple(sorted(applying, key=lambda one: float("inf") if one.cost is None else one.cost))
 
 
-def _cost_of_both(model: Model, analysis: Analysis, last: Step, earlier: Step) -> float | None:
-    """What stands behind both sites runs for two phases of two: the later site adds twice what it adds alone."""
-    tries = [_tried(model, analysis, step) for step in (last, earlier)]
-    costs = [None if done is None else done.flops for done in tries]
-    if costs[0] is None or costs[1] is None:
-        return None
-    return costs[1] + 2 * (costs[0] - 1)
+def _cost(model: Model, analysis: Analysis, step: Step) -> float | None:
+    done = _tried(model, analysis, step)
+    return None if done is None else done.flops
+
+
+def _product(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first * second
 
 
 def _tried(model: Model, analysis: Analysis, step: Step) -> Rewritten | None:
