@@ -51,7 +51,7 @@ def check(
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option("--strategy", metavar="NAME", help="With --fix: how to rewrite, as in `fix`."),
+        typer.Option("--strategy", metavar="NAME", help="With --fix: as in `fix`, but not auto."),
     ] = None,
     unsafe_fixes: Annotated[
         bool, typer.Option("--unsafe-fixes", help="With --fix, without --strategy: allow the one that harms least.")

@@ -49,7 +49,7 @@ def repair_from(fix: bool, target: str | None, strategy: str | None, unsafe_fixe
         )
     words = [one.value for one in Strategy]
     if strategy is not None and strategy not in words:
-        raise UsageError(f"--strategy must be one of {', '.join(words)}")
+        raise UsageError(f"--strategy must be one of {', '.join(words)}; `aliasaudit fix` also searches (auto)")
     return Repair(Path(target), Strategy(strategy) if strategy is not None else Strategy.PHASE_AVERAGE)
 
 
