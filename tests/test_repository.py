@@ -25,7 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Distributions whose import name is another.
 IMPORT_NAMES = {"pillow": "PIL", "onnxruntime-gpu": "onnxruntime"}
 # Programs that load a part of this package as their plugin are there whenever that part is imported.
-HOSTS = {"polygraphy", "pytest"}
+HOSTS = {"olive", "polygraphy", "pytest"}
 MAX_LINES = 400
 
 
