@@ -25,7 +25,7 @@ from tests.docs.pages import guide
 if TYPE_CHECKING:
     from auditor.polygraphy_plugin import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
 else:
-    pytest.importorskip("polygraphy", reason="polygraphy is not installed: it comes with the extra `bench`")
+    pytest.importorskip("polygraphy", reason="polygraphy is not installed: it comes with the extra `dev`")
     from auditor.polygraphy_plugin import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
 
 ROOT = Path(__file__).resolve().parent.parent
