@@ -25,9 +25,9 @@ NOTICES = {
         "with `aliasaudit verify`"
     ),
     Strategy.PHASE_AVERAGE: (
-        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. On "
-        "two ImageNet networks the diagonal phases of the last site gained 1 to 3 points of consistency and about 1 of "
-        "accuracy; measure yours with `aliasaudit verify`"
+        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. "
+        "SqueezeNet on 400 photographs gained 2.1 points of consistency from the diagonal phases of its last site, and "
+        "no accuracy; measure yours with `aliasaudit verify`"
     ),
     Strategy.INPUT_AVERAGE: (
         "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
