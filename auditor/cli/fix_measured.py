@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditor.cli.errors import UsageError
-
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.policy.settings import Settings
@@ -212,14 +210,3 @@ def search_measured(
             return found, None, None
         backup = original.keep(paths[found.best.candidate.name])
     return found, original.target.as_posix(), backup
-
-
-def positive(flag: str, text: str, words: str) -> float:
-    """A number of 0 or more behind a flag. Raises UsageError."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise UsageError(f"{flag} must be {words}")
-    return number

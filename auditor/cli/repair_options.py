@@ -1,0 +1,201 @@
+"""The options of a rewrite that ``fix`` and ``check --fix`` share, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from typer.models import OptionInfo
+
+from auditor.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from auditor.policy.settings import Settings
+    from auditor.rewrite.calibration import Pictures
+    from auditor.rewrite.result import Options
+    from auditor.rewrite.result import Strategy as Method
+    from auditor.rewrite.search import Budget
+
+AUTO = "auto"
+STRATEGIES = ("blur", "phase-average", "input-average", "phase-select", AUTO)
+KERNELS = ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity")
+WHERE = ("post", "pre")
+PADDINGS = ("auto", "reflect", "edge", "zero")
+PHASES = ("diagonal", "all")
+LEAST_HARMFUL = "phase-average"
+
+_CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "100", "2", "0.5"
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def choice(flag: str, words: tuple[str, ...], text: str) -> OptionInfo:
+    """An option that takes one of a few words; they are checked when it is read."""
+    found: OptionInfo = typer.Option(
+        flag, metavar="|".join(words), help=text, autocompletion=lambda: [*words], show_default=False
+    )
+    return found
+
+
+def _value(flag: str, metavar: str, text: str) -> OptionInfo:
+    found: OptionInfo = typer.Option(flag, metavar=metavar, help=text, show_default=False)
+    return found
+
+
+Strategy = Annotated[
+    str | None, choice("--strategy", STRATEGIES, "How to rewrite; each one changes what the network computes.")
+]
+Sites = Annotated[
+    list[str] | None, _value("--site", "NAME", "Rewrite only the sampling sites at these nodes; repeatable.")
+]
+Kernel = Annotated[str | None, choice("--kernel", KERNELS, "The low-pass of blur. [default: tri3]")]
+Where = Annotated[
+    str | None,
+    choice("--where", WHERE, "Blur behind the activation, or in front of the operator. [default: post]"),
+]
+Padding = Annotated[
+    str | None, choice("--padding", PADDINGS, "How blur continues a map at its border. [default: auto]")
+]
+Blend = Annotated[
+    str | None,
+    _value("--lambda", "SHARE", "The share of the low-pass in a partial blur, above 0 up to 1. [default: 1]"),
+]
+Phases = Annotated[str | None, choice("--phases", PHASES, "The phases or shifts to average. [default: diagonal]")]
+Calibrate = Annotated[
+    str | None,
+    _value(
+        "--calibrate", "DIR|FILE|synthetic", "Fit the blurred maps to the original ones on these unlabelled pictures."
+    ),
+]
+CalibrateImages = Annotated[
+    str | None, _value("--calibrate-images", "N", f"At most this many pictures. [default: {_CALIBRATE_IMAGES}]")
+]
+RequireGain = Annotated[
+    bool, typer.Option("--require-gain", help="Keep nothing unless consistency or MAC surely got better.")
+]
+MaxCost = Annotated[str | None, _value("--max-cost", "FACTOR", f"With auto: the largest cost. [default: {_MAX_COST}]")]
+MaxDrop = Annotated[
+    str | None,
+    _value(
+        "--max-drop",
+        "POINTS",
+        f"With auto: the largest loss of accuracy (of agreement without labels). [default: {_MAX_DROP}]",
+    ),
+]
+UnsafeFixes = Annotated[
+    bool, typer.Option("--unsafe-fixes", help="Without --strategy: allow the one that harms least.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The words behind the flags; None where one was not given."""
+
+    strategy: str | None = None
+    sites: tuple[str, ...] = ()
+    kernel: str | None = None
+    where: str | None = None
+    padding: str | None = None
+    blend: str | None = None
+    phases: str | None = None
+    calibrate: str | None = None
+    calibrate_images: str | None = None
+    require_gain: bool = False
+    max_cost: str | None = None
+    max_drop: str | None = None
+    unsafe_fixes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The rewrite that the flags ask for. ``method`` is None for a search (``auto``), and where none was chosen."""
+
+    method: Method | None
+    auto: bool
+    how: Options
+    sites: tuple[str, ...]
+    budget: Budget
+    pictures: Pictures | None
+    require_gain: bool
+
+
+def read(typed: Typed, settings: Settings) -> Wanted:
+    """What the flags say together.
+
+    Raises:
+        UsageError: A word or a number is not valid, or flags do not go together.
+    """
+    from auditor.rewrite.result import Strategy as Method
+    from auditor.rewrite.search import Budget
+
+    chosen = typed.strategy or (LEAST_HARMFUL if typed.unsafe_fixes else None)
+    auto = chosen == AUTO
+    method = None if chosen is None or auto else _one(Method, "--strategy", chosen, STRATEGIES)
+    how = _options(typed)
+    if typed.calibrate is not None and method is not Method.BLUR and not auto:
+        raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
+    if auto and typed.sites:
+        raise UsageError("--strategy auto chooses the sites itself: leave --site out")
+    # Points and not shares, as everybody says them.
+    budget = Budget(
+        _positive("--max-cost", typed.max_cost or _MAX_COST, "a factor such as 2"),
+        _positive("--max-drop", typed.max_drop or _MAX_DROP, "points such as 0.5") / 100,
+    )
+    pictures = None
+    if typed.calibrate is not None:
+        pictures = _pictures(typed.calibrate, typed.calibrate_images or _CALIBRATE_IMAGES, settings)
+    return Wanted(method, auto, how, typed.sites, budget, pictures, typed.require_gain)
+
+
+def _one(kind: type[_Choice], flag: str, word: str, words: tuple[str, ...]) -> _Choice:
+    if word not in words:
+        raise UsageError(f"{flag} must be one of {', '.join(words)}")
+    return kind(word)
+
+
+def _options(typed: Typed) -> Options:
+    from auditor.rewrite.result import Kernel, Options, Padding, Phases, Where
+
+    try:
+        share = float(typed.blend or 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UsageError("--lambda must be a number above 0, at most 1")
+    return Options(
+        kernel=_one(Kernel, "--kernel", typed.kernel or "tri3", KERNELS),
+        where=_one(Where, "--where", typed.where or "post", WHERE),
+        padding=_one(Padding, "--padding", typed.padding or "auto", PADDINGS),
+        blend=share,
+        phases=_one(Phases, "--phases", typed.phases or "diagonal", PHASES),
+    )
+
+
+def _positive(flag: str, text: str, words: str) -> float:
+    """A number of 0 or more behind a flag."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise UsageError(f"{flag} must be {words}")
+    return number
+
+
+def _pictures(where: str, limit: str, settings: Settings) -> Pictures:
+    """The calibration pictures, prepared as ``verify`` would prepare them."""
+    from auditor.rewrite.pictures import WorkerPictures
+    from auditor.verify.errors import VerifyError
+    from auditor.verify.options import read_request
+
+    general = {name: value for name, value in settings.verify.items() if not isinstance(value, dict)}
+    source = {} if where == "synthetic" else {"images": where}
+    general.pop("images", None)
+    general.pop("labels", None)
+    try:
+        request = read_request({**general, **source, "images-limit": limit})
+        return WorkerPictures(request.source(), request.settings)
+    except (ValueError, VerifyError) as error:
+        raise UsageError(f"--calibrate: {error}") from error
