@@ -21,7 +21,7 @@ from auditor.verify.errors import DataError, ModelRefusedError
 from auditor.verify.feeder import Load, loads
 from auditor.verify.images import ImageSource
 from auditor.verify.layer_runs import open_layers
-from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Task, Verification
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.tally import REFERENCE, Tally, UnusableOutputError
@@ -102,8 +102,8 @@ def verify(
     progress = Progress()
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         setup, units = prepare(worker, spec, source, settings)
-        tally = make_tally(setup, settings, analysis)
         other = _open_reference(worker, setup, source, settings)
+        tally = make_tally(setup, settings, analysis, () if other is None else other.target.outputs)
         observer.begin("images", source.count)
         try:
             _measure(worker, setup, other, settings, units, tally, progress, observer)
@@ -140,7 +140,7 @@ def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings:
     """The reference model, on the same worker and for the same windows; None where there is none.
 
     Raises:
-        DataError: it is no classifier, or reads images of another size.
+        DataError: it reads other images, or gives another kind of output.
         ModelRefusedError: it cannot be read, or may not be run.
     """
     if settings.reference is None:
@@ -152,10 +152,19 @@ def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings:
     check_domains(model, settings.allow_domains)
     check_external(model)
     spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
-    # Names of tensors are those of the model under test; the reference has to be told by its shapes.
-    other, _ = prepare(worker, spec, source, replace(settings, image_input=None, output=None))
-    if setup.target.task is not Task.CLASSIFICATION or other.target.task is not Task.CLASSIFICATION:
-        raise DataError("fidelity is measured between classifiers: leave --reference out")
+    # Names of tensors are those of the model under test; a reference without them has to be told by its shapes.
+    names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
+    known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
+    theirs = replace(settings, image_input=known[settings.image_input], output=known[settings.output])
+    other, _ = prepare(worker, spec, source, theirs)
+    ours = setup.target
+    if other.target.task is not ours.task:
+        raise DataError(
+            f"the reference model's output is taken for {other.target.task.value} and not for {ours.task.value}: "
+            "give --task, or leave --reference out"
+        )
+    if (other.target.channel_axis, other.target.grid) != (ours.channel_axis, ours.grid):
+        raise DataError("the reference model's output has another size or layout")
     if (other.image.size, other.preprocessing) != (setup.image.size, setup.preprocessing):
         raise DataError("the reference model reads images of another size, layout or type")
     return other
@@ -181,7 +190,7 @@ def _measure(
             # The reference runs next in the same memory.
             rows = {name: [row.copy() for row in found] for name, found in rows.items()}
             second = worker.run(other.job(load, settings, repeat=False))
-            rows[REFERENCE] = second.rows(other.target.outputs[0])
+            rows |= {REFERENCE + name: second.rows(name) for name in other.target.outputs}
         progress.runs += sum(call.rows for call in answer.calls)
         _account(load, rows, tally, progress)
         observer.advance()
@@ -240,7 +249,7 @@ def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress
     if any(len(found) < count for found in rows.values()):
         progress.rejected.append(Rejected(load.unit.name, "the model gives no output of its own for every input"))
         return
-    repeated = {name: found[count:] for name, found in rows.items() if name != REFERENCE}
+    repeated = {name: found[count:] for name, found in rows.items() if not name.startswith(REFERENCE)}
     try:
         tally.add(load.unit, {name: found[:count] for name, found in rows.items()})
     except UnusableOutputError as error:

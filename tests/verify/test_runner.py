@@ -327,22 +327,3 @@ def test_boxes_that_move_with_the_input_are_steady(tmp_path: Path) -> None:
     assert value(found, "centre-jitter") == 0
     assert value(found, "flicker") == 0
     assert value(found, "score-deviation") == 0
-
-
-def test_fidelity_is_one_to_itself_and_less_to_another_network(tmp_path: Path) -> None:
-    same = saved(tmp_path / "same.onnx", classifier(1))
-    changed = classifier()
-    head = next(one for one in changed.graph.initializer if one.name == "head")
-    head.raw_data = np.random.default_rng(9).normal(size=(8, 6)).astype(np.float32).tobytes()
-    other = saved(tmp_path / "other.onnx", changed)
-    itself = run(tmp_path, classifier(), pictures(4), replace(SETTINGS, reference=same))
-    apart = run(tmp_path, classifier(), pictures(4), replace(SETTINGS, reference=other))
-    assert value(itself, "fidelity") == 1
-    assert value(apart, "fidelity") < 1
-    assert value(itself, "mac") == value(apart, "mac")
-
-
-def test_a_reference_that_reads_other_images_is_refused(tmp_path: Path) -> None:
-    larger = saved(tmp_path / "larger.onnx", classifier(size=32))
-    with pytest.raises(DataError, match="another size"):
-        run(tmp_path, classifier(), pictures(1), replace(SETTINGS, reference=larger))

@@ -55,6 +55,15 @@ def overlap_cosine(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
     return values
 
 
+def position_agreement(left: AnyArray, right: AnyArray) -> FloatArray:
+    """(W,) share of positions with the same class in two outputs (W, C, h, w) for the same windows.
+
+    Outputs with one channel are class maps already (integers).
+    """
+    same = left == right if left.shape[1] == 1 else left.argmax(axis=1) == right.argmax(axis=1)
+    return np.asarray(same.reshape(len(left), -1).mean(axis=1), dtype=np.float64)
+
+
 def psnr(outputs: AnyArray, pairs: Pairs, grid: Grid, peak: float) -> FloatArray:
     """(P,) peak signal-to-noise ratio on the overlap in dB for signals of peak-to-peak range ``peak``; inf if equal."""
     values = np.empty(len(pairs))

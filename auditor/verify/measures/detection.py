@@ -81,6 +81,16 @@ def match(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> tuple[IntArr
     return pairs[:, 0], pairs[:, 1]
 
 
+def matched_share(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> float:
+    """Share of the boxes of two answers to one input that have a partner in the other, each pair counted once.
+
+    NaN where neither has a box.
+    """
+    matched = len(match(left, right, least)[0])
+    total = len(left) + len(right) - matched
+    return matched / total if total else float("nan")
+
+
 def pair_stability(
     boxes: list[Boxes], pairs: Pairs, window: tuple[int, int], circular: bool = False, least: float = DEFAULT_IOU
 ) -> PairStability:

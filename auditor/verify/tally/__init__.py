@@ -16,8 +16,9 @@ from auditor.verify.result import OutputResult
 from auditor.verify.shifts import Plan
 from auditor.verify.worker.arena import Array
 
-# The name under which a reference model's output stands among the rows; no tensor of a model has it.
-REFERENCE = "\0reference"
+# Stands in front of the names of a reference model's outputs among the rows; no tensor of a model begins with it.
+REFERENCE = "\0reference/"
+OTHER_SHAPE = "the reference model's output has another shape"
 
 
 @dataclass(frozen=True, slots=True)

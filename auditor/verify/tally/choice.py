@@ -19,24 +19,30 @@ _CIRCULAR = (ProtocolKind.ROLL, ProtocolKind.SUBPIXEL)
 _UNALIGNED = (ProtocolKind.SUBPIXEL, ProtocolKind.ZOOM)
 
 
-def make_tally(setup: Setup, settings: VerifySettings, analysis: Analysis | None) -> Tally:
-    """The tally that measures the target of a setup.
+def make_tally(
+    setup: Setup, settings: VerifySettings, analysis: Analysis | None, reference: tuple[str, ...] = ()
+) -> Tally:
+    """The tally that measures the target of a setup; ``reference`` are the outputs of a model to agree with.
 
     Raises:
         DataError: the protocol does not suit the task.
     """
     target = setup.target
     name = target.outputs[0]
+    others = tuple(REFERENCE + one for one in reference)
+    other = others[0] if others else None
     if target.task is Task.CLASSIFICATION:
-        return ClassificationTally(name, settings.confidence, reference=REFERENCE if settings.reference else None)
+        return ClassificationTally(name, settings.confidence, reference=other)
     if target.task is Task.EMBEDDING:
-        return EmbeddingTally(name, settings.confidence)
+        return EmbeddingTally(name, settings.confidence, other)
     if setup.protocol.kind in _UNALIGNED:
         raise DataError(f"the protocol {setup.protocol.kind.value} measures classifiers and embeddings only")
     if target.task is Task.DETECTION:
         circular = setup.protocol.kind in _CIRCULAR
-        return DetectionTally(target.outputs, setup.image.size, circular, settings.box_score, settings.confidence)
-    return DenseTally(name, target.channel_axis, _grid(setup, analysis), settings.confidence)
+        return DetectionTally(
+            target.outputs, setup.image.size, circular, settings.box_score, settings.confidence, others
+        )
+    return DenseTally(name, target.channel_axis, _grid(setup, analysis), settings.confidence, other)
 
 
 def _grid(setup: Setup, analysis: Analysis | None) -> Grid:

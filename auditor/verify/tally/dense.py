@@ -9,10 +9,11 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.alignment import Grid
 from auditor.verify.measures.classification import finite_rows
-from auditor.verify.measures.dense import class_agreement, equivariance_error, overlap_cosine
+from auditor.verify.measures.dense import class_agreement, equivariance_error, overlap_cosine, position_agreement
+from auditor.verify.measures.embedding import cosine
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.shifts import Pairs
-from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
+from auditor.verify.tally import OTHER_SHAPE, Unit, UnusableOutputError, nearly_equal
 from auditor.verify.tally.ledger import Ledger
 from auditor.verify.worker.arena import Array
 
@@ -24,25 +25,29 @@ class DenseTally:
     """Measures how far the output moves with the input, on what both windows show.
 
     ``channel_axis`` is the axis of the channels in one row, None for a map without one. ``grid`` says where the
-    positions of the output lie in the input.
+    positions of the output lie in the input. ``reference`` names the same output of a reference model among the rows,
+    if there is one.
     """
 
-    def __init__(self, output: str, channel_axis: int | None, grid: Grid, confidence: float) -> None:
+    def __init__(
+        self, output: str, channel_axis: int | None, grid: Grid, confidence: float, reference: str | None = None
+    ) -> None:
         self._output = output
+        self._reference = reference
         self._axis = channel_axis
         self._grid = grid
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        maps = np.stack([self._channels_first(row) for row in rows[self._output]])
-        if not finite_rows(maps).all():
-            raise UnusableOutputError("the model's output holds NaN or infinity")
+        maps = self._maps(rows[self._output])
         classes = class_scores(maps)
         values: dict[str, float] = {}
         if len(unit.plan.pairs):
             for name, along in self._along(maps, classes, unit.plan.pairs).items():
                 values[name] = float(along.mean())
+        if self._reference is not None:
+            values |= _fidelity(maps, classes, self._maps(rows[self._reference]))
         curves = self._along(maps, classes, unit.plan.distances) if len(unit.plan.distances) else {}
         self._ledger.add(values, curves, unit.plan.distances.distance)
         flips = 1 - values["massc"] if "massc" in values else values.get("equivariance-error", 0.0)
@@ -70,8 +75,27 @@ class DenseTally:
             found["cosine"] = overlap_cosine(maps, pairs, self._grid)
         return found
 
+    def _maps(self, rows: list[Array]) -> Array:
+        maps = np.stack([self._channels_first(row) for row in rows])
+        if not finite_rows(maps).all():
+            raise UnusableOutputError("the model's output holds NaN or infinity")
+        return maps
+
     def _channels_first(self, row: Array) -> Array:
         return row[None] if self._axis is None else np.moveaxis(row, self._axis, 0)
+
+
+def _fidelity(maps: Array, classes: Array | None, others: Array) -> dict[str, float]:
+    """Agreement with a reference model's maps for the same windows."""
+    if others.shape != maps.shape:
+        raise UnusableOutputError(OTHER_SHAPE)
+    found: dict[str, float] = {}
+    theirs = class_scores(others)
+    if classes is not None and theirs is not None:
+        found["fidelity"] = float(position_agreement(classes, theirs).mean())
+    if maps.dtype.kind == "f":
+        found["fidelity-cosine"] = float(cosine(maps, others).mean())
+    return found
 
 
 def class_scores(maps: Array) -> Array | None:

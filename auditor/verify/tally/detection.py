@@ -9,7 +9,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
 from auditor.verify.boxes import BoxFormat, find_format, read_boxes, suppress
-from auditor.verify.measures.detection import Boxes, PairStability, pair_stability
+from auditor.verify.measures.detection import Boxes, PairStability, matched_share, pair_stability
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
 from auditor.verify.tally.ledger import Ledger
@@ -23,29 +23,36 @@ _MOSTLY = 0.9
 class DetectionTally:
     """Measures how boxes move, change and come and go, relative to the shift of their input.
 
-    The format of the outputs is read from the first window that has boxes, and kept.
+    ``reference`` are the outputs of a reference model among the rows, if there is one.
     """
 
     def __init__(
-        self, outputs: tuple[str, ...], window: tuple[int, int], circular: bool, score: float, confidence: float
+        self,
+        outputs: tuple[str, ...],
+        window: tuple[int, int],
+        circular: bool,
+        score: float,
+        confidence: float,
+        reference: tuple[str, ...] = (),
     ) -> None:
-        self._outputs = outputs
+        self._own = _Reader(outputs, window, score)
+        self._other = _Reader(reference, window, score) if reference else None
         self._window = window
         self._circular = circular
-        self._score = score
-        self._format: BoxFormat | None = None
-        self._background: int | None = None
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        count = min(len(rows[name]) for name in self._outputs)
-        boxes = [self._boxes({name: rows[name][index] for name in self._outputs}) for index in range(count)]
+        boxes = self._own.all(rows)
+        others = self._other.all(rows) if self._other is not None else []
         plan = unit.plan
         values: dict[str, float] = {}
         if len(plan.pairs):
             found = pair_stability(boxes, plan.pairs, self._window, self._circular)
             values = {name: _mean(along) for name, along in _named(found).items()}
+        if others:
+            pairs = zip(boxes, others, strict=True)
+            values["fidelity"] = _mean(np.array([matched_share(one, other) for one, other in pairs]))
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
             curves = _named(pair_stability(boxes, plan.distances, self._window, self._circular))
@@ -54,13 +61,38 @@ class DetectionTally:
         self._images.append(ImageResult(unit.name, None, None, None, flicker, (), None, None))
 
     def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
-        return all(nearly_equal(first[name], second[name]) for name in self._outputs)
+        return all(nearly_equal(first[name], second[name]) for name in self._own.outputs)
 
     def finish(self) -> OutputResult:
-        name = self._format.boxes if self._format is not None else self._outputs[0]
         return OutputResult(
-            ModelText(name), Task.DETECTION, self._ledger.measures(), self._ledger.curves(), tuple(self._images), ()
+            ModelText(self._own.name),
+            Task.DETECTION,
+            self._ledger.measures(),
+            self._ledger.curves(),
+            tuple(self._images),
+            (),
         )
+
+
+class _Reader:
+    """Reads the boxes of one model; the format is told from the first window that has some, and kept."""
+
+    def __init__(self, outputs: tuple[str, ...], window: tuple[int, int], score: float) -> None:
+        self.outputs = outputs
+        self._window = window
+        self._score = score
+        self._format: BoxFormat | None = None
+        self._background: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The output that holds the boxes."""
+        return self._format.boxes if self._format is not None else self.outputs[0]
+
+    def all(self, rows: Mapping[str, list[Array]]) -> list[Boxes]:
+        """The boxes of every window."""
+        count = min(len(rows[name]) for name in self.outputs)
+        return [self._boxes({name: rows[name][index] for name in self.outputs}) for index in range(count)]
 
     def _boxes(self, row: Mapping[str, Array]) -> Boxes:
         for value in row.values():

@@ -8,9 +8,9 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.measures.classification import finite_rows
-from auditor.verify.measures.embedding import pair_cosine
+from auditor.verify.measures.embedding import cosine, pair_cosine
 from auditor.verify.result import ImageResult, OutputResult, Task
-from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
+from auditor.verify.tally import OTHER_SHAPE, Unit, UnusableOutputError, nearly_equal
 from auditor.verify.tally.ledger import Ledger
 from auditor.verify.worker.arena import Array
 
@@ -19,19 +19,26 @@ CHANGED_BELOW = 0.95
 
 
 class EmbeddingTally:
-    """Measures the cosine between the embeddings of shifted windows."""
+    """Measures the cosine between the embeddings of shifted windows.
 
-    def __init__(self, output: str, confidence: float) -> None:
+    ``reference`` names the same output of a reference model among the rows, if there is one.
+    """
+
+    def __init__(self, output: str, confidence: float, reference: str | None = None) -> None:
         self._output = output
+        self._reference = reference
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        vectors = np.stack([row.reshape(-1) for row in rows[self._output]])
-        if not finite_rows(vectors).all():
-            raise UnusableOutputError("the model's output holds NaN or infinity")
+        vectors = self._vectors(rows[self._output])
         cosines = pair_cosine(vectors, unit.plan.pairs)
         values = {"cosine": float(cosines.mean())} if len(cosines) else {}
+        if self._reference is not None:
+            others = self._vectors(rows[self._reference])
+            if others.shape != vectors.shape:
+                raise UnusableOutputError(OTHER_SHAPE)
+            values["fidelity-cosine"] = float(cosine(vectors, others).mean())
         along = {"cosine": pair_cosine(vectors, unit.plan.distances)} if len(unit.plan.distances) else {}
         self._ledger.add(values, along, unit.plan.distances.distance)
         flips = float(np.mean(cosines < CHANGED_BELOW)) if len(cosines) else 0.0
@@ -49,3 +56,10 @@ class EmbeddingTally:
             tuple(self._images),
             (),
         )
+
+    @staticmethod
+    def _vectors(rows: list[Array]) -> Array:
+        vectors = np.stack([row.reshape(-1) for row in rows])
+        if not finite_rows(vectors).all():
+            raise UnusableOutputError("the model's output holds NaN or infinity")
+        return vectors
