@@ -77,5 +77,5 @@ def _average(surgeon: Surgeon, output: str, count: int, prefix: str) -> None:
     for reader in readers:
         surgeon.replace_input(reader, output, every)
     block = Block(surgeon, prefix)
-    block.mean(every, count, output)
+    block.mean(block.split(every, count), output)
     block.insert(writer, after=True)

@@ -140,14 +140,17 @@ class Block:
         (made,) = self.node("Conv", [tensor, weight, bias], "mix", output, kernel_shape=[1] * rank)
         return made, weight, bias
 
-    def concat(self, tensors: Sequence[str], label: str, output: str | None = None) -> str:
-        """Tensors side by side on the batch axis."""
-        return self.node("Concat", list(tensors), label, output, axis=0)[0]
+    def concat(self, tensors: Sequence[str], label: str, output: str | None = None, axis: int = 0) -> str:
+        """Tensors side by side, on the batch axis unless another one is given."""
+        return self.node("Concat", list(tensors), label, output, axis=axis)[0]
 
-    def mean(self, tensor: str, parts: int, output: str) -> str:
-        """The mean of ``parts`` equal parts of the batch axis."""
+    def split(self, tensor: str, parts: int) -> list[str]:
+        """Equal parts of the batch axis."""
         attributes: dict[str, Any] = {"axis": 0}
         if self.surgeon.opset >= _SPLIT_COUNT_SINCE:
             attributes["num_outputs"] = parts
-        split = self.node("Split", [tensor], "split", None, parts, **attributes)
-        return self.node("Mean", split, "mean", output)[0]
+        return self.node("Split", [tensor], "split", None, parts, **attributes)
+
+    def mean(self, tensors: Sequence[str], output: str) -> str:
+        """The mean of tensors of one shape."""
+        return self.node("Mean", list(tensors), "mean", output)[0]

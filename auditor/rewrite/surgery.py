@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from auditor.findings import NodeRef
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, Tensor
 from auditor.rewrite import file
@@ -47,6 +48,7 @@ class Surgeon:
         self._constants: dict[str, Tensor] = {}
         self._dropped: set[str] = set()
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._replaced: dict[str, str] = {}
         self._slots: list[list[Part]] = []
         self._producers: dict[str, Part] = {}
         self._consumers: dict[str, dict[Part, None]] = {}
@@ -73,8 +75,12 @@ class Surgeon:
 
     def part(self, site: Site) -> Part | None:
         """The main graph's node of a site, None for one in a sub-graph or a function."""
-        index = self._places.get(site.node.order)
-        if index is None or site.node.scope:
+        return self.at(site.node)
+
+    def at(self, node: NodeRef) -> Part | None:
+        """The main graph's node that the analysis speaks of, None for one in a sub-graph or a function."""
+        index = self._places.get(node.order)
+        if index is None or node.scope:
             return None
         return next(part for part in self._slots[index] if part.index == index)
 
@@ -103,8 +109,15 @@ class Surgeon:
         return tensor in self._dynamic
 
     def lattices(self, tensor: str) -> tuple[Lattice | None, ...] | None:
-        """The lattice of every axis of a tensor of the source, None where the analysis lost it."""
-        return self.analysis.tensors.get(tensor)
+        """The lattice of every axis of a tensor of the source, None where the analysis lost it.
+
+        A tensor that took the place of another one has the lattice of that one.
+        """
+        return self.analysis.tensors.get(self._replaced.get(tensor, tensor))
+
+    def folded(self, tensor: str) -> frozenset[int]:
+        """The source axes whose samples share axes of the tensor with others, as in flattened tokens."""
+        return self.analysis.folded.get(self._replaced.get(tensor, tensor), frozenset())
 
     def shape(self, tensor: str) -> tuple[int, ...] | None:
         """The shape of a tensor at the sizes of the analysis, None where it is not known."""
@@ -152,14 +165,18 @@ class Surgeon:
     def move_output(self, part: Part, old: str, new: str) -> None:
         """Give the tensor that a node writes another name, for this node only; its readers keep the old name."""
         part.outputs[:] = [new if name == old else name for name in part.outputs]
-        shape = self.shape(old)
-        if shape is not None:
-            self._shapes[new] = shape
+        self.stands_for(new, old, self.shape(old))
         self._producers.pop(old, None)
         self._producers[new] = part
         if old in self._dynamic:
             self._dynamic.add(new)
         self._edited(part, "writes another tensor")
+
+    def stands_for(self, new: str, old: str, shape: tuple[int, ...] | None) -> None:
+        """Say that a new tensor has the grid of another one, and this shape at the batch size of the analysis."""
+        self._replaced[new] = self._replaced.get(old, old)
+        if shape is not None:
+            self._shapes[new] = shape
 
     def drop_value_info(self, tensors: Iterable[str]) -> None:
         """Leave out the recorded types of tensors that no longer exist or have another shape."""

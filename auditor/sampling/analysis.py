@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
-from auditor.sampling.lattice import ONE, UNIT, Atom, Axis, State, Window, anonymous
+from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous
 from auditor.sampling.record import Record
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
 from auditor.sampling.scope import Scope
@@ -73,6 +73,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
         tensors=Lattices(scope.states, spatial),
         shapes=Sizes(scope.states),
+        folded=Folded(scope.states, spatial),
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
@@ -208,6 +209,31 @@ class Sizes(Mapping[str, tuple[int, ...]]):
         if shape is None:
             raise KeyError(name)
         return shape
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, state in self._states.items() if state.axes is not None)
+
+    def __len__(self) -> int:
+        return sum(state.axes is not None for state in self._states.values())
+
+
+class Folded(Mapping[str, frozenset[int]]):
+    """The grid axes of all tracked tensors that have no tensor axis of their own, worked out when asked for."""
+
+    def __init__(self, states: Mapping[str, State], spatial: frozenset[int]) -> None:
+        self._states = states
+        self._spatial = spatial
+
+    def __getitem__(self, name: str) -> frozenset[int]:
+        state = self._states[name]
+        if state.axes is None:
+            raise KeyError(name)
+        own = [axis.single.source for axis in state.axes if axis.single is not None]
+        alone = {source for source in own if own.count(source) == 1}
+        mixed = {
+            atom.source for axis in state.axes if axis.single is None for atom in axis.atoms if atom.source != ANONYMOUS
+        }
+        return (state.sources() - (alone - mixed)) & self._spatial
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, state in self._states.items() if state.axes is not None)

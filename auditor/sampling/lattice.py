@@ -11,7 +11,7 @@ Convolutional Neural Networks", Distill 2019, section 2, with exact rationals).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, prod
@@ -74,7 +74,8 @@ class Window(NamedTuple):
 
     ``grid`` is the stride that sampling sites have already accounted for, ``peak`` the largest stride on any path here,
     ``period`` the smallest shift with exact equivariance (None: no such shift), ``size_dependent`` whether the offset
-    depends on the size of an input whose size is open.
+    depends on the size of an input whose size is open. ``pictures`` are the distances of the centres of the pictures on
+    the batch axis from ``offset``, in input pixels, where they differ (phases that are worked on as pictures).
     """
 
     offset: Fraction = ZERO
@@ -83,6 +84,20 @@ class Window(NamedTuple):
     peak: Fraction = ONE
     period: Fraction | None = ONE
     size_dependent: bool = False
+    pictures: tuple[Fraction, ...] = ()
+
+    def of_pictures(self, first: int, count: int) -> Window:
+        """The window of ``count`` of the pictures on the batch axis."""
+        if not self.pictures:
+            return self
+        centres = [self.offset + distance for distance in self.pictures[first : first + count]]
+        return self.beside(centres)
+
+    def beside(self, centres: Sequence[Fraction]) -> Window:
+        """This window for pictures on the batch axis with these centres."""
+        start = centres[0] if centres else self.offset
+        distances = tuple(centre - start for centre in centres)
+        return self._replace(offset=start, pictures=distances if any(distances) else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +186,5 @@ def merge_window(trunk: Window, other: Window) -> Window:
         trunk.peak if same_history else max(trunk.peak, other.peak),
         trunk.period if same_history else lcm(trunk.period, other.period),
         trunk.size_dependent or other.size_dependent,
+        trunk.pictures,
     )

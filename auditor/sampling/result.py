@@ -209,7 +209,8 @@ class Analysis:
 
     ``tensors`` maps a main-graph tensor to its lattices, one per tensor axis (None: not a grid axis); a tensor that the
     analysis lost is absent. ``spatial`` are the indices into ``sources`` that were recognised as spatial or temporal.
-    ``nodes`` counts the nodes walked over all scopes. ``shapes`` are the sizes of the tensors in ``tensors``.
+    ``nodes`` counts the nodes walked over all scopes. ``shapes`` are the sizes of the tensors in ``tensors``, and
+    ``folded`` the source axes whose samples share tensor axes with others there, as in flattened tokens.
     """
 
     sources: tuple[SourceAxis, ...]
@@ -226,6 +227,7 @@ class Analysis:
     nodes: int
     tracked_nodes: int
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    folded: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def subsampling(self) -> Fraction | None:

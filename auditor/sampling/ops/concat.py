@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
@@ -10,7 +10,18 @@ from itertools import pairwise, product
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import broadcast, ending, join_windows, lost_together, merged_windows
-from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, anonymous, finest, merge_window
+from auditor.sampling.lattice import (
+    ANONYMOUS,
+    UNIT,
+    ZERO,
+    Atom,
+    Axis,
+    State,
+    Window,
+    anonymous,
+    finest,
+    merge_window,
+)
 from auditor.sampling.result import SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
@@ -46,11 +57,25 @@ def concat(call: Call) -> State:
             return frames
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
-        if where == 0 and rank >= PICTURES_RANK:
-            # Pictures side by side on the batch axis do not meet: no output position reads two of them.
-            return _state(operands, axes, merged_windows([state for state in operands if state.windows]))
-        return _state(operands, axes, join_windows(call, operands, names))
+        # Pictures side by side on the batch axis do not meet: no output position reads two of them.
+        stacked = where == 0 and rank >= PICTURES_RANK
+        windows: Mapping[int, Window] = {} if stacked else join_windows(call, operands, names)
+        return _state(operands, axes, _beside(operands) if where == 0 else windows)
     return _along_grid(call, operands, names, others, where)
+
+
+def _beside(operands: Sequence[State]) -> dict[int, Window]:
+    """The windows of pictures side by side on the batch axis, each of which keeps its own centre."""
+    windows = merged_windows([state for state in operands if state.windows])
+    for source, window in windows.items():
+        if all(source in state.windows for state in operands):
+            own = [(state.windows[source], state.axis(0).size) for state in operands]
+            if any(found.offset != own[0][0].offset or found.pictures for found, _ in own):
+                centres = [
+                    found.offset + distance for found, count in own for distance in found.pictures or (ZERO,) * count
+                ]
+                windows[source] = window.beside(centres)
+    return windows
 
 
 def _data_inputs(call: Call) -> list[int]:

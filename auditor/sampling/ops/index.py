@@ -381,6 +381,8 @@ def split(call: Call) -> Sequence[State]:
     results, start = [], 0
     for part in sizes[:count]:
         axes, windows = list(given.axes), dict(given.windows)
+        if where == 0:
+            windows = {source: window.of_pictures(start, part) for source, window in windows.items()}
         axes[where] = take(given.axes[where], start, part, 1, windows)
         start += part
         results.append(picked(call, given, axes, windows, SiteKind.SLICE))
