@@ -12,6 +12,7 @@ from auditor.rewrite.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.cost import total
 from auditor.rewrite.parts import PREFIX
+from auditor.rewrite.realign import shift_on
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategy import OWN, PHASES, Cost
 from auditor.rewrite.surgery import Surgeon
@@ -24,17 +25,18 @@ _LABEL = "input"
 class InputAverage:
     """The strategy ``input-average``, which works on the whole model."""
 
-    def refusal(self, surgeon: Surgeon) -> str | None:
+    def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
         """Why it does not apply, in one line; None where it does."""
         try:
-            tensor, _ = _picture(surgeon)
+            tensor, axes = _picture(surgeon)
             if any(part.own and part.name.endswith(PHASES) for part in surgeon.consumers(tensor)):
                 raise TailError(OWN)
             if numpy_type(element_type(surgeon, tensor)) is None:
                 raise TailError("the input is no floating-point tensor")
             if surgeon.is_captured(tensor) or surgeon.is_output(tensor):
                 raise TailError("a sub-graph or an output takes the input itself")
-            check_heads(surgeon, _tail(surgeon, tensor))
+            shifts = [shift_on(surgeon, tensor, axes, move) for move in offsets((2,) * len(axes), options.phases)]
+            check_heads(surgeon, _tail(surgeon, tensor), shifts)
         except TailError as error:
             return str(error)
         return None
@@ -54,7 +56,8 @@ class InputAverage:
         chosen = offsets((2,) * len(axes), options.phases)
         surgeon.note = f"input-average {options.phases.value} {len(chosen)}"
         readers = surgeon.consumers(tensor)
-        edit_tail(surgeon, _tail(surgeon, tensor), len(chosen), _LABEL)
+        shifts = [shift_on(surgeon, tensor, axes, move) for move in chosen]
+        edit_tail(surgeon, _tail(surgeon, tensor), shifts, _LABEL)
         shape = surgeon.shape(tensor) or ()
         block = Block(surgeon, f"{PREFIX}{_LABEL}")
         begin = [0] * len(shape)

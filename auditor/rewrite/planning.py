@@ -63,7 +63,7 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
             else:
                 offers.append(_offer(strategy, applied.cost(surgeon, site, options), whole, elements))
         sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
-    reason = AT_INPUT.refusal(surgeon)
+    reason = AT_INPUT.refusal(surgeon, options)
     if reason is not None:
         return Plan(tuple(sites), (), (Refusal(Strategy.INPUT_AVERAGE, reason),))
     cost = AT_INPUT.cost(surgeon, options)
@@ -171,7 +171,7 @@ def _at_input(
 ) -> None:
     if names:
         raise RewriteError("input-average works on the whole model: leave --site out")
-    reason = AT_INPUT.refusal(surgeon)
+    reason = AT_INPUT.refusal(surgeon, options)
     if reason is not None:
         skipped.append(Skipped(None, Refusal(Strategy.INPUT_AVERAGE, reason)))
         return

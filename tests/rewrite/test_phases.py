@@ -239,17 +239,6 @@ def test_a_tail_that_works_across_the_batch_is_refused(tmp_path: Path) -> None:
     assert "across the batch axis" in refused(made, tmp_path)
 
 
-def test_a_skip_connection_past_the_site_is_refused(tmp_path: Path) -> None:
-    made = Network(np.random.default_rng(6), 2, (8, 8))
-    made.add("Relu")
-    skip = made.last
-    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
-    made.add("ConvTranspose", made.weight(2, 2, 2, 2), strides=[2, 2])
-    made.add("Add", skip)
-    made.pooled_head()
-    assert "does not pass a site like it" in refused(made, tmp_path)
-
-
 def test_class_labels_have_no_mean(tmp_path: Path) -> None:
     made = strided()
     made.pooled_head()

@@ -47,7 +47,8 @@ def concat(call: Call) -> State:
     sizes = [axis.size for axis in others]
     if any([axis.size for axis in _without(state, where)] != sizes for state in operands):
         raise OpaqueError("Concat's inputs differ on another axis")
-    phases = _complete_phases(operands)
+    stacked = where == 0 and rank >= PICTURES_RANK
+    phases = {} if stacked else _complete_phases(operands)
     if phases:
         return _focus(call, operands, others, where, phases)
     along = [state.axis(where) for state in operands]
@@ -58,7 +59,6 @@ def concat(call: Call) -> State:
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
         # Pictures side by side on the batch axis do not meet: no output position reads two of them.
-        stacked = where == 0 and rank >= PICTURES_RANK
         windows: Mapping[int, Window] = {} if stacked else join_windows(call, operands, names)
         return _state(operands, axes, _beside(operands) if where == 0 else windows)
     return _along_grid(call, operands, names, others, where)
