@@ -11,7 +11,7 @@ from itertools import product
 
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.parts import PREFIX, Part
-from auditor.rewrite.realign import Samples, Shift, moved_back, moved_on, samples_of
+from auditor.rewrite.realign import FOLDED, Samples, Shift, moved_back, moved_on, samples_of
 from auditor.rewrite.result import Phases
 from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError
@@ -57,6 +57,8 @@ def _places(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> dict[str, 
     found: dict[str, list[Samples]] = {}
     for head in surgeon.analysis.heads:
         if head.kind is HeadKind.DENSE and head.output.raw in tail.tensors:
+            if not head.lattice:
+                raise TailError(FOLDED)
             for shift in shifts:
                 places = samples_of(surgeon, head.output.raw, shift)
                 if places is None:

@@ -21,6 +21,8 @@ Shift = Mapping[int, Fraction]
 Samples = Mapping[int, int]
 """The same on one tensor: samples by tensor axis."""
 
+FOLDED = "positions share an axis of a tensor with others (rows, scales), where phases cannot be put back in place"
+
 _UNKNOWN = -1  # in the place of a source axis that the analysis does not know
 _LAST = 2**31 - 1
 
@@ -45,7 +47,7 @@ def samples_of(surgeon: Surgeon, tensor: str, shift: Shift) -> Samples | None:
     if lattices is None:
         raise TailError("a tensor that the analysis lost meets its map again")
     if not surgeon.folded(tensor).isdisjoint(shift):
-        raise TailError("positions are folded into one axis with others, where phases cannot be put back in place")
+        raise TailError(FOLDED)
     found: dict[int, int] = {}
     for axis, lattice in enumerate(lattices):
         if lattice is None:

@@ -196,7 +196,22 @@ def test_positions_that_are_folded_into_one_axis_are_refused(tmp_path: Path) -> 
     model = made.model()
     del model.graph.output[0].type.tensor_type.shape.dim[3]
     _, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
-    assert "folded into one axis" in done.skipped[0].refusal.reason
+    assert "share an axis" in done.skipped[0].refusal.reason
+
+
+def test_scales_side_by_side_are_refused(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(5), 2, (16, 16))
+    site = made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    up(made)
+    fine = made.add("Reshape", made.integers(0, 2, -1))
+    made.last = site
+    made.add("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
+    made.add("Reshape", made.integers(0, 2, -1))
+    made.add("Concat", fine, axis=2)
+    model = made.model()
+    del model.graph.output[0].type.tensor_type.shape.dim[3]
+    _, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, names=(site,))
+    assert "share an axis" in done.skipped[0].refusal.reason
 
 
 def test_a_map_that_positions_are_added_to_is_refused(tmp_path: Path) -> None:
