@@ -44,6 +44,8 @@ def fix(
     require_gain: repair_options.RequireGain = False,
     max_cost: repair_options.MaxCost = None,
     max_drop: repair_options.MaxDrop = None,
+    state: repair_options.State = None,
+    plot: repair_options.Plot = None,
     images: measuring_options.Images = None,
     labels: measuring_options.Labels = None,
     images_limit: measuring_options.ImagesLimit = None,
@@ -65,6 +67,7 @@ def fix(
     ] = None,
     config: options.Config = None,
     isolated: options.Isolated = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Rewrite an ONNX model so that it samples properly.
 
@@ -118,6 +121,8 @@ def fix(
             require_gain=require_gain,
             max_cost=max_cost,
             max_drop=max_drop,
+            state=state,
+            plot=plot,
             unsafe_fixes=unsafe_fixes,
         ),
         settings,
@@ -136,11 +141,11 @@ def fix(
         if recipe:
             code = _recipe(model, read, analysis, wanted, settings)
         elif wanted.auto and not plan:
-            code = _search(source, settings, wanted)
+            code = _search(source, settings, wanted, not no_progress)
         elif plan or wanted.method is None:
             code = _plan(model, read, analysis, wanted.how, settings, held_back=not plan)
         else:
-            code = _rewrite(_Task(source, wanted.method, wanted, measured), settings, diff)
+            code = _rewrite(_Task(source, wanted.method, wanted, measured, not no_progress), settings, diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
@@ -188,10 +193,13 @@ class _Task:
     method: Strategy
     wanted: Wanted
     measured: bool
+    progress: bool
 
 
 def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
+    from auditor.cli.auditing import Show
     from auditor.cli.fix_measured import rewrite_measured, state_gain
+    from auditor.cli.measuring import watched
     from auditor.cli.output import emit
     from auditor.report import Format
     from auditor.report.rewriting import Outcome, outcome_json, outcome_text
@@ -217,7 +225,8 @@ def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
             step,
             settings,
             wanted.pictures,
-            wanted.require_gain,
+            wanted.typed.require_gain,
+            watched(Show(progress=task.progress)),
             lambda found: None if as_json else state_gain(found),
         )
     after = None if done.path is None else source.read(done.path)[1]
@@ -226,23 +235,29 @@ def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
     return 0 if done.path is not None or (done.changes and source.target is None) else 1
 
 
-def _search(source: Original, settings: Settings, wanted: Wanted) -> int:
-    from auditor.cli.fix_measured import search_measured
+def _search(source: Original, settings: Settings, wanted: Wanted, progress: bool) -> int:
+    from auditor.cli.auditing import Show
+    from auditor.cli.measuring import watched
     from auditor.cli.output import emit
+    from auditor.cli.searching import draw, searching
+    from auditor.policy.verdict import ExitCode
     from auditor.report import Format
     from auditor.report.gains import search_json, search_text
     from auditor.text import plain
 
     as_json = settings.output_format is Format.JSON
-    found, written, backup = search_measured(
-        source,
-        settings,
-        wanted.budget,
-        wanted.pictures,
-        lambda table: None if as_json else emit(search_text(source.name, table)),
-    )
+    with searching(source, settings, wanted, watched(Show(progress=progress))) as found:
+        if not as_json:
+            emit(search_text(source.name, found.search))
+        drawn = draw(found.search, wanted.plot)
+        written, backup = None, None
+        if found.path is not None and source.target is not None:
+            backup = source.keep(found.path)
+            written = source.target.as_posix()
     if as_json:
-        emit(search_json(source.name, found, written, backup))
+        emit(search_json(source.name, found.search, written, backup))
     elif written is not None:
         emit(f"wrote {plain(written)}\n" + ("" if backup is None else f"backup: {plain(backup)}\n"))
-    return 0 if found.best is not None else 1
+    if not drawn:
+        return ExitCode.ERROR
+    return 0 if found.search.best is not None else 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
     from auditor.verify.result import Verification
+    from auditor.verify.runner import Observer
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
         clash = installed_clash()
         if clash and not show.quiet:
             say(clash)
-        with _observer(show) as observer:
+        with watched(show) as observer:
             found = verify(model, request.source(), request.settings, analysis, observer)
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)
@@ -150,7 +151,8 @@ class _Bar:
 
 
 @contextmanager
-def _observer(show: Show) -> Iterator[Any]:
+def watched(show: Show) -> Iterator[Observer | None]:
+    """Who shows the progress of a measurement, on a terminal where a person may be watching; else None."""
     wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
     if not wanted or not sys.stderr.isatty():
         yield None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from auditor.rewrite.search import Budget
 
 AUTO = "auto"
-STRATEGIES = ("blur", "phase-average", "input-average", "phase-select", AUTO)
+STRATEGIES = ("blur", "phase-average", "input-average", "phase-select", "crop-select", AUTO)
 KERNELS = ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity")
 WHERE = ("post", "pre")
 PADDINGS = ("auto", "reflect", "edge", "zero")
@@ -84,6 +86,11 @@ MaxDrop = Annotated[
         f"With auto: the largest loss of accuracy (of agreement without labels). [default: {_MAX_DROP}]",
     ),
 ]
+State = Annotated[
+    str | None,
+    _value("--state", "FILE", "With auto: keep every measurement in this file; an interrupted search goes on from it."),
+]
+Plot = Annotated[str | None, _value("--plot", "FILE", "With auto: draw cost against gain into this .png or .svg file.")]
 UnsafeFixes = Annotated[
     bool, typer.Option("--unsafe-fixes", help="Without --strategy: allow the one that harms least.")
 ]
@@ -105,12 +112,17 @@ class Typed:
     require_gain: bool = False
     max_cost: str | None = None
     max_drop: str | None = None
+    state: str | None = None
+    plot: str | None = None
     unsafe_fixes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The rewrite that the flags ask for. ``method`` is None for a search (``auto``), and where none was chosen."""
+    """The rewrite that the flags ask for. ``method`` is None for a search (``auto``), and where none was chosen.
+
+    ``typed`` are the words that it was read from.
+    """
 
     method: Method | None
     auto: bool
@@ -118,7 +130,9 @@ class Wanted:
     sites: tuple[str, ...]
     budget: Budget
     pictures: Pictures | None
-    require_gain: bool
+    state: Path | None
+    plot: Path | None
+    typed: Typed
 
 
 def read(typed: Typed, settings: Settings) -> Wanted:
@@ -138,6 +152,9 @@ def read(typed: Typed, settings: Settings) -> Wanted:
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
     if auto and typed.sites:
         raise UsageError("--strategy auto chooses the sites itself: leave --site out")
+    for flag in ("max_cost", "max_drop", "state", "plot"):
+        if not auto and getattr(typed, flag) is not None:
+            raise UsageError(f"--{flag.replace('_', '-')} is for a search: give --strategy auto with it")
     # Points and not shares, as everybody says them.
     budget = Budget(
         _positive("--max-cost", typed.max_cost or _MAX_COST, "a factor such as 2"),
@@ -146,7 +163,20 @@ def read(typed: Typed, settings: Settings) -> Wanted:
     pictures = None
     if typed.calibrate is not None:
         pictures = _pictures(typed.calibrate, typed.calibrate_images or _CALIBRATE_IMAGES, settings)
-    return Wanted(method, auto, how, typed.sites, budget, pictures, typed.require_gain)
+    state, plot = (None if word is None else Path(word) for word in (typed.state, typed.plot))
+    if plot is not None:
+        _check_plot(plot)
+    return Wanted(method, auto, how, typed.sites, budget, pictures, state, plot, typed)
+
+
+def _check_plot(path: Path) -> None:
+    """See that a figure can be drawn before time is spent on measuring."""
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"--plot {path.as_posix()}: the name must end in .png or .svg")
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: install aliasaudit[plots]")
+    if not path.parent.is_dir():
+        raise UsageError(f"--plot {path.as_posix()}: there is no such folder")
 
 
 def _one(kind: type[_Choice], flag: str, word: str, words: tuple[str, ...]) -> _Choice:

@@ -11,7 +11,7 @@ from auditor.gate import Comparison, MeasuredChange
 from auditor.report.changes import measured_rows
 from auditor.report.numbers import count_text, json_number
 from auditor.report.rewriting import SCHEMA
-from auditor.rewrite.gain import Gain, Loss, Speed, Yardstick
+from auditor.rewrite.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.rewrite.search import Search, Trial
 from auditor.text import inert_json, plain
 from auditor.verify.result import Interval
@@ -26,7 +26,20 @@ _CHOSEN = (
     "`aliasaudit verify`"
 )
 _SHOWN = ("consistency", "mac", "accuracy", "massc", "equivariance-error", "cosine", "flicker", "score-deviation")
-_HEADER = ("candidate", "cost", "time", "images", "consistency", "MAC", "loss", "verdict")
+_TITLES = {"mac": "MAC"}
+_AGREED = {
+    Yardstick.ORIGINAL: "inputs with the original's top-1 class",
+    Yardstick.POSITIONS: "positions with the original's class",
+    Yardstick.BOXES: "boxes that the original has too",
+    Yardstick.COSINE: "cosine to the original's output",
+}
+_LOST = {
+    Yardstick.LABELS: "accuracy",
+    Yardstick.ORIGINAL: "agreement below the original's own consistency",
+    Yardstick.POSITIONS: "agreement, position by position, below the original's own under shifts",
+    Yardstick.BOXES: "agreement, box by box, below the original's own under shifts",
+    Yardstick.COSINE: "cosine to the original's output, below the original's own under shifts",
+}
 
 
 def gain_lines(gain: Gain) -> Iterator[str]:
@@ -40,7 +53,7 @@ def gain_lines(gain: Gain) -> Iterator[str]:
         for row in measured_rows(Comparison("", measured=shown))
     ]
     if gain.agreement is not None:
-        rows.append(("agreement", "", _share(gain.agreement.value), "", "inputs with the original's top-1 class"))
+        rows.append(("agreement", "", _agreed(gain.agreement), "", _AGREED[gain.agreement.yardstick]))
     if gain.speed is not None:
         rows.append(("time", "", _speed(gain.speed), "", f"[{gain.speed.low:.2f} to {gain.speed.high:.2f}]"))
     yield from (f"  {line}" for line in _columns(rows))
@@ -54,7 +67,11 @@ def gain_json(gain: Gain) -> dict[str, Any]:
         "changes": {change.measure: _change(change) for change in gain.changes},
         "agreement": None
         if agreement is None
-        else {"value": json_number(agreement.value), "interval": _interval(agreement.interval)},
+        else {
+            "by": agreement.yardstick.value,
+            "value": json_number(agreement.value),
+            "interval": _interval(agreement.interval),
+        },
         "loss": None
         if loss is None
         else {"by": loss.yardstick.value, "value": json_number(loss.value), "interval": _interval(loss.interval)},
@@ -75,7 +92,7 @@ def search_text(name: str, found: Search) -> str:
         f"  searched {count_text(len(found.trials), 'candidate')} on {count_text(found.images, 'image')}",
         f"  budget: {limits}",
         "",
-        *(f"  {line}" for line in _columns([_HEADER, *map(_row, found.trials)])),
+        *(f"  {line}" for line in _columns(_table(found))),
         "  * no other candidate that was measured on all images is cheaper and gains more",
     ]
     failed = [trial for trial in found.trials if trial.reason]
@@ -117,19 +134,27 @@ def search_json(name: str, found: Search, written: str | None, backup: str | Non
     return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
 
 
-def _row(trial: Trial) -> tuple[str, ...]:
+def _table(found: Search) -> list[tuple[str, ...]]:
+    gains = [trial.gain for trial in found.trials if trial.gain is not None]
+    leading = tuple(change.measure for change in gains[0].leading) if gains else ("consistency", "mac")
+    titles = [_TITLES.get(measure, measure) for measure in leading]
+    header = ("candidate", "cost", "time", "images", *titles, "agreement", "loss", "verdict")
+    return [header, *(_row(trial, leading) for trial in found.trials)]
+
+
+def _row(trial: Trial, leading: Sequence[str]) -> tuple[str, ...]:
     gain = trial.gain
     name, cost = trial.candidate.name, trial.candidate.cost
     predicted = "?" if cost is None else f"x{cost:.3g}"
     if gain is None:
-        return (name, predicted, "", "", "", "", "", trial.verdict.value)
+        return (name, predicted, "", "", *("" for _ in leading), "", "", trial.verdict.value)
     return (
         name,
         predicted,
         "" if gain.speed is None else _speed(gain.speed),
         str(trial.images),
-        _cell(gain.change("consistency")),
-        _cell(gain.change("mac")),
+        *(_cell(gain.change(measure)) for measure in leading),
+        "" if gain.agreement is None else _agreed(gain.agreement),
         "" if gain.loss is None else _loss(gain.loss),
         f"{trial.verdict.value}{' *' if trial.frontier else ''}",
     )
@@ -152,12 +177,13 @@ def _points(share: float) -> str:
 
 
 def _yardstick(found: Search) -> str:
-    by = {trial.gain.loss.yardstick for trial in found.trials if trial.gain is not None and trial.gain.loss is not None}
-    return "agreement below the original's own consistency" if by == {Yardstick.ORIGINAL} else "accuracy"
+    losses = (trial.gain.loss for trial in found.trials if trial.gain is not None)
+    return _LOST[next((loss.yardstick for loss in losses if loss is not None), Yardstick.LABELS)]
 
 
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+def _agreed(agreement: Agreement) -> str:
+    in_share = agreement.yardstick is not Yardstick.COSINE
+    return f"{100 * agreement.value:.1f} %" if in_share else f"{agreement.value:.4f}"
 
 
 def _speed(speed: Speed) -> str:

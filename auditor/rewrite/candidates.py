@@ -1,21 +1,24 @@
 """The rewrites that a search tries, each with its predicted cost. Pure: a model is read and nothing is written.
 
-Few, and those that helped on trained networks: two diagonal phases averaged at the last site, at the site before it, at
-both; the input averaged over two shifts; both together; and, where there are pictures to calibrate on, every site
-blurred, wholly or half.
+At most sixteen, and those that helped on trained networks: two diagonal phases averaged at the last site, at one of the
+sites before it, at the last two; the input averaged over two shifts; input and last site together; and, where there are
+pictures to calibrate on, a blur at every site or at the last one, whole or half, there with two kernels. Outputs that
+are still a grid take a blur at few sites without calibration too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.planning import rewrite
-from auditor.rewrite.result import Options, RewriteError, Rewritten, Strategy
-from auditor.sampling.result import Analysis, Site
+from auditor.rewrite.result import Kernel, Options, RewriteError, Rewritten, Strategy
+from auditor.sampling.result import Analysis, HeadKind, Site
 
 HALF = 0.5  # the share of the low-pass in a partial blur
+_EARLIER = ("one site", "two sites", "three sites")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +43,67 @@ class Candidate:
     cost: float | None
 
 
-def candidates(model: Model, analysis: Analysis, *, calibrating: bool = False) -> tuple[Candidate, ...]:
-    """The candidates that apply to a model, the cheapest first; blur only where it can be calibrated."""
+def candidates(
+    model: Model, analysis: Analysis, *, calibrating: bool = False, most_cost: float = math.inf
+) -> tuple[Candidate, ...]:
+    """The candidates that apply to a model, the cheapest first.
+
+    Classifiers are blurred only where there are pictures to calibrate on. Phases of sites further in front, whose cost
+    grows with what stands behind them, are averaged only where that is predicted to cost at most ``most_cost``.
+    """
+    groups = _last_groups(model, analysis, len(_EARLIER) + 1)
+    found = [*_averages(model, analysis, groups, most_cost), *_blurs(model, analysis, groups, calibrating)]
+    applying = [one for one in found if all(_tried(model, analysis, step) is not None for step in one.steps)]
+    return tuple(sorted(applying, key=lambda one: math.inf if one.cost is None else one.cost))
+
+
+def _averages(
+    model: Model, analysis: Analysis, groups: Sequence[Sequence[Site]], most_cost: float
+) -> Iterator[Candidate]:
     average, shifted = Step(Strategy.PHASE_AVERAGE), Step(Strategy.INPUT_AVERAGE)
     last, whole = _cost(model, analysis, average), _cost(model, analysis, shifted)
-    found = [
-        Candidate("phase-average at the last site", (average,), last),
-        Candidate("input-average", (shifted,), whole),
-        Candidate("input-average and phase-average at the last site", (average, shifted), _product(last, whole)),
-    ]
-    groups = _last_groups(model, analysis, 2)
-    if len(groups) == 2:
-        names = [group[0].node.name.raw for group in groups]
-        one = Step(Strategy.PHASE_AVERAGE, sites=(names[1],))
-        both = Step(Strategy.PHASE_AVERAGE, sites=(names[1], names[0]))
+    yield Candidate("phase-average at the last site", (average,), last)
+    yield Candidate("input-average", (shifted,), whole)
+    yield Candidate("input-average and phase-average at the last site", (average, shifted), _product(last, whole))
+    names = [group[0].node.name.raw for group in groups]
+    for place, words in enumerate(_EARLIER, 1):
+        if place >= len(names):
+            return
+        one = Step(Strategy.PHASE_AVERAGE, sites=(names[place],))
         earlier = _cost(model, analysis, one)
-        # What stands behind both runs for two phases of two: the last site adds twice what it adds alone.
-        cost = None if last is None or earlier is None else earlier + 2 * (last - 1)
-        found.append(Candidate("phase-average one site earlier", (one,), earlier))
-        found.append(Candidate("phase-average at the last two sites", (both,), cost))
+        if place == 1 or (earlier is not None and earlier <= most_cost):
+            yield Candidate(f"phase-average {words} earlier", (one,), earlier)
+        if place == 1:
+            both = Step(Strategy.PHASE_AVERAGE, sites=(names[1], names[0]))
+            # What stands behind both runs for two phases of two: the last site adds twice what it adds alone.
+            cost = None if last is None or earlier is None else earlier + 2 * (last - 1)
+            yield Candidate("phase-average at the last two sites", (both,), cost)
+
+
+def _blurs(
+    model: Model, analysis: Analysis, groups: Sequence[Sequence[Site]], calibrating: bool
+) -> Iterator[Candidate]:
+    """Measured on trained networks: a whole uncalibrated blur at every site ruins each of them."""
+    last = tuple(site.node.name.raw for site in groups[0]) if groups else _last_blurred(model, analysis)
+    elsewhere = len(analysis.sites) > len(last)
+    kinds: list[tuple[tuple[str, ...], Options]]
     if calibrating:
-        blur = Step(Strategy.BLUR, calibrated=True)
-        half = Step(Strategy.BLUR, Options(blend=HALF), calibrated=True)
-        found.append(Candidate("calibrated blur at every site", (blur,), _cost(model, analysis, blur)))
-        name = f"calibrated blur at every site, lambda {HALF:g}"
-        found.append(Candidate(name, (half,), _cost(model, analysis, half)))
-    applying = [one for one in found if all(_tried(model, analysis, step) is not None for step in one.steps)]
-    return tuple(sorted(applying, key=lambda one: float("inf") if one.cost is None else one.cost))
+        kinds = [((), Options()), ((), Options(blend=HALF))]
+        if last and elsewhere:
+            kernels = (Kernel.TRI3, Kernel.BIN5)
+            kinds += [(last, Options(kernel=kernel, blend=blend)) for kernel in kernels for blend in (1.0, HALF)]
+    elif any(head.kind is HeadKind.DENSE for head in analysis.heads):
+        kinds = [((), Options(blend=HALF))]
+        if last and elsewhere:
+            kinds += [(last, Options()), (last, Options(blend=HALF))]
+    else:
+        return
+    for names, options in kinds:
+        step = Step(Strategy.BLUR, options, names, calibrated=calibrating)
+        name = f"{'calibrated ' if calibrating else ''}blur at {'the last' if names else 'every'} site"
+        name += "" if options.kernel is Kernel.TRI3 else f", {options.kernel.value}"
+        name += "" if options.blend == 1 else f", lambda {options.blend:g}"
+        yield Candidate(name, (step,), _cost(model, analysis, step))
 
 
 def _cost(model: Model, analysis: Analysis, step: Step) -> float | None:
@@ -87,14 +124,28 @@ def _tried(model: Model, analysis: Analysis, step: Step) -> Rewritten | None:
     return done if done.changes else None
 
 
+def _last_blurred(model: Model, analysis: Analysis) -> tuple[str, ...]:
+    """The last site that can be blurred and told by its name."""
+    for name in reversed(_unique(analysis)):
+        if _tried(model, analysis, Step(Strategy.BLUR, sites=(name,))) is not None:
+            return (name,)
+    return ()
+
+
+def _unique(analysis: Analysis) -> list[str]:
+    """The names of sites that are those of one site alone, in graph order."""
+    names = [site.node.name.raw for site in analysis.sites]
+    return [name for name in names if name and names.count(name) == 1]
+
+
 def _last_groups(model: Model, analysis: Analysis, most: int) -> list[Sequence[Site]]:
     """The last places where phases can be averaged, the last one first; branches that meet again are one place."""
     groups: list[Sequence[Site]] = []
     seen: list[Site] = []
-    names = [site.node.name.raw for site in analysis.sites]
+    names = _unique(analysis)
     for site in reversed(analysis.sites):
         name = site.node.name.raw
-        if not name or names.count(name) > 1 or any(site is other for other in seen):
+        if name not in names or any(site is other for other in seen):
             continue
         done = _tried(model, analysis, Step(Strategy.PHASE_AVERAGE, sites=(name,)))
         if done is None:

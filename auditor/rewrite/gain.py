@@ -6,19 +6,34 @@ from dataclasses import dataclass
 from enum import Enum
 
 from auditor.gate import MeasuredChange
-from auditor.verify.result import Interval, Measure
+from auditor.verify.result import Interval
 
 
 class Yardstick(Enum):
-    """What a loss was told by."""
+    """What a loss was told by: the labels, or what the two models say to the same input."""
 
     LABELS = "accuracy"
-    ORIGINAL = "agreement"
+    ORIGINAL = "agreement"  # inputs with the same top-1 class
+    POSITIONS = "position-agreement"  # positions with the same class
+    BOXES = "box-agreement"  # boxes that the other model has too
+    COSINE = "cosine"  # of the two outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How much of the original's answers the rewritten model gives, on the same inputs; 1 is all."""
+
+    yardstick: Yardstick
+    value: float
+    interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A share of answers, positive where the rewritten model is worse. ``interval`` is None for too few images."""
+    """A share of answers (or a difference of cosines), positive where the rewritten model is worse.
+
+    ``interval`` is None for too few images.
+    """
 
     yardstick: Yardstick
     value: float
@@ -47,7 +62,7 @@ class Gain:
 
     changes: tuple[MeasuredChange, ...]
     leading: tuple[MeasuredChange, ...]
-    agreement: Measure | None
+    agreement: Agreement | None
     loss: Loss | None
     speed: Speed | None
     remarks: tuple[str, ...]

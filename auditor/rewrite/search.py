@@ -9,11 +9,12 @@ numbers: with seeded shifts, the same measurements give the same choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
+from auditor.gate import MeasuredChange
 from auditor.rewrite.candidates import Candidate
 from auditor.rewrite.gain import Gain
 from auditor.rewrite.result import RewriteError
@@ -22,8 +23,9 @@ from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
 FEWEST = 12  # images of the first round
 _GROWTH = 4
 _STAYING = 3  # few images tell the better half of so few candidates from the other one badly
-# What counts as one unit of gain: two points of consistency, or 15 % of MAC.
-_CONSISTENCY, _MAC = 0.02, 0.15
+# What counts as one unit of gain: two points of consistency (of mASSC), or 15 % of what is left to gain in another
+# measure, such as MAC or the distance of a cosine from 1.
+_IN_POINTS, _POINTS, _SHARE = frozenset({"consistency", "massc"}), 0.02, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,25 @@ class Measuring(Protocol):
     def __call__(self, candidate: Candidate, images: int, timed: bool) -> Gain: ...
 
 
-def search(candidates: Sequence[Candidate], measure: Measuring, budget: Budget, images: int) -> Search:
-    """Find the candidate that gains most within the budget."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far a search is: candidate ``place`` of ``of`` in one of its rounds, both counted from 1."""
+
+    round: int
+    rounds: int
+    place: int
+    of: int
+    candidate: Candidate
+
+
+def search(
+    candidates: Sequence[Candidate],
+    measure: Measuring,
+    budget: Budget,
+    images: int,
+    told: Callable[[Stage], None] = lambda _: None,
+) -> Search:
+    """Find the candidate that gains most within the budget. ``told`` hears of every measurement before it begins."""
     trials: dict[int, Trial] = {}
     running = []
     for index, candidate in enumerate(candidates):
@@ -95,9 +114,10 @@ def search(candidates: Sequence[Candidate], measure: Measuring, budget: Budget, 
         else:
             running.append(index)
     sizes = rounds(images)
-    for size in sizes:
+    for number, size in enumerate(sizes, 1):
         last = size == sizes[-1]
-        for index in running:
+        for place, index in enumerate(running, 1):
+            told(Stage(number, len(sizes), place, len(running), candidates[index]))
             trials[index] = _tried(candidates[index], measure, size, last, budget)
         running = [index for index in running if trials[index].verdict is Verdict.WITHIN]
         if not last:
@@ -145,13 +165,18 @@ def _verdict(gain: Gain, last: bool, budget: Budget) -> Verdict:
 
 
 def _merit(trial: Trial) -> float:
-    """Units of gain: two points of consistency, or 15 % of MAC, are one."""
-    if trial.gain is None:
-        return -math.inf
-    consistency, mac = trial.gain.change("consistency"), trial.gain.change("mac")
-    first = consistency.difference / _CONSISTENCY if consistency is not None else 0.0
-    second = -mac.difference / (mac.base * _MAC) if mac is not None and mac.base > 0 else 0.0
-    return first + second
+    """Units of gain over all leading measures."""
+    return -math.inf if trial.gain is None else sum(map(_units, trial.gain.leading))
+
+
+def _units(change: MeasuredChange) -> float:
+    if math.isnan(change.difference):
+        return 0.0
+    if change.measure in _IN_POINTS:
+        return change.difference / _POINTS
+    left = 1 - change.base if change.higher_is_better else change.base
+    better = change.difference if change.higher_is_better else -change.difference
+    return better / (left * _SHARE) if left > 0 else 0.0
 
 
 def _cost(trial: Trial) -> float:

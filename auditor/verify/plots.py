@@ -32,7 +32,7 @@ _WORST_IMAGES = 6
 _LABEL = 40  # characters of a name in a figure
 _DPI = 120
 # Okabe and Ito: told apart with every common colour vision deficiency
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
 def write_plots(result: Verification, folder: Path, kind: str = "png") -> tuple[Path, ...]:
@@ -60,7 +60,7 @@ def write_plots(result: Verification, folder: Path, kind: str = "png") -> tuple[
         folder.mkdir(parents=True, exist_ok=True)
         for name, make in figures:
             path = folder / f"{name}.{kind}"
-            _replace(path, _render(make(), kind))
+            write_whole(path, render(make(), kind))
             written.append(path)
     except OSError as error:
         raise VerifyError(f"the plots cannot be written ({error.strerror})", str(folder)) from error
@@ -136,10 +136,10 @@ def spectrum_figure(layers: Sequence[LayerResult]) -> Figure:
     for axes, layer in zip(panels, layers, strict=True):
         factor = max(layer.factor) if layer.factor is not None else 1.0
         if layer.before is not None:
-            axes.semilogy(layer.before.frequencies, _positive(layer.before.power), color=_COLOURS[0], label="before")
+            axes.semilogy(layer.before.frequencies, _positive(layer.before.power), color=COLOURS[0], label="before")
         if layer.after is not None:
             scaled = np.array(layer.after.frequencies) / factor
-            axes.semilogy(scaled, _positive(layer.after.power), color=_COLOURS[1], label="after")
+            axes.semilogy(scaled, _positive(layer.after.power), color=COLOURS[1], label="after")
         if factor > 1:
             axes.axvline(0.5 / factor, color="black", linestyle="--", linewidth=1, label="new Nyquist")
         title = _name(layer.tensor)
@@ -167,7 +167,8 @@ def _panels(count: int, columns: int, layout: Layout = "constrained") -> tuple[F
     return figure, list(grid[:count])
 
 
-def _render(figure: Figure, kind: str) -> bytes:
+def render(figure: Figure, kind: str) -> bytes:
+    """The bytes of a figure as one of :data:`FORMATS`; equal figures give equal ones."""
     import matplotlib as mpl
 
     stream = io.BytesIO()
@@ -177,7 +178,8 @@ def _render(figure: Figure, kind: str) -> bytes:
     return stream.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that others see the old one or the whole new one. Raises OSError."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -205,4 +207,4 @@ def _positive(power: tuple[float, ...]) -> FloatArray:
 
 
 def _cycle(count: int) -> list[str]:
-    return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
+    return [COLOURS[index % len(COLOURS)] for index in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from auditor.cli import main
+from auditor.demo import demo_images, demo_model
+from auditor.demo.digits import LAST_POSITION, draw
 
 HOSTILE_NAME = "\x1b[31m::set-output name=x::y\n::error::z ##[error]w \u202e"
+
+
+# How the pictures of the fixture ``digits`` are measured.
+HOW = ("--preset", "unit", "--device", "cpu", "--images", "digits.npz")
+_DIGITS = 16
 
 
 def write_network(path: Path, stride: int = 2, name: str = "pool", size: int | str = 32) -> Path:
@@ -41,6 +49,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / ".git").mkdir()  # settings of whoever runs the tests stay out
     return tmp_path
+
+
+@pytest.fixture
+def digits() -> Path:
+    """The built-in trained network beside some held-out digits, with room to move."""
+    held_out = np.load(demo_images())
+    images, labels = held_out["images"][:_DIGITS], held_out["labels"][:_DIGITS]
+    middle = np.full(_DIGITS, LAST_POSITION // 2)
+    pictures = np.pad(draw(images, middle, middle)[:, 0], ((0, 0), (8, 8), (8, 8)))
+    pixels = np.round(255 * pictures).astype(np.uint8)[..., None]
+    np.savez("digits.npz", images=pixels, labels=labels)
+    np.savez("unlabelled.npz", images=pixels)
+    return Path(shutil.copy(demo_model(), "digits.onnx"))
 
 
 @pytest.fixture

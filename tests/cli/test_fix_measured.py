@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from auditor.cli import output
-from auditor.demo import demo_images, demo_model
-from auditor.demo.digits import LAST_POSITION, draw
-from tests.cli.conftest import write_network
+from tests.cli.conftest import HOW, write_network
 
 Run = Callable[..., tuple[int, str, str]]
-HOW = ("--preset", "unit", "--device", "cpu", "--images", "digits.npz")
-SIZE = 16
-
-
-@pytest.fixture
-def digits() -> Path:
-    """The network beside some held-out digits, with room to move."""
-    held_out = np.load(demo_images())
-    images, labels = held_out["images"][:SIZE], held_out["labels"][:SIZE]
-    middle = np.full(SIZE, LAST_POSITION // 2)
-    pictures = np.pad(draw(images, middle, middle)[:, 0], ((0, 0), (8, 8), (8, 8)))
-    pixels = np.round(255 * pictures).astype(np.uint8)[..., None]
-    np.savez("digits.npz", images=pixels, labels=labels)
-    np.savez("unlabelled.npz", images=pixels)
-    return Path(shutil.copy(demo_model(), "digits.onnx"))
 
 
 def leftovers() -> set[str]:
@@ -83,34 +64,6 @@ def test_in_place_keeps_a_backup_and_the_file_is_the_one_that_a_rewrite_without_
     assert digits.read_bytes() == Path("plain.onnx").read_bytes()
 
 
-def test_auto_finds_a_rewrite_of_the_trained_network_and_shows_what_it_tried(run: Run, digits: Path) -> None:
-    code, out, err = run(
-        "fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1.9", "--output-format", "json", *HOW
-    )
-    assert err == ""
-    report = json.loads(out)
-    assert code == (0 if report["best"] else 1)
-    assert (report["written"] == "fixed.onnx") is Path("fixed.onnx").exists() is bool(report["best"])
-    assert len(report["candidates"]) == 5
-    measured = [trial for trial in report["candidates"] if trial["gain"] is not None]
-    assert [trial["candidate"] for trial in measured] == [
-        "phase-average at the last site",
-        "phase-average one site earlier",
-    ]
-    for trial in measured:
-        assert trial["gain"]["time_ratio"]["value"] > 0
-        assert set(trial["gain"]["changes"]) >= {"consistency", "mac", "accuracy"}
-    assert leftovers() <= {"fixed.onnx"}
-
-
-def test_auto_writes_nothing_where_nothing_helps(run: Run, digits: Path) -> None:
-    code, out, err = run("fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1", *HOW)
-    assert (code, err) == (1, "")
-    assert "nothing helps" in out
-    assert out.count("too costly") == 5
-    assert leftovers() == set()
-
-
 def test_a_dry_run_keeps_nothing_and_without_labels_the_agreement_with_the_original_tells_the_loss(
     run: Run, digits: Path
 ) -> None:
@@ -126,10 +79,6 @@ def test_a_dry_run_keeps_nothing_and_without_labels_the_agreement_with_the_origi
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--strategy", "auto", "--site", "conv"), "leave --site out"),
-        (("--strategy", "auto", "--max-cost", "much"), "--max-cost must be a factor"),
-        (("--strategy", "auto", "--max-drop", "-1"), "--max-drop must be points"),
-        (("--strategy", "auto", "--images", "absent"), "images are given as"),
         (("--strategy", "blur", "--verify", "--images", "absent"), "images are given as"),
     ],
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from onnx import helper
 
 from auditor.demo import demo_model
 from auditor.gate import MeasuredChange
@@ -13,10 +17,14 @@ from auditor.onnxfile import read_model
 from auditor.rewrite import RewriteError, Strategy
 from auditor.rewrite.candidates import Candidate, Step, candidates
 from auditor.rewrite.gain import Gain, Loss, Speed, Yardstick
-from auditor.rewrite.search import Budget, Search, Trial, Verdict, rounds, search
+from auditor.rewrite.result import Kernel
+from auditor.rewrite.search import Budget, Search, Stage, Trial, Verdict, rounds, search
 from auditor.sampling import analyse
 from auditor.text import ModelText
+from auditor.verify.measures import MEASURES
 from auditor.verify.result import Interval
+from tests.verify.models import model as network
+from tests.verify.models import saved
 
 
 @dataclass(frozen=True)
@@ -150,10 +158,38 @@ def test_the_same_measurements_give_the_same_choice() -> None:
     assert best(found(truths)[0]).candidate.name == "0"
 
 
+def test_every_measurement_is_announced_before_it_begins() -> None:
+    stages: list[Stage] = []
+    bench = Bench({f"{number}": Truth(0.01 * (number + 1)) for number in range(4)})
+    offered = [Candidate(name, (Step(Strategy.BLUR),), 1.5) for name in bench.truths]
+    search(offered, bench, Budget(), 48, stages.append)
+    assert [(one.round, one.place, one.candidate.name) for one in stages] == [
+        *((1, number + 1, f"{number}") for number in range(4)),
+        *((2, number, f"{number}") for number in (1, 2, 3)),
+    ]
+    assert {(one.rounds, one.of) for one in stages} == {(2, 4), (2, 3)}
+
+
+@pytest.mark.parametrize("measure", ["massc", "equivariance-error", "cosine", "flicker"])
+def test_other_tasks_gain_in_their_own_measures_whether_high_or_low_is_good(measure: str) -> None:
+    good = 0.03 if MEASURES[measure].higher_is_better else -0.03
+
+    def measured(candidate: Candidate, images: int, timed: bool) -> Gain:
+        share = {"worse": -1, "better": 2, "little": 1}[candidate.name]
+        moved = replace(change(measure, share * good, 0.005), higher_is_better=MEASURES[measure].higher_is_better)
+        lost = Loss(Yardstick.COSINE, -0.01, Interval(-0.02, 0.0))
+        return Gain((moved,), (moved,), None, lost, Speed(1.5, 1.4, 1.6, 12) if timed else None, ())
+
+    offered = [Candidate(name, (Step(Strategy.BLUR),), 1.5) for name in ("worse", "little", "better")]
+    result = search(offered, measured, Budget(), 40)
+    assert best(result).candidate.name == "better"
+    assert verdicts(result)["worse"] is Verdict.NO_GAIN
+
+
 def test_the_candidates_of_a_residual_network_are_places_and_not_the_branches_of_one() -> None:
     model = read_model(demo_model())
     analysis = analyse(model)
-    offered = {one.name: one for one in candidates(model, analysis)}
+    offered = {one.name: one for one in candidates(model, analysis, most_cost=1.5)}
     assert set(offered) == {
         "phase-average at the last site",
         "phase-average one site earlier",
@@ -172,5 +208,35 @@ def test_blur_is_only_a_candidate_where_it_can_be_calibrated() -> None:
     model = read_model(demo_model())
     offered = candidates(model, analyse(model), calibrating=True)
     blurs = [step for one in offered for step in one.steps if step.strategy is Strategy.BLUR]
-    assert {step.options.blend for step in blurs} == {0.5, 1.0}
+    assert {(step.options.kernel, step.options.blend, bool(step.sites)) for step in blurs} == {
+        *((Kernel.TRI3, blend, at_the_last) for blend in (0.5, 1.0) for at_the_last in (True, False)),
+        *((Kernel.BIN5, blend, True) for blend in (0.5, 1.0)),
+    }
     assert all(step.calibrated for step in blurs)
+    assert len(offered) <= 16
+    assert len({one.name for one in offered}) == len(offered)
+
+
+def test_sites_further_in_front_are_candidates_only_where_they_are_predicted_to_be_cheap_enough() -> None:
+    model = read_model(demo_model())
+    analysis = analyse(model)
+    few, many = (candidates(model, analysis, most_cost=cost) for cost in (1.5, 2.0))
+    (further,) = {one.name for one in many} - {one.name for one in few}
+    assert further == "phase-average two sites earlier"
+    assert all((one.cost or 0) <= 2.0 for one in many if one.name == further)
+
+
+def test_an_output_that_is_still_a_grid_takes_a_blur_without_calibration_too(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    weights = {f"w{number}": random.normal(size=(4, 4, 3, 3)).astype(np.float32) for number in range(2)}
+    wide: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["a"], "first", **wide),
+        helper.make_node("Conv", ["a", "w1"], ["y"], "second", **wide),
+    ]
+    made = network(nodes, {"x": [1, 4, 32, 32]}, {"y": [1, 4, 8, 8]}, weights)
+    model = read_model(saved(tmp_path / "dense.onnx", made))
+    offered = candidates(model, analyse(model))
+    blurs = [step for one in offered for step in one.steps if step.strategy is Strategy.BLUR]
+    assert [(step.sites, step.options.blend) for step in blurs].count((("second",), 1.0)) == 1
+    assert ((), 1.0) not in [(step.sites, step.options.blend) for step in blurs]

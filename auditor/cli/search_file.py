@@ -1,0 +1,108 @@
+"""The file of ``--state``: what a search has measured, so that an interrupted one goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor import __version__
+from auditor.cli.errors import UsageError
+from auditor.cli.output import refuse_overwriting, write_file
+
+if TYPE_CHECKING:
+    from auditor.cli.fix_measured import Original
+    from auditor.rewrite.search import Measuring
+    from auditor.rewrite.search_state import Memory
+    from auditor.verify.options import Request
+
+_CHUNK = 1 << 20
+
+
+def remembering(
+    measure: Measuring, path: Path, original: Original, request: Request, calibrate: tuple[str, ...]
+) -> Memory:
+    """A measuring that keeps what it measures in the file at ``path``, and measures nothing that is there.
+
+    ``calibrate`` is how the user named the pictures that blurs are fitted on.
+
+    Raises:
+        UsageError: The file cannot be read or written, is damaged, or is one of another search.
+        ModelRefusedError: The weights in other files may not be read.
+    """
+    from auditor.rewrite.search_state import Identity, Memory, StateError, digest
+
+    models = [original.model.source, *([] if original.target is None else [original.target])]
+    refuse_overwriting(path, models, "--state")
+    if original.target is not None and path.resolve() == original.target.resolve():
+        raise UsageError(f"--state {path.as_posix()}: the rewritten model goes there; choose another name")
+    bearing = replace(request.settings, limits=type(request.settings.limits)(), layer_images=0, reference=None)
+    identity = Identity(
+        model=digest(_model(original)),
+        pictures=digest([_stamps(request.images), _stamps(request.labels)]),
+        options=digest(_values(bearing)),
+        version=__version__,
+    )
+    fitted = digest([[_stamps(word) for word in calibrate], _values(bearing.preprocessing)])
+    try:
+        return Memory(measure, identity, fitted, lambda text: write_file(path, text, "--state"), _read(path))
+    except StateError as error:
+        raise UsageError(f"--state {path.as_posix()}: {error}") from error
+
+
+def _read(path: Path) -> str | None:
+    from auditor.rewrite.search_state import MOST_BYTES, StateError
+
+    if not path.exists():
+        return None
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise StateError("holds no search: name another file")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StateError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StateError("holds no search: name another file") from error
+
+
+def _model(original: Original) -> list[object]:
+    """Digests of the model's own bytes, and of those of its weights in other files."""
+    from auditor.verify.admission import check_external
+
+    found = hashlib.sha256()
+    with original.model.source.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+    return [found.hexdigest(), *(weights for _, weights in check_external(original.model))]
+
+
+def _stamps(where: str | Path | None) -> list[object]:
+    """What the pictures are called, and when each was changed: reading them all to start with would take too long."""
+    if where is None or not Path(where).exists():
+        return [str(where)]
+    root = Path(where).resolve()
+    paths = [root] if root.is_file() else [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    stamps: list[object] = [root.as_posix()]
+    for path in sorted(paths):
+        facts = path.stat()
+        stamps.append([path.relative_to(root).as_posix(), facts.st_size, facts.st_mtime_ns])
+    return stamps
+
+
+def _values(value: object) -> object:
+    """Settings as values that JSON has, equal for equal ones."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {field.name: _values(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _values(one) for key, one in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(one) for one in value)
+    if isinstance(value, tuple | list):
+        return [_values(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,217 @@
+"""``aliasaudit fix --strategy auto``: what it tries and shows, and how it goes on after an interrupt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from auditor.cli import measuring
+from auditor.cli.fix_measured import Bench
+from auditor.rewrite.gain import Gain
+from tests.cli.conftest import HOW, write_network
+from tests.verify.models import model, saved
+
+Run = Callable[..., tuple[int, str, str]]
+AUTO = ("--strategy", "auto", "--max-cost", "1.9")
+TRIED = ["phase-average at the last site", "phase-average one site earlier", "phase-average two sites earlier"]
+
+
+@dataclass
+class Counted:
+    """Counts what is measured, and interrupts it where that is asked for."""
+
+    after: int | None = None
+    asked: list[Path] = field(default_factory=list)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    found = Counted()
+    original = Bench.gain
+
+    def gain(self: Bench, staged: Path, images: int, timed: bool) -> Gain:
+        if len(found.asked) == found.after:
+            raise KeyboardInterrupt
+        found.asked.append(staged)
+        return original(self, staged, images, timed)
+
+    monkeypatch.setattr(Bench, "gain", gain)
+    return found
+
+
+def others() -> set[str]:
+    return {path.name for path in Path.cwd().iterdir()} - {".git", "digits.npz", "unlabelled.npz", "digits.onnx"}
+
+
+def test_auto_finds_a_rewrite_of_the_trained_network_and_shows_what_it_tried(run: Run, digits: Path) -> None:
+    code, out, err = run("fix", digits, "-o", "fixed.onnx", *AUTO, "--output-format", "json", *HOW)
+    assert err == ""
+    report = json.loads(out)
+    assert code == (0 if report["best"] else 1)
+    assert (report["written"] == "fixed.onnx") is Path("fixed.onnx").exists() is bool(report["best"])
+    assert len(report["candidates"]) == 6
+    measured = [trial for trial in report["candidates"] if trial["gain"] is not None]
+    assert [trial["candidate"] for trial in measured] == TRIED
+    for trial in measured:
+        assert trial["gain"]["time_ratio"]["value"] > 0
+        assert set(trial["gain"]["changes"]) >= {"consistency", "mac", "accuracy"}
+        assert trial["gain"]["agreement"]["by"] == "agreement"
+        assert trial["gain"]["agreement"]["value"] > 0.9
+        assert isinstance(trial["frontier"], bool)
+    assert others() <= {"fixed.onnx"}
+
+
+def test_auto_writes_nothing_where_nothing_helps(run: Run, digits: Path) -> None:
+    code, out, err = run("fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1", *HOW)
+    assert (code, err) == (1, "")
+    assert "nothing helps" in out
+    assert out.count("too costly") == 5
+    assert others() == set()
+
+
+def test_an_interrupted_search_goes_on_where_it_stopped(run: Run, digits: Path, counted: Counted) -> None:
+    arguments = ("fix", digits, "-o", "fixed.onnx", *AUTO, "--state", "search.json", "--output-format", "json", *HOW)
+    counted.after = 1
+    code, out, err = run(*arguments)
+    assert (code, out) == (130, "")
+    assert "the same command goes on from search.json" in err
+    assert others() == {"search.json"}
+    counted.after = None
+    first = json.loads(run(*arguments)[1])
+    assert len(counted.asked) == len(TRIED)
+    again = json.loads(run(*arguments)[1])
+    assert len(counted.asked) == len(TRIED)
+    assert again == first
+    dear = json.loads(run(*arguments, "--max-cost", "1.5")[1])
+    assert len(counted.asked) == len(TRIED)
+    assert [one["candidate"] for one in dear["candidates"] if one["gain"] is not None] == TRIED[:1]
+
+
+def test_the_file_of_another_search_or_no_such_file_at_all_is_refused_in_one_line(run: Run, digits: Path) -> None:
+    arguments = ("fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1", *HOW)
+    assert run(*arguments, "--state", "search.json")[0] == 1
+    kept = Path("search.json").read_bytes()
+    digits.write_bytes(digits.read_bytes() + b"\x1a\x00")  # an empty producer version
+    Path("text.json").write_text("{")
+    Path("bytes.json").write_bytes(b"\xff\xfe")
+    for state, words in [
+        ("search.json", "another model"),
+        ("text.json", "is damaged"),
+        ("bytes.json", "holds no search"),
+        (".git", "holds no search"),
+        ("absent/search.json", "cannot be written"),
+        ("fixed.onnx", "the rewritten model goes there"),
+        ("digits.onnx", "is one of the models"),
+    ]:
+        code, out, err = run(*arguments, "--state", state)
+        assert (code, out) == (2, ""), state
+        assert words in err
+        assert err.count("\n") == 1
+    assert Path("search.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("changed", [("--images", "other.npz"), ("--preset", "imagenet")])
+def test_other_pictures_and_other_options_are_another_search(run: Run, digits: Path, changed: tuple[str, ...]) -> None:
+    shutil.copy("digits.npz", "other.npz")
+    arguments = ("fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1", "--state", "s.json", *HOW)
+    assert run(*arguments)[0] == 1
+    code, _, err = run(*arguments, *changed)
+    assert code == 2
+    assert "is of a search with another set of" in err
+
+
+def test_a_search_is_drawn_without_costing_anybody_the_report(run: Run, digits: Path) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ("fix", digits, "--dry-run", "--strategy", "auto", "--max-cost", "1.5", *HOW)
+    _, out, err = run(*arguments, "--plot", "search.svg")
+    assert "wrote search.svg" in err
+    assert "budget: cost at most x1.5" in out
+    assert Path("search.svg").read_text().startswith("<?xml")
+    assert others() == {"search.svg"}
+
+
+@dataclass
+class Watcher:
+    begun: list[tuple[str, int | None]] = field(default_factory=list)
+    advanced: int = 0
+
+    def begin(self, what: str, total: int | None) -> None:
+        self.begun.append((what, total))
+
+    def advance(self) -> None:
+        self.advanced += 1
+
+
+def test_a_terminal_shows_round_candidate_and_images(run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = Watcher()
+
+    @contextmanager
+    def watched(show: Any) -> Iterator[Watcher]:
+        assert show.progress
+        yield watcher
+
+    monkeypatch.setattr(measuring, "watched", watched)
+    run("fix", digits, "--dry-run", "--strategy", "auto", "--max-cost", "1.5", *HOW)
+    stage = "round 1/1, 1/1 phase-average at the last site: "
+    assert watcher.begun == [(f"{stage}rewriting", None), (f"{stage}images", 16), (f"{stage}images", 16)]
+    assert watcher.advanced == 32
+
+
+def test_a_grid_of_classes_is_searched_by_its_own_measures_and_agreement(run: Run) -> None:
+    random = np.random.default_rng(0)
+    wide: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["a"], "first", **wide),
+        helper.make_node("Relu", ["a"], ["b"], "relu"),
+        helper.make_node("Conv", ["b", "w1"], ["y"], "second", **wide),
+    ]
+    weights = {
+        "w0": random.normal(size=(6, 3, 3, 3)).astype(np.float32),
+        "w1": random.normal(size=(5, 6, 3, 3)).astype(np.float32),
+    }
+    saved(Path("dense.onnx"), model(nodes, {"x": [1, 3, 32, 32]}, {"y": [1, 5, 8, 8]}, weights))
+    np.savez("pictures.npz", images=random.integers(0, 256, (10, 40, 40, 3), dtype=np.uint8))
+    arguments = ("fix", "dense.onnx", "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "9")
+    flags = ("--preset", "unit", "--device", "cpu", "--images", "pictures.npz", "--state", "search.json")
+    report = json.loads(run(*arguments, *flags, "--output-format", "json")[1])
+    measured = [trial["gain"] for trial in report["candidates"] if trial["gain"] is not None]
+    assert measured
+    for gain in measured:
+        assert set(gain["changes"]) >= {"massc", "equivariance-error"}
+        assert gain["loss"]["by"] == gain["agreement"]["by"] == "position-agreement"
+    out = run(*arguments, *flags)[1]
+    assert "massc" in out
+    assert "agreement, position by position" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--strategy", "auto", "--site", "conv"), "leave --site out"),
+        (("--strategy", "auto", "--max-cost", "much"), "--max-cost must be a factor"),
+        (("--strategy", "auto", "--max-drop", "-1"), "--max-drop must be points"),
+        (("--strategy", "auto", "--images", "absent"), "images are given as"),
+        (("--strategy", "auto", "--plot", "figure.gif"), "must end in .png or .svg"),
+        (("--strategy", "auto", "--plot", "absent/figure.png"), "no such folder"),
+        (("--strategy", "blur", "--state", "search.json"), "--state is for a search"),
+        (("--strategy", "blur", "--max-cost", "2"), "--max-cost is for a search"),
+    ],
+)
+def test_what_cannot_be_searched_ends_with_one_line_and_no_file(
+    run: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    write_network(Path("net.onnx"))
+    code, out, err = run("fix", "net.onnx", "-o", "fixed.onnx", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert [path.name for path in Path.cwd().iterdir() if path.name != ".git"] == ["net.onnx"]

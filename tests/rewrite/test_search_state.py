@@ -1,0 +1,225 @@
+"""What a search has measured is kept: an interrupted one goes on without measuring anything twice."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.gate import MeasuredChange
+from auditor.rewrite import RewriteError, Strategy
+from auditor.rewrite.candidates import Candidate, Step
+from auditor.rewrite.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search import Budget, Search, search
+from auditor.rewrite.search_state import Identity, Memory, StateError
+from auditor.text import ModelText
+from auditor.verify.errors import WorkerCrashedError
+from auditor.verify.measures import MEASURES
+from auditor.verify.result import Interval
+from tests.rewrite.test_search import Bench, Truth
+
+IDENTITY = Identity("model", "pictures", "options", "1")
+TRUTHS = {f"{number}": Truth(0.01 * (number + 1)) for number in range(6)}
+OFFERED = [Candidate(name, (Step(Strategy.BLUR, sites=(name,)),), 1.5) for name in TRUTHS]
+
+
+@dataclass
+class Interrupted:
+    """Measures like the bench behind it until it is interrupted."""
+
+    bench: Bench
+    after: int
+
+    def __call__(self, candidate: Candidate, images: int, timed: bool) -> Gain:
+        if len(self.bench.asked) == self.after:
+            raise KeyboardInterrupt
+        return self.bench(candidate, images, timed)
+
+
+@dataclass
+class File:
+    """Holds the newest document, as a file does."""
+
+    text: str | None = None
+    written: int = field(default=0)
+
+    def keep(self, text: str) -> None:
+        self.text = text
+        self.written += 1
+
+
+def memory(measure: Bench | Interrupted, file: File, identity: Identity = IDENTITY, calibration: str = "") -> Memory:
+    return Memory(measure, identity, calibration, file.keep, file.text)
+
+
+def found(measure: Memory | Bench, budget: Budget | None = None) -> Search:
+    return search(OFFERED, measure, budget or Budget(), 192)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 9])
+def test_an_interrupted_search_goes_on_and_measures_nothing_twice(after: int) -> None:
+    file, first, second, whole = File(), Bench(TRUTHS), Bench(TRUTHS), Bench(TRUTHS)
+    with pytest.raises(KeyboardInterrupt):
+        found(memory(Interrupted(first, after), file))
+    resumed = found(memory(second, file))
+    assert resumed == found(whole)
+    assert len(first.asked) == after
+    assert first.asked + second.asked == whole.asked
+    third = Bench(TRUTHS)
+    assert found(memory(third, file)) == resumed
+    assert third.asked == []
+
+
+def test_the_document_is_kept_after_every_measurement() -> None:
+    file, bench = File(), Bench(TRUTHS)
+    found(memory(bench, file))
+    assert file.written == len(bench.asked) + 1
+
+
+def test_another_budget_chooses_among_the_same_measurements() -> None:
+    file = File()
+    first = found(memory(Bench(TRUTHS), file))
+    bench = Bench(TRUTHS)
+    tight = found(memory(bench, file), Budget(cost=1.2))
+    assert first.best is not None
+    assert tight.best is None
+    assert bench.asked == []
+
+
+def test_a_refusal_is_remembered_and_a_crash_is_tried_again() -> None:
+    file, bench = File(), Bench({"broken": Truth(0, fault="no such thing")})
+    broken = Candidate("broken", (Step(Strategy.BLUR),), None)
+    for _ in range(2):
+        with pytest.raises(RewriteError, match="no such thing"):
+            memory(bench, file)(broken, 8, True)
+    assert len(bench.asked) == 1
+
+    calls = []
+
+    def crashing(candidate: Candidate, images: int, timed: bool) -> Gain:
+        calls.append((candidate, images, timed))
+        raise WorkerCrashedError("the process died")
+
+    for _ in range(2):
+        with pytest.raises(WorkerCrashedError):
+            Memory(crashing, IDENTITY, "", file.keep, file.text)(OFFERED[0], 8, True)
+    assert len(calls) == 2
+
+
+def test_other_calibration_pictures_are_another_measurement_of_calibrated_candidates_only() -> None:
+    fitted = Candidate("fitted", (Step(Strategy.BLUR, calibrated=True),), None)
+    plain = Candidate("plain", (Step(Strategy.BLUR),), None)
+    bench, file = Bench({"fitted": Truth(0.01), "plain": Truth(0.01)}), File()
+    for calibration in ("these", "these", "those"):
+        measure = memory(bench, file, calibration=calibration)
+        for candidate in (fitted, plain):
+            measure(candidate, 8, True)
+    assert [name for name, _, _ in bench.asked] == ["fitted", "plain", "fitted"]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (Identity("x", "pictures", "options", "1"), "another model"),
+        (Identity("model", "x", "options", "1"), "another set of pictures"),
+        (Identity("model", "pictures", "x", "1"), "another set of options"),
+        (Identity("model", "pictures", "options", "x"), "another version"),
+    ],
+)
+def test_the_document_of_another_search_is_refused(other: Identity, words: str) -> None:
+    file = File()
+    found(memory(Bench(TRUTHS), file))
+    with pytest.raises(StateError, match=words):
+        memory(Bench(TRUTHS), file, other)
+
+
+numbers = st.floats(-2, 2)
+spans = st.none() | st.builds(Interval, numbers, numbers, st.just(0.95))
+changes = st.builds(
+    lambda measure, output, base, new, span, images: MeasuredChange(
+        measure,
+        ModelText(output),
+        MEASURES[measure].unit,
+        MEASURES[measure].higher_is_better,
+        base,
+        new,
+        new - base,
+        span,
+        images,
+    ),
+    st.sampled_from(sorted(MEASURES)),
+    st.text(),
+    numbers,
+    numbers,
+    spans,
+    st.integers(0, 1000),
+)
+gains = st.builds(
+    lambda several, count, agreement, loss, speed: Gain(
+        tuple(several), tuple(several[:count]), agreement, loss, speed, ("3 images could be used",)
+    ),
+    st.lists(changes, max_size=4, unique_by=lambda one: one.measure),
+    st.integers(0, 4),
+    st.none() | st.builds(Agreement, st.sampled_from(Yardstick), numbers, spans),
+    st.none() | st.builds(Loss, st.sampled_from(Yardstick), numbers, spans),
+    st.none() | st.builds(Speed, numbers, numbers, numbers, st.integers(1, 20)),
+)
+
+
+@given(gains)
+def test_every_gain_comes_back_as_it_was(gain: Gain) -> None:
+    file = File()
+    Memory(lambda *_: gain, IDENTITY, "", file.keep)(OFFERED[0], 8, True)
+    assert memory(Bench({}), file)(OFFERED[0], 8, True) == gain
+
+
+def test_what_is_not_defined_stays_so() -> None:
+    change = MeasuredChange("flicker", ModelText("boxes"), "share", False, math.nan, math.nan, math.nan, None, 0)
+    file = File()
+    Memory(lambda *_: Gain((change,), (change,), None, None, None, ()), IDENTITY, "", file.keep)(OFFERED[0], 8, True)
+    back = memory(Bench({}), file)(OFFERED[0], 8, True)
+    assert math.isnan(back.changes[0].difference)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", "\0", "1" * 5000, "[" * 100_000, '{"schema": "aliasaudit/1"}']
+)
+def test_what_is_no_such_document_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(StateError) as caught:
+        memory(Bench({}), File(text))
+    assert "\n" not in str(caught.value)
+
+
+def document() -> str:
+    file = File()
+    found(memory(Bench(TRUTHS), file))
+    assert file.text is not None
+    return file.text
+
+
+WHOLE = document()
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just([]), st.just({}), st.just(10**400)
+)
+
+
+@given(st.data())
+def test_a_damaged_document_is_refused_or_read_but_never_a_crash(data: st.DataObject) -> None:
+    broken = json.loads(WHOLE)
+    place: Any = broken
+    key: Any = "trials"
+    for _ in range(data.draw(st.integers(0, 6))):
+        below = place[key]
+        if isinstance(below, dict) and below:
+            place, key = below, data.draw(st.sampled_from(sorted(below)))
+        elif isinstance(below, list) and below:
+            place, key = below, data.draw(st.integers(0, len(below) - 1))
+    place[key] = data.draw(JUNK)
+    with contextlib.suppress(StateError):
+        assert len(memory(Bench(TRUTHS), File(json.dumps(broken)))) <= len(json.loads(WHOLE)["trials"])
