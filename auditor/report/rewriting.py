@@ -37,6 +37,10 @@ NOTICES = {
         "phase selection changes the function: each picture chooses its phase. It is exact for circular shifts only; "
         "measure the result with `aliasaudit verify`"
     ),
+    Strategy.CROP_SELECT: (
+        "crop selection keeps every weight but changes the function: the network sees the window that the content "
+        "chooses, and repeated edges in place of what the window leaves out. Measure the result with `aliasaudit verify`"
+    ),
 }
 CALIBRATED = (
     "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 200 photographs ended 3.0 "
@@ -135,6 +139,7 @@ def outcome_json(outcome: Outcome) -> str:
                 "padding": options.padding.value,
                 "lambda": options.blend,
                 "phases": options.phases.value,
+                "margin": options.margin,
             },
             "written": None if done.path is None else done.path.as_posix(),
             "backup": done.notes.get("backup"),
@@ -208,6 +213,8 @@ def _how(strategy: Strategy, options: Options) -> str:
     if strategy is Strategy.BLUR:
         partial = "" if options.blend == 1.0 else f", lambda {options.blend:g}"
         return f", kernel {options.kernel.value}, {options.where.value}, padding {options.padding.value}{partial}"
+    if strategy is Strategy.CROP_SELECT:
+        return f", margin {'auto' if options.margin is None else options.margin}"
     return "" if strategy is Strategy.PHASE_SELECT else f", phases {options.phases.value}"
 
 

@@ -14,7 +14,7 @@ from auditor.rewrite.cost import total
 from auditor.rewrite.parts import PREFIX
 from auditor.rewrite.realign import shift_on
 from auditor.rewrite.result import Options, Padding
-from auditor.rewrite.strategy import OWN, PHASES, Cost
+from auditor.rewrite.strategy import OWN, PHASES, WINDOW, Cost
 from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError, tail_behind
 from auditor.rewrite.types import element_type, numpy_type
@@ -28,9 +28,11 @@ class InputAverage:
     def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
         """Why it does not apply, in one line; None where it does."""
         try:
-            tensor, axes = _picture(surgeon)
+            tensor, axes = picture_input(surgeon)
             if any(part.own and part.name.endswith(PHASES) for part in surgeon.consumers(tensor)):
                 raise TailError(OWN)
+            if any(part.own and part.name.endswith(WINDOW) for part in surgeon.parts()):
+                raise TailError("crop-select chose a window per picture: run input-average in front of it")
             if numpy_type(element_type(surgeon, tensor)) is None:
                 raise TailError("the input is no floating-point tensor")
             if surgeon.is_captured(tensor) or surgeon.is_output(tensor):
@@ -43,7 +45,7 @@ class InputAverage:
 
     def cost(self, surgeon: Surgeon, options: Options) -> Cost:
         """What it adds: whole passes."""
-        tensor, axes = _picture(surgeon)
+        tensor, axes = picture_input(surgeon)
         count = len(offsets((2,) * len(axes), options.phases))
         tail = _tail(surgeon, tensor)
         heavy = total(surgeon, tail.parts)
@@ -52,7 +54,7 @@ class InputAverage:
 
     def rewrite(self, surgeon: Surgeon, options: Options) -> None:
         """Edit the graph."""
-        tensor, axes = _picture(surgeon)
+        tensor, axes = picture_input(surgeon)
         chosen = offsets((2,) * len(axes), options.phases)
         surgeon.note = f"input-average {options.phases.value} {len(chosen)}"
         readers = surgeon.consumers(tensor)
@@ -75,7 +77,7 @@ class InputAverage:
             surgeon.replace_input(reader, tensor, joined)
 
 
-def _picture(surgeon: Surgeon) -> tuple[str, tuple[int, ...]]:
+def picture_input(surgeon: Surgeon) -> tuple[str, tuple[int, ...]]:
     """The one input that is a picture, with its spatial axes. Raises TailError."""
     found: dict[str, list[int]] = {}
     for index in sorted(surgeon.analysis.spatial):

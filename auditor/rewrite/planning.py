@@ -12,6 +12,7 @@ from auditor.onnxfile.graph import Model
 from auditor.rewrite.blur import Blur
 from auditor.rewrite.calibration import Pictures, calibrate
 from auditor.rewrite.cost import largest, total
+from auditor.rewrite.crop_select import CropSelect
 from auditor.rewrite.input_average import InputAverage
 from auditor.rewrite.phase_average import PhaseAverage
 from auditor.rewrite.phase_select import PhaseSelect
@@ -28,7 +29,7 @@ from auditor.rewrite.result import (
     Strategy,
 )
 from auditor.rewrite.save import save
-from auditor.rewrite.strategy import OWN, PHASES, Applied, Cost
+from auditor.rewrite.strategy import OWN, Applied, AppliedToInput, Cost, has_phases
 from auditor.rewrite.surgery import Surgeon
 from auditor.sampling.result import Analysis, Site
 
@@ -39,8 +40,11 @@ AT_SITES: Mapping[Strategy, Applied] = {
 }
 """The strategies that work at sampling sites."""
 
-AT_INPUT = InputAverage()
-"""The strategy that works on the whole model."""
+AT_INPUT: Mapping[Strategy, AppliedToInput] = {
+    Strategy.INPUT_AVERAGE: InputAverage(),
+    Strategy.CROP_SELECT: CropSelect(),
+}
+"""The strategies that work on the whole model."""
 
 LAST_ONLY = frozenset({Strategy.PHASE_AVERAGE})
 """Strategies that take the last site alone unless sites are named: measured, each further site costs more than it
@@ -63,11 +67,14 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
             else:
                 offers.append(_offer(strategy, applied.cost(surgeon, site, options), whole, elements))
         sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
-    reason = AT_INPUT.refusal(surgeon, options)
-    if reason is not None:
-        return Plan(tuple(sites), (), (Refusal(Strategy.INPUT_AVERAGE, reason),))
-    cost = AT_INPUT.cost(surgeon, options)
-    return Plan(tuple(sites), (_offer(Strategy.INPUT_AVERAGE, cost, whole, elements),), ())
+    offers, refusals = [], []
+    for strategy, whole_model in AT_INPUT.items():
+        reason = whole_model.refusal(surgeon, options)
+        if reason is not None:
+            refusals.append(Refusal(strategy, reason))
+        else:
+            offers.append(_offer(strategy, whole_model.cost(surgeon, options), whole, elements))
+    return Plan(tuple(sites), tuple(offers), tuple(refusals))
 
 
 def rewrite(
@@ -97,8 +104,8 @@ def rewrite(
     done: list[Site] = []
     skipped: list[Skipped] = []
     costs: list[Cost] = []
-    if strategy is Strategy.INPUT_AVERAGE:
-        _at_input(surgeon, options, names, skipped, costs)
+    if strategy in AT_INPUT:
+        _at_input(surgeon, strategy, options, names, skipped, costs)
     else:
         _at_sites(surgeon, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
     offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
@@ -119,7 +126,8 @@ def rewrite(
         flops=offer.flops,
         memory=offer.memory,
         calibrated=tuple(calibrated),
-        notes={} if backup is None else {"backup": backup.as_posix()},
+        notes=({} if backup is None else {"backup": backup.as_posix()})
+        | ({"lowering": offer.note} if offer.note else {}),
     )
 
 
@@ -150,7 +158,7 @@ def _at_sites(
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
     applied = AT_SITES[strategy]
     last_only = strategy in LAST_ONLY and not named
-    if last_only and any(part.own and part.name.endswith(PHASES) for part in surgeon.parts()):
+    if last_only and any(map(has_phases, surgeon.parts())):
         skipped.append(Skipped(None, Refusal(strategy, f"{OWN}: name the sites to average further ones")))
         return
     for site in reversed(sites):
@@ -167,16 +175,22 @@ def _at_sites(
 
 
 def _at_input(
-    surgeon: Surgeon, options: Options, names: Collection[str], skipped: list[Skipped], costs: list[Cost]
+    surgeon: Surgeon,
+    strategy: Strategy,
+    options: Options,
+    names: Collection[str],
+    skipped: list[Skipped],
+    costs: list[Cost],
 ) -> None:
     if names:
-        raise RewriteError("input-average works on the whole model: leave --site out")
-    reason = AT_INPUT.refusal(surgeon, options)
+        raise RewriteError(f"{strategy.value} works on the whole model: leave --site out")
+    applied = AT_INPUT[strategy]
+    reason = applied.refusal(surgeon, options)
     if reason is not None:
-        skipped.append(Skipped(None, Refusal(Strategy.INPUT_AVERAGE, reason)))
+        skipped.append(Skipped(None, Refusal(strategy, reason)))
         return
-    costs.append(AT_INPUT.cost(surgeon, options))
-    AT_INPUT.rewrite(surgeon, options)
+    costs.append(applied.cost(surgeon, options))
+    applied.rewrite(surgeon, options)
 
 
 def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
@@ -192,12 +206,13 @@ def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
 
 def _sum(costs: Sequence[Cost]) -> Cost:
     known = [cost.added for cost in costs if cost.added is not None]
-    return Cost(sum(known) if len(known) == len(costs) else None, max(cost.elements for cost in costs))
+    note = next((cost.note for cost in costs if cost.note), "")
+    return Cost(sum(known) if len(known) == len(costs) else None, max(cost.elements for cost in costs), note)
 
 
 def _offer(strategy: Strategy, cost: Cost, whole: int | None, elements: int) -> Offer:
     flops = None if cost.added is None or not whole else 1 + cost.added / whole
-    return Offer(strategy, flops, max(cost.elements / elements, 1.0) if elements else None)
+    return Offer(strategy, flops, max(cost.elements / elements, 1.0) if elements else None, cost.note)
 
 
 def _provenance(strategy: Strategy, options: Options, sites: Sequence[Site]) -> dict[str, object]:
@@ -209,5 +224,7 @@ def _provenance(strategy: Strategy, options: Options, sites: Sequence[Site]) -> 
         "padding": options.padding.value,
         "lambda": options.blend,
         "phases": options.phases.value,
+        "lowering": options.lowering.value,
+        "margin": options.margin,
         "sites": [site.node.name.raw for site in sites],
     }

@@ -18,6 +18,7 @@ class Strategy(str, Enum):
     PHASE_AVERAGE = "phase-average"
     INPUT_AVERAGE = "input-average"
     PHASE_SELECT = "phase-select"
+    CROP_SELECT = "crop-select"
 
 
 class Kernel(str, Enum):
@@ -55,11 +56,23 @@ class Phases(str, Enum):
     DIAGONAL = "diagonal"
 
 
+class Lowering(str, Enum):
+    """Where the phases of a site stand: on the batch axis, or between each other (dilation, for all phases only).
+
+    ``auto``: on the batch axis where it is free, else between each other.
+    """
+
+    AUTO = "auto"
+    BATCH = "batch"
+    DILATION = "dilation"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1).
 
-    ``mix`` puts a 1x1 convolution behind every blur, for calibration.
+    ``mix`` puts a 1x1 convolution behind every blur, for calibration. ``margin`` is how many pixels the window of
+    crop-select moves to each side, None for a choice by the network and its input.
     """
 
     kernel: Kernel = Kernel.TRI3
@@ -68,6 +81,8 @@ class Options:
     blend: float = 1.0
     phases: Phases = Phases.DIAGONAL
     mix: bool = False
+    margin: int | None = None
+    lowering: Lowering = Lowering.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +96,14 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A strategy that applies. ``flops`` is the predicted ratio of multiply-adds of the whole network, after / before;
-    None where too little of the network is tracked. ``memory`` is that of the largest tensor, in elements.
+    None where too little of the network is tracked. ``memory`` is that of the largest tensor, in elements. ``note`` says
+    how it is done, where there are several ways.
     """
 
     strategy: Strategy
     flops: float | None
     memory: float | None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,7 @@ class SitePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What can be done to a model: at each site in graph order, and to the network input (``input-average``)."""
+    """What can be done to a model: at each site in graph order, and to the network input."""
 
     sites: tuple[SitePlan, ...]
     input: tuple[Offer, ...]

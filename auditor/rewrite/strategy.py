@@ -22,17 +22,25 @@ PATCHES = {
 }
 FRONT = "/front/"
 PHASES = "/phases"
-"""Parts of the names of what stands in front of an operator for it alone, and of what joins its phases."""
+WINDOW = "/window"
+DILATED = "/dilated"
+"""Parts of the names of what stands in front of an operator for it alone, of what joins its phases, of what chooses a
+window of the picture, and of tensors on which phases stand between each other.
+"""
 
 _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Multiply-adds that a rewrite adds (None: not known), and the elements of the largest tensor that it makes."""
+    """Multiply-adds that a rewrite adds (None: not known), and the elements of the largest tensor that it makes.
+
+    ``note`` says how it is done, where there are several ways.
+    """
 
     added: int | None
     elements: int
+    note: str = ""
 
 
 class Applied(Protocol):
@@ -49,6 +57,29 @@ class Applied(Protocol):
     def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
         """What the rewrite adds, predicted before it is done."""
         ...
+
+
+class AppliedToInput(Protocol):
+    """A strategy for the whole model, at its input."""
+
+    def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
+        """Why the strategy does not apply, in one line without text of the model; None where it does."""
+        ...
+
+    def rewrite(self, surgeon: Surgeon, options: Options) -> None:
+        """Edit the graph."""
+        ...
+
+    def cost(self, surgeon: Surgeon, options: Options) -> Cost:
+        """What the rewrite adds, predicted before it is done."""
+        ...
+
+
+def has_phases(part: Part) -> bool:
+    """Whether phases of a site begin at a node that an earlier rewrite made or changed."""
+    if part.own:
+        return part.name.endswith(PHASES)
+    return any(name.startswith(PREFIX) and DILATED in name for name in part.outputs)
 
 
 def common_refusal(surgeon: Surgeon, site: Site) -> str | None:

@@ -6,9 +6,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from onnx import helper
 
 from tests.sampling.impulse import Array, audit, build, hold, node, quick, session, shape_of, spot
 
@@ -104,6 +106,41 @@ def test_the_transposed_gather_of_newer_exports_is_a_slice(step: int, start: int
         node("Transpose", ["g"], ["y"], perm=back),
     ]
     hold(build(nodes, shape, {"i": indices}), shape, {2: 2, 3: 3}, margin=0)
+
+
+WINDOWS = {
+    "one": ([node("Add", ["start", "run"], ["i"]), node("Gather", ["x", "i"], ["y"], axis=3)], [1], 3),
+    "each": (
+        [
+            node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+            node("Reshape", ["start", "alone"], ["each"]),
+            node("Add", ["columns", "each"], ["i"]),
+            node("GatherND", ["t", "i"], ["y"], batch_dims=1),
+        ],
+        [2],
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("form", WINDOWS)
+def test_a_window_that_begins_where_the_data_say_keeps_the_step_of_its_grid(form: str) -> None:
+    nodes, batch, axis = WINDOWS[form]
+    constants = {"run": np.arange(12), "columns": np.arange(12).reshape(12, 1), "alone": ints(0, 1, 1)}
+    starts = helper.make_tensor_value_info("start", onnx.TensorProto.INT64, batch)
+    found = audit(build(nodes, [*batch, 3, 20, 20], constants, inputs=[starts]))
+    assert spot(found.tensors["y"][axis]) == (1, 4, 12)
+    assert not found.untracked
+    assert len(found.data_dependent) == 1
+
+
+@pytest.mark.parametrize("run", [ints(0, 1, 2, 4), ints(0, 2, 4, 6)])
+def test_a_run_with_gaps_that_begins_where_the_data_say_leaves_no_lattice(run: Array) -> None:
+    starts = helper.make_tensor_value_info("start", onnx.TensorProto.INT64, [1])
+    nodes = [node("Add", ["start", "run"], ["i"]), node("Gather", ["x", "i"], ["y"], axis=3)]
+    found = audit(build(nodes, [1, 3, 20, 20], {"run": run}, inputs=[starts]))
+    assert "y" not in found.tensors
+    assert found.data_dependent
 
 
 def test_constant_indices_that_are_no_progression_are_untracked_with_a_reason() -> None:

@@ -20,6 +20,7 @@ from auditor.sampling.ops import (
     reduce,
     resize,
     transposed,
+    window,
 )
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
@@ -101,8 +102,8 @@ def _table() -> dict[str, Transfer]:
         ("Expand", layout.expand),
         ("Tile", layout.tile),
         ("Slice", index.slice_op),
-        ("Gather", index.gather),
-        ("GatherND", index.gather_nd),
+        ("Gather", window.gather),
+        ("GatherND", window.gather_nd),
         ("Pad", index.pad),
         ("CenterCropPad", index.center_crop_pad),
         ("Split", index.split),
