@@ -62,7 +62,10 @@ class Bench:
 
         file = ModelFile(Path(original.name), original.name)
         self._original = original
-        self.request: Request = trusted_request(settings, project_path(file, settings.root))
+        request = trusted_request(settings, project_path(file, settings.root))
+        # Curves over the distance are not shown here, and their pairs would be half of the runs.
+        shifts = replace(request.settings.shifts, distances=())
+        self.request: Request = replace(request, settings=replace(request.settings, shifts=shifts))
         self.observer = observer
         self._measured: dict[int, Verification] = {}
         self.images = self.request.source().count or self.request.limit or UNCOUNTED_IMAGES
