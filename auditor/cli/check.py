@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli import measuring_options, options
+from auditor.cli import measuring_options, options, repair_options
 from auditor.cli.session import Session
 
 
@@ -49,13 +49,21 @@ def check(
             "--fix-output", metavar="FILE", help="With --fix: the rewritten model (--output, -o is the report)."
         ),
     ] = None,
-    strategy: Annotated[
-        str | None,
-        typer.Option("--strategy", metavar="NAME", help="With --fix: as in `fix`, but not auto."),
-    ] = None,
-    unsafe_fixes: Annotated[
-        bool, typer.Option("--unsafe-fixes", help="With --fix, without --strategy: allow the one that harms least.")
-    ] = False,
+    strategy: repair_options.Strategy = None,
+    unsafe_fixes: repair_options.UnsafeFixes = False,
+    site: repair_options.Sites = None,
+    kernel: repair_options.Kernel = None,
+    where: repair_options.Where = None,
+    padding: repair_options.Padding = None,
+    blend: repair_options.Blend = None,
+    phases: repair_options.Phases = None,
+    calibrate: repair_options.Calibrate = None,
+    calibrate_images: repair_options.CalibrateImages = None,
+    require_gain: repair_options.RequireGain = False,
+    max_cost: repair_options.MaxCost = None,
+    max_drop: repair_options.MaxDrop = None,
+    state: repair_options.State = None,
+    plot: repair_options.Plot = None,
     config: options.Config = None,
     isolated: options.Isolated = False,
     color: options.Color = "auto",
@@ -72,8 +80,10 @@ def check(
     of the command verify can stand in the settings file.
 
     With --fix the model is rewritten into --fix-output, and the one report is of the rewritten model, compared with the
-    original; with --verify too, both run on the same images and shifts. A rewrite changes what the network computes, so
-    it needs --strategy or --unsafe-fixes. The model itself is never overwritten.
+    original. It takes the options of the command fix from --strategy to --plot. With --verify (which --require-gain and
+    --strategy auto imply) both run on the same images and shifts, and the file appears only after they were measured. A
+    rewrite changes what the network computes, so it needs --strategy or --unsafe-fixes. The model itself is never
+    overwritten.
 
     Findings that a waiver of the settings or the baseline accepts do not count.
 
@@ -123,17 +133,34 @@ def check(
         markdown_bytes=markdown_bytes(markdown_limit),
         accepted=show_waived,
     )
+    typed = repair_options.Typed(
+        strategy=strategy,
+        sites=tuple(site or ()),
+        kernel=kernel,
+        where=where,
+        padding=padding,
+        blend=blend,
+        phases=phases,
+        calibrate=calibrate,
+        calibrate_images=calibrate_images,
+        require_gain=require_gain,
+        max_cost=max_cost,
+        max_drop=max_drop,
+        state=state,
+        plot=plot,
+        unsafe_fixes=unsafe_fixes,
+    )
     measure = None
-    if verify:
+    if verify or (fix and typed.measures):
         from auditor.cli.measuring import measure_with
 
         measure = measure_with(settings, show)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = None
-        if fix or fix_output is not None or strategy is not None or unsafe_fixes:
+        if fix or fix_output is not None or typed != repair_options.Typed():
             from auditor.cli.repairing import repair_from, run_repaired
 
-            repair = repair_from(fix, fix_output, strategy, unsafe_fixes)
+            repair = repair_from(fix, fix_output, typed, settings)
             code = run_repaired(files, problems, settings, show, repair, measure)
         if code is None:  # nothing to repair, or nothing that could be
             code = run(files, problems, settings, show, measure)

@@ -116,6 +116,11 @@ class Typed:
     plot: str | None = None
     unsafe_fixes: bool = False
 
+    @property
+    def measures(self) -> bool:
+        """Whether both models are run though --verify was not given."""
+        return self.require_gain or self.strategy == AUTO
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

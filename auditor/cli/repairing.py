@@ -1,27 +1,39 @@
-"""``check --fix``: rewrite a model, audit (and measure) it and the result, and show one report of before and after."""
+"""``check --fix``: rewrite a model, audit (and measure) it and the result, and show one report of before and after.
+
+The rewritten model lies in a hidden folder until it is reported on, and only then gets its name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from auditor.acceptance import settle
-from auditor.audit import Measure, ModelFile, Outcome, load_rules
+from auditor.audit import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.cli.auditing import Show, conclude, read_baseline
 from auditor.cli.errors import UsageError
+from auditor.cli.fix_measured import Original
 from auditor.cli.inputs import shown
 from auditor.cli.output import refuse_overwriting, say
+from auditor.cli.repair_options import Typed, Wanted, read
 from auditor.cli.reports import refuse_models
 from auditor.comparison.run import Change, compare_all
 from auditor.onnxfile import ModelFileError, read_model
+from auditor.onnxfile.graph import Model
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
+from auditor.report.gains import NOT_RISEN, search_remarks
 from auditor.report.model import AcceptedBy, Problem, worst_first
 from auditor.report.repaired import remark
-from auditor.rewrite import RewriteError, Rewritten, Strategy, rewrite
+from auditor.rewrite import RewriteError, rewrite
+from auditor.rewrite.candidates import Step
+from auditor.rewrite.staging import staged, staging
 from auditor.rule import Need
-from auditor.sampling import analyse
+from auditor.sampling import Analysis, analyse
+from auditor.verify.errors import VerifyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +41,34 @@ class Repair:
     """Where the rewritten model goes and how it is made."""
 
     target: Path
-    strategy: Strategy
+    wanted: Wanted
 
 
-def repair_from(fix: bool, target: str | None, strategy: str | None, unsafe_fixes: bool) -> Repair:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A rewritten model that has no name yet. ``drawn`` is False where the figure of its search could not be."""
+
+    path: Path
+    remarks: tuple[str, ...]
+    drawn: bool = True
+
+
+def repair_from(fix: bool, target: str | None, typed: Typed, settings: Settings) -> Repair:
     """The repair that the flags ask for.
 
     Raises:
-        UsageError: Flags are missing, do not go together, or name no strategy.
+        UsageError: Flags are missing, do not go together, or are not valid.
     """
     if not fix:
-        raise UsageError("--fix-output, --strategy and --unsafe-fixes say how to repair: give --fix with them")
+        raise UsageError("--fix-output, --strategy and their like say how to repair: give --fix with them")
     if target is None:
         raise UsageError("--fix writes a new model: name it with --fix-output FILE")
-    if strategy is None and not unsafe_fixes:
+    if typed.strategy is None and not typed.unsafe_fixes:
         raise UsageError(
             "--fix: every rewrite changes what the network computes; choose one with --strategy, or give "
             "--unsafe-fixes for the one that harms least"
         )
-    words = [one.value for one in Strategy]
-    if strategy is not None and strategy not in words:
-        raise UsageError(f"--strategy must be one of {', '.join(words)}; `aliasaudit fix` also searches (auto)")
-    return Repair(Path(target), Strategy(strategy) if strategy is not None else Strategy.PHASE_AVERAGE)
+    return Repair(Path(target), read(typed, settings))
 
 
 def run_repaired(
@@ -63,7 +81,8 @@ def run_repaired(
 ) -> ExitCode | None:
     """Rewrite the one model and report on the result, with what changed; None where nothing was rewritten.
 
-    What the rewritten model still has counts like the findings of any audit.
+    What the rewritten model still has counts like the findings of any audit. It is kept after the report was shown;
+    where it was to be measured, only if it was, and where a gain is required, only if there is one.
 
     Raises:
         UsageError: There is not exactly one model, a file would be overwritten, or the result cannot be written.
@@ -71,7 +90,6 @@ def run_repaired(
     if len(files) != 1 or problems:
         raise UsageError("--fix takes exactly one model that exists")
     source = files[0]
-    fixed = ModelFile(repair.target, shown(repair.target))
     refuse_overwriting(repair.target, [source.path], "--fix-output")
     models = [source.path, repair.target]
     if show.output is not None:
@@ -80,35 +98,109 @@ def run_repaired(
     refuse_models(show.reports, models)
     for report in show.reports:
         _refuse_same(report.path, repair.target, "--report")
-    rules, known = load_rules(settings), read_baseline(settings)
     try:
-        done = _rewritten(source, repair, settings)
-    except RewriteError as error:
+        original = Original(
+            source.name,
+            *_analysed(source.path, settings=settings),
+            repair.target,
+            in_place=False,
+            read=partial(_analysed, settings=settings),
+        )
+        with _made(original, repair.wanted, settings, show) as made:
+            return None if made is None else _reported(source, original, made, settings, show, repair, measure)
+    except (RewriteError, VerifyError) as error:
         raise UsageError(f"{source.name}: {error}") from error
     except ModelFileError:
         return None  # the audit says what is wrong with the file
-    if done.path is None:
-        reasons = "; ".join(dict.fromkeys(skip.refusal.reason for skip in done.skipped)) or "it has no sampling site"
-        say(f"{source.name}: nothing was written, no site could be rewritten: {reasons}")
-        return None
-    outcomes = settle(
-        list(compare_all([Change(source, fixed)], rules, settings, measure, reraise=show.debug)),
-        rules,
-        settings,
-        known,
-        show.debug,
-    )
+
+
+def _reported(
+    source: ModelFile,
+    original: Original,
+    made: Made,
+    settings: Settings,
+    show: Show,
+    repair: Repair,
+    measure: Measure | None,
+) -> ExitCode:
+    """Audit and measure both models, show the report, and then keep the rewritten one, or say why not."""
+    rules, known = load_rules(settings), read_baseline(settings)
+    place = project_path(ModelFile(repair.target, shown(repair.target)), settings.root)
+    fixed = ModelFile(made.path, shown(repair.target), place)
+    compared = compare_all([Change(source, fixed)], rules, settings, measure, reraise=show.debug)
+    outcomes = settle(list(compared), rules, settings, known, show.debug)
+    refusal = None if measure is None else _refusal(outcomes[0], repair.wanted.typed.require_gain)
+    remarks = made.remarks if refusal is None else (refusal, *made.remarks)
+    given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
+    whole = [_with_remaining(outcome, remarks) for outcome in outcomes]
+    code = conclude(whole, (), rules, rules.ready(given), settings, show)
+    if refusal is not None:
+        say(f"{source.name}: {refusal}")
+        return max(code, ExitCode.FINDINGS)
+    original.keep(made.path)
     if not show.quiet:
         say(f"wrote {repair.target.as_posix()}")
-    given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
-    whole = [_with_remaining(outcome, remark(done)) for outcome in outcomes]
-    return conclude(whole, (), rules, rules.ready(given), settings, show)
+    return code if made.drawn else ExitCode.ERROR
 
 
-def _rewritten(source: ModelFile, repair: Repair, settings: Settings) -> Rewritten:
-    model = read_model(source.path, settings.limits)
-    analysis = analyse(model, settings.input_shapes, settings.limits)
-    return rewrite(model, analysis, repair.target, repair.strategy)
+def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
+    """Why a rewritten model that was to be measured is not kept."""
+    from auditor.comparison.gains import gain_between
+    from auditor.comparison.measured import NotComparableError
+
+    report = outcome.report
+    after = None if report is None else report.verification
+    before = None if report is None or report.comparison is None else report.comparison.base_verification
+    if before is None or after is None or after.incomplete:
+        return "nothing was written: the two models could not be measured side by side"
+    try:
+        gain = gain_between(before, after)
+    except NotComparableError as error:
+        return f"nothing was written: {error}"
+    return NOT_RISEN if require_gain and not gain.rose else None
+
+
+@contextmanager
+def _made(original: Original, wanted: Wanted, settings: Settings, show: Show) -> Iterator[Made | None]:
+    """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
+    original.check()
+    if wanted.auto:
+        with _searched(original, wanted, settings, show) as made:
+            yield made
+        return
+    assert wanted.method is not None
+    model, analysis = original.model, original.analysis
+    able = rewrite(model, analysis, None, wanted.method, wanted.how, wanted.sites)
+    if not able.changes:
+        reasons = "; ".join(dict.fromkeys(skip.refusal.reason for skip in able.skipped)) or "it has no sampling site"
+        say(f"{original.name}: nothing was written, no site could be rewritten: {reasons}")
+        yield None
+        return
+    step = Step(wanted.method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
+    with staging(original.target) as folder:
+        path, done = staged((model, analysis), (step,), folder, original.read, wanted.pictures)
+        yield Made(path, tuple(map(remark, done)))
+
+
+@contextmanager
+def _searched(original: Original, wanted: Wanted, settings: Settings, show: Show) -> Iterator[Made | None]:
+    from auditor.cli.measuring import watched
+    from auditor.cli.searching import draw, searching
+
+    with searching(original, settings, wanted, watched(show)) as found:
+        drawn = draw(found.search, wanted.plot)
+        remarks = tuple(search_remarks(found.search))
+        if found.path is None:
+            for line in (*remarks, "nothing helps, so nothing was written"):
+                say(f"{original.name}: {line}")
+            yield None
+        else:
+            yield Made(found.path, (*map(remark, found.done), *remarks), drawn)
+
+
+def _analysed(path: Path, settings: Settings) -> tuple[Model, Analysis]:
+    model = read_model(path, settings.limits)
+    return model, analyse(model, settings.input_shapes, settings.limits)
 
 
 def _refuse_same(report: Path, target: Path, option: str) -> None:
@@ -116,7 +208,7 @@ def _refuse_same(report: Path, target: Path, option: str) -> None:
         raise UsageError(f"{option} {report.as_posix()}: the rewritten model goes there; choose another name")
 
 
-def _with_remaining(outcome: Outcome, done: str) -> Outcome:
+def _with_remaining(outcome: Outcome, remarks: tuple[str, ...]) -> Outcome:
     """The outcome with what the source has too among its findings: a repair that left it there did not repair it."""
     report = outcome.report
     if report is None or report.comparison is None:
@@ -128,6 +220,6 @@ def _with_remaining(outcome: Outcome, done: str) -> Outcome:
             report,
             findings=tuple(sorted((*report.findings, *left), key=worst_first)),
             accepted=tuple(one for one in report.accepted if one.by is not AcceptedBy.BASE),
-            comparison=replace(report.comparison, remarks=(done, *report.comparison.remarks)),
+            comparison=replace(report.comparison, remarks=(*remarks, *report.comparison.remarks)),
         ),
     )

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from auditor.policy.settings import Settings
     from auditor.rewrite.candidates import Candidate
     from auditor.rewrite.gain import Gain
+    from auditor.rewrite.result import Rewritten
     from auditor.rewrite.search import Measuring, Search, Stage
     from auditor.verify.runner import Observer
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a search found. ``path`` is the staged file of the best, None where nothing helps."""
+    """What a search found. ``path`` is the staged file of the best, None where nothing helps; ``done`` made it."""
 
     search: Search
     path: Path | None
+    done: tuple[Rewritten, ...]
 
 
 @contextmanager
@@ -53,19 +55,19 @@ def searching(
     bench = Bench(original, settings)
     source = (original.model, original.analysis)
     with staging(original.target) as folder:
-        paths: dict[str, Path] = {}
+        finished: dict[str, tuple[Path, tuple[Rewritten, ...]]] = {}
 
-        def made(candidate: Candidate) -> Path:
-            if candidate.name not in paths:
-                place = folder / f"candidate-{len(paths)}"
+        def made(candidate: Candidate) -> tuple[Path, tuple[Rewritten, ...]]:
+            if candidate.name not in finished:
+                place = folder / f"candidate-{len(finished)}"
                 place.mkdir()
-                paths[candidate.name] = staged(source, candidate.steps, place, original.read, wanted.pictures)[0]
-            return paths[candidate.name]
+                finished[candidate.name] = staged(source, candidate.steps, place, original.read, wanted.pictures)
+            return finished[candidate.name]
 
         def measure(candidate: Candidate, images: int, timed: bool) -> Gain:
             bench.require_loss(images)
             try:
-                return bench.gain(made(candidate), images, timed)
+                return bench.gain(made(candidate)[0], images, timed)
             except NotComparableError as error:
                 raise RewriteError(str(error)) from error
 
@@ -83,7 +85,7 @@ def searching(
                 if wanted.state is not None:
                     say(f"interrupted: the same command goes on from {wanted.state.as_posix()}")
                 raise
-        yield Finding(found, None if found.best is None else made(found.best.candidate))
+        yield Finding(found, *((None, ()) if found.best is None else made(found.best.candidate)))
 
 
 class _Told:

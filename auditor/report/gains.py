@@ -106,6 +106,19 @@ def search_text(name: str, found: Search) -> str:
     return "\n".join(lines) + "\n"
 
 
+def search_remarks(found: Search) -> Iterator[str]:
+    """What a search tried, one clause for each candidate, for the report of another command."""
+    budget, tried = found.budget, count_text(len(found.trials), "candidate")
+    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
+    yield f"searched {tried} on {count_text(found.images, 'image')}: {limits}"
+    (names, *titles, _), *rows = _table(found)
+    assert names == "candidate"
+    for trial, (name, *cells, verdict) in zip(found.trials, rows, strict=True):
+        facts = ", ".join(f"{title} {cell}" for title, cell in zip(titles, cells, strict=True) if cell)
+        why = f" ({plain(trial.reason)})" if trial.reason else ""
+        yield f"{name}: {facts}: {verdict.removesuffix(' *')}{why}"
+
+
 def search_json(name: str, found: Search, written: str | None, backup: str | None) -> str:
     """A search as a JSON document."""
     trials = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.report.numbers import count_text
-from auditor.report.rewriting import NOTICES
+from auditor.report.rewriting import CALIBRATED, NOTICES
 from auditor.rewrite.result import Rewritten
 
 
@@ -12,4 +12,5 @@ def remark(done: Rewritten) -> str:
     where = f"at {count_text(len(done.sites), 'site')}" if done.sites else "at the input"
     left = f", {count_text(len(done.skipped), 'site')} left as before" if done.skipped else ""
     cost = "" if done.flops is None else f", x{done.flops:.3g} multiply-adds (predicted)"
-    return f"rewritten with {done.strategy.value} {where}{left}{cost}; {NOTICES[done.strategy]}"
+    notice = CALIBRATED if done.calibrated else NOTICES[done.strategy]
+    return f"rewritten with {done.strategy.value} {where}{left}{cost}; {notice}"
