@@ -134,6 +134,9 @@ def _alias_words(site: Site) -> str:
             return "its weights could not be read, so how much folds is not known"
         return "how much folds could not be computed"
     words = f"{percent(site.alias.flat)} of the power that it subsamples lies above the new Nyquist frequency and folds"
+    if site.averaged is not None:
+        kept, possible = site.averaged
+        return f"{words} even in the mean over {kept} of its {possible} phases"
     if site.alias.natural is not None:
         return f"{words} (flat spectrum; {percent(site.alias.natural)} for natural images)"
     if site.alias.worst_channel > site.alias.flat + 0.05:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
+from auditor.sampling.averaging import merge
 from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous
 from auditor.sampling.record import Record
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
 from auditor.sampling.scope import Scope
-from auditor.sampling.trace import Trace
+from auditor.sampling.trace import Trace, in_order
 from auditor.text import ModelText
 
 ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
@@ -59,6 +60,8 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
             scope.states[value.name] = _input(record, value, shapes.get(value.name), symbols, sizes)
     trace.run(scope, graph.nodes)
     _guess_spatial(record)
+    if record.stacks:
+        merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
     spatial = frozenset(record.spatial)
     return Analysis(
         sources=tuple(record.sources),

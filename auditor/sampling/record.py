@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from auditor.findings import NodeRef
 from auditor.onnxfile.graph import Node
@@ -20,9 +21,18 @@ from auditor.sampling.result import (
 )
 from auditor.text import ModelText
 
+if TYPE_CHECKING:
+    from auditor.sampling.phases import Stack
+    from auditor.sampling.scope import Scope
+    from auditor.sampling.sites import Averaged
+
 
 class Record:
-    """Filled by the trace, read once at its end. Sites are addressed by index, since a later node may withdraw one."""
+    """Filled by the trace, read once at its end. Sites are addressed by index, since a later node may withdraw one.
+
+    ``made`` finds a site by the scope and the name of its output. ``averaged`` computes what folds at a site where its
+    phases are averaged, and ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`).
+    """
 
     def __init__(self) -> None:
         self.sources: list[SourceAxis] = []
@@ -34,6 +44,9 @@ class Record:
         self.data_dependent: list[DataDependentSampling] = []
         self.paddings: list[SizeDependentPadding] = []
         self.encodings: list[PositionEncoding] = []
+        self.made: dict[tuple[str, str], int] = {}
+        self.stacks: list[tuple[Scope, Stack]] = []
+        self.averaged: dict[int, Averaged] = {}
         self.refs: dict[int, NodeRef] = {}
         self._hidden: dict[int, tuple[int, int]] = {}
 

@@ -88,6 +88,8 @@ class Site:
     ``receptive_field`` hold at the output; they are None per axis where the input's lattice is not known.
     ``skipped`` is the share of input positions that no output ever reads (kernel smaller than stride), 0 to 1.
     ``antialiased`` with ``reason`` says why a site is passed. ``members`` are the other nodes of the pattern.
+    ``averaged`` says how many of its phases are kept on the batch axis and averaged, and how many there are: phase
+    averaging, which makes ``alias`` what is left of the folding in the mean.
     """
 
     node: NodeRef
@@ -109,6 +111,7 @@ class Site:
     skipped: Fraction
     reads_input: bool
     members: tuple[NodeRef, ...] = ()
+    averaged: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

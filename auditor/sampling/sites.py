@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
+from typing import TypeAlias
 
 from auditor.sampling.call import Call
 from auditor.sampling.lattice import Atom, State, Window
+from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, Site, SiteKind
 from auditor.text import ModelText
 
 PASSING = 0.20
 """Flat alias energy up to which a site counts as anti-aliased: Tri-3 at stride 2 folds 14.6 % of a flat 2-D spectrum
 and passes (Zhang 2019 trains with it), Rect-2, a plain 2x2 average, folds 33.1 % and does not."""
+
+Averaged: TypeAlias = Callable[[Averaging], AliasEnergy | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Strided:
 
     ``atoms`` are what is left of each axis at the output (None: not known, or not a grid of the network input).
     ``kernel``, ``stride`` and ``dilation`` are empty where they mean nothing; ``members`` are sites that this one
-    replaces.
+    replaces. ``averaged`` computes the alias energy that is left where several of its phases are averaged.
     """
 
     kind: SiteKind
@@ -37,6 +41,7 @@ class Strided:
     skipped: Fraction = Fraction(0)
     filtered: str = ""
     members: tuple[int, ...] = field(default=())
+    averaged: Averaged | None = None
 
 
 def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, Window]) -> int:
@@ -48,6 +53,10 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
     flat = None if strided.alias is None else strided.alias.flat
     antialiased = flat is not None and flat <= PASSING
     inputs = call.node.inputs
+    if call.node.outputs:
+        record.made[call.scope.path, call.node.outputs[0]] = len(record.sites)
+    if strided.averaged is not None:
+        record.averaged[len(record.sites)] = strided.averaged
     record.sites.append(
         Site(
             node=record.ref(call.scope.path, call.node, call.order),
@@ -65,7 +74,7 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
             groups=strided.groups,
             alias=strided.alias,
             antialiased=antialiased,
-            reason=_reason(flat, antialiased, strided.filtered),
+            reason=reason_words(flat, antialiased, strided.filtered),
             skipped=strided.skipped,
             reads_input=given.raw,
             members=tuple(record.remove_sites(strided.members)),
@@ -74,7 +83,8 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
     return len(record.sites) - 1
 
 
-def _reason(flat: float | None, antialiased: bool, filtered: str) -> str:
+def reason_words(flat: float | None, antialiased: bool, filtered: str) -> str:
+    """Why a site of an alias energy is passed or not; ``filtered`` says what protects it, if anything."""
     if flat is None:
         return "no alias energy: the weights are not in the file or do not fit the operator"
     share = f"{100 * flat:.1f} % of a flat spectrum folds"

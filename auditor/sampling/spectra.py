@@ -18,15 +18,17 @@ weights that are not finite, sizes that do not fit together or are past the limi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.sampling.quadrature import natural_table
+
 Table: TypeAlias = NDArray[np.float64]
+Replicas: TypeAlias = Mapping[tuple[int, ...], float]
 
 MAX_LAGS = 1 << 18
 """The most lags that an autocorrelation or a table may have, about 2 MB; larger ones are not known (None)."""
@@ -132,15 +134,20 @@ def decimated(field: Autocorrelation, steps: Sequence[int]) -> Autocorrelation |
     return Autocorrelation(field.lags[kept])
 
 
-def folded_share(field: Autocorrelation, stride: Sequence[float]) -> float | None:
-    """The share of the field's power that folds when it is sampled at every ``stride`` positions per axis."""
+def folded_share(field: Autocorrelation, stride: Sequence[float], replicas: Replicas | None = None) -> float | None:
+    """The share of the field's power that folds when it is sampled at every ``stride`` positions per axis.
+
+    ``replicas`` are those that fold, with the share of their power that does (:mod:`auditor.sampling.replicas`); None
+    for all of them.
+    """
     if field.lags.ndim != len(stride):
         return None
-    centre = [size // 2 for size in field.lags.shape]
-    inside = field.lags
-    for axis, (half, step) in enumerate(zip(centre, stride, strict=True)):
-        inside = inside * _lift(_low_pass(np.arange(-half, half + 1), step), axis, len(stride))
-    return _share(float(inside.sum()), float(field.lags[tuple(centre)]))
+    total = float(field.lags[tuple(size // 2 for size in field.lags.shape)])
+    here = [np.zeros(1)] * len(stride)
+    if replicas is None:
+        return _share(float(_band(field.lags, here, stride).sum()), total)
+    folded = sum(share * float(_band(field.lags, here, stride, k).sum()) for k, share in replicas.items())
+    return _share(total - folded, total)
 
 
 def decimation(stride: Sequence[float]) -> float:
@@ -149,13 +156,17 @@ def decimation(stride: Sequence[float]) -> float:
 
 
 def alias_energy(
-    kernel: NDArray[Any], stride: Sequence[int], dilation: Sequence[int], field: Autocorrelation | None = None
+    kernel: NDArray[Any],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    field: Autocorrelation | None = None,
+    replicas: Replicas | None = None,
 ) -> AliasShare | None:
     """The alias energy of a strided convolution from its weights, exact to rounding.
 
     ``kernel`` is ``(O, I, K_1, ..., K_d)`` as in ONNX Conv (I: input channels per group), any numeric type; ``stride``
     and ``dilation`` are per axis. The input channels are independent noise with the autocorrelation ``field``, white
-    where it is None.
+    where it is None. ``replicas`` as in :func:`folded_share`.
     """
     shape = kernel.shape[2:]
     total = (white(len(stride)) if field is None else field).lags
@@ -163,14 +174,14 @@ def alias_energy(
         return None
     offsets = [step * np.arange(1 - taps, taps) for taps, step in zip(shape, dilation, strict=True)]
     halves = [size // 2 for size in total.shape]
-    inside = total
-    for axis, (offset, half, step) in enumerate(zip(offsets, halves, stride, strict=True)):
-        band = _low_pass(offset[:, None] - np.arange(-half, half + 1), step)
-        inside = np.moveaxis(np.tensordot(band, inside, (1, axis)), 0, axis)
+    bands = {k: share * _band(total, offsets, stride, k) for k, share in (replicas or {}).items()}
+    inside = _band(total, offsets, stride)
     for axis, (offset, half) in enumerate(zip(offsets, halves, strict=True)):
         # Past its last lag the autocorrelation is zero: those lags take an entry that is appended for them.
         padded = np.concatenate([total, np.zeros_like(np.take(total, [0], axis))], axis)
         total = np.take(padded, np.where(np.abs(offset) <= half, offset + half, 2 * half + 1), axis)
+    if replicas is not None:
+        inside = total - sum(bands.values(), np.zeros_like(total))
     return _shares(kernel, inside, total)
 
 
@@ -189,8 +200,8 @@ def natural(
     lags = [step * np.arange(taps) for taps, step in zip(shape, dilation, strict=True)]
     if max(int(offset[-1]) for offset in lags) > _LONGEST_LAG.get(len(shape), 0) or math.prod(shape) > 2048:
         return None
-    inside = _natural_table(lags, [math.pi / step for step in stride], lowest)
-    total = _natural_table(lags, [math.pi] * len(stride), lowest)
+    inside = natural_table(lags, [math.pi / step for step in stride], lowest)
+    total = natural_table(lags, [math.pi] * len(stride), lowest)
     return _shares(kernel, inside, total)
 
 
@@ -239,6 +250,19 @@ def _fits(shape: Sequence[int], stride: Sequence[int], dilation: Sequence[int], 
         return False
     pairs = [(2 * taps - 1, size) for taps, size in zip(shape, lags, strict=True)]
     return math.prod(map(max, pairs)) <= MAX_LAGS and max(map(math.prod, pairs)) <= MAX_WEIGHTS
+
+
+def _band(lags: Table, places: Sequence[Table], stride: Sequence[float], replica: Sequence[int] = ()) -> Table:
+    """The autocorrelation ``lags`` at ``places`` per axis, of the part within ``pi / s`` of ``2 pi k / s``."""
+    table: NDArray[Any] = lags
+    for axis, (place, step) in enumerate(zip(places, stride, strict=True)):
+        half = lags.shape[axis] // 2
+        distance = place[:, None] - np.arange(-half, half + 1)
+        band = _low_pass(distance, step)
+        if any(replica):
+            band = band * np.exp(2j * np.pi * replica[axis] / step * distance)
+        table = np.moveaxis(np.tensordot(band, table, (1, axis)), 0, axis)
+    return table.real
 
 
 def _lift(values: Table, axis: int, rank: int) -> Table:
@@ -318,71 +342,3 @@ def _response(table: Table, size: Sequence[int]) -> Table:
     # A real transform stores half of the last axis; all but its first and last bin stand for two.
     response[..., 1:-1] *= 2
     return response
-
-
-def _natural_table(lags: Sequence[NDArray[Any]], limits: Sequence[float], lowest: float) -> Table:
-    """The integral of ``cos(omega . tau) / |omega|^2`` over the box ``|omega_a| <= limits_a`` outside of ``lowest``.
-
-    ``lags`` are the non-negative lags per axis; the table has both signs. One orthant of the box is split into pyramids
-    with their tips in the origin, one for each face: there ``omega = rho v`` with v on the face, and in ``log rho`` the
-    spectrum has neither a peak nor a corner. By symmetry the cosine becomes a product over the axes.
-    """
-    d = len(limits)
-    table = np.zeros([len(offset) for offset in lags])
-    phases = [float(limit * offset[-1]) for limit, offset in zip(limits, lags, strict=True)]
-    deepest = max(math.log(math.hypot(*limits) / lowest), 0.0)
-    node, node_weight = _radial(sum(phases), deepest)
-    for base in range(d):
-        face = [np.ones(1) if axis == base else _gauss(phases[axis])[0] for axis in range(d)]
-        weights = [np.ones(1) if axis == base else _gauss(phases[axis])[1] for axis in range(d)]
-        v = [limit * part.ravel() for limit, part in zip(limits, np.meshgrid(*face, indexing="ij"), strict=True)]
-        area = math.prod(limits) * np.prod(np.meshgrid(*weights, indexing="ij"), axis=0).ravel()
-        square = sum(part**2 for part in v)
-        depth = np.maximum(np.log(np.sqrt(square) / lowest), 0.0)
-        rho = np.exp(-depth * node[:, None])
-        # d omega = rho^(d - 1) d rho d v and d rho = rho d(log rho); the spectrum is 1 / (rho |v|)^2.
-        amount = (rho ** float(d - 2) * (area * depth / square) * node_weight[:, None]).ravel()
-        table += _cosine_sum(amount, [(rho * part).ravel() for part in v], lags)
-    return table[np.ix_(*(np.abs(np.arange(1 - len(offset), len(offset))) for offset in lags))]
-
-
-def _cosine_sum(amount: Table, omega: Sequence[Table], lags: Sequence[NDArray[Any]]) -> Table:
-    """``sum_n amount_n prod_a cos(omega_an tau_a)`` for all combinations of lags."""
-    shape = [len(offset) for offset in lags]
-    result = np.zeros((math.prod(shape[:-1]), shape[-1]))
-    step = max(_BLOCK // math.prod(shape[:-1]), 1)
-    for start in range(0, len(amount), step):
-        part = slice(start, start + step)
-        waves = [np.cos(np.outer(phase[part], offset)) for phase, offset in zip(omega, lags, strict=True)]
-        product = amount[part, None]
-        for wave in waves[:-1]:
-            product = (product[:, :, None] * wave[:, None, :]).reshape(len(wave), -1)
-        result += product.T @ waves[-1]
-    return result.reshape(shape)
-
-
-@lru_cache(maxsize=64)
-def _legendre(count: int) -> tuple[Table, Table]:
-    """Gauss-Legendre nodes and weights on (-1, 1): a table takes the same few again and again."""
-    node, weight = np.polynomial.legendre.leggauss(count)
-    return node, weight
-
-
-def _gauss(phase: float) -> tuple[Table, Table]:
-    """Nodes and weights on (0, 1) that integrate a cosine of ``phase`` radians."""
-    node, weight = _legendre(12 + int(phase / 2))
-    return (node + 1) / 2, weight / 2
-
-
-def _radial(phase: float, depth: float) -> tuple[Table, Table]:
-    """Nodes and weights on (0, 1) for ``log(1 / rho) / depth``, with a cosine of ``phase`` radians over ``rho``.
-
-    Panels of 16 nodes each span at most 12 radians, and at most a factor of 3 in rho.
-    """
-    edges = [1.0]
-    while edges[-1] > math.exp(-depth):
-        edges.append(max(edges[-1] - 12 / max(phase, 12.0), edges[-1] / 3, math.exp(-depth) * (1 - 1e-12)))
-    bounds = -np.log(np.array(edges)) / max(depth, 1e-12)
-    node, weight = _legendre(16)
-    width = np.diff(bounds)[:, None]
-    return (bounds[:-1, None] + width * (node + 1) / 2).ravel(), (width * weight / 2).ravel()

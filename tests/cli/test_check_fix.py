@@ -36,12 +36,28 @@ def test_one_report_says_what_was_found_before_and_what_is_left(run: Run, networ
     assert run("compare", network, "fixed.onnx")[0] == 0
 
 
-def test_what_the_rewrite_left_in_the_model_counts_as_in_any_audit(run: Run, network: Path) -> None:
-    arguments = ("check", network, *FIX, "--strategy", "phase-average", "--fail-on", "warning")
-    code, out, _ = run(*arguments)
+def test_what_the_rewrite_left_in_the_model_counts_as_in_any_audit(run: Run, digits: Path) -> None:
+    code, out, _ = run("check", digits, *FIX, "--strategy", "phase-average", "--fail-on", "warning")
     assert code == 1
-    assert "warning AA101 strided-max-pool at pool (MaxPool)" in out
-    assert "AA101 strided-max-pool at pool (" not in run("compare", network, "fixed.onnx")[1]
+    assert "AA101 strided-max-pool at /maxpool/MaxPool (" in out
+    assert "AA102 strided-conv at /layer2/conv1/Conv (" not in out.replace("fixed: error AA102", "")
+
+
+@pytest.mark.parametrize("phases", ["diagonal", "all"])
+def test_a_site_whose_phases_are_averaged_passes_and_its_copies_are_no_new_sites(
+    run: Run, network: Path, phases: str
+) -> None:
+    how = ("--strategy", "phase-average", "--phases", phases)
+    assert run("fix", network, "-o", "fixed.onnx", *how)[0] == 0
+    code, out, _ = run("compare", network, "fixed.onnx")
+    assert code == 0
+    assert "fixed: warning AA101 strided-max-pool at pool (MaxPool)" in out
+    assert "AA502" not in out
+    (site,) = json.loads(run("check", "fixed.onnx", "--output-format", "json")[1])["models"][0]["sites"]
+    assert site["antialiased"]
+    kept = 4 if phases == "all" else 2
+    assert site["reason"].startswith(f"{kept} of 4 phases are kept on the batch axis (phase averaging): ")
+    assert len(site["members"]) == kept - 1
 
 
 def test_the_json_report_holds_its_schema_and_renders_again(run: Run, network: Path) -> None:

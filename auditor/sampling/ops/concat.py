@@ -22,10 +22,12 @@ from auditor.sampling.lattice import (
     finest,
     merge_window,
 )
+from auditor.sampling.phases import stack
 from auditor.sampling.result import SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
 PICTURES_RANK = 4  # from this rank on axis 0 is the batch; below it may be the channels of a single picture
+FEWEST_AXES = 3  # batch, channels and a grid: what strided operators make
 FEWEST_FRAMES = 3  # two tensors side by side whose centres differ are a misaligned join, not frames
 
 
@@ -47,13 +49,16 @@ def concat(call: Call) -> State:
     sizes = [axis.size for axis in others]
     if any([axis.size for axis in _without(state, where)] != sizes for state in operands):
         raise OpaqueError("Concat's inputs differ on another axis")
-    stacked = where == 0 and rank >= PICTURES_RANK
+    copies = stack(call) if where == 0 and rank >= FEWEST_AXES else None
+    if copies is not None:
+        call.record.stacks.append((call.scope, copies))
+    stacked = copies is not None or (where == 0 and rank >= PICTURES_RANK)
     phases = {} if stacked else _complete_phases(operands)
     if phases:
         return _focus(call, operands, others, where, phases)
     along = [state.axis(where) for state in operands]
     if not any(axis.has_source for axis in along):
-        frames = _frames(operands, where)
+        frames = None if copies is not None else _frames(operands, where)
         if frames is not None:
             return frames
         joined = anonymous(sum(axis.size for axis in along))

@@ -5,6 +5,7 @@ grid.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending, join
 from auditor.sampling.lattice import State, anonymous
 from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
+from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
-from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
+from auditor.sampling.sites import Averaged, Strided, decimation, record_site, skipped_share
 from auditor.sampling.weights import kernel as read_kernel
 from auditor.sampling.weights import scale_rows
 
@@ -72,7 +74,8 @@ def conv(call: Call) -> State:
     )
     if slid.sampled:
         alias = _alias(call, given, window, weight)
-        _record(call, given, result, spatial, window, groups, slid, alias)
+        averaged = partial(_averaged, call, given, window, weight)
+        _record(call, given, result, spatial, window, groups, slid, alias, averaged)
     if call.has(SUMMAND) and (call.node.op in FUSED or call.node.domain == BLOCKED):
         return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
     if slid.sampled:
@@ -110,6 +113,7 @@ def _record(
     groups: int,
     slid: Slid,
     alias: AliasEnergy | None,
+    averaged: Averaged | None = None,
 ) -> None:
     chosen = [spatial.index(axis) for axis in slid.sampled]
     patchy = all(window.kernel[i] == window.stride[i] >= PATCH and window.dilation[i] == 1 for i in chosen)
@@ -124,6 +128,7 @@ def _record(
         groups=groups,
         skipped=skipped_share(window.kernel, window.stride, window.dilation),
         filtered="a low-pass filter stands in front" if given.response is not None else "",
+        averaged=averaged,
     )
     record_site(call, strided, given, result.windows)
 
@@ -153,6 +158,20 @@ def _alias(call: Call, given: State, window: WindowAttributes, weight: int) -> A
     if given.raw and response is None and prod(window.kernel) <= NATURAL_TAPS:
         natural = spectra.natural(weights, window.stride, window.dilation)
     return AliasEnergy(share.total, None if natural is None else natural.total, share.worst, AliasBasis.WEIGHTS)
+
+
+def _averaged(
+    call: Call, given: State, window: WindowAttributes, weight: int, averaging: Averaging
+) -> AliasEnergy | None:
+    if all(size == 1 for size in window.kernel) and given.response is None:
+        flat = averaging.folded(None)
+        return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.DECIMATION)
+    weights = weights_of(call, weight, 2 + len(window.kernel))
+    if weights is None or weights.shape[2:] != window.kernel:
+        return None
+    field = averaging.filtered(given.response)
+    share = spectra.alias_energy(weights, window.stride, window.dilation, field, averaging.replicas())
+    return None if share is None else AliasEnergy(share.total, None, share.worst, AliasBasis.WEIGHTS)
 
 
 def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
@@ -120,9 +122,16 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
         stride=tuple(int(step) for step in factor if step.denominator == 1),
         skipped=1 - 1 / Fraction(prod(factor)),
         filtered=filtered,
+        averaged=partial(_averaged, given.response),
     )
     index = record_site(call, strided, given, windows)
     return replace(result, decimations=(*given.decimations, index), response=response)
+
+
+def _averaged(response: spectra.Autocorrelation | None, averaging: Averaging) -> AliasEnergy | None:
+    flat = averaging.folded(response)
+    basis = AliasBasis.DECIMATION if response is None else AliasBasis.RESPONSE
+    return None if flat is None else AliasEnergy(flat, None, flat, basis)
 
 
 def _sources_in_order(axes: Sequence[Axis]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from math import prod
 
 from auditor.sampling import spectra
@@ -12,6 +13,7 @@ from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, State, anonymous
 from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
+from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
 
@@ -115,6 +117,12 @@ def _alias(given: State, window: WindowAttributes, kind: SiteKind) -> AliasEnerg
     return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
 
 
+def _averaged(given: State, window: WindowAttributes, kind: SiteKind, averaging: Averaging) -> AliasEnergy | None:
+    response = _response(given, window, kind) if prod(window.kernel) <= LARGEST_RESPONSE else None
+    flat = None if response is None else averaging.folded(response)
+    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+
+
 def _record(call: Call, given: State, result: State, atoms: tuple[Atom | None, ...], window: WindowAttributes) -> None:
     kind = _kind(call)
     strided = Strided(
@@ -128,5 +136,6 @@ def _record(call: Call, given: State, result: State, atoms: tuple[Atom | None, .
         groups=1,
         skipped=skipped_share(window.kernel, window.stride, window.dilation),
         filtered="a low-pass filter stands in front" if given.response is not None else "",
+        averaged=partial(_averaged, given, window, kind),
     )
     record_site(call, strided, given, result.windows)
