@@ -1,0 +1,175 @@
+"""Every rewrite on every kind of model, measured: what it gains, what it loses, what it costs.
+
+    python -m benchmarks.ablation --models DIR --images DIR [--labels CSV] [--calibrate DIR] [--limit N]
+
+For each model and rewrite one ``aliasaudit fix --verify`` rewrites the model and measures both on the same images and
+shifts, in pairs, and times them in turn. Printed is a Markdown table per task. Test-time averaging, the network on
+shifted copies of its input, is the row to beat at its cost. A rewrite that does not apply has its reason for numbers.
+
+``--labels`` are classes of ImageNet, ``--calibrate`` is a folder of other photographs, without which calibrated rows
+are left out. ``--also FILE=SETTINGS`` adds another classifier of ImageNet, prepared as that settings file says.
+``--json FILE`` keeps what was measured: rows that a later run measures again are replaced, all others stay in the
+table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ablation_subjects import STRATEGIES, SUBJECTS, Strategy, Subject, save_pictures
+from benchmarks.ablation_table import Row, table
+
+HERE = Path(__file__).resolve().parent
+FEWEST = 8  # images below which no row is worth its line
+CALIBRATING = 100  # pictures to calibrate on, fewer for slow models
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the models are measured with."""
+
+    models: Path
+    images: Path
+    labels: Path | None
+    calibrate: Path | None
+    limit: int
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    given = _parser().parse_args(arguments)
+    data = Data(
+        given.models.resolve(),
+        given.images.resolve(),
+        None if given.labels is None else given.labels.resolve(),
+        None if given.calibrate is None else given.calibrate.resolve(),
+        given.limit,
+    )
+    kept = _read(given.json)
+    for subject in (*SUBJECTS, *map(_added, given.also)):
+        if _wanted(subject.name, given.only):
+            for row in measure(subject, [one for one in STRATEGIES if _wanted(one.name, given.strategy)], data):
+                kept[row.model, row.rewrite] = row
+                _write(given.json, kept)
+                print(f"{row.model}: {row.rewrite}: {row.reason or 'measured'}", file=sys.stderr)
+    print(table(kept.values()), end="")
+
+
+def measure(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Iterator[Row]:
+    """The rows of one model, one after the other."""
+    model = data.models / subject.file
+    images = max(FEWEST, round(subject.share * data.limit))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        source = data.images
+        other = data.calibrate
+        if subject.pictures is not None:
+            source = save_pictures(subject.pictures, 2 * images, folder)
+            # The second half is nothing that a calibration has seen.
+            source, other = halves(source)
+        settings = folder / "settings.toml"
+        settings.write_text(_settings(subject), encoding="utf-8")
+        command = [sys.executable, "-m", "auditor", "fix", str(model), "-o", str(folder / "new.onnx"), "--verify"]
+        command += ["--config", str(settings), "--output-format", "json"]
+        command += ["--images", str(source), "--images-limit", str(images)]
+        if subject.labelled and data.labels is not None:
+            command += ["--labels", str(data.labels)]
+        for strategy in strategies:
+            if strategy.calibrated and other is None:
+                continue
+            fitted = max(2 * FEWEST, round(subject.share * CALIBRATING))
+            told = ["--calibrate", str(other), "--calibrate-images", str(fitted)] if strategy.calibrated else []
+            done = subprocess.run(
+                [*command, *strategy.arguments, *told], cwd=HERE.parent, capture_output=True, text=True, check=False
+            )
+            size = (folder / "new.onnx").stat().st_size if (folder / "new.onnx").exists() else 0
+            yield _row(subject, strategy, done, size / model.stat().st_size, images)
+            (folder / "new.onnx").unlink(missing_ok=True)
+
+
+def halves(pictures: Path) -> tuple[Path, Path]:
+    """Two array files with one half each of the pictures of another."""
+    import numpy as np
+
+    whole = np.load(pictures)
+    paths = pictures.with_stem(f"{pictures.stem}-measured"), pictures.with_stem(f"{pictures.stem}-calibration")
+    for path, part in zip(paths, np.split(whole, 2), strict=True):
+        np.save(path, part)
+    return paths
+
+
+def _row(subject: Subject, strategy: Strategy, done: subprocess.CompletedProcess[str], size: float, images: int) -> Row:
+    """What one run of ``fix`` says. It answers with a document, or with one line on stderr where it could not run."""
+    start: Any = {"task": subject.task, "model": subject.name, "rewrite": strategy.name, "images": images}
+    if not done.stdout.startswith("{"):
+        lines = done.stderr.strip().splitlines() or ["fix says nothing"]
+        return Row(**start, reason=lines[-1].removeprefix("aliasaudit: error: ").split(".onnx: ", 1)[-1])
+    found = json.loads(done.stdout)
+    if found["strategy"] != "auto":
+        if found["gain"] is None:
+            reasons = Counter(skip["reason"] for skip in found["skipped"])
+            return Row(**start, reason=reasons.most_common(1)[0][0] if reasons else "no sampling site")
+        return Row(**start, gain=found["gain"], multiply_adds=found["multiply_adds_ratio"], size=size)
+    best = next((one for one in found["candidates"] if one["candidate"] == found["best"]), None)
+    if best is None:
+        return Row(**start, reason="nothing helps within the budget")
+    note = f"chose {best['candidate']}"
+    return Row(**start, gain=best["gain"], multiply_adds=best["multiply_adds_ratio"], size=size, note=note)
+
+
+def _settings(subject: Subject) -> str:
+    if isinstance(subject.options.get("settings"), str):
+        return str(subject.options["settings"])
+    return "[verify]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in subject.options.items())
+
+
+def _added(text: str) -> Subject:
+    file, equals, settings = text.rpartition("=")
+    if not equals:
+        raise SystemExit("--also takes FILE=SETTINGS")
+    options = {"settings": Path(settings).read_text(encoding="utf-8")}
+    return Subject(Path(file).stem, SUBJECTS[0].task, str(Path(file).resolve()), options, labelled=True)
+
+
+def _wanted(name: str, words: Sequence[str]) -> bool:
+    return not words or any(word.lower() in name.lower() for word in words)
+
+
+def _read(path: Path | None) -> dict[tuple[str, str], Row]:
+    if path is None or not path.exists():
+        return {}
+    found: Sequence[Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return {(row.model, row.rewrite): row for row in (Row(**one) for one in found)}
+
+
+def _write(path: Path | None, rows: Mapping[tuple[str, str], Row]) -> None:
+    if path is not None:
+        document = json.dumps([row.values() for row in rows.values()], indent=1)
+        path.write_text(document + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure every rewrite on every kind of model.")
+    parser.add_argument("--models", type=Path, required=True, help="the folder of models, with a folder per category")
+    parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
+    parser.add_argument("--labels", type=Path, help="a CSV of file,class for them, with classes of ImageNet")
+    parser.add_argument("--calibrate", type=Path, help="a folder of other photographs")
+    parser.add_argument("--limit", type=int, default=60, help="so many images; fewer for slow models (default 60)")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="models whose name holds this")
+    parser.add_argument("--strategy", action="append", default=[], metavar="NAME", help="rewrites, likewise")
+    parser.add_argument("--also", action="append", default=[], metavar="FILE=SETTINGS", help="another classifier")
+    parser.add_argument("--json", type=Path, help="keep what was measured in this file, and begin with what it holds")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The ablation as Markdown: one table per task, a row per rewrite, and the original of every model as its first row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# The name of a measure in the reports of `fix`, that of its column, and whether its change is told in points; else in
+# per cent of the original's value, as suits what has no natural unit.
+COLUMNS = (
+    ("consistency", "consistency", True),
+    ("massc", "same class (mASSC)", True),
+    ("cosine", "cosine", True),
+    ("flicker", "flicker of boxes", True),
+    ("mac", "MAC", False),
+    ("equivariance-error", "equivariance error", False),
+    ("score-deviation", "score deviation", False),
+)
+# What two models agree on; anything else is a number beside its name.
+_AGREEMENTS = {"agreement": "classes", "position-agreement": "positions", "box-agreement": "boxes"}
+MOST_MEASURES = 2  # of a task: the first that all of its models have, in the order of COLUMNS
+ORIGINAL = "original"
+_NONE = "–"  # noqa: RUF001 - an en dash, as the docs write it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One rewrite of one model. ``gain`` is that of ``fix --output-format json``; without it, ``reason`` says why.
+
+    ``multiply_adds`` and ``size`` (of the file) are ratios to the original; ``note`` stands with the rewrite's name.
+    """
+
+    task: str
+    model: str
+    rewrite: str
+    images: int
+    gain: Mapping[str, Any] | None = None
+    multiply_adds: float | None = None
+    size: float | None = None
+    note: str = ""
+    reason: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """The row as plain values, of which it can be made again."""
+        return asdict(self)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Markdown: a heading and a table for every task, in the order of the rows."""
+    tasks: dict[str, list[Row]] = {}
+    for row in rows:
+        tasks.setdefault(row.task, []).append(row)
+    return "\n".join(_task(task, found) for task, found in tasks.items())
+
+
+def _task(task: str, rows: Sequence[Row]) -> str:
+    shown = _shown(rows)
+    header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
+    lines = [f"## {task[0].upper()}{task[1:]}", ""]
+    models: dict[str, list[Row]] = {}
+    for row in rows:
+        models.setdefault(row.model, []).append(row)
+    for model, found in models.items():
+        measured = [row for row in found if row.gain is not None]
+        count = ", ".join(sorted({f"{_images(row)} images" for row in measured or found}))
+        lines += [f"### {model} ({count})", "", _line(header), _line(["---"] + ["--:"] * (len(header) - 1))]
+        if measured:
+            lines.append(_line(_original(measured[0], shown)))
+        lines += [_line(_cells(row, shown)) for row in found]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
+    known = [row.gain["changes"] for row in rows if row.gain is not None]
+    return [column for column in COLUMNS if any(column[0] in changes for changes in known)][:MOST_MEASURES]
+
+
+def _images(row: Row) -> int:
+    """The images that counted; those that a model cannot use are left out by the measurement."""
+    changes = {} if row.gain is None else row.gain["changes"]
+    return max((change["images"] for change in changes.values()), default=row.images)
+
+
+def _original(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
+    assert row.gain is not None
+    changes = row.gain["changes"]
+    values = [_value(changes.get(measure), points) for measure, _, points in shown]
+    return [ORIGINAL, *values, _value(changes.get("accuracy"), points=True), "1", "1", "1"]
+
+
+def _value(change: Mapping[str, Any] | None, points: bool) -> str:
+    if change is None or change["original"] is None:
+        return _NONE
+    return f"{100 * change['original']:.1f} %" if points else f"{change['original']:.3g}"
+
+
+def _cells(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
+    name = f"{row.rewrite}: {row.note}" if row.note else row.rewrite
+    if row.gain is None:
+        return [name, _short(row.reason), *[""] * (len(shown) + 3)]
+    changes = row.gain["changes"]
+    time = row.gain["time_ratio"]
+    return [
+        name,
+        *(_change(changes.get(measure), points) for measure, _, points in shown),
+        _answers(row.gain),
+        _ratio(row.multiply_adds),
+        _ratio(None if time is None else time["value"]),
+        _ratio(row.size),
+    ]
+
+
+def _change(change: Mapping[str, Any] | None, points: bool) -> str:
+    """A difference with its interval, in points or in per cent of the original's value."""
+    if change is None or change["difference"] is None:
+        return _NONE
+    unit = 100.0 if points else 100 / change["original"] if change["original"] else float("nan")
+    text = _signed(unit * change["difference"]) + ("" if points else " %")
+    span = change["interval"]
+    return text if span is None else f"{text} [{_signed(unit * span[0])} to {_signed(unit * span[1])}]"
+
+
+def _answers(gain: Mapping[str, Any]) -> str:
+    """The change of accuracy where there are labels, else the share of answers that are the original's."""
+    accuracy = gain["changes"].get("accuracy")
+    if accuracy is not None and accuracy["difference"] is not None:
+        return _change(accuracy, points=True)
+    agreement = gain.get("agreement")
+    if agreement is None or agreement["value"] is None:
+        return _NONE
+    what = _AGREEMENTS.get(agreement["by"])
+    return (
+        f"{agreement['by']} {agreement['value']:.3f}" if what is None else f"{100 * agreement['value']:.1f} % of {what}"
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return _NONE if value is None else f"x{value:.2f}"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 1) + 0.0:+.1f}"  # no minus in front of nothing
+
+
+def _short(reason: str) -> str:
+    """The reason up to its advice, without what a table cannot hold."""
+    told = reason.partition("; ")[0].partition(": ")[0]
+    return "refused: " + told.replace("|", "/").replace("\n", " ")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

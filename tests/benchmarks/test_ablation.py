@@ -1,0 +1,158 @@
+"""The ablation measures what its rows say, keeps what it measured, and prints what a reader of the docs needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auditor.cli import main as program
+from auditor.demo import demo_images, demo_model
+from auditor.demo.digits import LAST_POSITION, draw
+from benchmarks import ablation
+from benchmarks.ablation import Data, measure
+from benchmarks.ablation_subjects import CHORDS, PAGES, STRATEGIES, SUBJECTS, WORDS, Strategy, Subject, pictures
+from benchmarks.ablation_table import Row, table
+
+MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
+
+
+def change(original: float, difference: float, interval: Sequence[float] | None = None) -> dict[str, object]:
+    return {"original": original, "difference": difference, "interval": interval, "images": 60}
+
+
+def gain(**changes: dict[str, object]) -> dict[str, object]:
+    return {
+        "changes": {name.replace("_", "-"): value for name, value in changes.items()},
+        "agreement": {"by": "agreement", "value": 0.964},
+        "time_ratio": {"value": 1.318},
+    }
+
+
+def cells(text: str, rewrite: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {rewrite} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+ROW = Row(
+    "classifiers",
+    "Net",
+    "phase average",
+    100,
+    gain(consistency=change(0.8, 0.031, (0.012, 0.05)), mac=change(0.1, -0.015, (-0.02, -0.01))),
+    multiply_adds=1.3,
+    size=1.001,
+)
+
+
+def test_shares_change_in_points_and_other_measures_in_per_cent_of_the_original() -> None:
+    found = cells(table([ROW]), "phase average")
+    assert found[1] == "+3.1 [+1.2 to +5.0]"
+    assert found[2] == "-15.0 % [-20.0 to -10.0]"
+
+
+def test_costs_are_ratios_and_the_original_stands_first_with_its_own_values() -> None:
+    text = table([ROW])
+    assert cells(text, "phase average")[4:] == ["x1.30", "x1.32", "x1.00"]
+    assert cells(text, "original") == ["original", "80.0 %", "0.1", "–", "1", "1", "1"]  # noqa: RUF001
+    assert text.index("| original |") < text.index("| phase average |")
+
+
+def test_labels_tell_accuracy_and_without_them_the_share_of_equal_answers_is_told() -> None:
+    assert cells(table([ROW]), "phase average")[3] == "96.4 % of classes"
+    known = gain(consistency=change(0.8, 0.0), accuracy=change(0.6, -0.005, (-0.02, 0.01)))
+    text = table([Row("classifiers", "Net", "phase average", 100, known)])
+    assert cells(text, "phase average")[2] == "-0.5 [-2.0 to +1.0]"
+    assert cells(text, "original")[2] == "60.0 %"
+
+
+def test_a_rewrite_that_does_not_apply_has_its_reason_without_the_advice_for_numbers() -> None:
+    refused = Row("classifiers", "Net", "phase select", 100, reason="the borders are zero: use blur; or nothing")
+    found = cells(table([ROW, refused]), "phase select")
+    assert found == ["phase select", "refused: the borders are zero", "", "", "", "", ""]
+
+
+def test_every_task_has_its_own_measures_and_every_line_as_many_cells_as_its_header() -> None:
+    dense = Row("segmentation", "Map", "blur", 30, gain(massc=change(0.9, 0.01), equivariance_error=change(0.2, -0.1)))
+    text = table([ROW, dense])
+    classifiers, segmentation = text.split("## Segmentation")
+    assert "consistency | MAC" in classifiers
+    assert "same class (mASSC) | equivariance error" in segmentation
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {8}
+
+
+def test_the_images_that_counted_are_stated() -> None:
+    assert "### Net (60 images)" in table([ROW])
+
+
+def test_rows_are_kept_in_the_file_and_measured_again_in_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasons = iter(["first", "second"])
+
+    def measured(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Iterator[Row]:
+        assert data.limit == 60
+        reason = next(reasons)
+        yield from (Row(subject.task, subject.name, one.name, 60, reason=reason) for one in strategies)
+
+    monkeypatch.setattr(ablation, "measure", measured)
+    told = ["--models", str(tmp_path), "--images", str(tmp_path), "--json", str(tmp_path / "rows.json")]
+    ablation.main([*told, "--only", "squeezenet"])
+    ablation.main([*told, "--only", "squeezenet", "--strategy", "phase select"])
+    text = capsys.readouterr().out.split("## Classifiers")[-1]
+    assert cells(text, "phase select")[1] == "refused: second"
+    assert cells(text, "blur Tri-3")[1] == "refused: first"
+    assert len([line for line in text.splitlines() if line.startswith("| ")]) == len(STRATEGIES) + 2
+
+
+def test_a_row_is_what_fix_measured_on_both_models(tmp_path: Path) -> None:
+    held_out = np.load(demo_images())
+    middle = np.full(8, LAST_POSITION // 2)
+    drawn = np.pad(draw(held_out["images"][:8], middle, middle)[:, 0], ((0, 0), (8, 8), (8, 8)))
+    np.savez(
+        tmp_path / "digits.npz", images=np.round(255 * drawn).astype(np.uint8)[..., None], labels=held_out["labels"][:8]
+    )
+    subject = Subject("digits", "classifiers", str(demo_model()), {"preset": "unit"}, labelled=True)
+    strategies = (Strategy("average", ("--strategy", "phase-average")), Strategy("other", ("--strategy", "no")))
+    fitted = Strategy("fitted", ("--strategy", "blur"), calibrated=True)
+    data = Data(tmp_path, tmp_path / "digits.npz", None, None, 8)
+    average, other = measure(subject, (*strategies, fitted), data)  # nothing to calibrate on: no row
+    assert average.gain is not None
+    assert {"consistency", "mac", "accuracy"} <= average.gain["changes"].keys()
+    assert average.gain["changes"]["consistency"]["images"] == 8
+    assert average.size is not None
+    assert 1 <= average.size < 1.5
+    assert average.multiply_adds is not None
+    assert average.multiply_adds > 1
+    assert other.gain is None
+    assert other.reason.startswith("--strategy must be one of")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=[one.name for one in STRATEGIES])
+def test_every_row_is_an_option_that_fix_knows(
+    strategy: Strategy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = program(["fix", str(demo_model()), *strategy.arguments, "--plan", "--isolated"])
+    shown = capsys.readouterr()
+    assert (code, shown.err) == (0, ""), tmp_path
+
+
+@pytest.mark.parametrize("kind", [PAGES, WORDS])
+def test_drawn_text_is_dark_on_white_and_the_same_whatever_the_count(kind: str) -> None:
+    few, many = list(pictures(kind, 2)), list(pictures(kind, 3))
+    assert all(np.array_equal(one, other) for one, other in zip(few, many, strict=False))
+    assert not np.array_equal(many[0], many[1])
+    assert 0.02 < np.mean(many[2] < 128) < 0.5
+
+
+def test_sound_moves_along_one_axis_only_and_is_as_loud_as_a_recording() -> None:
+    (sound,) = pictures(CHORDS, 1)
+    assert np.ptp(sound, axis=1).max() == 0
+    assert np.abs(sound).max() == pytest.approx(1)
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason="there is no folder of models beside the checkout")
+def test_every_model_of_the_table_is_in_the_folder_of_models() -> None:
+    assert [one.file for one in SUBJECTS if not (MODELS / one.file).is_file()] == []
