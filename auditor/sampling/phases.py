@@ -60,7 +60,7 @@ def _alike(call: Call, sites: Sequence[Site]) -> bool:
         return False
     if any(_role(node, sliced=sliced) != _role(nodes[0], sliced=sliced) for node in nodes[1:]):
         return False
-    if any(_lattice(site) != _lattice(first) or None in site.offset for site in sites) or None in first.cumulative:
+    if any(_lattice(site) != _lattice(first) for site in sites):
         return False
     read = [_origins(scope, node.inputs[0], first) for node in nodes]
     return bool(set.intersection(*read))
