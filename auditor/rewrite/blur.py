@@ -2,8 +2,9 @@
 
 ``MaxPool(k, s)`` becomes ``MaxPool(k, 1), BlurPool(m, s)``; ``Conv(s), norm, activation`` becomes ``Conv(1), norm,
 activation, BlurPool(m, s)``; a 1x1 convolution without an activation behind it gets the BlurPool in front, which is the
-same and costs less; average pools and strided slices are dense first, too. With ``where=pre`` a stride-1 blur stands in
-front of the operator instead, at the operator's old cost. Linear and cubic Resize get their own ``antialias``.
+same and costs less, and a larger one takes it into its weights (:mod:`auditor.rewrite.merge`); average pools and
+strided slices are dense first, too. With ``where=pre`` a stride-1 blur stands in front of the operator instead, at the
+operator's old cost. Linear and cubic Resize get their own ``antialias``.
 
 The window of the dense operator keeps its padding, and the blur is centred on it, so that every output sample keeps
 its exact centre: ``c = reach / 2 - p`` before, ``reach / 2 - p - q + (L - 1) / 2`` after, with ``q = (L - 1) / 2``. A
@@ -23,6 +24,7 @@ from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.blurpool import BlurPool, Blurred, Goal, blur_pool
 from auditor.rewrite.cost import multiply_adds
+from auditor.rewrite.merge import merge, merged
 from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.pointwise import Region, region_behind
 from auditor.rewrite.result import Kernel, Options, RewriteError, Where
@@ -99,7 +101,10 @@ class Blur:
         region = region_behind(surgeon, part.outputs[0])
         if commutes(surgeon, site, window, region, options):
             return Cost((width + mixed) * prod(given[:2]) * prod(result[2:]), prod(given))
+        wide = merged(surgeon, part, window, region, options)
         own = multiply_adds(surgeon, part)
+        if wide is not None and own is not None:
+            return Cost(own * prod(wide.kernel) // prod(window.kernel) - own, prod(result))
         dense = prod(result[:2]) * prod(window.dense)
         added = None if own is None else own * prod(window.dense) // max(prod(window.counts), 1) - own
         return Cost(None if added is None else added + (width + mixed) * prod(result), dense)
@@ -173,6 +178,9 @@ class Blur:
         region = region_behind(surgeon, part.outputs[0])
         if commutes(surgeon, site, window, region, options):
             self._blur_first(surgeon, site, part, window, options)
+            return
+        wide = merged(surgeon, part, window, region, options)
+        if wide is not None and merge(surgeon, site, part, window, wide, options):
             return
         shorter, pool = adjusted(site, window, options.kernel)
         make_explicit(surgeon, part, window)

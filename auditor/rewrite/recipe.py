@@ -16,6 +16,7 @@ from auditor.onnxfile.graph import Model
 from auditor.rewrite import kernels
 from auditor.rewrite.blur import Blur, adjusted, commutes, strides_of
 from auditor.rewrite.blurpool import BlurPool, Blurred, border
+from auditor.rewrite.merge import apart, merged
 from auditor.rewrite.parts import Part
 from auditor.rewrite.planning import chosen
 from auditor.rewrite.pointwise import Region, region_behind
@@ -168,7 +169,8 @@ def _strided(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit
         )
         note = "blur in front: a 1x1 convolution without an activation behind it gives the same there, and cheaper"
         return Edit(_operator(surgeon, part, window), blurs, "x = operator(blur(x))", (note,))
-    shorter, pool = adjusted(site, window, options.kernel)
+    wide = merged(surgeon, part, window, region, options)
+    shorter, pool = adjusted(site, window, options.kernel) if wide is None else apart(window, wide)
     shape = surgeon.shape(region.exit) or surgeon.shape(part.outputs[0]) or ()
     blurs = _blurs(surgeon, Blurred(tensor, tensor, (*shape[:2], *shorter.dense), window.stride), pool, options)
     operator = _operator(surgeon, part, shorter)

@@ -24,8 +24,9 @@ FRONT = "/front/"
 PHASES = "/phases"
 WINDOW = "/window"
 DILATED = "/dilated"
+MERGED = "/merged/"
 """Parts of the names of what stands in front of an operator for it alone, of what joins its phases, of what chooses a
-window of the picture, and of tensors on which phases stand between each other.
+window of the picture, of tensors on which phases stand between each other, and of weights with a blur in them.
 """
 
 _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
@@ -97,7 +98,9 @@ def common_refusal(surgeon: Surgeon, site: Site) -> str | None:
 
 
 def _made_here(surgeon: Surgeon, part: Part) -> bool:
-    """Whether an earlier rewrite stands around the node: a blur in front of it, or a joint of several phases behind."""
+    """Whether an earlier rewrite is in the node or around it: a blur in its weights or in front, or a joint behind."""
+    if any(name.startswith(PREFIX) and MERGED in name for name in part.inputs[1:2]):
+        return True
     readers = [consumer for tensor in part.outputs for consumer in surgeon.consumers(tensor)]
     producer = surgeon.producer(part.inputs[0]) if part.inputs else None
     return (producer is not None and producer.own and FRONT in producer.name) or any(

@@ -32,6 +32,7 @@ SITES = {
     "grouped convolution": "Conv k3 s2 p1 c8 g4\nRelu",
     "dilated convolution": "Conv k3 s2 p2 d2 c6\nRelu",
     "convolution, padded unevenly": "Conv k3 s2 p0,0,1,1 c6\nRelu",
+    "convolution without an activation": "Conv k3 s2 p1 c6",
     "shortcut": "Conv k1 s2 c6",
     "stride 3": "Conv k3 s3 p1 c6\nRelu",
     "stride 2x1": "MaxPool k2x1 s2x1",
