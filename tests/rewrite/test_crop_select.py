@@ -59,11 +59,10 @@ def best_windows(picture: Array, margins: tuple[int, int]) -> list[tuple[int, in
     power = energy(picture)
     scores = {}
     for down, across in product(*(range(-margin, margin + 1) for margin in margins)):
-        total = 0.0
         weights = []
         for size, margin, move in zip(power.shape, margins, (down, across), strict=True):
-            middle = margin + 2 + (size - 2 * margin - 5) // 2  # of the gradients, half a pixel to the left at worst
-            weights.append(np.maximum(3 - np.abs(np.arange(size) - middle - move), 0))
+            middle = margin + 1 + (size - 2 * margin - 3) // 2  # of the gradients, half a pixel to the left at worst
+            weights.append(np.maximum(2 - np.abs(np.arange(size) - middle - move), 0))
         total = float(weights[0] @ power @ weights[1])
         scores[down, across] = total
     most = max(scores.values())
@@ -91,9 +90,9 @@ def photograph(rows: int, columns: int, seed: int, dtype: Any = np.float32) -> A
 @pytest.mark.parametrize(
     ("sizes", "opset", "options", "margins"),
     [
-        ((24, 30), 17, Options(), (1, 1)),
+        ((24, 30), 17, Options(), (3, 3)),
         ((24, 30), 17, Options(margin=4), (4, 4)),
-        ((33, 40), 7, Options(), (2, 2)),
+        ((33, 40), 7, Options(), (4, 4)),
         ((25, 25), 18, Options(margin=5), (5, 5)),
         ((24, 30), 24, Options(margin=3), (3, 3)),
     ],
