@@ -113,6 +113,15 @@ class Block:
             return self.node("Pad", [tensor], label, mode=mode, pads=pads)[0]
         return self.node("Pad", [tensor, np.array(pads, np.int64)], label, mode=mode)[0]
 
+    def pad_with(self, tensor: str, begin: Sequence[int], end: Sequence[int], value: NDArray[np.generic]) -> str:
+        """Pad-2 or Pad-11 with a number, as an array without axes of the tensor's type."""
+        import numpy as np
+
+        pads = [*begin, *end]
+        if self.surgeon.opset < _PAD_INPUTS_SINCE:
+            return self.node("Pad", [tensor], "border", mode="constant", pads=pads, value=float(value))[0]
+        return self.node("Pad", [tensor, np.array(pads, np.int64), value], "border", mode="constant")[0]
+
     def depthwise(
         self,
         tensor: str,

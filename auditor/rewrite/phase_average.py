@@ -5,7 +5,8 @@ the original weights; the cost is that of the tail times the number of phases. B
 meet again (residual shortcuts, the branches of an Inception block) are shifted together, and so are skip connections
 from finer grids, by the same number of input pixels.
 
-The mean is taken of the model's outputs as they are: of probabilities, where the model ends in a softmax.
+The mean is taken of the model's outputs as they are: of probabilities, where the model ends in a softmax. Where the
+batch axis is not free, phases can stand between each other instead (:mod:`auditor.rewrite.dilation`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from math import prod
 
 from auditor.rewrite.averaging import MOST_PHASES, check_heads, edit_tail, offsets
 from auditor.rewrite.cost import total
+from auditor.rewrite.dilation import Dilation
 from auditor.rewrite.phase_groups import together
 from auditor.rewrite.phase_sites import Offset, check_site, keep_phases, part_of, strides_of
 from auditor.rewrite.realign import Shift, samples_of, shift_on
-from auditor.rewrite.result import Options, Phases
-from auditor.rewrite.strategy import Cost, common_refusal
+from auditor.rewrite.result import Lowering, Options, Phases
+from auditor.rewrite.strategy import Applied, Cost, common_refusal
 from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.tail import Tail, TailError, tail_behind
 from auditor.rewrite.windows import WindowError
@@ -38,7 +40,26 @@ class _Group:
 
 
 class PhaseAverage:
-    """The strategy ``phase-average``."""
+    """The strategy ``phase-average``, on the batch axis or as :class:`Dilation`."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+        if options.lowering is Lowering.DILATION:
+            return _DILATION.refusal(surgeon, site, options)
+        reason = _BATCH.refusal(surgeon, site, options)
+        if reason is None or options.lowering is Lowering.BATCH or options.phases is not Phases.ALL:
+            return reason
+        dilated = _DILATION.refusal(surgeon, site, options)
+        return None if dilated is None else f"{reason}; as dilation: {dilated}"
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+        return _lowering(surgeon, site, options).cost(surgeon, site, options)
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+        return _lowering(surgeon, site, options).rewrite(surgeon, site, options)
+
+
+class OnBatchAxis:
+    """The lowering ``batch``."""
 
     def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
         try:
@@ -64,6 +85,17 @@ class PhaseAverage:
         for member in group.sites:
             keep_phases(surgeon, member, group.phases)
         return group.sites
+
+
+_BATCH: Applied = OnBatchAxis()
+_DILATION: Applied = Dilation()
+
+
+def _lowering(surgeon: Surgeon, site: Site, options: Options) -> Applied:
+    """The lowering that applies."""
+    if options.lowering is Lowering.AUTO:
+        return _DILATION if _BATCH.refusal(surgeon, site, options) is not None else _BATCH
+    return _BATCH if options.lowering is Lowering.BATCH else _DILATION
 
 
 def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:

@@ -57,7 +57,7 @@ def check_site(surgeon: Surgeon, site: Site, chosen: Sequence[Offset]) -> None:
         raise TailError("with ceil_mode its last window divides by a number of its own")
     if part.op.endswith("Pool"):
         most = [max(shift[axis] for shift in chosen) for axis in range(window.rank)]
-        if any(end + shift > reach for end, shift, reach in zip(window.end, most, window.reach, strict=True)):
+        if any(end + shift >= size for end, shift, size in zip(window.end, most, window.kernel, strict=True)):
             raise TailError("a phase of its window would lie in the padding")
 
 

@@ -96,8 +96,8 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A strategy that applies. ``flops`` is the predicted ratio of multiply-adds of the whole network, after / before;
-    None where too little of the network is tracked. ``memory`` is that of the largest tensor, in elements. ``note`` says
-    how it is done, where there are several ways.
+    None where too little of the network is tracked. ``memory`` is that of the largest tensor, in elements. ``note``
+    says how it is done, where there are several ways.
     """
 
     strategy: Strategy

@@ -155,10 +155,13 @@ class Surgeon:
         part.attributes = attributes if value is None else {**attributes, name: value}
         self._edited(part, f"{name} removed" if value is None else f"{name} = {_shown(value)}")
 
-    def replace_input(self, part: Part, old: str, new: str) -> None:
-        """Let a node read another tensor."""
-        part.inputs[:] = [new if name == old else name for name in part.inputs]
-        self._consumers.get(old, {}).pop(part, None)
+    def replace_input(self, part: Part, old: str, new: str, place: int | None = None) -> None:
+        """Let a node read another tensor, in every place or in one."""
+        part.inputs[:] = [
+            new if name == old and place in (None, index) else name for index, name in enumerate(part.inputs)
+        ]
+        if old not in part.inputs:
+            self._consumers.get(old, {}).pop(part, None)
         self._consumers.setdefault(new, {})[part] = None
         self._edited(part, "reads another tensor")
 

@@ -40,11 +40,12 @@ class Tail:
     reshapes: tuple[tuple[Part, tuple[int, ...]], ...]
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text, such as the names of operators."""
     return frozenset(text.split())
 
 
-_SAMPLE_BY_SAMPLE = _words(
+_SAMPLE_BY_SAMPLE = words(
     """
     Abs Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization BitwiseNot Cast Ceil Celu Clip Conv ConvInteger
     ConvTranspose Cos Cosh DepthToSpace DequantizeLinear Dropout Elu Erf Exp Floor FusedConv Gelu GlobalAveragePool
@@ -53,13 +54,13 @@ _SAMPLE_BY_SAMPLE = _words(
     Sigmoid Sign Sin Sinh Softplus Softsign SpaceToDepth Sqrt Swish Tan Tanh ThresholdedRelu
     """
 )
-_ELEMENTWISE = _words(
+ELEMENTWISE = words(
     """
     Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or
     PRelu Pow Sub Sum Where Xor
     """
 )
-_ALONG_AXIS = {
+ALONG_AXIS = {
     "Softmax": 1,
     "LogSoftmax": 1,
     "Hardmax": 1,
@@ -72,8 +73,8 @@ _ALONG_AXIS = {
     "CumSum": 0,
     "Flatten": 1,
 }
-_OF_SHAPES = _words("Add Cast Concat Div Floor Gather Identity Mul Reshape Slice Squeeze Sub Unsqueeze")
-_OF_SIZES = _words("Expand ConstantOfShape")
+_OF_SHAPES = words("Add Cast Concat Div Floor Gather Identity Mul Reshape Slice Squeeze Sub Unsqueeze")
+_OF_SIZES = words("Expand ConstantOfShape")
 
 
 class _Trace:
@@ -119,11 +120,11 @@ class _Trace:
     def _of_batch(self, part: Part) -> None:
         if part.op in _SAMPLE_BY_SAMPLE:
             self._alone(part)
-        elif part.op in _ELEMENTWISE:
+        elif part.op in ELEMENTWISE:
             self._elementwise(part)
-        elif part.op in _ALONG_AXIS:
+        elif part.op in ALONG_AXIS:
             self._alone(part)
-            self._not_first(self._axis(part, _ALONG_AXIS[part.op]), part)
+            self._not_first(self._axis(part, ALONG_AXIS[part.op]), part)
         elif part.op.startswith("Reduce"):
             self._axes(part)
         elif part.op in _HANDLERS:
