@@ -96,6 +96,7 @@ def fix(
     padding: str = "auto",
     blend: float = 1.0,
     phases: str = "diagonal",
+    margin: int | None = None,
     sites: Collection[str] = (),
     calibrate: Mapping[str, object] | None = None,
     settings: Settings | None = None,
@@ -108,12 +109,14 @@ def fix(
     Args:
         path: The model.
         output: Where to write, whole or not at all; None for a dry run.
-        strategy: blur, phase-average, input-average or phase-select, or a :class:`~auditor.rewrite.result.Strategy`.
+        strategy: blur, phase-average, input-average, phase-select or crop-select, or a
+            :class:`~auditor.rewrite.result.Strategy`.
         kernel: The low-pass of a blur: rect2, tri3, bin4, bin5, bin6, bin7 or identity.
         where: Blur behind the activation (post), or in front of the operator (pre).
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
         blend: The share of the low-pass in a partial blur, above 0 up to 1.
         phases: The phases or shifts to average, diagonal or all.
+        margin: How many pixels crop-select moves the window to each side; None for a choice by the network.
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.
@@ -132,10 +135,12 @@ def fix(
 
     if not 0 < blend <= 1:
         raise ValueError("blend must be above 0, at most 1")
+    if margin is not None and margin < 1:
+        raise ValueError("margin must be at least 1")
     method = Strategy(strategy)
     if calibrate is not None and method is not Strategy.BLUR:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur")
-    options = Options(Kernel(kernel), Where(where), Padding(padding), float(blend), Phases(phases))
+    options = Options(Kernel(kernel), Where(where), Padding(padding), float(blend), Phases(phases), margin=margin)
     pictures = None
     if calibrate is not None:
         from auditor.rewrite.pictures import WorkerPictures

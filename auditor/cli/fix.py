@@ -35,6 +35,7 @@ def fix(
     padding: repair_options.Padding = None,
     blend: repair_options.Blend = None,
     phases: repair_options.Phases = None,
+    margin: repair_options.Margin = None,
     calibrate: repair_options.Calibrate = None,
     calibrate_images: repair_options.CalibrateImages = None,
     verify: Annotated[
@@ -116,6 +117,7 @@ def fix(
             padding=padding,
             blend=blend,
             phases=phases,
+            margin=margin,
             calibrate=calibrate,
             calibrate_images=calibrate_images,
             require_gain=require_gain,

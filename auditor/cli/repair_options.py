@@ -65,6 +65,14 @@ Blend = Annotated[
     _value("--lambda", "SHARE", "The share of the low-pass in a partial blur, above 0 up to 1. [default: 1]"),
 ]
 Phases = Annotated[str | None, choice("--phases", PHASES, "The phases or shifts to average. [default: diagonal]")]
+Margin = Annotated[
+    str | None,
+    _value(
+        "--margin",
+        "PIXELS",
+        "How far crop-select moves the window to each side. [default: the cumulative factor, at most 1/8 of the size]",
+    ),
+]
 Calibrate = Annotated[
     str | None,
     _value(
@@ -107,6 +115,7 @@ class Typed:
     padding: str | None = None
     blend: str | None = None
     phases: str | None = None
+    margin: str | None = None
     calibrate: str | None = None
     calibrate_images: str | None = None
     require_gain: bool = False
@@ -205,7 +214,15 @@ def _options(typed: Typed) -> Options:
         padding=_one(Padding, "--padding", typed.padding or "auto", PADDINGS),
         blend=share,
         phases=_one(Phases, "--phases", typed.phases or "diagonal", PHASES),
+        margin=None if typed.margin is None else _pixels("--margin", typed.margin),
     )
+
+
+def _pixels(flag: str, text: str) -> int:
+    """A whole number above 0 behind a flag."""
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
+        raise UsageError(f"{flag} must be a whole number of pixels above 0")
+    return int(text)
 
 
 def _positive(flag: str, text: str, words: str) -> float:
