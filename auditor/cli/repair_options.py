@@ -26,6 +26,8 @@ KERNELS = ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity")
 WHERE = ("post", "pre")
 PADDINGS = ("auto", "reflect", "edge", "zero")
 PHASES = ("diagonal", "all")
+LOWERINGS = ("auto", "batch", "dilation")
+REFIT = ("none", "last", "all")
 LEAST_HARMFUL = "phase-average"
 
 _CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "100", "2", "0.5"
@@ -73,6 +75,10 @@ Margin = Annotated[
         "How far crop-select moves the window to each side. [default: the cumulative factor, at most 1/8 of the size]",
     ),
 ]
+Lowering = Annotated[
+    str | None,
+    choice("--lowering", LOWERINGS, "Phases on the batch axis, or by dilation (with --phases all). [default: auto]"),
+]
 Calibrate = Annotated[
     str | None,
     _value(
@@ -81,6 +87,10 @@ Calibrate = Annotated[
 ]
 CalibrateImages = Annotated[
     str | None, _value("--calibrate-images", "N", f"At most this many pictures. [default: {_CALIBRATE_IMAGES}]")
+]
+Refit = Annotated[
+    str | None,
+    choice("--refit", REFIT, "With --calibrate: fit also the last convolution, or all that help. [default: last]"),
 ]
 RequireGain = Annotated[
     bool, typer.Option("--require-gain", help="Keep nothing unless consistency or MAC surely got better.")
@@ -115,9 +125,11 @@ class Typed:
     padding: str | None = None
     blend: str | None = None
     phases: str | None = None
+    lowering: str | None = None
     margin: str | None = None
     calibrate: str | None = None
     calibrate_images: str | None = None
+    refit: str | None = None
     require_gain: bool = False
     max_cost: str | None = None
     max_drop: str | None = None
@@ -201,6 +213,8 @@ def _one(kind: type[_Choice], flag: str, word: str, words: tuple[str, ...]) -> _
 
 def _options(typed: Typed) -> Options:
     from auditor.rewrite.result import Kernel, Options, Padding, Phases, Where
+    from auditor.rewrite.result import Lowering as Way
+    from auditor.rewrite.result import Refit as Further
 
     try:
         share = float(typed.blend or 1)
@@ -214,7 +228,9 @@ def _options(typed: Typed) -> Options:
         padding=_one(Padding, "--padding", typed.padding or "auto", PADDINGS),
         blend=share,
         phases=_one(Phases, "--phases", typed.phases or "diagonal", PHASES),
+        lowering=_one(Way, "--lowering", typed.lowering or "auto", LOWERINGS),
         margin=None if typed.margin is None else _pixels("--margin", typed.margin),
+        refit=_one(Further, "--refit", typed.refit or "last", REFIT),
     )
 
 

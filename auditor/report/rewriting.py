@@ -12,7 +12,18 @@ from typing import Any
 
 from auditor import __version__
 from auditor.report.numbers import axes_text, count_text, json_number, percent_text
-from auditor.rewrite.result import Calibrated, Change, Offer, Options, Plan, Refusal, Rewritten, Skipped, Strategy
+from auditor.rewrite.result import (
+    Calibrated,
+    Change,
+    Curve,
+    Offer,
+    Options,
+    Plan,
+    Refusal,
+    Rewritten,
+    Skipped,
+    Strategy,
+)
 from auditor.sampling.result import Analysis, Site
 from auditor.text import exact, inert_json, plain
 
@@ -39,7 +50,8 @@ NOTICES = {
     ),
     Strategy.CROP_SELECT: (
         "crop selection keeps every weight but changes the function: the network sees the window that the content "
-        "chooses, and repeated edges in place of what the window leaves out. Measure the result with `aliasaudit verify`"
+        "chooses, and repeated edges in place of what the window leaves out. Measure the result with "
+        "`aliasaudit verify`"
     ),
 }
 CALIBRATED = (
@@ -89,9 +101,12 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
     lines += [f"  rewrote {_site(site)}" for site in done.sites]
     lines += [f"  left {_place(skip)}: {skip.refusal.reason}" for skip in done.skipped]
     if done.changes:
-        lines.append(f"  cost {_cost(done.flops, done.memory)}")
+        how = f", {done.notes['lowering']}" if "lowering" in done.notes else ""
+        lines.append(f"  cost {_cost(done.flops, done.memory)}{how}")
     lines += [f"  calibrated {plain(one.site.node.name)}: {_fitted(one)}" for one in done.calibrated]
-    if outcome.after is not None and done.strategy is Strategy.BLUR:
+    if done.curve is not None:
+        lines += _refitted(done.curve)
+    if outcome.after is not None and done.strategy in (Strategy.BLUR, Strategy.PHASE_AVERAGE):
         lines.append(f"  aliased sites: {_aliased(outcome.before)} before, {_aliased(outcome.after)} after")
     if diff:
         lines += [f"  {_line(change)}" for change in done.changes]
@@ -102,7 +117,7 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
         lines.append("nothing was written: this was a dry run")
     elif done.path is not None:
         lines.append(f"wrote {plain(done.path.as_posix())}")
-        lines += [f"{label}: {plain(value)}" for label, value in done.notes.items()]
+        lines += [f"backup: {plain(done.notes['backup'])}"] if "backup" in done.notes else []
     elif "refused" in done.notes:
         lines.append(done.notes["refused"])
     if done.changes:
@@ -139,6 +154,7 @@ def outcome_json(outcome: Outcome) -> str:
                 "padding": options.padding.value,
                 "lambda": options.blend,
                 "phases": options.phases.value,
+                "lowering": options.lowering.value,
                 "margin": options.margin,
             },
             "written": None if done.path is None else done.path.as_posix(),
@@ -165,11 +181,26 @@ def outcome_json(outcome: Outcome) -> str:
                 }
                 for one in done.calibrated
             ],
+            "refitted": None if done.curve is None else _curve_json(done.curve),
             "gain": outcome.gain,
             "refused": done.notes.get("refused"),
             "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
         }
     )
+
+
+def _curve_json(curve: Curve) -> dict[str, Any]:
+    steps = [
+        {
+            "node": exact(one.node),
+            "error_before": json_number(one.before),
+            "error_after": json_number(one.after),
+            "outputs_error": json_number(one.outputs),
+            "kept": one.kept,
+        }
+        for one in curve.refits
+    ]
+    return {"outputs_error": json_number(curve.start), "steps": steps}
 
 
 def _document(content: dict[str, Any]) -> str:
@@ -188,7 +219,8 @@ def _place(skip: Skipped) -> str:
 
 def _ways(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> Iterator[str]:
     for offer in offers:
-        yield f"{offer.strategy.value}: {_cost(offer.flops, offer.memory)}"
+        how = f", {offer.note}" if offer.note else ""
+        yield f"{offer.strategy.value}: {_cost(offer.flops, offer.memory)}{how}"
     for refusal in refusals:
         yield f"{refusal.strategy.value} does not apply: {refusal.reason}"
 
@@ -205,8 +237,16 @@ def _fitted(one: Calibrated) -> str:
     return (
         f"{percent_text(one.before)} of the original's variance missed before, {percent_text(one.after)} after"
         f" ({count_text(one.pictures, 'picture')}, a quarter of them held out)"
-        f"{'; folded into the next convolution' if one.folded else ''}"
+        f"{'; by the weights of the next convolution' if one.folded else ''}"
     )
+
+
+def _refitted(curve: Curve) -> Iterator[str]:
+    """The distance of the outputs after each further convolution that was fitted."""
+    yield f"  outputs: {percent_text(curve.start)} of the original's variance missed with the sites alone calibrated"
+    for one in curve.refits:
+        left = "" if one.kept else "; taken back, since nothing behind it brought the outputs nearer"
+        yield f"  refitted {plain(one.node)}: outputs {percent_text(one.outputs)}{left}"
 
 
 def _how(strategy: Strategy, options: Options) -> str:
@@ -245,6 +285,7 @@ def _ways_json(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> dict[str
                 "strategy": offer.strategy.value,
                 "multiply_adds_ratio": json_number(offer.flops),
                 "largest_tensor_ratio": json_number(offer.memory),
+                "note": offer.note,
             }
             for offer in offers
         ],

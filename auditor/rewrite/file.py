@@ -20,6 +20,7 @@ from auditor.onnxfile.wire import BudgetError, Fields, FileBytes, WireError
 GRAPH = 7
 NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 1, 5, 11, 12, 13
 MODEL_METADATA = 14
+VALUE_NAME, TENSOR_NAME = 1, 8
 
 COPY = 1 << 20  # bytes copied at a time
 
@@ -104,6 +105,14 @@ class Reader:
         """The whole file, to be decoded in place."""
         assert self._file is not None
         return FileBytes(self._file, self._model.file_bytes, DEFAULT_LIMITS.max_skeleton_bytes)
+
+    def text(self, message: Span, number: int) -> str:
+        """The last string field of this number in a message, without reading the others; empty where it has none."""
+        found = b""
+        for field in _fields(Fields(DEFAULT_LIMITS.max_fields), self.whole(), message):
+            if field.number == number:
+                found = self.read(field.body)
+        return found.decode("utf-8", "surrogateescape")
 
     def chunks(self, piece: Piece) -> Iterator[bytes]:
         """The bytes of a piece, at most :data:`COPY` at a time. Raises ModelFileError when the file became shorter."""

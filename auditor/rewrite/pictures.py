@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +30,18 @@ class WorkerPictures:
     source: ImageSource
     settings: VerifySettings
 
-    def features(self, original: Path, wanted: str, rewritten: Path, given: str) -> Iterator[tuple[Array, Array]]:
-        for path in (original, rewritten):
+    def features(
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+    ) -> Iterator[tuple[list[Array], list[Array]]]:
+        specs = []
+        for path, names in ((original, wanted), (rewritten, given)):
             model = read_model(path)
             check_domains(model, self.settings.allow_domains)
             check_external(model)
-        first = SessionSpec(original, (wanted,), custom_ops=self.settings.custom_ops)
-        second = SessionSpec(rewritten, (given,), custom_ops=self.settings.custom_ops)
+            outputs = {value.name for value in model.graph.outputs}
+            extra = tuple(name for name in names if name not in outputs)
+            specs.append(SessionSpec(path, extra, custom_ops=self.settings.custom_ops))
+        first, second = specs
         with Worker(self.settings.device, self.settings.limits, self.settings.threads) as worker:
             setup, units = prepare(worker, first, self.source, self.settings)
             keys = [worker.open(spec).key for spec in (second, first)]
@@ -48,9 +53,9 @@ class WorkerPictures:
                 feeds = other_feeds(setup.opened.inputs, setup.image, self.settings.feeds, load.extra, rows)
                 exact = setup.image.batch is not None
                 pair = []
-                for key, tensor in zip(keys, (given, wanted), strict=True):
-                    answer = worker.run(Job(key, windows, (tensor,), rows, exact, feeds))
-                    pair.append(_joined([row.copy() for row in answer.rows(tensor)]))
+                for key, names in zip(keys, (given, wanted), strict=True):
+                    answer = worker.run(Job(key, windows, tuple(dict.fromkeys(names)), rows, exact, feeds))
+                    pair.append([_joined([row.copy() for row in answer.rows(name)]) for name in names])
                 yield pair[0], pair[1]
 
 

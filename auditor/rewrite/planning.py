@@ -18,9 +18,11 @@ from auditor.rewrite.phase_average import PhaseAverage
 from auditor.rewrite.phase_select import PhaseSelect
 from auditor.rewrite.result import (
     Calibrated,
+    Curve,
     Offer,
     Options,
     Plan,
+    Refit,
     Refusal,
     RewriteError,
     Rewritten,
@@ -112,8 +114,9 @@ def rewrite(
     backup = None
     provenance = _provenance(strategy, options, done)
     calibrated: list[Calibrated] = []
+    curve: Curve | None = None
     if pictures is not None and surgeon.joints:
-        calibrated = _calibrated(surgeon, pictures, provenance)
+        calibrated, curve = _calibrated(surgeon, pictures, provenance, options.refit)
     if target is not None and costs:
         backup = save(surgeon, target, provenance, in_place=in_place)
     done.sort(key=lambda site: site.node.order)
@@ -128,21 +131,28 @@ def rewrite(
         calibrated=tuple(calibrated),
         notes=({} if backup is None else {"backup": backup.as_posix()})
         | ({"lowering": offer.note} if offer.note else {}),
+        curve=curve,
     )
 
 
-def _calibrated(surgeon: Surgeon, pictures: Pictures, provenance: dict[str, object]) -> list[Calibrated]:
+def _calibrated(
+    surgeon: Surgeon, pictures: Pictures, provenance: dict[str, object], further: Refit
+) -> tuple[list[Calibrated], Curve | None]:
     """Fits the blurred sites; the model as it stands lies in a temporary folder meanwhile."""
     try:
         with TemporaryDirectory(prefix="aliasaudit-") as folder:
-            found = calibrate(surgeon, pictures, lambda path: save(surgeon, path, provenance), Path(folder))
+            found, curve = calibrate(
+                surgeon, pictures, lambda path: save(surgeon, path, provenance), Path(folder), further
+            )
     except OSError as error:
         raise RewriteError(f"calibration needs room for a copy of the model: {error.strerror or error}") from error
     provenance["calibrated"] = [
         {"site": one.site.node.name.raw, "error": [round(one.before, 4), round(one.after, 4)], "pictures": one.pictures}
         for one in found
     ]
-    return found
+    if curve is not None:
+        provenance["refitted"] = [one.node.raw for one in curve.refits if one.kept]
+    return found, curve
 
 
 def _at_sites(

@@ -67,11 +67,20 @@ class Lowering(str, Enum):
     DILATION = "dilation"
 
 
+class Refit(str, Enum):
+    """Which convolutions behind calibrated blurs are fitted again: none, the last one, or all that help."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1).
 
-    ``mix`` puts a 1x1 convolution behind every blur, for calibration. ``margin`` is how many pixels the window of
+    ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it.
+    ``margin`` is how many pixels the window of
     crop-select moves to each side, None for a choice by the network and its input.
     """
 
@@ -81,6 +90,7 @@ class Options:
     blend: float = 1.0
     phases: Phases = Phases.DIAGONAL
     mix: bool = False
+    refit: Refit = Refit.LAST
     margin: int | None = None
     lowering: Lowering = Lowering.AUTO
 
@@ -153,7 +163,8 @@ class Skipped:
 class Calibrated:
     """What calibration did at a site: shares of the original's variance that are missed, on held-out pictures.
 
-    ``folded`` says that the map went into the convolution behind, and so costs nothing.
+    ``folded`` says that the convolution behind was fitted itself, which costs nothing; the shares are then those of
+    what it computes.
     """
 
     site: Site
@@ -162,6 +173,28 @@ class Calibrated:
     strength: float
     pictures: int
     folded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """A convolution behind the blurred sites that was fitted: shares of the variance of what it computes that are
+    missed, on held-out pictures, and the same of the model's ``outputs`` with it and all before it. Where later ones
+    only moved the outputs away they are not ``kept``.
+    """
+
+    node: ModelText
+    before: float
+    after: float
+    outputs: float
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How the outputs came nearer to the original's: ``start`` is their distance with the sites alone calibrated."""
+
+    start: float
+    refits: tuple[Refitted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +210,7 @@ class Rewritten:
     memory: float | None
     calibrated: tuple[Calibrated, ...]
     notes: Mapping[str, str]
+    curve: Curve | None = None
 
 
 class RewriteError(Exception):

@@ -1,12 +1,14 @@
-"""The linear map that brings blurred features back to the original ones, in closed form and from sums alone.
+"""The linear map that brings the features of a rewritten network back to the original ones, in closed form and from
+sums alone.
 
-For pairs of features z (blurred) and t (original), both of C channels, the map minimises
+For pairs of columns z (of the rewritten network) and features t (of the original one) the map minimises
 
-    E |t - (M z + b)|^2 + r |M - D|^2,    D = diag(sigma_t / sigma_z), clipped to 0.5 .. 2.5,
+    E |t - (M z + b)|^2 + r |M - P|^2
 
-so that a strong ridge r ends in the match of moments per channel, which needs few pictures, and a weak one in the full
-mixing of channels, which needs many. r is chosen by the error on pictures that were held out. Memory is C^2 whatever
-the number of pictures.
+per group of channels. P is the map to stay close to where pictures say little: the weights as they are, or, between
+features of the same channels, the match of moments ``diag(sigma_t / sigma_z)``, clipped to 0.5 .. 2.5. A strong ridge r
+needs few pictures, a weak one many; r is chosen by the error on pictures that were held out, and the map is then fitted
+on all of them. Memory is the square of the number of columns, whatever the number of pictures.
 """
 
 from __future__ import annotations
@@ -20,11 +22,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e3)
-"""Ridges that are tried, as multiples of the mean variance of the blurred channels."""
-
-POSITIONS = 4096
-"""About how many positions of one picture count: neighbours on a large map say nearly the same."""
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e2, 1e3)
+"""Ridges that are tried, as multiples of the mean variance of the columns."""
 
 _GAIN = (0.5, 2.5)
 _TINY = 1e-12
@@ -32,9 +31,11 @@ _TINY = 1e-12
 
 @dataclass(slots=True)
 class Moments:
-    """Running sums over positions: counts, first and second moments of z and t."""
+    """Running sums over positions of z (groups, columns) and t (groups, outputs): counts, first and second moments."""
 
-    channels: int
+    groups: int
+    columns: int
+    outputs: int
     count: int = 0
     z: Floats = field(init=False)
     t: Floats = field(init=False)
@@ -43,37 +44,42 @@ class Moments:
     tt: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        self.z, self.t, self.tt = np.zeros(self.channels), np.zeros(self.channels), np.zeros(self.channels)
-        self.zz, self.tz = np.zeros((self.channels,) * 2), np.zeros((self.channels,) * 2)
+        self.z, self.t = np.zeros((self.groups, self.columns)), np.zeros((self.groups, self.outputs))
+        self.zz = np.zeros((self.groups, self.columns, self.columns))
+        self.tz, self.tt = np.zeros((self.groups, self.outputs, self.columns)), np.zeros((self.groups, self.outputs))
 
-    def add(self, blurred: Array, original: Array) -> None:
-        """Add features of shape (N, C, ...), both the same; of large maps evenly spread positions."""
-        z, t = (np.moveaxis(x, 1, 0).reshape(self.channels, -1) for x in (blurred, original))
-        step = max(z.shape[1] // POSITIONS, 1)
-        z, t = (x[:, ::step].astype(np.float64) for x in (z, t))
-        self.count += z.shape[1]
-        self.z += z.sum(1)
-        self.t += t.sum(1)
-        self.zz += z @ z.T
-        self.tz += t @ z.T
-        self.tt += np.einsum("cn,cn->c", t, t)
+    def add(self, z: Floats, t: Floats) -> None:
+        """Add columns (groups, columns, n) and what was wanted of them (groups, outputs, n)."""
+        across = z.transpose(0, 2, 1)
+        self.count += z.shape[2]
+        self.z += z.sum(2)
+        self.t += t.sum(2)
+        self.zz += z @ across
+        self.tz += t @ across
+        self.tt += np.einsum("gon,gon->go", t, t)
+
+    def __add__(self, other: Moments) -> Moments:
+        made = Moments(self.groups, self.columns, self.outputs, self.count + other.count)
+        made.z, made.t, made.tt = self.z + other.z, self.t + other.t, self.tt + other.tt
+        made.zz, made.tz = self.zz + other.zz, self.tz + other.tz
+        return made
 
     def central(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Means of z and t, covariance of z (C, C), of t with z (C, C), and variances of t (C)."""
+        """Means of z and t, covariance of z, of t with z, and variances of t, all per group."""
         n = max(self.count, 1)
         mean_z, mean_t = self.z / n, self.t / n
         return (
             mean_z,
             mean_t,
-            self.zz / n - np.outer(mean_z, mean_z),
-            self.tz / n - np.outer(mean_t, mean_z),
+            self.zz / n - np.einsum("gi,gj->gij", mean_z, mean_z),
+            self.tz / n - np.einsum("go,gi->goi", mean_t, mean_z),
             np.maximum(self.tt / n - mean_t**2, 0.0),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """``t ~ matrix @ z + bias``. Errors are shares of the variance of t, on the held-out pictures."""
+    """``t ~ matrix @ z + bias`` per group. Errors are shares of the variance of t, on the held-out pictures."""
 
     matrix: Floats
     bias: Floats
@@ -82,28 +88,40 @@ class Fit:
     after: float
 
 
-def fit(used: Moments, held_out: Moments) -> Fit:
-    """The map from ``used`` whose ridge does best on ``held_out``; the identity where no map does better."""
-    mean_z, mean_t, zz, tz, tt = used.central()
-    gains = np.sqrt(tt / np.maximum(np.diag(zz), _TINY))
-    prior = np.diag(np.clip(np.where(np.diag(zz) > _TINY, gains, 1.0), *_GAIN))
-    unit = np.eye(used.channels)
-    before = error(held_out, unit, np.zeros(used.channels))
-    best = Fit(unit, np.zeros(used.channels), float("inf"), before, before)
-    scale = max(float(np.diag(zz).mean()), _TINY)
+def fit(used: Moments, held_out: Moments, matrix: Floats, bias: Floats, prior: Floats) -> Fit:
+    """The map whose ridge towards ``prior`` does best on ``held_out``; ``matrix`` and ``bias`` where none is better."""
+    before = error(held_out, matrix, bias)
+    best, least = float("inf"), before
     for strength in STRENGTHS:
-        ridge = strength * scale
-        matrix = np.linalg.solve(zz + ridge * unit, (tz + ridge * prior).T).T
-        bias = mean_t - matrix @ mean_z
-        after = error(held_out, matrix, bias)
-        if after < best.after:
-            best = Fit(matrix, bias, strength, before, after)
-    return best
+        after = error(held_out, *_solved(used, strength, prior))
+        if after < least:
+            best, least = strength, after
+    if best == float("inf"):
+        return Fit(matrix, bias, best, before, before)
+    return Fit(*_solved(used + held_out, best, prior), best, before, least)
+
+
+def matched(moments: Moments) -> Floats:
+    """The diagonal maps that give every column the variance of the feature of the same number."""
+    _, _, zz, _, tt = moments.central()
+    own = np.einsum("gii->gi", zz)
+    gains = np.where(own > _TINY, np.sqrt(tt / np.maximum(own, _TINY)), 1.0)
+    return np.clip(gains, *_GAIN)[:, :, None] * np.eye(moments.columns)
 
 
 def error(moments: Moments, matrix: Floats, bias: Floats) -> float:
     """E |t - (M z + b)|^2 as a share of the variance of t."""
     mean_z, mean_t, zz, tz, tt = moments.central()
-    shift = mean_t - matrix @ mean_z - bias
-    left = tt.sum() - 2 * np.einsum("ij,ij->", matrix, tz) + np.einsum("ij,jk,ik->", matrix, zz, matrix) + shift @ shift
+    shift = mean_t - np.einsum("goi,gi->go", matrix, mean_z) - bias
+    left = tt.sum() - 2 * (matrix * tz).sum() + ((matrix @ zz) * matrix).sum() + (shift**2).sum()
     return float(max(left, 0.0) / max(float(tt.sum()), _TINY))
+
+
+def _solved(moments: Moments, strength: float, prior: Floats) -> tuple[Floats, Floats]:
+    mean_z, mean_t, zz, tz, _ = moments.central()
+    scale = np.maximum(np.einsum("gii->gi", zz).mean(1), _TINY) * strength
+    ridge = scale[:, None, None]
+    left = zz + ridge * np.eye(moments.columns)
+    right = (tz + ridge * prior).transpose(0, 2, 1)
+    matrix = np.linalg.solve(left, right).transpose(0, 2, 1)
+    return matrix, mean_t - np.einsum("goi,gi->go", matrix, mean_z)

@@ -47,6 +47,7 @@ class Surgeon:
         self._tensors: list[TensorProto] = []
         self._constants: dict[str, Tensor] = {}
         self._dropped: set[str] = set()
+        self._freed: set[str] = set()
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._replaced: dict[str, str] = {}
         self._slots: list[list[Part]] = []
@@ -243,23 +244,18 @@ class Surgeon:
         for name in part.outputs:
             if self._producers.get(name) is part:
                 del self._producers[name]
-        constants = {name for name in part.inputs if not self._consumers.get(name) and name not in self._dynamic}
-        self._tensors = [tensor for tensor in self._tensors if tensor.name not in constants]
-        for name in constants:
-            holder = self._producers.get(name)
-            if holder is not None and holder.index is None:
-                holder.slot.remove(holder)
-                del self._producers[name]
+        self._free(part.inputs)
 
-    def set_input(self, part: Part, place: int, tensor: str) -> None:
-        """Let a node read ``tensor`` at one place, which may be one behind its last input."""
-        if place == len(part.inputs):
-            part.inputs.append(tensor)
-        else:
-            self._consumers.get(part.inputs[place], {}).pop(part, None)
-            part.inputs[place] = tensor
-        for name in part.inputs:
-            self._consumers.setdefault(name, {})[part] = None
+    def set_inputs(self, part: Part, names: Sequence[str]) -> None:
+        """Let a node read other tensors. Constants that nothing reads any more leave the graph."""
+        before = [name for name in part.inputs if name]
+        for name in before:
+            self._consumers.get(name, {}).pop(part, None)
+        part.inputs[:] = names
+        for name in names:
+            if name:
+                self._consumers.setdefault(name, {})[part] = None
+        self._free(before)
         self._edited(part, "reads other weights")
 
     def set_constant(self, name: str, values: NDArray[np.generic]) -> None:
@@ -276,6 +272,10 @@ class Surgeon:
 
     def graph_pieces(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]:
         """The fields of the edited graph: those of the source, with edited and new nodes in their places."""
+        # An initializer that is an input, too, has to stay: the input would have to be fed.
+        inputs = {value.name for value in self.model.graph.inputs}
+        gone = {name for name in self._freed - inputs if not self._consumers.get(name)}
+        left_out = (file.VALUE_INFO, file.VALUE_NAME, self._dropped), (file.INITIALIZER, file.TENSOR_NAME, gone)
         result: list[file.Piece] = []
         index = 0
         for part in pieces.graph:
@@ -286,9 +286,10 @@ class Surgeon:
                     else:
                         result.append(file.field(file.NODE, self._encoded(node, part, reader)))
                 index += 1
-            elif part.number == file.VALUE_INFO and self._dropped and _named(reader.read(part.body)) in self._dropped:
-                continue
-            else:
+            elif not any(
+                part.number == number and names and reader.text(part.body, place) in names
+                for number, place, names in left_out
+            ):
                 result.append(part.whole)
         if index != len(self._slots):
             raise RewriteError("the graph changed while it was read; run the command again")
@@ -322,6 +323,18 @@ class Surgeon:
             entry.value = node.note
         return bytes(proto.SerializeToString())
 
+    def _free(self, tensors: Iterable[str]) -> None:
+        """Let go of constants that nothing reads. Those of the source come back where something reads them again."""
+        constants = {name for name in tensors if not self._consumers.get(name) and name not in self._dynamic}
+        self._tensors = [tensor for tensor in self._tensors if tensor.name not in constants]
+        for name in constants:
+            holder = self._producers.get(name)
+            if holder is not None and holder.index is None:
+                holder.slot.remove(holder)
+                del self._producers[name]
+            elif not self.is_output(name) and not self.is_captured(name):
+                self._freed.add(name)
+
     def _index(self, part: Part) -> None:
         for name in part.inputs:
             if name:
@@ -345,12 +358,6 @@ class Surgeon:
             if not reached.isdisjoint(used):
                 reached.update(name for name in part.outputs if name)
         return reached
-
-
-def _named(body: bytes) -> str:
-    from onnx import ValueInfoProto
-
-    return str(ValueInfoProto.FromString(body).name)
 
 
 def _shown(value: int | tuple[int, ...]) -> str:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, RewriteError, Strategy, folding, rewrite
-from auditor.rewrite.result import Where
-from auditor.rewrite.ridge import Moments, error, fit
+from auditor.rewrite import Options, RewriteError, Strategy, rewrite
+from auditor.rewrite.linear import linear_operator
+from auditor.rewrite.result import Refit, Where
+from auditor.rewrite.ridge import Fit, Moments, error, fit, matched
+from auditor.rewrite.surgery import Surgeon
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, run, session
 
 
 def moments(z: Array, t: Array) -> Moments:
     """Sums over the rows of (positions, channels), added in two pieces."""
-    sums = Moments(z.shape[1])
+    sums = Moments(1, z.shape[1], t.shape[1])
     for part in (slice(0, 7), slice(7, None)):
         sums.add(z[part].T[None], t[part].T[None])
     return sums
+
+
+def fit_from_nothing(used: Moments, held_out: Moments) -> Fit:
+    unit = np.eye(used.columns)[None]
+    return fit(used, held_out, unit, np.zeros((1, used.columns)), unit)
 
 
 def test_a_linear_map_is_found_exactly_from_sums() -> None:
@@ -31,10 +39,10 @@ def test_a_linear_map_is_found_exactly_from_sums() -> None:
     z = random.standard_normal((500, 4))
     matrix, bias = random.standard_normal((4, 4)), random.standard_normal(4)
     t = z @ matrix.T + bias
-    found = fit(moments(z[:400], t[:400]), moments(z[400:], t[400:]))
+    found = fit_from_nothing(moments(z[:400], t[:400]), moments(z[400:], t[400:]))
     assert found.after < 1e-6 < found.before
-    assert np.allclose(found.matrix, matrix, atol=1e-2)
-    assert np.allclose(found.bias, bias, atol=1e-2)
+    assert np.allclose(found.matrix[0], matrix, atol=1e-2)
+    assert np.allclose(found.bias[0], bias, atol=1e-2)
 
 
 def test_the_error_from_sums_is_the_error_of_the_samples() -> None:
@@ -42,16 +50,61 @@ def test_the_error_from_sums_is_the_error_of_the_samples() -> None:
     z, t = random.standard_normal((2, 50, 3))
     matrix, bias = random.standard_normal((3, 3)), random.standard_normal(3)
     direct = ((t - z @ matrix.T - bias) ** 2).sum() / ((t - t.mean(0)) ** 2).sum()
-    assert np.isclose(error(moments(z, t), matrix, bias), direct)
+    assert np.isclose(error(moments(z, t), matrix[None], bias[None]), direct)
 
 
 def test_where_nothing_can_be_learnt_the_map_stays_close_to_doing_nothing() -> None:
     random = np.random.default_rng(2)
     z = random.standard_normal((12, 8))
     t = z + 0.01 * random.standard_normal((12, 8))
-    found = fit(moments(z[:9], t[:9]), moments(z[9:], t[9:]))
+    found = fit_from_nothing(moments(z[:9], t[:9]), moments(z[9:], t[9:]))
     assert found.after <= found.before
-    assert np.abs(found.matrix - np.eye(8)).max() < 0.5
+    assert np.abs(found.matrix[0] - np.eye(8)).max() < 0.5
+
+
+def test_channels_of_weaker_features_are_strengthened_where_pictures_say_little_else() -> None:
+    random = np.random.default_rng(4)
+    t = random.standard_normal((2000, 3))
+    sums = moments(t * [0.5, 1.0, 0.1], t)
+    assert np.allclose(matched(sums)[0], np.diag([2.0, 1.0, 2.5]), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_convolution_is_its_matrix_over_its_columns(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    rank = int(random.integers(1, 4))
+    groups = int(random.choice([1, 2, 4]))
+    kernel = [int(k) for k in random.integers(1, 4, rank)]
+    weight = random.standard_normal((groups * 3, 4 // groups, *kernel)).astype(np.float32)
+    bias = random.standard_normal(len(weight)).astype(np.float32)
+    attributes: dict[str, Any] = {
+        "group": groups,
+        "strides": [int(s) for s in random.integers(1, 3, rank)],
+        "dilations": [int(d) for d in random.integers(1, 3, rank)],
+    }
+    if random.random() < 0.3:
+        attributes["auto_pad"] = "SAME_UPPER"
+        attributes["dilations"] = [1] * rank
+    else:
+        attributes["pads"] = [int(p) for p in random.integers(0, 2, 2 * rank)]
+    size = [int(n) for n in random.integers(7, 12, rank)]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w", "b"], ["y"], **attributes)],
+        "one",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 4, *size])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(weight, "w"), onnx.numpy_helper.from_array(bias, "b")],
+    )
+    source = tmp_path / "one.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), source)
+    model = read_model(source)
+    surgeon = Surgeon(model, analyse(model))
+    operator = linear_operator(surgeon, next(surgeon.parts()))
+    assert operator is not None
+    given = random.standard_normal((2, 4, *size)).astype(np.float32)
+    columns, wanted = operator.pairs(given, run(source, given))
+    assert columns.shape[:2] == (groups, operator.columns)
+    assert np.allclose(operator.weight @ columns + operator.bias[..., None], wanted, atol=1e-4)
 
 
 @dataclass
@@ -66,14 +119,17 @@ class Noise:
         for _ in range(self.count):
             yield random.standard_normal((1, 3, self.size, self.size)).astype(np.float32)
 
-    def features(self, original: Path, wanted: str, rewritten: Path, given: str) -> Iterator[tuple[Array, Array]]:
+    def features(
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+    ) -> Iterator[tuple[list[Array], list[Array]]]:
         found = []
-        for path, tensor in ((rewritten, given), (original, wanted)):
+        for path, tensors in ((rewritten, given), (original, wanted)):
             model = onnx.load(path)
-            model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
-            found.append((session(model), tensor))
+            for tensor in {*tensors} - {value.name for value in model.graph.output}:
+                model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
+            found.append((session(model), list(tensors)))
         for picture in self.pictures(0):
-            blurred, target = (np.asarray(one.run([name], {"x": picture})[0]) for one, name in found)
+            blurred, target = ([np.asarray(x) for x in one.run(names, {"x": picture})] for one, names in found)
             yield blurred, target
 
 
@@ -112,15 +168,16 @@ def test_a_calibrated_blur_is_closer_to_the_original_than_a_bare_one(shortcut: b
 
 
 @pytest.mark.parametrize("ir", [3, 8])
-def test_the_map_goes_into_a_1x1_convolution_that_alone_reads_it(
-    ir: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_convolution_that_alone_reads_a_blurred_map_takes_the_calibration_at_no_cost(
+    ir: int, kernel: int, tmp_path: Path
 ) -> None:
     made = Network(np.random.default_rng(3), 3, (24, 24), opset=9, ir=ir)
     made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
-    made.add("Conv", made.weight(5, 3, 1, 1))
+    made.add("Conv", made.weight(5, 3, kernel, kernel), pads=[kernel // 2] * 4)
     made.channels = 5
     made.add("GlobalAveragePool")
-    source, target, apart = tmp_path / "model.onnx", tmp_path / "fixed.onnx", tmp_path / "apart.onnx"
+    source, target = tmp_path / "model.onnx", tmp_path / "fixed.onnx"
     source.write_bytes(made.model().SerializeToString())
     read = read_model(source)
     done = rewrite(read, analyse(read), target, Strategy.BLUR, pictures=Noise(40, 24))
@@ -130,15 +187,49 @@ def test_the_map_goes_into_a_1x1_convolution_that_alone_reads_it(
     kinds = [node.op_type for node in written.graph.node if node.op_type != "Constant"]
     assert kinds == ["MaxPool", "Pad", "Conv", "Conv", "GlobalAveragePool"]
     assert not [node.name for node in written.graph.node if "mix" in node.name]
+    # Weights that nothing reads stay only where they are inputs, too, which would have to be fed otherwise.
+    kept = "w0" in {one.name for one in written.graph.initializer}
+    assert kept == ("w0" in {value.name for value in written.graph.input})
 
-    def no_reader(*_: object) -> None:
-        return None
 
-    monkeypatch.setattr(folding, "_only_reader", no_reader)
-    rewrite(read, analyse(read), apart, Strategy.BLUR, pictures=Noise(40, 24))
-    picture = next(Noise(1, 24).pictures(7))
-    assert np.allclose(run(target, picture), run(apart, picture), atol=1e-5)
-    assert not np.allclose(run(target, picture), run(source, picture), atol=1e-5)
+def test_the_weights_end_where_the_outputs_were_nearest_and_every_step_is_told(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(5), 3, (24, 24))
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    for channels in (8, 8, 6):
+        made.add("Conv", made.weight(channels, made.channels, 3, 3), pads=[1] * 4)
+        made.channels = channels
+        made.add("Relu")
+    made.pooled_head()
+    source = tmp_path / "model.onnx"
+    source.write_bytes(made.model().SerializeToString())
+    read, pictures = read_model(source), Noise(40, 24)
+    curves = {}
+    for further in Refit:
+        target = tmp_path / f"{further.value}.onnx"
+        done = rewrite(read, analyse(read), target, Strategy.BLUR, Options(refit=further), pictures=pictures)
+        onnx.checker.check_model(onnx.load(target), full_check=True)
+        curves[further] = done.curve
+
+    def distance(path: Path) -> float:
+        ours, theirs = (
+            [run(one, picture) for place, picture in enumerate(pictures.pictures(0)) if place % 4 == 3]
+            for one in (path, source)
+        )
+        return float(np.sum((np.array(ours) - theirs) ** 2) / np.sum((np.array(theirs) - np.mean(theirs)) ** 2))
+
+    assert curves[Refit.NONE] is None
+    last, every = curves[Refit.LAST], curves[Refit.ALL]
+    assert last is not None
+    assert every is not None
+    assert len(last.refits) == 1
+    assert len(every.refits) > 1
+    assert np.isclose(distance(tmp_path / "none.onnx"), every.start, rtol=1e-3)
+    shares = [every.start, *(one.outputs for one in every.refits)]
+    assert np.isclose(distance(tmp_path / "all.onnx"), min(shares), rtol=1e-3)
+    assert sum(one.kept for one in every.refits) == shares.index(min(shares))
+    # What is taken back leaves nothing behind.
+    size = {one: (tmp_path / f"{one.value}.onnx").stat().st_size for one in Refit}
+    assert size[Refit.ALL] < size[Refit.NONE] + 2000
 
 
 def test_too_few_pictures_stop_before_anything_is_written(tmp_path: Path) -> None:

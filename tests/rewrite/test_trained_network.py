@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +31,17 @@ class Digits:
         self.labels = digits.target[order[:SHOWN]]
         self.shown, self.fitted = order[:SHOWN], order[SHOWN : SHOWN + FITTED]
 
-    def features(self, original: Path, wanted: str, rewritten: Path, given: str) -> Iterator[tuple[Array, Array]]:
+    def features(
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+    ) -> Iterator[tuple[list[Array], list[Array]]]:
         sessions = []
-        for path, tensor in ((rewritten, given), (original, wanted)):
+        for path, tensors in ((rewritten, given), (original, wanted)):
             model = onnx.load(path)
-            model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
-            sessions.append((session(model), tensor))
+            for tensor in {*tensors} - {value.name for value in model.graph.output}:
+                model.graph.output.append(onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
+            sessions.append((session(model), list(tensors)))
         for picture in placed(self.images[self.fitted], 1):
-            first, second = (np.asarray(s.run([name], {"image": picture[None]})[0]) for s, name in sessions)
+            first, second = ([np.asarray(x) for x in s.run(names, {"image": picture[None]})] for s, names in sessions)
             yield first, second
 
     def measure(self, model: Path) -> tuple[float, float, float]:
