@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, PayloadKind, Tensor
@@ -19,27 +19,45 @@ from auditor.rewrite.result import RewriteError
 from auditor.rewrite.surgery import PROVENANCE, Surgeon
 
 
+class Edit(Protocol):
+    """Makes the fields of the edited main graph from those of the source."""
+
+    def __call__(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]: ...
+
+
 def save(surgeon: Surgeon, target: Path, provenance: dict[str, object], *, in_place: bool = False) -> Path | None:
-    """Write the edited model to ``target``; returns the path of the backup of an overwritten source, else None.
+    """Write the edited model to ``target``; returns and raises as :func:`save_edited`."""
+    return save_edited(surgeon.model, surgeon.graph_pieces, target, provenance, in_place=in_place)
+
+
+def save_edited(
+    model: Model,
+    edit: Edit,
+    target: Path,
+    provenance: dict[str, object],
+    *,
+    in_place: bool = False,
+    key: str = PROVENANCE,
+) -> Path | None:
+    """Write a model with an edited main graph to ``target``; returns the backup of an overwritten source, else None.
 
     At most 1 MiB of the source is in memory at a time. Files of external data are copied beside a target in another
-    folder.
+    folder. ``provenance`` becomes metadata of the model under ``key``, with a number where that is taken.
 
     Raises:
         RewriteError: the target is the source and ``in_place`` was not given, external data cannot be copied, the
             result is not a valid model, or the disk refuses.
         ModelFileError: the source has changed since it was read.
     """
-    model = surgeon.model
     target = target.resolve()
     replaces = check_target(model, target, in_place=in_place)
     pieces = file.split(model)
     with file.Reader(model) as reader:
-        graph = surgeon.graph_pieces(pieces, reader)
+        graph = edit(pieces, reader)
         complaint = objection(reader, pieces, graph, model)
         if complaint is not None and objection(reader, pieces, [part.whole for part in pieces.graph], model) is None:
             raise RewriteError(f"the rewritten model would not be valid, so nothing was written: {complaint}")
-        after = file.field(file.MODEL_METADATA, _entry(_key(model), json.dumps(provenance, sort_keys=True)))
+        after = file.field(file.MODEL_METADATA, _entry(_free(model, key), json.dumps(provenance, sort_keys=True)))
         data = file.assemble(pieces, graph, after)
         try:
             with _copied_data(model, target.parent), _replacing(target) as sink:
@@ -86,12 +104,12 @@ def publish(staged: Model, target: Path, source: Model, *, in_place: bool = Fals
     return backup
 
 
-def _key(model: Model) -> str:
+def _free(model: Model, wanted: str) -> str:
     """A metadata key that is not taken: a model may be rewritten several times."""
-    key, count = PROVENANCE, 1
+    key, count = wanted, 1
     while key in model.metadata:
         count += 1
-        key = f"{PROVENANCE}.{count}"
+        key = f"{wanted}.{count}"
     return key
 
 

@@ -1,0 +1,150 @@
+"""``aliasaudit finetune``: train a rewritten model, without labels, to answer as its original does on the average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from auditor.cli import measuring_options, options
+from auditor.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from auditor.finetune.result import Schedule
+
+_FORMATS = ("text", "json")
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _option(flag: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(flag, metavar=metavar, help=text)
+    return option
+
+
+def finetune(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A rewritten ONNX file, such as `fix` writes.")],
+    original: Annotated[str, _option("--original", "FILE", "The model that was rewritten: the teacher.")],
+    target: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Write the trained model to this file.")
+    ],
+    images: measuring_options.Images = None,
+    images_limit: measuring_options.ImagesLimit = None,
+    preset: measuring_options.Preset = None,
+    device: measuring_options.Device = None,
+    epochs: Annotated[
+        str | None, _option("--epochs", "N", "How often every picture is seen, shifted anew. [default: 20]")
+    ] = None,
+    rate: Annotated[
+        str | None, _option("--rate", "SHARE", "The highest learning rate, relative to each weight. [default: 5e-4]")
+    ] = None,
+    batch: Annotated[str | None, _option("--batch", "N", "Pictures per step. [default: 8]")] = None,
+    shifts: Annotated[
+        str | None, _option("--shifts", "N", "Average the original over so many shifts. [default: 8]")
+    ] = None,
+    seed: Annotated[str | None, _option("--seed", "N", "The seed of shifts and order. [default: 0]")] = None,
+    minutes: Annotated[
+        str | None, _option("--minutes", "N", "End the training after so many minutes. [default: no limit]")
+    ] = None,
+    output_format: Annotated[
+        str | None, _option("--output-format", "|".join(_FORMATS), "The format of the report. [default: text]")
+    ] = None,
+    config: options.Config = None,
+    isolated: options.Isolated = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Train a rewritten model, without labels, to answer as its original does on the average over shifts.
+
+    A blur changes what a network computes; training brings the answers back. The original answers every picture in
+    several shifts, and the rewritten model learns the mean from single shifts. Batch norms keep their statistics, fixed
+    filters stay, and a quarter of the pictures is held out to choose the best epoch. Nothing but trained weights
+    changes in the file. Needs the extra `finetune`, and runs the model to train in this process: train what you trust.
+
+    Exit codes: 0 written, 1 nothing helped and nothing was written, 2 usage, settings or internal error, 3 a model
+    could not be read, 130 interrupted.
+    """
+    from auditor.audit import ModelFile, project_path
+    from auditor.cli.auditing import Show
+    from auditor.cli.measuring import trusted_request, watched
+    from auditor.cli.output import emit, say
+    from auditor.finetune import FinetuneError
+    from auditor.finetune import finetune as train
+    from auditor.finetune.convert import require_installed
+    from auditor.onnxfile import ModelFileError, read_model
+    from auditor.policy.verdict import ExitCode
+    from auditor.report import Format
+    from auditor.report.tuning import tuning_json, tuning_text
+    from auditor.rewrite.result import RewriteError
+    from auditor.text import plain
+    from auditor.verify.errors import VerifyError
+    from auditor.verify.runner import Silent
+
+    settings = options.settings_from(
+        config,
+        isolated,
+        False,
+        {
+            "output-format": output_format,
+            "verify": options.given(
+                {"images": images, "images-limit": images_limit, "preset": preset, "device": device}
+            ),
+        },
+    )
+    if output_format is not None and output_format not in _FORMATS:
+        raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
+    schedule = _schedule(epochs, rate, batch, shifts, seed, minutes)
+    file = ModelFile(Path(original), original)
+    name = model
+    try:
+        require_installed()
+        request = trusted_request(settings, project_path(file, settings.root))
+        if request.images is None:
+            raise UsageError("--images names the pictures to learn from; they need no labels")
+        name = original
+        teacher = read_model(file.path, settings.limits)
+        name = model
+        student = read_model(Path(model), settings.limits)
+        with watched(Show(progress=not no_progress)) as observer:
+            done = train(
+                student, teacher, request.source(), request.settings, Path(target), schedule, observer or Silent()
+            )
+    except ModelFileError as error:
+        say(f"{name}: {error.reason}")
+        raise typer.Exit(ExitCode.INCOMPLETE) from error
+    except (FinetuneError, VerifyError) as error:
+        detail = f" ({plain(error.detail, 300)})" if error.detail else ""
+        raise UsageError(f"{model}: {error}{detail}") from error
+    except RewriteError as error:
+        raise UsageError(f"{model}: {error}") from error
+    emit((tuning_json if settings.output_format is Format.JSON else tuning_text)(model, original, done))
+    raise typer.Exit(0 if done.path is not None else 1)
+
+
+def _schedule(
+    epochs: str | None, rate: str | None, batch: str | None, shifts: str | None, seed: str | None, minutes: str | None
+) -> Schedule:
+    from auditor.finetune.result import Schedule
+
+    default = Schedule()
+    return Schedule(
+        epochs=_number("--epochs", epochs, int, 1, default.epochs),
+        rate=_number("--rate", rate, float, 1e-12, default.rate),
+        batch=_number("--batch", batch, int, 1, default.batch),
+        shifts=_number("--shifts", shifts, int, 1, default.shifts),
+        seed=_number("--seed", seed, int, 0, default.seed),
+        minutes=None if minutes is None else _number("--minutes", minutes, float, 0.01, 0.0),
+    )
+
+
+def _number(flag: str, text: str | None, kind: Callable[[str], _Number], least: float, default: _Number) -> _Number:
+    if text is None:
+        return default
+    try:
+        found = kind(text)
+    except ValueError:
+        found = kind("-1")
+    if not least <= found < float("inf"):
+        raise UsageError(f"{flag} must be a number of {least:g} or more")
+    return found

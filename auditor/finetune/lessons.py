@@ -1,0 +1,283 @@
+"""What the student learns from: pictures, and the answers of the original model averaged over shifts of each picture.
+
+The original runs in the process that owns onnxruntime, once; its answers and the prepared pictures then lie in a
+temporary folder and are read from there, so that memory does not grow with the number of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from auditor.finetune.result import FinetuneError, Schedule
+from auditor.onnxfile.graph import Model
+from auditor.verify.admission import check_domains, check_external
+from auditor.verify.arrays import AnyArray
+from auditor.verify.feeder import Load
+from auditor.verify.images import ImageSource
+from auditor.verify.preprocess import Layout
+from auditor.verify.result import ProtocolKind, Task
+from auditor.verify.settings import VerifySettings
+from auditor.verify.setup import Setup, prepare
+from auditor.verify.shifts import ShiftSettings
+from auditor.verify.worker.client import Worker
+from auditor.verify.worker.job import Job, SessionSpec
+from auditor.verify.worker.windows import cut
+
+FEWEST = 8  # pictures, of which two are held out
+HELD_OUT = 4  # every fourth picture tells which epoch is best
+PROBES = 2  # pictures on which the converted model must answer as onnxruntime does
+DENSE_WINDOWS = 4  # of one picture: a dense answer is large, and each one lies on the disk
+
+
+class Answer(Enum):
+    """What an output is, and so how two of them are compared."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+    EMBEDDING = "embedding"
+    DENSE = "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Everything to learn from.
+
+    ``canvases`` (picture, ...) are in the layout of the model's input and hold windows of ``size`` with corners (y, x)
+    from (0, 0) to ``room``. ``targets`` (picture, window, ...) are the original's answers. A dense output has one per
+    window, at the corners ``places`` (picture, window, 2); any other has one per picture, flat, averaged over windows
+    all over the canvas. ``spread`` is the variance of the targets.
+
+    ``probes`` are some windows (window, ...) and what the rewritten model answers to them in onnxruntime.
+    """
+
+    answer: Answer
+    output: str
+    canvases: AnyArray
+    places: AnyArray
+    targets: AnyArray
+    spread: float
+    size: tuple[int, int]
+    room: tuple[int, int]
+    channels_last: bool
+    rejected: int
+    probes: tuple[AnyArray, AnyArray]
+
+    def __len__(self) -> int:
+        return len(self.canvases)
+
+    def held_out(self) -> list[int]:
+        """The pictures that tell which epoch is best."""
+        return list(range(HELD_OUT - 1, len(self), HELD_OUT))
+
+    def trained(self) -> list[int]:
+        """The pictures to train on."""
+        return [picture for picture in range(len(self)) if picture % HELD_OUT != HELD_OUT - 1]
+
+    def windows(self, chosen: Sequence[tuple[int, int, int]]) -> AnyArray:
+        """The windows (window, ...) of these pictures with these corners, float32."""
+        found = [
+            cut(self.canvases[picture : picture + 1], np.array([[0, y, x]]), self.size, self.channels_last)
+            for picture, y, x in chosen
+        ]
+        return np.concatenate(found).astype(np.float32)
+
+
+@contextmanager
+def lessons(
+    original: Model,
+    rewritten: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    schedule: Schedule,
+    advance: Callable[[], None],
+) -> Iterator[Lessons]:
+    """Ask the original about every picture; what it said is gone when the context ends.
+
+    Raises:
+        VerifyError: as :func:`auditor.verify.runner.verify`.
+        FinetuneError: the two models do not read and answer alike, the answer is none that can be taught, or there are
+            too few pictures.
+    """
+    settings = replace(
+        settings,
+        protocol=ProtocolKind.CROP,
+        shifts=ShiftSettings(pairs=(schedule.shifts + 1) // 2, neighbours=0, per_distance=0, seed=schedule.seed),
+        reference=None,
+    )
+    for model in (original, rewritten):
+        check_domains(model, settings.allow_domains)
+        check_external(model)
+    try:
+        folder = TemporaryDirectory(prefix="aliasaudit-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise FinetuneError(f"no temporary folder can be made: {error.strerror or error}") from error
+    with folder as name:
+        yield _collected(original, rewritten, source, settings, Path(name), advance)
+
+
+def _collected(
+    original: Model,
+    rewritten: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    folder: Path,
+    advance: Callable[[], None],
+) -> Lessons:
+    probes: list[tuple[AnyArray, AnyArray]] = []
+    store, spread = _Store(folder), _Spread()
+    rejected = count = 0
+    answer = None
+    with Worker(settings.device, settings.limits, settings.threads) as worker:
+        spec = SessionSpec(original.source, custom_ops=settings.custom_ops)
+        setup, units = prepare(worker, spec, source, settings)
+        output = _taught(setup)
+        opened = worker.open(SessionSpec(rewritten.source, custom_ops=settings.custom_ops))
+        inputs, outputs = ([port.name for port in ports] for ports in (opened.inputs, opened.outputs))
+        if inputs != [setup.image.name] or output not in outputs:
+            raise FinetuneError("the two models have other inputs or outputs: give the model that was rewritten")
+        for unit in units:
+            if not isinstance(unit, Load):
+                rejected += 1
+                advance()
+                continue
+            if answer is Answer.DENSE:
+                unit = _few(unit)
+            rows = _rows(worker.run(setup.job(unit, settings, repeat=False)).rows(output))
+            if answer is None:
+                answer = _answer(setup.target.task, rows)
+                if answer is Answer.DENSE:
+                    unit = _few(unit)
+                    rows = rows[np.arange(DENSE_WINDOWS) % len(rows)]
+            if count < PROBES:
+                probes.append(_probe(worker, opened.key, setup, unit, output))
+            target = rows if answer is Answer.DENSE else _averaged(rows, answer)[None]
+            spread.add(target)
+            store.add(canvases=unit.canvases[0], places=unit.places[: len(target), 1:], targets=target)
+            count += 1
+            advance()
+    if count < FEWEST or answer is None:
+        raise FinetuneError(f"fine-tuning needs at least {FEWEST} pictures, and {count} could be used")
+    return Lessons(
+        answer=answer,
+        output=output,
+        canvases=store.read("canvases"),
+        places=store.read("places"),
+        targets=store.read("targets"),
+        spread=spread.variance,
+        size=setup.image.size,
+        room=(setup.protocol.positions.height, setup.protocol.positions.width),
+        channels_last=_channels_last(setup),
+        rejected=rejected,
+        probes=(np.concatenate([one for one, _ in probes]), np.concatenate([one for _, one in probes])),
+    )
+
+
+def _few(unit: Load) -> Load:
+    """As many windows for every picture; two draws may have given the same one."""
+    return replace(unit, places=unit.places[np.arange(DENSE_WINDOWS) % len(unit.places)])
+
+
+def _probe(worker: Worker, session: int, setup: Setup, unit: Load, output: str) -> tuple[AnyArray, AnyArray]:
+    """The unshifted window of a picture, and what the rewritten model answers to it; each (1, ...)."""
+    place = unit.places[:1]
+    exact = setup.image.batch is not None
+    job = Job(session, setup.windows(unit.canvases, place), (output,), setup.image.batch or 1, exact)
+    window = cut(unit.canvases, place, setup.image.size, _channels_last(setup))
+    return window.astype(np.float32), _rows(worker.run(job).rows(output))
+
+
+def _taught(setup: Setup) -> str:
+    """The name of the output that is learnt."""
+    if len(setup.opened.inputs) > 1:
+        raise FinetuneError("the model has inputs beside the image")
+    if (setup.image.batch or 1) > 1:
+        raise FinetuneError("the model is fixed to a batch of several images: export it with a batch of one")
+    if setup.target.task is Task.DETECTION:
+        raise FinetuneError("detections cannot be averaged over shifts: fine-tune in training code (`fix --recipe`)")
+    return setup.target.outputs[0]
+
+
+def _channels_last(setup: Setup) -> bool:
+    return setup.image.layout is not Layout.NCHW
+
+
+def _rows(rows: list[AnyArray]) -> AnyArray:
+    found = np.stack([row.astype(np.float32) for row in rows])
+    if not np.isfinite(found).all():
+        raise FinetuneError("the model answers with numbers that are not finite: is the preprocessing right?")
+    return found
+
+
+def _answer(task: Task, rows: AnyArray) -> Answer:
+    if task is Task.DENSE:
+        return Answer.DENSE
+    if task is Task.EMBEDDING:
+        return Answer.EMBEDDING
+    flat = rows.reshape(len(rows), -1)
+    sums_to_one = np.abs(flat.sum(axis=1) - 1).max() < 1e-2
+    return Answer.PROBABILITIES if flat.min() >= 0 and sums_to_one else Answer.LOGITS
+
+
+def _averaged(rows: AnyArray, answer: Answer) -> AnyArray:
+    """The mean over windows (window, ...) of probabilities, or of directions of embeddings; flat."""
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    if answer is Answer.LOGITS:
+        flat = np.exp(flat - flat.max(axis=1, keepdims=True))
+    if answer is Answer.EMBEDDING:
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    else:
+        flat /= flat.sum(axis=1, keepdims=True)
+    mean: AnyArray = flat.mean(axis=0).astype(np.float32)
+    return mean
+
+
+class _Spread:
+    """The variance of numbers that come in pieces."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+
+    def add(self, values: AnyArray) -> None:
+        wide = values.astype(np.float64)
+        self._count += wide.size
+        self._sum += float(wide.sum())
+        self._squares += float((wide**2).sum())
+
+    @property
+    def variance(self) -> float:
+        count = max(self._count, 1)
+        return max(self._squares / count - (self._sum / count) ** 2, 1e-12)
+
+
+class _Store:
+    """Arrays of equal shapes, appended to a file each and read back without being loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        self._count = 0
+
+    def add(self, **arrays: AnyArray) -> None:
+        """Append one picture's arrays, always of the same names."""
+        for name, values in arrays.items():
+            if self._kinds.setdefault(name, (values.dtype, values.shape)) != (values.dtype, values.shape):
+                raise FinetuneError("the original's answers have different shapes for different pictures")
+            try:
+                with (self._folder / name).open("ab") as file:
+                    file.write(np.ascontiguousarray(values).tobytes())
+            except OSError as error:
+                raise FinetuneError(f"the pictures do not fit in the temporary folder: {error.strerror}") from error
+        self._count += 1
+
+    def read(self, name: str) -> AnyArray:
+        """All pictures' arrays of that name (picture, ...)."""
+        dtype, shape = self._kinds[name]
+        return np.memmap(self._folder / name, dtype, "r", shape=(self._count, *shape))
