@@ -148,14 +148,10 @@ def _collected(
                 rejected += 1
                 advance()
                 continue
-            if answer is Answer.DENSE:
+            if setup.target.task is Task.DENSE:
                 unit = _few(unit)
             rows = _rows(worker.run(setup.job(unit, settings, repeat=False)).rows(output))
-            if answer is None:
-                answer = _answer(setup.target.task, rows)
-                if answer is Answer.DENSE:
-                    unit = _few(unit)
-                    rows = rows[np.arange(DENSE_WINDOWS) % len(rows)]
+            answer = answer or _answer(setup.target.task, rows)
             if count < PROBES:
                 probes.append(_probe(worker, opened.key, setup, unit, output))
             target = rows if answer is Answer.DENSE else _averaged(rows, answer)[None]
@@ -181,7 +177,7 @@ def _collected(
 
 
 def _few(unit: Load) -> Load:
-    """As many windows for every picture; two draws may have given the same one."""
+    """The same number of windows for every picture; two draws may have given the same one."""
     return replace(unit, places=unit.places[np.arange(DENSE_WINDOWS) % len(unit.places)])
 
 
@@ -195,14 +191,17 @@ def _probe(worker: Worker, session: int, setup: Setup, unit: Load, output: str) 
 
 
 def _taught(setup: Setup) -> str:
-    """The name of the output that is learnt."""
+    """The name of the output that is learnt. Raises FinetuneError where there is nothing that can be."""
     if len(setup.opened.inputs) > 1:
         raise FinetuneError("the model has inputs beside the image")
     if (setup.image.batch or 1) > 1:
         raise FinetuneError("the model is fixed to a batch of several images: export it with a batch of one")
     if setup.target.task is Task.DETECTION:
         raise FinetuneError("detections cannot be averaged over shifts: fine-tune in training code (`fix --recipe`)")
-    return setup.target.outputs[0]
+    name = setup.target.outputs[0]
+    if not next(port.dtype for port in setup.opened.outputs if port.name == name).startswith("float"):
+        raise FinetuneError("the output is not of floating point, so that nothing can be learnt from it")
+    return name
 
 
 def _channels_last(setup: Setup) -> bool:

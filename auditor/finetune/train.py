@@ -47,7 +47,7 @@ def train(student: Student, lessons: Lessons, schedule: Schedule, device: str, a
     The same seed gives the same weights on the same machine and device, where ``schedule`` has no limit of time.
 
     Raises:
-        FinetuneError: the converted model does not answer as the rewritten one does.
+        FinetuneError: the converted model does not answer as the rewritten one does, or has no gradients.
     """
     import torch
 
@@ -123,9 +123,16 @@ class _Run:
         self._student, self._lessons, self._device, self._rows = student, lessons, device, rows
 
     def gradients(self, samples: Sequence[Sample]) -> None:
-        """Add the gradients of the mean loss over the samples."""
-        for piece in self._pieces(samples):
-            (self._loss(piece) * (len(piece) / len(samples))).backward()
+        """Add the gradients of the mean loss over the samples.
+
+        Raises:
+            FinetuneError: an operator has none, or they do not fit in memory.
+        """
+        try:
+            for piece in self._pieces(samples):
+                (self._loss(piece) * (len(piece) / len(samples))).backward()
+        except RuntimeError as error:
+            raise FinetuneError("PyTorch cannot train this graph; try --batch 1", str(error)[:200]) from error
 
     def mean(self, samples: Sequence[Sample]) -> float:
         """The mean loss over the samples."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -81,6 +82,16 @@ def test_a_model_with_another_output_is_not_the_rewritten_one(tmp_path: Path) ->
     other.write_bytes(path.read_bytes().replace(b"answer", b"ANSWER"))
     with pytest.raises(FinetuneError, match="other inputs or outputs"):
         collected(path, other, pictures(tmp_path / "pictures.npz", 8))
+
+
+def test_a_map_of_classes_instead_of_scores_teaches_nothing(tmp_path: Path) -> None:
+    path = network(tmp_path / "net.onnx", "dense")
+    model = onnx.load(path)
+    model.graph.node.append(onnx.helper.make_node("ArgMax", ["answer"], ["classes"], axis=1))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("classes", onnx.TensorProto.INT64, None))
+    onnx.save(model, path)
+    with pytest.raises(FinetuneError, match="not of floating point"):
+        collected(path, path, pictures(tmp_path / "pictures.npz", 8))
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

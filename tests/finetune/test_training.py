@@ -151,6 +151,14 @@ def test_a_conversion_that_computes_something_else_is_noticed(tmp_path: Path) ->
             train(made, taught, quick(), "cpu", lambda: None)
 
 
+def test_a_graph_without_gradients_is_a_reason(tmp_path: Path) -> None:
+    with converted(tmp_path) as (made, taught):
+        for parameter in made.parameters.values():
+            parameter.requires_grad_(False)
+        with pytest.raises(FinetuneError, match="PyTorch cannot train this graph"):
+            train(made, taught, quick(), "cpu", lambda: None)
+
+
 def test_an_operator_that_the_converter_does_not_know_is_a_reason(tmp_path: Path) -> None:
     path = network(tmp_path / "net.onnx")
     model = onnx.load(path)
