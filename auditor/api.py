@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,10 +96,10 @@ def fix(
     padding: str = "auto",
     blend: float = 1.0,
     phases: str = "diagonal",
+    lowering: str = "auto",
     margin: int | None = None,
     sites: Collection[str] = (),
     calibrate: Mapping[str, object] | None = None,
-    inline: bool = False,
     settings: Settings | None = None,
 ) -> Rewritten:
     """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
@@ -118,11 +117,11 @@ def fix(
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
         blend: The share of the low-pass in a partial blur, above 0 up to 1.
         phases: The phases or shifts to average, diagonal or all.
+        lowering: Phases on the batch axis (batch) or, all of them, by dilation; auto: by dilation where it is not free.
         margin: How many pixels crop-select moves the window to each side; None for a choice by the network.
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.
-        inline: Put local functions in the place of their calls first; the result is one graph.
         settings: Input shapes and limits.
 
     Raises:
@@ -132,8 +131,8 @@ def fix(
         VerifyError: The pictures of a calibration cannot be used.
     """
     from auditor.onnxfile import read_model
-    from auditor.rewrite.inline import inlined, rewrite_inlined
-    from auditor.rewrite.result import Kernel, Options, Padding, Phases, Strategy, Where
+    from auditor.rewrite import rewrite
+    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Strategy, Where
     from auditor.sampling import analyse
 
     if not 0 < blend <= 1:
@@ -143,7 +142,15 @@ def fix(
     method = Strategy(strategy)
     if calibrate is not None and method is not Strategy.BLUR:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur")
-    options = Options(Kernel(kernel), Where(where), Padding(padding), float(blend), Phases(phases), margin=margin)
+    options = Options(
+        Kernel(kernel),
+        Where(where),
+        Padding(padding),
+        float(blend),
+        Phases(phases),
+        margin=margin,
+        lowering=Lowering(lowering),
+    )
     pictures = None
     if calibrate is not None:
         from auditor.rewrite.pictures import WorkerPictures
@@ -153,10 +160,9 @@ def fix(
         pictures = WorkerPictures(request.source(), request.settings)
     settings = settings or Settings()
     model = read_model(Path(path), settings.limits)
+    analysis = analyse(model, settings.input_shapes, settings.limits)
     target = None if output is None else Path(output)
-    with inlined(model, settings.limits) if inline else nullcontext(model) as copy:
-        analysis = analyse(copy, settings.input_shapes, settings.limits)
-        return rewrite_inlined(model, copy, analysis, target, method, options, sites, pictures=pictures)
+    return rewrite(model, analysis, target, method, options, sites, pictures=pictures)
 
 
 def _measure(options: Mapping[str, object]) -> Measure:

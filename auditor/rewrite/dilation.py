@@ -30,6 +30,8 @@ from auditor.rewrite.types import element_type, numpy_type
 from auditor.rewrite.windows import WindowError, window_of
 from auditor.sampling.result import Site, SiteKind
 
+_NOTE = "by dilation, averaged where the map is pooled"
+
 
 @dataclass(frozen=True, slots=True)
 class _Group:
@@ -59,7 +61,7 @@ class Dilation:
         group = _group(surgeon, site)
         heavy = total(surgeon, [*group.tail.parts, *(part_of(surgeon, member) for member in group.sites)])
         elements = max((prod(surgeon.shape(name) or (0,)) for name in group.tail.grids), default=0)
-        note = "as dilation" + ("; TensorRT takes no dilated pools" if group.tail.pools else "")
+        note = _NOTE + ("; TensorRT takes no dilated pools" if group.tail.pools else "")
         return Cost(None if heavy is None else (group.count - 1) * heavy, group.count * elements, note)
 
     def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002

@@ -159,3 +159,21 @@ def test_a_recipe_prints_the_edits_of_the_training_code_and_writes_no_model(run:
     assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
     document = json.loads(run("fix", network, "--recipe", "--output-format", "json")[1])
     assert document["recipe"]["sites"][0]["edit"]["forward"] == "x = blur(operator(x))"
+
+
+def test_phases_are_averaged_by_dilation_where_that_is_asked_for(run: Run, network: Path) -> None:
+    ways = ("--strategy", "phase-average", "--lowering", "dilation")
+    code, out, _ = run("fix", network, "-o", "fixed.onnx", *ways)
+    assert code == 1
+    assert "dilation averages all phases: give --phases all as well" in out
+    code, out, _ = run("fix", network, "-o", "fixed.onnx", *ways, "--phases", "all", "--diff")
+    assert code == 0
+    assert "by dilation, averaged where the map is pooled" in out
+    assert "~ pool (MaxPool): " in out
+    assert "strides = 1x1" in out
+    plan = json.loads(run("fix", network, "--plan", "--output-format", "json", *ways, "--phases", "all")[1])
+    (offer,) = [one for one in plan["plan"]["sites"][0]["offers"] if one["strategy"] == "phase-average"]
+    assert offer["note"] == "by dilation, averaged where the map is pooled"
+    code, _, err = run("fix", network, "--plan", "--lowering", "rows")
+    assert code == 2
+    assert "--lowering must be one of auto, batch, dilation" in err
