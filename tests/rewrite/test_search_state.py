@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.gate import MeasuredChange
@@ -172,6 +172,7 @@ gains = st.builds(
 )
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(gains)
 def test_every_gain_comes_back_as_it_was(gain: Gain) -> None:
     file = File()
@@ -209,6 +210,7 @@ JUNK = st.one_of(
 )
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_document_is_refused_or_read_but_never_a_crash(data: st.DataObject) -> None:
     broken = json.loads(WHOLE)
