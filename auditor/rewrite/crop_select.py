@@ -163,15 +163,16 @@ def _chosen(block: Block, picture: _Picture) -> tuple[str, str]:
     tent = np.minimum(np.arange(1, _REACH + 1), np.arange(_REACH, 0, -1)).astype(np.float32)
     weights = np.ascontiguousarray(np.broadcast_to(np.outer(tent, tent), (1, 2, _REACH, _REACH)))
     (scores,) = block.node("Conv", [squared, weights], "scores", kernel_shape=[_REACH, _REACH])
-    (scores,) = block.node("Reshape", [scores, np.array([0, -1], np.int64)], "windows")
+    # The middle window stands first as well, with its lead: ArgMax takes the first of equals.
     down, across = picture.margins
-    lead = np.ones((2 * down + 1, 2 * across + 1), np.float32)
-    lead[down, across] = _NEARLY
-    (scores,) = block.node("Mul", [scores, lead.reshape(1, -1)], "compared")
-    (best,) = block.node("ArgMax", [scores], WINDOW.strip("/"), axis=1, keepdims=0)
-    rows, columns = np.indices(lead.shape, np.int64)
-    (top,) = block.node("Gather", [rows.reshape(-1), best], "top", axis=0)
-    (left,) = block.node("Gather", [columns.reshape(-1), best], "left", axis=0)
+    middle = block.slice(scores, [down, across], [down + 1, across + 1], [2, 3], "middle_score")
+    (middle,) = block.node("Mul", [middle, np.array(_NEARLY, np.float32)], "lead")
+    lines = [block.node("Reshape", [value, np.array([0, -1], np.int64)], "line")[0] for value in (middle, scores)]
+    (line,) = block.node("Concat", lines, "windows", axis=1)
+    (best,) = block.node("ArgMax", [line], WINDOW.strip("/"), axis=1, keepdims=0)
+    rows, columns = np.indices((2 * down + 1, 2 * across + 1), np.int64)
+    (top,) = block.node("Gather", [np.append(down, rows), best], "top", axis=0)
+    (left,) = block.node("Gather", [np.append(across, columns), best], "left", axis=0)
     return top, left
 
 

@@ -185,6 +185,8 @@ def test_the_interface_and_every_lattice_stay_and_a_second_run_changes_nothing(
     assert done.flops is not None
     after = analyse(read_model(target))
     assert not after.untracked
+    assert not after.encodings
+    assert not after.joins
     assert [head.kind for head in after.heads] == [head.kind for head in before.heads]
     for name in before.tensors.keys() & after.tensors.keys():
         assert after.tensors[name] == before.tensors[name]
@@ -210,6 +212,20 @@ def test_averaging_over_shifts_goes_in_front_of_a_chosen_window_and_not_behind_i
     other.mkdir()
     _, refused, _ = fixed(onnx.load(target), other, Strategy.INPUT_AVERAGE)
     assert refused.path is None
+
+
+def test_phases_are_averaged_behind_a_chosen_window(tmp_path: Path) -> None:
+    target, _, _ = fixed(network(), tmp_path, CROP, Options(margin=4))
+    behind = tmp_path / "behind"
+    behind.mkdir()
+    averaged, done, _ = fixed(onnx.load(target), behind, Strategy.PHASE_AVERAGE)
+    assert done.sites
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    alone, _, _ = fixed(network(), plain, Strategy.PHASE_AVERAGE)
+    picture = photograph(24, 30, 5)
+    (move,) = best_windows(picture[0], (4, 4))
+    assert np.allclose(run(averaged, picture), run(alone, window(picture[0], (4, 4), move)[None]), atol=1e-6)
 
 
 def reason(model: onnx.ModelProto, folder: Path, options: Options | None = None) -> str:

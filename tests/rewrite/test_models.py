@@ -23,6 +23,7 @@ CASES = [
     (Strategy.PHASE_AVERAGE, Options()),
     (Strategy.INPUT_AVERAGE, Options()),
     (Strategy.PHASE_SELECT, Options()),
+    (Strategy.CROP_SELECT, Options()),
 ]
 TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
