@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,7 @@ def fix(
     margin: int | None = None,
     sites: Collection[str] = (),
     calibrate: Mapping[str, object] | None = None,
+    inline: bool = False,
     settings: Settings | None = None,
 ) -> Rewritten:
     """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
@@ -122,6 +124,7 @@ def fix(
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.
+        inline: Put local functions in the place of their calls first; the result is one graph.
         settings: Input shapes and limits.
 
     Raises:
@@ -131,7 +134,7 @@ def fix(
         VerifyError: The pictures of a calibration cannot be used.
     """
     from auditor.onnxfile import read_model
-    from auditor.rewrite import rewrite
+    from auditor.rewrite.inline import inlined, rewrite_inlined
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Strategy, Where
     from auditor.sampling import analyse
 
@@ -160,9 +163,10 @@ def fix(
         pictures = WorkerPictures(request.source(), request.settings)
     settings = settings or Settings()
     model = read_model(Path(path), settings.limits)
-    analysis = analyse(model, settings.input_shapes, settings.limits)
     target = None if output is None else Path(output)
-    return rewrite(model, analysis, target, method, options, sites, pictures=pictures)
+    with inlined(model, settings.limits) if inline else nullcontext(model) as copy:
+        analysis = analyse(copy, settings.input_shapes, settings.limits)
+        return rewrite_inlined(model, copy, analysis, target, method, options, sites, pictures=pictures)
 
 
 def _measure(options: Mapping[str, object]) -> Measure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,6 +65,12 @@ def fix(
     unsafe_fixes: repair_options.UnsafeFixes = False,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Replace the model; the old one stays beside it as FILE.bak.")
+    ] = False,
+    inline: Annotated[
+        bool,
+        typer.Option(
+            "--inline", help="Put local functions in the place of their calls first; the result is one graph."
+        ),
     ] = False,
     input_shape: options.InputShape = None,
     output_format: Annotated[
@@ -140,24 +148,35 @@ def fix(
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
     measured = verify or require_gain or images is not None
     try:
-        read, analysis = _read(Path(model), settings)
-        source = Original(
-            model, read, analysis, None if dry_run else output, in_place, partial(_read, settings=settings)
-        )
-        if recipe:
-            code = _recipe(model, read, analysis, wanted, settings)
-        elif wanted.auto and not plan:
-            code = _search(source, settings, wanted, not no_progress)
-        elif plan or wanted.method is None:
-            code = _plan(model, read, analysis, wanted.how, settings, held_back=not plan)
-        else:
-            code = _rewrite(_Task(source, wanted.method, wanted, measured, not no_progress), settings, diff)
+        with _opened(Path(model), settings, inline) as (named, read, analysis):
+            goal = None if dry_run else output
+            source = Original(model, read, analysis, goal, in_place, partial(_read, settings=settings), named)
+            if recipe:
+                code = _recipe(model, read, analysis, wanted, settings)
+            elif wanted.auto and not plan:
+                code = _search(source, settings, wanted, not no_progress)
+            elif plan or wanted.method is None:
+                code = _plan(model, read, analysis, wanted.how, settings, held_back=not plan)
+            else:
+                code = _rewrite(_Task(source, wanted.method, wanted, measured, not no_progress), settings, diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
     except (RewriteError, VerifyError) as error:
         raise UsageError(f"{model}: {error}") from error
     raise typer.Exit(code)
+
+
+@contextmanager
+def _opened(path: Path, settings: Settings, inline: bool) -> Iterator[tuple[Model, Model, Analysis]]:
+    """The model, and what is rewritten, with its analysis: the model itself or a copy without functions."""
+    from auditor.onnxfile import read_model
+    from auditor.rewrite.inline import inlined
+    from auditor.sampling import analyse
+
+    named = read_model(path, settings.limits)
+    with inlined(named, settings.limits) if inline else nullcontext(named) as model:
+        yield named, model, analyse(model, settings.input_shapes, settings.limits)
 
 
 def _read(path: Path, settings: Settings) -> tuple[Model, Analysis]:
@@ -209,12 +228,13 @@ def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
     from auditor.cli.output import emit
     from auditor.report import Format
     from auditor.report.rewriting import Outcome, outcome_json, outcome_text
-    from auditor.rewrite import rewrite
     from auditor.rewrite.candidates import Step
+    from auditor.rewrite.inline import rewrite_inlined
 
     source, wanted, gain = task.source, task.wanted, None
     as_json = settings.output_format is Format.JSON
-    done = rewrite(
+    done = rewrite_inlined(
+        source.named or source.model,
         source.model,
         source.analysis,
         None if task.measured else source.target,

@@ -27,7 +27,10 @@ UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The model to rewrite, where the result goes (None: nowhere), and how files are read."""
+    """The model to rewrite, where the result goes (None: nowhere), and how files are read.
+
+    ``named`` is the file that the user named, where ``model`` is a copy of it without functions.
+    """
 
     name: str
     model: Model
@@ -35,13 +38,14 @@ class Original:
     target: Path | None
     in_place: bool
     read: Callable[[Path], tuple[Model, Analysis]]
+    named: Model | None = None
 
     def check(self) -> None:
         """Refuse what cannot be written before time is spent on measuring. Raises RewriteError."""
         from auditor.rewrite.save import check_target
 
         if self.target is not None:
-            check_target(self.model, self.target, in_place=self.in_place)
+            check_target(self.named or self.model, self.target, in_place=self.in_place)
 
     def keep(self, staged: Path) -> str | None:
         """Give the staged file its name; returns that of the backup. Raises RewriteError."""
@@ -49,7 +53,7 @@ class Original:
         from auditor.rewrite.save import publish
 
         assert self.target is not None
-        backup = publish(read_model(staged), self.target, self.model, in_place=self.in_place)
+        backup = publish(read_model(staged), self.target, self.named or self.model, in_place=self.in_place)
         return None if backup is None else backup.as_posix()
 
 

@@ -117,7 +117,7 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
         lines.append("nothing was written: this was a dry run")
     elif done.path is not None:
         lines.append(f"wrote {plain(done.path.as_posix())}")
-        lines += [f"backup: {plain(done.notes['backup'])}"] if "backup" in done.notes else []
+        lines += [f"{label}: {plain(done.notes[label])}" for label in ("inlined", "backup") if label in done.notes]
     elif "refused" in done.notes:
         lines.append(done.notes["refused"])
     if done.changes:

@@ -10,7 +10,8 @@ from auditor.rewrite.result import Options
 from auditor.rewrite.surgery import Surgeon
 from auditor.sampling.result import Site, SiteKind
 
-IN_ANOTHER_SCOPE = "it stands in a sub-graph or a local function, whose nodes are not edited: inline them first"
+IN_A_FUNCTION = "it stands in a local function, whose nodes are not edited: give --inline"
+IN_A_SUB_GRAPH = "it stands in a sub-graph, whose nodes are not edited"
 OWN = "an earlier run of this program rewrote it"
 INTEGER = "it computes on integers: rewrite the model before it is quantised"
 UNTRACKED = "the size of its input is not known"
@@ -87,7 +88,7 @@ def common_refusal(surgeon: Surgeon, site: Site) -> str | None:
     """Reasons that hold for every strategy."""
     part = surgeon.part(site)
     if part is None:
-        return IN_ANOTHER_SCOPE
+        return IN_A_FUNCTION if surgeon.model.functions else IN_A_SUB_GRAPH
     if part.name.startswith(PREFIX) or _made_here(surgeon, part):
         return OWN
     if part.op.startswith(_INTEGER_OPS):

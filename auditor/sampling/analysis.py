@@ -73,6 +73,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         untracked=record.regions(),
         data_dependent=tuple(record.data_dependent),
         paddings=tuple(record.paddings),
+        live=record.live,
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
         tensors=Lattices(scope.states, spatial),
         shapes=Sizes(scope.states),

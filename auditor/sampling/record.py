@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 class Record:
     """Filled by the trace, read once at its end. Sites are addressed by index, since a later node may withdraw one.
 
-    ``made`` finds a site by the scope and the name of its output. ``averaged`` computes what folds at a site where its
-    phases are averaged, and ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`).
+    ``live`` is the branch of an If that always runs, by the scope and the index of the node. ``made`` finds a site by
+    the scope and the name of its output. ``averaged`` computes what folds at a site where its phases are averaged, and
+    ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`).
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,7 @@ class Record:
         self.data_dependent: list[DataDependentSampling] = []
         self.paddings: list[SizeDependentPadding] = []
         self.encodings: list[PositionEncoding] = []
+        self.live: dict[tuple[str, int], str] = {}
         self.made: dict[tuple[str, str], int] = {}
         self.stacks: list[tuple[Scope, Stack]] = []
         self.averaged: dict[int, Averaged] = {}

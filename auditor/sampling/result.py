@@ -214,6 +214,8 @@ class Analysis:
     analysis lost is absent. ``spatial`` are the indices into ``sources`` that were recognised as spatial or temporal.
     ``nodes`` counts the nodes walked over all scopes. ``shapes`` are the sizes of the tensors in ``tensors``, and
     ``folded`` the source axes whose samples share tensor axes with others there, as in flattened tokens.
+    ``live`` is the branch, ``then`` or ``else``, of every If that always takes the same at these sizes, by its scope
+    and its index there.
     """
 
     sources: tuple[SourceAxis, ...]
@@ -230,6 +232,7 @@ class Analysis:
     nodes: int
     tracked_nodes: int
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    live: Mapping[tuple[str, int], str] = field(default_factory=dict)
     folded: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property

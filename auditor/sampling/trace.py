@@ -144,6 +144,7 @@ class Trace:
         states = if_outputs(call, run)
         live = live_branch(call)
         if live is not None:
+            self.record.live[call.scope.path, call.node.index] = live
             for name, value in zip(call.node.outputs, inner[live][1].outputs, strict=False):
                 call.scope.values[name] = scopes[live].value(value.name)
         return states
