@@ -98,6 +98,8 @@ def test_the_json_report_holds_every_change(run: Run, network: Path) -> None:
         (("--strategy", "blur", "-o", "x.onnx", "--site", "nowhere"), "no sampling site is called"),
         (("--strategy", "blur", "-o", "absent/x.onnx"), "cannot be written"),
         (("--strategy", "input-average", "-o", "x.onnx", "--site", "pool"), "whole model"),
+        (("--strategy", "crop-select", "-o", "x.onnx", "--site", "pool"), "whole model"),
+        (("--strategy", "crop-select", "-o", "x.onnx", "--margin", "0"), "whole number of pixels"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line_and_no_file(
