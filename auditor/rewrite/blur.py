@@ -14,12 +14,10 @@ k to k - 1, as in Zhang's ResNet) or left out (average pools of even size).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 from auditor.onnxfile.dtypes import DataType
-from auditor.onnxfile.values import inline_values
 from auditor.rewrite import kernels
 from auditor.rewrite.blocks import Block
 from auditor.rewrite.blurpool import BlurPool, Blurred, Goal, blur_pool
@@ -28,6 +26,7 @@ from auditor.rewrite.merge import merge, merged
 from auditor.rewrite.parts import PREFIX, Part
 from auditor.rewrite.pointwise import Region, region_behind
 from auditor.rewrite.result import Kernel, Options, RewriteError, Where
+from auditor.rewrite.slices import blur_slice, channels_last, slice_refusal
 from auditor.rewrite.strategy import FRONT, INTEGER, PATCHES, Cost, common_refusal
 from auditor.rewrite.surgery import Surgeon
 from auditor.rewrite.types import element_type, numpy_type
@@ -37,7 +36,6 @@ from auditor.sampling.result import Site, SiteKind
 EVEN = "an even kernel would move its grid by half a sample: take tri3, bin5 or bin7"
 _WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", "AveragePool"), ("", "LpPool")}
 _ANTIALIAS_SINCE = 18
-_STEPS_INPUT = 4
 _LONGEST = 63
 # A real layer has some thousands: a file may claim any number, and constants are written per channel (and its square).
 _MOST_CHANNELS = 1 << 16
@@ -79,7 +77,7 @@ class Blur:
         elif options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             self._in_front(surgeon, site, part, options)
         elif site.kind is SiteKind.SLICE:
-            self._slice(surgeon, site, part, options)
+            blur_slice(surgeon, site, part, options, _prefix(site))
         else:
             self._window(surgeon, site, part, options)
         return (site,)
@@ -112,7 +110,7 @@ class Blur:
     def _check(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         if site.kind is SiteKind.RESIZE:
             return _check_resize(surgeon, part, options)
-        _check_map(surgeon, part, options)
+        _check_map(surgeon, site, part, options)
         tensor = part.inputs[0]
         shape = surgeon.shape(tensor) or ()
         strides = strides_of(site, len(shape) - 2, surgeon, tensor)
@@ -124,7 +122,10 @@ class Blur:
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             return _check_front(options, even)
         if site.kind is SiteKind.SLICE:
-            return _check_slice(surgeon, part, even)
+            refusal = slice_refusal(surgeon, part) or (EVEN if even else None)
+            if refusal is not None:
+                raise _RefusedError(refusal)
+            return None
         if (part.domain, part.op) not in _WINDOWS:
             raise _RefusedError("a blur behind this operator is not known")
         window = window_of(surgeon, part)
@@ -149,29 +150,6 @@ class Blur:
         blurred = blur_pool(block, Blurred(tensor, tensor, shape, strides), pool, options)
         block.insert(part, after=False)
         surgeon.replace_input(part, tensor, blurred)
-
-    def _slice(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
-        import numpy as np
-
-        output = part.outputs[0]
-        result = surgeon.shape(output) or ()
-        steps = _slice_steps(surgeon, part)
-        strides = tuple(steps.get(axis, 1) for axis in range(2, len(result)))
-        lengths = [kernels.length(options.kernel, step) for step in strides]
-        half = tuple((length - 1) // 2 for length in lengths)
-        dense = surgeon.fresh(f"{_prefix(site)}/dense")
-        # The number of samples between the first and the last that the slice kept: more would need its bounds.
-        shape = (*result[:2], *((count - 1) * step + 1 for count, step in zip(result[2:], strides, strict=True)))
-        ones = Block(surgeon, _prefix(site))
-        unit = ones.constant(np.ones(len(_steps(surgeon, part)), np.int64), "steps")
-        ones.insert(part, after=False)
-        surgeon.replace_input(part, part.inputs[_STEPS_INPUT], unit)
-        surgeon.move_output(part, output, dense)
-        block = Block(surgeon, _prefix(site))
-        goal = Goal(site, output, (1,) * len(strides))
-        given = Blurred(dense, part.inputs[0], shape, strides)
-        blur_pool(block, given, BlurPool(strides, half, half), options, output, goal)
-        block.insert(part, after=True)
 
     def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
         window = window_of(surgeon, part)
@@ -233,29 +211,27 @@ def strides_of(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[in
     if len(factor) == rank:
         return tuple(factor)
     # A resampling site lists only the axes that it samples.
-    lattices = (surgeon.lattices(tensor) or ())[2:]
+    known = surgeon.lattices(tensor) or ()
+    lattices = known[1:-1] if channels_last(surgeon, tensor) else known[2:]
     by_source = dict(zip(site.sources, factor, strict=True))
     return tuple(1 if lattice is None else by_source.get(lattice.source, 1) for lattice in lattices)
 
 
-def _channels_last(surgeon: Surgeon, tensor: str) -> bool:
-    lattices = surgeon.lattices(tensor)
-    return lattices is not None and len(lattices) > 1 and lattices[1] is not None
-
-
-def _check_map(surgeon: Surgeon, part: Part, options: Options) -> None:
-    """The input and the output are maps with a sensible number of channels on axis 1."""
+def _check_map(surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+    """The input and the output are maps with a sensible number of channels, on axis 1 where that has to be."""
     tensor = part.inputs[0]
     given, result = surgeon.shape(tensor) or (), surgeon.shape(part.outputs[0]) or ()
     if len(given) < 3 or len(result) != len(given):
         raise _RefusedError("it does not work on a map with channels")
-    if max(given[1], result[1]) > (_MOST_MIXED if options.mix else _MOST_CHANNELS):
+    last = channels_last(surgeon, tensor)
+    if last and (site.kind is not SiteKind.SLICE or options.where is Where.PRE or options.mix):
+        raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
+    channels = -1 if last else 1
+    if max(given[channels], result[channels]) > (_MOST_MIXED if options.mix else _MOST_CHANNELS):
         raise _RefusedError("it has more channels than a blur is written for")
     dtype = element_type(surgeon, tensor)
     if numpy_type(dtype) is None:
         raise _RefusedError(_UNTYPED.get(dtype, INTEGER))
-    if _channels_last(surgeon, tensor):
-        raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
 
 
 def _check_front(options: Options, even: bool) -> None:
@@ -272,38 +248,6 @@ def _check_resize(surgeon: Surgeon, part: Part, options: Options) -> None:
         raise _RefusedError("antialias is only known for Resize of maps")
     if options.kernel is Kernel.IDENTITY or options.blend != 1.0:
         raise _RefusedError("its own antialias filter cannot be blended")
-
-
-def _steps(surgeon: Surgeon, part: Part) -> tuple[int, ...]:
-    """The steps of a Slice; empty where they are not constant."""
-    if len(part.inputs) <= _STEPS_INPUT:
-        return ()
-    tensor = surgeon.constant(part.inputs[_STEPS_INPUT])
-    values = None if tensor is None else inline_values(tensor)
-    return () if values is None else tuple(int(value) for value in values)
-
-
-def _slice_steps(surgeon: Surgeon, part: Part) -> dict[int, int]:
-    """The steps of a Slice by tensor axis."""
-    steps = _steps(surgeon, part)
-    rank = len(surgeon.shape(part.inputs[0]) or ())
-    axes: Sequence[int | float] | None = tuple(range(len(steps)))
-    if len(part.inputs) > 3 and part.inputs[3]:
-        tensor = surgeon.constant(part.inputs[3])
-        axes = None if tensor is None else inline_values(tensor)
-    if not steps or axes is None or len(axes) != len(steps):
-        return {}
-    return {int(axis) % max(rank, 1): step for axis, step in zip(axes, steps, strict=True)}
-
-
-def _check_slice(surgeon: Surgeon, part: Part, even: bool) -> None:
-    steps = _slice_steps(surgeon, part)
-    if not steps:
-        raise _RefusedError("its steps are computed in the graph")
-    if min(steps.values()) < 1 or any(axis < 2 and step > 1 for axis, step in steps.items()):
-        raise _RefusedError("it flips an axis, or samples one that is no grid axis")
-    if even:
-        raise _RefusedError(EVEN)
 
 
 def commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
