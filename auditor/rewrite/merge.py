@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_BYTES = 64 << 20
+_DEFAULTS_SINCE = 4
 _WIDEST = 8  # bytes of an element while kernels are convolved
 
 
@@ -53,7 +54,7 @@ def merged(surgeon: Surgeon, part: Part, window: Window, region: Region, options
     constant = surgeon.constant(part.inputs[1])
     if constant is None or numpy_type(constant.dtype) is None or constant.dims[2:] != window.kernel:
         return None
-    if constant.payload.kind not in (PayloadKind.INLINE, PayloadKind.IN_FILE):
+    if constant.payload.kind not in (PayloadKind.INLINE, PayloadKind.IN_FILE) or _is_default(surgeon, part.inputs[1]):
         return None
     lengths = [kernels.length(options.kernel, step) for step in window.stride]
     wide = _widened(window, lengths)
@@ -104,6 +105,12 @@ def convolved(weights: NDArray[np.generic], spread: list[int], low_pass: NDArray
             moved = tuple(slice(at, at + size) for at, size in zip(place, sizes, strict=True))
             result[whole + moved] += tap * dense
     return result
+
+
+def _is_default(surgeon: Surgeon, tensor: str) -> bool:
+    """Whether a caller may feed other weights; up to IR 3 all weights are inputs, and nobody does."""
+    inputs = surgeon.model.graph.inputs
+    return surgeon.model.ir_version >= _DEFAULTS_SINCE and any(value.name == tensor for value in inputs)
 
 
 def _widened(window: Window, lengths: list[int]) -> Window:

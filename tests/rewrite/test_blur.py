@@ -65,7 +65,12 @@ def test_a_blurred_network_is_valid_keeps_its_interface_and_every_centre_and_pas
         assert all(new[name] == old[name] for name in old.keys() & new.keys())
         if kernel in (Kernel.TRI3, Kernel.BIN5) and rank < 3:
             skipped = {skip.site.node.name.raw for skip in done.skipped if skip.site is not None}
-            assert all(site.antialiased or site.node.name.raw in skipped for site in after.sites)
+            # A blur within the weights is judged with them: what folds is less than before.
+            shares = {site.node.name.raw: site.alias.flat for site in before.sites if site.alias is not None}
+            for site in after.sites:
+                name = site.node.name.raw
+                less = site.alias is not None and site.alias.flat < shares.get(name, 0)
+                assert site.antialiased or name in skipped or less
 
 
 CENTRES: list[tuple[str, dict[str, Any]]] = [

@@ -199,6 +199,18 @@ def test_weights_in_another_file_are_not_read_and_the_blur_stands_alone(tmp_path
     assert any("blur" in name for name in names)
 
 
+@pytest.mark.parametrize("ir", [3, 8])
+def test_weights_that_a_caller_may_feed_keep_their_blur_apart(ir: int, tmp_path: Path) -> None:
+    model = projection().model()
+    model.ir_version = ir
+    (weight,) = model.graph.initializer
+    model.graph.input.append(helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
+    target, done, _ = fixed(model, tmp_path)
+    assert done.sites
+    merged = any("merged" in name for node in onnx.load(target).graph.node for name in node.input)
+    assert merged == (ir < 4)
+
+
 def test_a_plan_reads_no_weights_and_keeps_the_blur_apart_for_calibration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
