@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
-from auditor.sampling.averaging import merge
 from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous
 from auditor.sampling.record import Record
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
@@ -61,6 +60,8 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     trace.run(scope, graph.nodes)
     _guess_spatial(record)
     if record.stacks:
+        from auditor.sampling.averaging import merge
+
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
     spatial = frozenset(record.spatial)
     return Analysis(

@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.sampling.call import Call
 from auditor.sampling.lattice import Atom, State, Window
-from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, Site, SiteKind
 from auditor.text import ModelText
+
+if TYPE_CHECKING:
+    from auditor.sampling.replicas import Averaging
 
 PASSING = 0.20
 """Flat alias energy up to which a site counts as anti-aliased: Tri-3 at stride 2 folds 14.6 % of a flat 2-D spectrum
 and passes (Zhang 2019 trains with it), Rect-2, a plain 2x2 average, folds 33.1 % and does not."""
 
-Averaged: TypeAlias = Callable[[Averaging], AliasEnergy | None]
+Averaged: TypeAlias = "Callable[[Averaging], AliasEnergy | None]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending, join
 from auditor.sampling.lattice import State, anonymous
 from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
-from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Averaged, Strided, decimation, record_site, skipped_share
 from auditor.sampling.weights import kernel as read_kernel
@@ -25,6 +24,8 @@ from auditor.sampling.weights import scale_rows
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from auditor.sampling.replicas import Averaging
 
 PATCH = 4
 NATURAL_TAPS = 256  # a 1/f^2 integral over larger kernels takes longer than the rest of the audit

@@ -14,13 +14,14 @@ from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
-from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from auditor.sampling.replicas import Averaging
 
 LAST = 2**62
 FAR = (2**31 - 1, 2**63 - 1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
@@ -13,9 +14,11 @@ from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, State, anonymous
 from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
-from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
+
+if TYPE_CHECKING:
+    from auditor.sampling.replicas import Averaging
 
 KINDS = {"MaxPool": SiteKind.MAX_POOL, "AveragePool": SiteKind.AVERAGE_POOL, "LpPool": SiteKind.LP_POOL}
 LARGEST_RESPONSE = 1024  # kernel elements beyond which a pool's response is not carried along
