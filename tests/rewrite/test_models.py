@@ -11,7 +11,7 @@ import pytest
 
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.rewrite import Options, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Where
+from auditor.rewrite.result import Kernel, Lowering, Phases, Where
 from auditor.sampling import Analysis, analyse
 
 MODELS = Path(__file__).parents[2].parent / "shared" / "models"
@@ -21,6 +21,7 @@ CASES = [
     (Strategy.BLUR, Options(where=Where.PRE)),
     (Strategy.BLUR, Options(kernel=Kernel.IDENTITY)),
     (Strategy.PHASE_AVERAGE, Options()),
+    (Strategy.PHASE_AVERAGE, Options(phases=Phases.ALL, lowering=Lowering.DILATION)),
     (Strategy.INPUT_AVERAGE, Options()),
     (Strategy.PHASE_SELECT, Options()),
     (Strategy.CROP_SELECT, Options()),
