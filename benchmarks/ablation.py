@@ -9,7 +9,7 @@ shifted copies of its input, is the row to beat at its cost. A rewrite that does
 ``--labels`` are classes of ImageNet, ``--calibrate`` is a folder of other photographs, without which calibrated rows
 are left out. ``--also FILE=SETTINGS`` adds another classifier of ImageNet, prepared as that settings file says.
 ``--json FILE`` keeps what was measured: rows that a later run measures again are replaced, all others stay in the
-table.
+table. ``--into docs/ablation.md`` writes the tables into the documentation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation_subjects import STRATEGIES, SUBJECTS, Strategy, Subject, save_pictures
-from benchmarks.ablation_table import Row, table
+from benchmarks.ablation_table import Row, placed, table
+from benchmarks.ablation_yolox import decoded
 
 HERE = Path(__file__).resolve().parent
 FEWEST = 8  # images below which no row is worth its line
@@ -42,6 +43,7 @@ class Data:
     labels: Path | None
     calibrate: Path | None
     limit: int
+    threads: int = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         None if given.labels is None else given.labels.resolve(),
         None if given.calibrate is None else given.calibrate.resolve(),
         given.limit,
+        given.threads,
     )
     kept = _read(given.json)
     for subject in (*SUBJECTS, *map(_added, given.also)):
@@ -61,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 kept[row.model, row.rewrite] = row
                 _write(given.json, kept)
                 print(f"{row.model}: {row.rewrite}: {row.reason or 'measured'}", file=sys.stderr)
-    print(table(kept.values()), end="")
+    text = table(kept.values())
+    if given.into is not None:
+        given.into.write_text(placed(given.into.read_text(encoding="utf-8"), text), encoding="utf-8", newline="\n")
+    print(text, end="")
 
 
 def measure(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Iterator[Row]:
@@ -70,6 +76,8 @@ def measure(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Ite
     images = max(FEWEST, round(subject.share * data.limit))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        if subject.decode:
+            model = decoded(model, folder / "decoded.onnx")
         source = data.images
         other = data.calibrate
         if subject.pictures is not None:
@@ -77,10 +85,12 @@ def measure(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Ite
             # The second half is nothing that a calibration has seen.
             source, other = halves(source)
         settings = folder / "settings.toml"
-        settings.write_text(_settings(subject), encoding="utf-8")
+        settings.write_text(_settings(subject, data.threads), encoding="utf-8")
         command = [sys.executable, "-m", "auditor", "fix", str(model), "-o", str(folder / "new.onnx"), "--verify"]
         command += ["--config", str(settings), "--output-format", "json"]
         command += ["--images", str(source), "--images-limit", str(images)]
+        if subject.shape:
+            command += ["--input-shape", subject.shape]
         if subject.labelled and data.labels is not None:
             command += ["--labels", str(data.labels)]
         for strategy in strategies:
@@ -126,10 +136,12 @@ def _row(subject: Subject, strategy: Strategy, done: subprocess.CompletedProcess
     return Row(**start, gain=best["gain"], multiply_adds=best["multiply_adds_ratio"], size=size, note=note)
 
 
-def _settings(subject: Subject) -> str:
+def _settings(subject: Subject, threads: int) -> str:
+    """A settings file. That of an added model is taken as it is."""
     if isinstance(subject.options.get("settings"), str):
         return str(subject.options["settings"])
-    return "[verify]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in subject.options.items())
+    values = {**subject.options, "threads": threads}
+    return "[verify]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
 def _added(text: str) -> Subject:
@@ -164,9 +176,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, help="a CSV of file,class for them, with classes of ImageNet")
     parser.add_argument("--calibrate", type=Path, help="a folder of other photographs")
     parser.add_argument("--limit", type=int, default=60, help="so many images; fewer for slow models (default 60)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (default 1)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="models whose name holds this")
     parser.add_argument("--strategy", action="append", default=[], metavar="NAME", help="rewrites, likewise")
     parser.add_argument("--also", action="append", default=[], metavar="FILE=SETTINGS", help="another classifier")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the tables between the marks of this page, too")
     parser.add_argument("--json", type=Path, help="keep what was measured in this file, and begin with what it holds")
     return parser
 

@@ -29,14 +29,18 @@ class Strategy:
 class Subject:
     """A model. ``file`` is below the folder of models, ``options`` are those of a ``[verify]`` table.
 
-    ``pictures`` is None for the photographs, else one of the kinds drawn here. ``labelled``: a classifier of ImageNet,
-    whose answers the labels of the photographs judge. ``share`` of the images are enough for a slow model.
+    ``shape`` is that of the input, NAME=SHAPE, where the file leaves it open. ``decode``: an export of YOLOX, whose
+    boxes are decoded first. ``pictures`` is None for the photographs, else one of the kinds drawn here. ``labelled``: a
+    classifier of ImageNet, whose answers the labels of the photographs judge. ``share`` of the images are enough for a
+    slow model.
     """
 
     name: str
     task: str
     file: str
     options: Mapping[str, object] = field(default_factory=dict)
+    shape: str = ""
+    decode: bool = False
     pictures: str | None = None
     labelled: bool = False
     share: float = 1.0
@@ -47,10 +51,15 @@ STRATEGIES = (
     Strategy("test-time averaging, 4 shifts", ("--strategy", "input-average", "--phases", "all")),
     Strategy("phase average, diagonal, last site", ("--strategy", "phase-average")),
     Strategy("phase average, all, last site", ("--strategy", "phase-average", "--phases", "all")),
+    Strategy(
+        "phase average, all, last site, by dilation",
+        ("--strategy", "phase-average", "--phases", "all", "--lowering", "dilation"),
+    ),
     Strategy("phase select", ("--strategy", "phase-select")),
     Strategy("crop select", ("--strategy", "crop-select")),
     Strategy("blur Tri-3", ("--strategy", "blur")),
     Strategy("blur Tri-3, calibrated", ("--strategy", "blur"), calibrated=True),
+    Strategy("blur Tri-3, calibrated, refit all", ("--strategy", "blur", "--refit", "all"), calibrated=True),
     Strategy("blur Tri-3, lambda 0.5, calibrated", ("--strategy", "blur", "--lambda", "0.5"), calibrated=True),
     Strategy("auto, cost at most 2", ("--strategy", "auto", "--max-cost", "2"), calibrated=True),
 )
@@ -78,35 +87,39 @@ SUBJECTS = (
         "YOLOX nano 416",
         "detectors",
         "detector/yolox_nano_416.onnx",
-        {"preset": "raw", "channels": "bgr", "box-score": 0.3},
+        {"preset": "raw", "channels": "bgr"},
+        decode=True,
         share=0.5,
-    ),
-    Subject(
-        "UltraFace slim 320",
-        "detectors",
-        "detector/ultraface_slim320_simpl.onnx",
-        {"preset": "raw", "mean": [127.0], "std": [128.0]},
     ),
     Subject("PAN, skin and hair, 512", "segmentation", "segmentation/pan_mbv3s_skin_hair.onnx", share=0.25),
     Subject("SINet, portraits, 320", "segmentation", "segmentation/sinet_portrait_320.onnx", _SINET, share=0.5),
     Subject("U-Net, sketches, 224", "segmentation", "segmentation/unet_sed_gen_web.onnx", {"preset": "unit"}),
-    Subject("PP-OCR v3 text detector", "OCR", "ocr/ppocr_det_v3_ch.onnx", {"size": "320x320"}, PAGES, share=0.5),
+    Subject(
+        "PP-OCR v3 text detector",
+        "OCR",
+        "ocr/ppocr_det_v3_ch.onnx",
+        {"size": "320x320"},
+        "x=1x3x320x320",
+        pictures=PAGES,
+        share=0.5,
+    ),
     Subject(
         "PP-OCR text recogniser",
         "OCR",
         "ocr/ppocr_en_number_rec.onnx",
         {**_SIGNED, "channels": "bgr", "size": "32x320", "task": "embedding", "radius": 4},
-        WORDS,
+        "x=1x3x32x320",
+        pictures=WORDS,
     ),
     Subject(
         "Basic Pitch",
         "audio",
         "audio/basic_pitch_nmp.onnx",
         {"preset": "raw", "task": "embedding", "radius": _SOUND_RADIUS},
-        CHORDS,
+        pictures=CHORDS,
         share=0.2,
     ),
-    Subject("Micro keyword spotter", "audio", "audio/micro_kws_fp32.onnx", {"preset": "raw"}, CHORDS),
+    Subject("Micro keyword spotter", "audio", "audio/micro_kws_fp32.onnx", {"preset": "raw"}, pictures=CHORDS),
 )
 
 _WORDS = ("phase", "shift", "lattice", "sample", "kernel", "stride", "window", "signal", "filter", "alias", "model")

@@ -1,7 +1,8 @@
-"""The ablation as Markdown: one table per task, a row per rewrite, and the original of every model as its first row."""
+"""The ablation as Markdown: one table per model, the original first, then its rewrites by their measured cost."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,16 +12,17 @@ from typing import Any
 COLUMNS = (
     ("consistency", "consistency", True),
     ("massc", "same class (mASSC)", True),
-    ("cosine", "cosine", True),
     ("flicker", "flicker of boxes", True),
     ("mac", "MAC", False),
     ("equivariance-error", "equivariance error", False),
     ("score-deviation", "score deviation", False),
+    ("cosine", "cosine", True),
 )
 # What two models agree on; anything else is a number beside its name.
 _AGREEMENTS = {"agreement": "classes", "position-agreement": "positions", "box-agreement": "boxes"}
-MOST_MEASURES = 2  # of a task: the first that all of its models have, in the order of COLUMNS
+MOST_MEASURES = 2  # of a model: the first that it has, in the order of COLUMNS
 ORIGINAL = "original"
+BEGIN, END = "<!-- begin: ablation -->", "<!-- end: ablation -->"
 _NONE = "–"  # noqa: RUF001 - an en dash, as the docs write it
 
 
@@ -47,29 +49,48 @@ class Row:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Markdown: a heading and a table for every task, in the order of the rows."""
+    """Markdown: a heading for every task and a table for every model, in the order of the rows."""
     tasks: dict[str, list[Row]] = {}
     for row in rows:
         tasks.setdefault(row.task, []).append(row)
     return "\n".join(_task(task, found) for task, found in tasks.items())
 
 
+def placed(page: str, text: str) -> str:
+    """A page with the text between its two marks in place of what stands there.
+
+    Raises:
+        ValueError: the page lacks a mark.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no lines {BEGIN} and {END}")
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
+
+
 def _task(task: str, rows: Sequence[Row]) -> str:
-    shown = _shown(rows)
-    header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
     lines = [f"## {task[0].upper()}{task[1:]}", ""]
     models: dict[str, list[Row]] = {}
     for row in rows:
         models.setdefault(row.model, []).append(row)
     for model, found in models.items():
         measured = [row for row in found if row.gain is not None]
+        shown = _shown(measured)
+        header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
         count = ", ".join(sorted({f"{_images(row)} images" for row in measured or found}))
         lines += [f"### {model} ({count})", "", _line(header), _line(["---"] + ["--:"] * (len(header) - 1))]
         if measured:
             lines.append(_line(_original(measured[0], shown)))
-        lines += [_line(_cells(row, shown)) for row in found]
+        lines += [_line(_cells(row, shown)) for row in sorted(found, key=_cost)]
         lines.append("")
     return "\n".join(lines)
+
+
+def _cost(row: Row) -> float:
+    """What a row is sorted by: its measured cost, so that it stands beside the averaging at its cost."""
+    time = None if row.gain is None else row.gain["time_ratio"]
+    return math.inf if time is None else float(time["value"])
 
 
 def _shown(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:

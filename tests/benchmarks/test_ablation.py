@@ -14,9 +14,13 @@ from auditor.demo.digits import LAST_POSITION, draw
 from benchmarks import ablation
 from benchmarks.ablation import Data, measure
 from benchmarks.ablation_subjects import CHORDS, PAGES, STRATEGIES, SUBJECTS, WORDS, Strategy, Subject, pictures
-from benchmarks.ablation_table import Row, table
+from benchmarks.ablation_table import BEGIN, END, Row, placed, table
+from benchmarks.ablation_yolox import cells as yolox_cells
+from benchmarks.ablation_yolox import decoded
 
-MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "ablation.md"
+MODELS = ROOT.parent / "shared" / "models"
 
 
 def change(original: float, difference: float, interval: Sequence[float] | None = None) -> dict[str, object]:
@@ -72,6 +76,28 @@ def test_a_rewrite_that_does_not_apply_has_its_reason_without_the_advice_for_num
     refused = Row("classifiers", "Net", "phase select", 100, reason="the borders are zero: use blur; or nothing")
     found = cells(table([ROW, refused]), "phase select")
     assert found == ["phase select", "refused: the borders are zero", "", "", "", "", ""]
+
+
+def test_rewrites_stand_in_the_order_of_their_measured_cost_and_those_that_do_not_apply_last() -> None:
+    refused = Row("classifiers", "Net", "select", 100, reason="no")
+    cheap = Row(
+        "classifiers", "Net", "cheap", 100, {**gain(consistency=change(0.8, 0.0)), "time_ratio": {"value": 1.1}}
+    )
+    lines = table([refused, ROW, cheap]).splitlines()
+    assert [line.split(" | ")[0] for line in lines[-4:]] == ["| original", "| cheap", "| phase average", "| select"]
+
+
+def test_the_tables_replace_what_stands_between_the_marks_of_a_page() -> None:
+    page = f"# Title\n\n{BEGIN}\n\nold\n\n{END}\n\nAfterwards.\n"
+    first = placed(page, "new\n")
+    assert first == f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfterwards.\n"
+    assert placed(first, "new\n") == first
+    with pytest.raises(ValueError, match="the page has no lines"):
+        placed("# Title\n", "new")
+
+
+def test_the_page_of_the_documentation_has_the_marks() -> None:
+    assert "new" in placed(PAGE.read_text(encoding="utf-8"), "new")
 
 
 def test_every_task_has_its_own_measures_and_every_line_as_many_cells_as_its_header() -> None:
@@ -151,6 +177,31 @@ def test_sound_moves_along_one_axis_only_and_is_as_loud_as_a_recording() -> None
     (sound,) = pictures(CHORDS, 1)
     assert np.ptp(sound, axis=1).max() == 0
     assert np.abs(sound).max() == pytest.approx(1)
+
+
+def test_the_cells_of_yolox_are_counted_row_by_row_from_the_finest_grid_on() -> None:
+    corners, strides = yolox_cells(64)
+    assert corners.shape == (1, 64 + 16 + 4, 2)
+    assert (corners[0, 9] == (1, 1)).all()  # x before y
+    assert (corners[0, 1] == (1, 0)).all()
+    assert [*np.unique(strides[0, :, 0], return_counts=True)[1]] == [64, 16, 4]
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason="there is no folder of models beside the checkout")
+def test_a_decoded_detector_finds_the_person_of_a_photograph_where_she_is(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    image = pytest.importorskip("PIL.Image").open(MODELS.parent / "images" / "astronaut.png").resize((416, 416))
+    pixels = np.asarray(image, np.float32)[..., :3][..., ::-1].transpose(2, 0, 1)[None]
+    path = decoded(MODELS / "detector" / "yolox_nano_416.onnx", tmp_path / "decoded.onnx")
+    (rows,) = runtime.InferenceSession(str(path)).run(None, {"images": np.ascontiguousarray(pixels)})
+    best = rows[0][np.argmax(rows[0, :, 4] * rows[0, :, 5])]
+    x, y, width, height = best[:4]
+    assert best[5] > 0.8
+    face = 0.35 * 416, 0.12 * 416, 0.52 * 416, 0.34 * 416
+    assert x - width / 2 < face[0]
+    assert y - height / 2 < face[1]
+    assert x + width / 2 > face[2]
+    assert y + height / 2 > face[3]
 
 
 @pytest.mark.skipif(not MODELS.is_dir(), reason="there is no folder of models beside the checkout")
