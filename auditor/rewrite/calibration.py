@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +25,7 @@ from auditor.text import ModelText
 
 if TYPE_CHECKING:
     from auditor.rewrite.linear import LinearOperator
-    from auditor.rewrite.ridge import Array, Moments
+    from auditor.rewrite.ridge import Array, Fit, Moments
 
 HELD_OUT = 4  # every fourth picture chooses the strength of the ridge
 FEWEST = 8
@@ -104,6 +104,22 @@ class Distance:
         return sum(shares) / max(len(shares), 1)
 
 
+@dataclass(slots=True)
+class Aim:
+    """An operator to fit: what it reads in the rewritten model and what it should write, as the original does.
+
+    ``steps`` subsample the original's grid, where the blur stands in front of what the original wrote. ``joint`` is the
+    place of a 1x1 convolution that was put there, None for a convolution of the source.
+    """
+
+    part: Part
+    operator: LinearOperator
+    given: str
+    wanted: str
+    steps: tuple[int, ...] = ()
+    joint: Joint | None = None
+
+
 def calibrate(
     surgeon: Surgeon, pictures: Pictures, write: Write, spare: Path, further: Refit
 ) -> tuple[list[Calibrated], Curve | None]:
@@ -115,91 +131,111 @@ def calibrate(
     from auditor.rewrite.refit import convolutions_behind, outputs_with_numbers
 
     runs = Runs(surgeon, pictures, write, spare)
-    done = []
-    fitted: list[Part] = []
+    done, aims = [], []
     for joint in sorted(surgeon.joints, key=_order):
-        calibrated, part = _site(runs, joint)
+        calibrated, aim = _site(runs, joint)
         done.append(calibrated)
-        fitted.append(part)
-    behind = [] if further is Refit.NONE else convolutions_behind(surgeon, fitted)
+        aims.append(aim)
     outputs = outputs_with_numbers(surgeon)
+    behind = (
+        [] if further is Refit.NONE else _behind(surgeon, aims, convolutions_behind(surgeon, [a.part for a in aims]))
+    )
     if not behind or not outputs:
         return done, None
     return done, _further(runs, behind if further is Refit.ALL else behind[-1:], outputs)
 
 
-def _site(runs: Runs, joint: Joint) -> tuple[Calibrated, Part]:
-    """Fit the operator behind one blurred map, and return it."""
+def _site(runs: Runs, joint: Joint) -> tuple[Calibrated, Aim]:
+    """Fit the operator behind one blurred map."""
     from auditor.rewrite.linear import pointwise
-    from auditor.rewrite.refit import give_weights, mixing, take_reader
+    from auditor.rewrite.refit import mixing, take_reader
     from auditor.rewrite.ridge import fit, matched
 
     surgeon = runs.surgeon
-    reader = take_reader(surgeon, joint)
-    if reader is not None:
-        part, operator = reader
-        sums = _sums(runs, operator, part.inputs[0], part.outputs[0])
-        found = fit(*sums, operator.weight, operator.bias, operator.weight)
-        give_weights(surgeon, part, operator, found)
+    taken = take_reader(surgeon, joint)
+    if taken is not None:
+        part, operator = taken
+        aim = Aim(part, operator, part.inputs[0], part.outputs[0])
     else:
-        part = mixing(surgeon, joint)
         operator = pointwise((surgeon.shape(joint.original) or (1, 1))[1], len(joint.steps))
-        sums = _sums(runs, operator, joint.blurred, joint.original, joint.steps)
-        found = fit(*sums, operator.weight, operator.bias, matched(sums[0]))
-        surgeon.set_constant(joint.weight, found.matrix)
-        surgeon.set_constant(joint.bias, found.bias)
-    return Calibrated(joint.site, found.before, found.after, found.strength, runs.count, reader is not None), part
+        aim = Aim(mixing(surgeon, joint), operator, joint.blurred, joint.original, joint.steps, joint)
+    sums = _sums(runs, aim)
+    found = fit(*sums, operator.weight, operator.bias, operator.weight if taken is not None else matched(sums[0]))
+    _give(surgeon, aim, found)
+    return Calibrated(joint.site, found.before, found.after, found.strength, runs.count, taken is not None), aim
 
 
-def _further(runs: Runs, parts: Sequence[Part], outputs: Sequence[str]) -> Curve:
-    """Fit convolutions one after the other; keep as many as bring the outputs nearest to those of the original."""
+def _behind(surgeon: Surgeon, aims: Sequence[Aim], parts: Sequence[Part]) -> list[Aim]:
+    """What can be fitted further, in graph order: convolutions, and among them again the operators behind later blurs,
+    since what reaches these will change.
+    """
     from auditor.rewrite.linear import linear_operator
-    from auditor.rewrite.refit import give_weights
+
+    fitted = {aim.part: aim for aim in aims}
+    found = []
+    for part in surgeon.parts():
+        if part in fitted:
+            found.append(fitted[part])
+        elif part in parts and (operator := linear_operator(surgeon, part)) is not None:
+            found.append(Aim(part, operator, part.inputs[0], part.outputs[0]))
+    first = next((place for place, aim in enumerate(found) if aim.part not in fitted), len(found))
+    return found[first:]
+
+
+def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
+    """Fit operators one after the other; keep as many as bring the outputs nearest to those of the original."""
     from auditor.rewrite.ridge import fit
 
     surgeon = runs.surgeon
-    shares, fits, undo = [], [], []
-    for part in parts:
-        operator = linear_operator(surgeon, part)
-        if operator is None:
-            continue
+    shares, fits, before = [], [], []
+    for aim in aims:
         distance = Distance()
-        sums = _sums(runs, operator, part.inputs[0], part.outputs[0], outputs=(outputs, distance))
+        sums = _sums(runs, aim, (outputs, distance))
         shares.append(distance.share)
-        found = fit(*sums, operator.weight, operator.bias, operator.weight)
-        undo.append((part, list(part.inputs)))
+        found = fit(*sums, aim.operator.weight, aim.operator.bias, aim.operator.weight)
+        before.append((list(aim.part.inputs), aim.operator))
         fits.append(found)
-        give_weights(surgeon, part, operator, found)
+        _give(surgeon, aim, found)
     distance = Distance()
     for held_out, ours, theirs in runs.features(outputs, outputs):
         if held_out:
             distance.add(ours, theirs)
     shares.append(distance.share)
     kept = min(range(len(shares)), key=lambda place: shares[place])
-    for part, inputs in reversed(undo[kept:]):
-        surgeon.set_inputs(part, inputs)
+    for aim, found, (inputs, operator) in zip(aims[kept:], fits[kept:], before[kept:], strict=True):
+        if aim.joint is None and surgeon.constant(inputs[1]) is not None:
+            surgeon.set_inputs(aim.part, inputs)
+        else:
+            _give(surgeon, aim, replace(found, matrix=operator.weight, bias=operator.bias))
     refits = tuple(
-        Refitted(ModelText(part.name or part.outputs[0]), found.before, found.after, share, place < kept)
-        for place, ((part, _), found, share) in enumerate(zip(undo, fits, shares[1:], strict=True))
+        Refitted(ModelText(aim.part.name or aim.part.outputs[0]), found.before, found.after, share, place < kept)
+        for place, (aim, found, share) in enumerate(zip(aims, fits, shares[1:], strict=True))
     )
     return Curve(shares[0], refits)
 
 
-def _sums(
-    runs: Runs,
-    operator: LinearOperator,
-    given: str,
-    wanted: str,
-    steps: tuple[int, ...] = (),
-    outputs: tuple[Sequence[str], Distance] | None = None,
-) -> tuple[Moments, Moments]:
+def _give(surgeon: Surgeon, aim: Aim, found: Fit) -> None:
+    """Give an operator its new weights."""
+    from auditor.rewrite.refit import give_weights
+
+    if aim.joint is None:
+        give_weights(surgeon, aim.part, aim.operator, found)
+    else:
+        surgeon.set_constant(aim.joint.weight, found.matrix)
+        surgeon.set_constant(aim.joint.bias, found.bias)
+    aim.operator = replace(aim.operator, weight=found.matrix, bias=found.bias)
+
+
+def _sums(runs: Runs, aim: Aim, outputs: tuple[Sequence[str], Distance] | None = None) -> tuple[Moments, Moments]:
     """Moments over the pictures to fit on and over those held out, and on the way the distance of the outputs."""
     from auditor.rewrite.ridge import Moments
 
+    operator = aim.operator
     made = [Moments(operator.groups, operator.columns, operator.outputs) for _ in range(2)]
     names, distance = outputs or ((), Distance())
-    kept = (slice(None), slice(None), *(slice(None, None, step) for step in steps))
-    for held_out, (ours, *answers), (theirs, *answers_of_original) in runs.features((given, *names), (wanted, *names)):
+    kept = (slice(None), slice(None), *(slice(None, None, step) for step in aim.steps))
+    given, wanted = (aim.given, *names), (aim.wanted, *names)
+    for held_out, (ours, *answers), (theirs, *answers_of_original) in runs.features(given, wanted):
         made[held_out].add(*operator.pairs(ours, theirs[kept]))
         if held_out:
             distance.add(answers, answers_of_original)

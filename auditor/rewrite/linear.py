@@ -30,13 +30,14 @@ _FEWEST, _MOST = 512, 4096
 class LinearOperator:
     """``weight`` has the shape (groups, O / groups, C / groups * K), ``bias`` (groups, O / groups).
 
-    ``shape`` is that of the weights in the file. ``kernel``, ``stride``, ``dilation``, ``begin`` and ``end`` hold one
-    number per grid axis.
+    ``shape`` and ``dtype`` (the name of a numpy type) are those of the weights in the file. ``kernel``, ``stride``,
+    ``dilation``, ``begin`` and ``end`` hold one number per grid axis.
     """
 
     weight: Floats
     bias: Floats
     shape: tuple[int, ...]
+    dtype: str
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
@@ -107,6 +108,7 @@ def linear_operator(surgeon: Surgeon, part: Part) -> LinearOperator | None:
         weight.reshape(groups, -1, columns).astype(np.float64),
         bias.reshape(groups, -1).astype(np.float64),
         weight.shape,
+        weight.dtype.name,
         window.kernel,
         window.stride,
         window.dilation,
@@ -121,7 +123,9 @@ def pointwise(channels: int, rank: int) -> LinearOperator:
 
     ones, nothing = (1,) * rank, (0,) * rank
     weight, bias = np.eye(channels)[None], np.zeros((1, channels))
-    return LinearOperator(weight, bias, (channels, channels, *ones), ones, ones, ones, nothing, nothing)
+    return LinearOperator(
+        weight, bias, (channels, channels, *ones), weight.dtype.name, ones, ones, ones, nothing, nothing
+    )
 
 
 def _values(surgeon: Surgeon, tensor: str) -> Array | None:

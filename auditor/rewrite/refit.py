@@ -64,11 +64,9 @@ def outputs_with_numbers(surgeon: Surgeon) -> tuple[str, ...]:
 
 def give_weights(surgeon: Surgeon, part: Part, operator: LinearOperator, found: Fit) -> None:
     """Let a convolution read what was fitted for it."""
-    old = surgeon.constant(part.inputs[1])
-    dtype = None if old is None else numpy_type(old.dtype)
     block = Block(surgeon, f"{PREFIX}{(part.name or part.outputs[0])[:200]}")
-    weight = block.constant(found.matrix.reshape(operator.shape).astype(dtype), "refit/weight")
-    shift = block.constant(found.bias.ravel().astype(dtype), "refit/bias")
+    weight = block.constant(found.matrix.reshape(operator.shape).astype(operator.dtype), "refit/weight")
+    shift = block.constant(found.bias.ravel().astype(operator.dtype), "refit/bias")
     block.insert(part, after=False)
     surgeon.set_inputs(part, [part.inputs[0], weight, shift])
 

@@ -199,6 +199,9 @@ def test_the_weights_end_where_the_outputs_were_nearest_and_every_step_is_told(t
         made.add("Conv", made.weight(channels, made.channels, 3, 3), pads=[1] * 4)
         made.channels = channels
         made.add("Relu")
+    made.add("MaxPool", kernel_shape=[3, 3], strides=[2, 2])
+    made.add("Conv", made.weight(7, 6, 1, 1))
+    made.channels = 7
     made.pooled_head()
     source = tmp_path / "model.onnx"
     source.write_bytes(made.model().SerializeToString())
