@@ -35,14 +35,17 @@ def finetune(
     preset: measuring_options.Preset = None,
     device: measuring_options.Device = None,
     epochs: Annotated[
-        str | None, _option("--epochs", "N", "How often every picture is seen, shifted anew. [default: 20]")
+        str | None, _option("--epochs", "N", "How often every picture is seen, shifted anew. [default: 10]")
     ] = None,
     rate: Annotated[
-        str | None, _option("--rate", "SHARE", "The highest learning rate, relative to each weight. [default: 5e-4]")
+        str | None, _option("--rate", "SHARE", "The highest learning rate, relative to each weight. [default: 1e-4]")
     ] = None,
     batch: Annotated[str | None, _option("--batch", "N", "Pictures per step. [default: 8]")] = None,
     shifts: Annotated[
         str | None, _option("--shifts", "N", "Average the original over so many shifts. [default: 8]")
+    ] = None,
+    views: Annotated[
+        str | None, _option("--views", "N", "Learn from so many views of a picture: random parts. [default: 4]")
     ] = None,
     seed: Annotated[str | None, _option("--seed", "N", "The seed of shifts and order. [default: 0]")] = None,
     minutes: Annotated[
@@ -94,7 +97,7 @@ def finetune(
     )
     if output_format is not None and output_format not in _FORMATS:
         raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
-    schedule = _schedule(epochs, rate, batch, shifts, seed, minutes)
+    schedule = _schedule((epochs, batch, shifts, views), rate, seed, minutes)
     file = ModelFile(Path(original), original)
     name = model
     try:
@@ -123,16 +126,21 @@ def finetune(
 
 
 def _schedule(
-    epochs: str | None, rate: str | None, batch: str | None, shifts: str | None, seed: str | None, minutes: str | None
+    counts: tuple[str | None, str | None, str | None, str | None],
+    rate: str | None,
+    seed: str | None,
+    minutes: str | None,
 ) -> Schedule:
     from auditor.finetune.result import Schedule
 
     default = Schedule()
+    epochs, batch, shifts, views = counts
     return Schedule(
         epochs=_number("--epochs", epochs, int, 1, default.epochs),
         rate=_number("--rate", rate, float, 1e-12, default.rate),
         batch=_number("--batch", batch, int, 1, default.batch),
         shifts=_number("--shifts", shifts, int, 1, default.shifts),
+        views=_number("--views", views, int, 1, default.views),
         seed=_number("--seed", seed, int, 0, default.seed),
         minutes=None if minutes is None else _number("--minutes", minutes, float, 0.01, 0.0),
     )

@@ -6,7 +6,7 @@ temporary folder and are read from there, so that memory does not grow with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from auditor.finetune.result import FinetuneError, Schedule
+from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
 from auditor.verify.admission import check_domains, check_external
 from auditor.verify.arrays import AnyArray
@@ -24,6 +25,7 @@ from auditor.verify.feeder import Load
 from auditor.verify.images import ImageSource
 from auditor.verify.preprocess import Layout
 from auditor.verify.result import ProtocolKind, Task
+from auditor.verify.runner import Observer
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.shifts import ShiftSettings
@@ -31,8 +33,7 @@ from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, SessionSpec
 from auditor.verify.worker.windows import cut
 
-FEWEST = 8  # pictures, of which two are held out
-HELD_OUT = 4  # every fourth picture tells which epoch is best
+FEWEST_HELD_OUT = 2  # pictures
 PROBES = 2  # pictures on which the converted model must answer as onnxruntime does
 DENSE_WINDOWS = 4  # of one picture: a dense answer is large, and each one lies on the disk
 
@@ -55,7 +56,8 @@ class Lessons:
     window, at the corners ``places`` (picture, window, 2); any other has one per picture, flat, averaged over windows
     all over the canvas. ``spread`` is the variance of the targets.
 
-    ``probes`` are some windows (window, ...) and what the rewritten model answers to them in onnxruntime.
+    ``probes`` are some windows (window, ...) and what the rewritten model answers to them in onnxruntime. ``marks``
+    say of each picture whether it is held out.
     """
 
     answer: Answer
@@ -69,17 +71,18 @@ class Lessons:
     channels_last: bool
     rejected: int
     probes: tuple[AnyArray, AnyArray]
+    marks: tuple[bool, ...]
 
     def __len__(self) -> int:
         return len(self.canvases)
 
     def held_out(self) -> list[int]:
         """The pictures that tell which epoch is best."""
-        return list(range(HELD_OUT - 1, len(self), HELD_OUT))
+        return [picture for picture, held_out in enumerate(self.marks) if held_out]
 
     def trained(self) -> list[int]:
-        """The pictures to train on."""
-        return [picture for picture in range(len(self)) if picture % HELD_OUT != HELD_OUT - 1]
+        """The pictures to train on, every view of one by itself."""
+        return [picture for picture, held_out in enumerate(self.marks) if not held_out]
 
     def windows(self, chosen: Sequence[tuple[int, int, int]]) -> AnyArray:
         """The windows (window, ...) of these pictures with these corners, float32."""
@@ -97,7 +100,7 @@ def lessons(
     source: ImageSource,
     settings: VerifySettings,
     schedule: Schedule,
-    advance: Callable[[], None],
+    observer: Observer,
 ) -> Iterator[Lessons]:
     """Ask the original about every picture; what it said is gone when the context ends.
 
@@ -120,7 +123,9 @@ def lessons(
     except OSError as error:
         raise FinetuneError(f"no temporary folder can be made: {error.strerror or error}") from error
     with folder as name:
-        yield _collected(original, rewritten, source, settings, Path(name), advance)
+        pictures = views(source, schedule.views, schedule.seed)
+        observer.begin("original", pictures.count)
+        yield _collected(original, rewritten, pictures, settings, Path(name), observer)
 
 
 def _collected(
@@ -129,11 +134,12 @@ def _collected(
     source: ImageSource,
     settings: VerifySettings,
     folder: Path,
-    advance: Callable[[], None],
+    observer: Observer,
 ) -> Lessons:
     probes: list[tuple[AnyArray, AnyArray]] = []
     store, spread = _Store(folder), _Spread()
-    rejected = count = 0
+    marks: list[bool] = []
+    rejected = 0
     answer = None
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         spec = SessionSpec(original.source, custom_ops=settings.custom_ops)
@@ -146,21 +152,21 @@ def _collected(
         for unit in units:
             if not isinstance(unit, Load):
                 rejected += 1
-                advance()
+                observer.advance()
                 continue
             if setup.target.task is Task.DENSE:
                 unit = _few(unit)
             rows = _rows(worker.run(setup.job(unit, settings, repeat=False)).rows(output))
             answer = answer or _answer(setup.target.task, rows)
-            if count < PROBES:
+            if len(marks) < PROBES:
                 probes.append(_probe(worker, opened.key, setup, unit, output))
             target = rows if answer is Answer.DENSE else _averaged(rows, answer)[None]
             spread.add(target)
             store.add(canvases=unit.canvases[0], places=unit.places[: len(target), 1:], targets=target)
-            count += 1
-            advance()
-    if count < FEWEST or answer is None:
-        raise FinetuneError(f"fine-tuning needs at least {FEWEST} pictures, and {count} could be used")
+            marks.append(unit.unit.label == 1)
+            observer.advance()
+    if sum(marks) < FEWEST_HELD_OUT or answer is None:
+        raise FinetuneError(f"fine-tuning needs at least {FEWEST_HELD_OUT * HELD_OUT} pictures that can be used")
     return Lessons(
         answer=answer,
         output=output,
@@ -172,6 +178,7 @@ def _collected(
         room=(setup.protocol.positions.height, setup.protocol.positions.width),
         channels_last=_channels_last(setup),
         rejected=rejected,
+        marks=tuple(marks),
         probes=(np.concatenate([one for one, _ in probes]), np.concatenate([one for _, one in probes])),
     )
 

@@ -49,21 +49,20 @@ def finetune(
     check_target(model, target)
     if target.exists() and target.samefile(original.source):
         raise FinetuneError("the output is the original: choose another name")
-    observer.begin("original", source.count)
-    with lessons(original, model, source, settings, schedule, observer.advance) as taught:
+    with lessons(original, model, source, settings, schedule, observer) as taught:
         found, left = weights(model)
         taking = student(model, found, taught.output)
         device = _device(settings)
         observer.begin("epochs", schedule.epochs + 1)
         with _threads(settings.threads):
             done = train(taking, taught, schedule, device, observer.advance)
-        held_out, pictures, rejected, answer = len(taught.held_out()), len(taught), taught.rejected, taught.answer
+        held_out, seen, rejected, answer = len(taught.held_out()), len(taught.trained()), taught.rejected, taught.answer
     path = None
     if done.weights is not None:
         provenance = {
             "tool": f"aliasaudit {__version__}",
             **asdict(schedule),
-            "pictures": pictures,
+            "learnt_from": seen,
             "epoch": done.best,
             "loss": [round(done.losses[0], 6), round(done.losses[done.best], 6)],
         }
@@ -74,7 +73,7 @@ def finetune(
         measure=MEASURES[answer],
         losses=done.losses,
         best=done.best,
-        pictures=pictures,
+        seen=seen,
         held_out=held_out,
         rejected=rejected,
         trained=len(taking.parameters),

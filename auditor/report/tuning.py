@@ -27,7 +27,7 @@ def _lines(name: str, original: str, done: Finetuned) -> Iterator[str]:
     yield f"model {plain(name)}"
     yield f"  learnt from {plain(original)}, without labels"
     unusable = f", {done.rejected} could not be used" if done.rejected else ""
-    yield f"  {count_text(done.pictures, 'picture')}, {done.held_out} of them held out{unusable}"
+    yield f"  {count_text(done.seen, 'view')} of pictures learnt from, {done.held_out} pictures held out{unusable}"
     yield f"  {count_text(done.trained, 'weight tensor')} trained on {done.device}, {done.frozen} left as they were"
     yield f"  held out: {done.measure}"
     for epoch, loss in enumerate(done.losses):
@@ -47,7 +47,7 @@ def tuning_json(name: str, original: str, done: Finetuned) -> str:
         "model": name,
         "original": original,
         "written": None if done.path is None else done.path.as_posix(),
-        "pictures": done.pictures,
+        "learnt_from": done.seen,
         "held_out": done.held_out,
         "rejected": done.rejected,
         "trained": done.trained,

@@ -30,7 +30,7 @@ def models(tmp_path: Path) -> list[str | Path]:
 def images(tmp_path: Path) -> list[str | Path]:
     """The arguments that say what to learn from, and how."""
     found: list[str | Path] = ["--images", pictures(tmp_path / "pictures.npz"), "--preset", "unit", "--device", "cpu"]
-    return [*found, "--epochs", "2", "--rate", "3e-3", "--shifts", "4"]
+    return [*found, "--epochs", "2", "--rate", "3e-3", "--shifts", "4", "--views", "2"]
 
 
 def test_without_the_extra_one_line_says_what_to_install(
@@ -99,7 +99,7 @@ def test_the_report_says_what_was_learnt_from_what_and_where_it_is(
 ) -> None:
     code, out, err = run("finetune", *models, *images)
     assert (code, err) == (0, "")
-    assert "24 pictures, 6 of them held out" in out
+    assert "36 views of pictures learnt from, 6 pictures held out" in out
     assert "7 weight tensors trained on cpu, 2 left as they were" in out
     assert "(kept)" in out
     assert f"wrote {tmp_path / 'tuned.onnx'}" in out

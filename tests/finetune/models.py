@@ -111,4 +111,4 @@ def request(images: Path) -> Request:
 
 def quick(**changes: Any) -> Schedule:
     """A short training."""
-    return Schedule(**{"epochs": 6, "rate": 3e-3, "shifts": 4, **changes})
+    return Schedule(**{"epochs": 6, "rate": 3e-3, "shifts": 4, "views": 1, **changes})

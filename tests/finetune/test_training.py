@@ -73,7 +73,7 @@ def test_the_written_file_scores_what_the_report_says(tmp_path: Path) -> None:
     model = read_model(tmp_path / "tuned.onnx")
     asked = request(tmp_path / "pictures.npz")
     with lessons(
-        read_model(tmp_path / "net.onnx"), model, asked.source(), asked.settings, quick(epochs=2), lambda: None
+        read_model(tmp_path / "net.onnx"), model, asked.source(), asked.settings, quick(epochs=2), Silent()
     ) as taught:
         random = np.random.default_rng([0, 1])
         session = ort.InferenceSession(tmp_path / "tuned.onnx")
@@ -129,7 +129,7 @@ def test_time_that_is_up_ends_the_training_with_its_epoch(tmp_path: Path) -> Non
 def converted(folder: Path) -> Iterator[tuple[Student, Lessons]]:
     path = network(folder / "net.onnx")
     model, asked = read_model(path), request(pictures(folder / "pictures.npz", 8))
-    with lessons(model, model, asked.source(), asked.settings, quick(), lambda: None) as taught:
+    with lessons(model, model, asked.source(), asked.settings, quick(), Silent()) as taught:
         yield student(model, weights(model)[0], "answer"), taught
 
 
