@@ -108,7 +108,7 @@ def _original(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
     assert row.gain is not None
     changes = row.gain["changes"]
     values = [_value(changes.get(measure), points) for measure, _, points in shown]
-    return [ORIGINAL, *values, _value(changes.get("accuracy"), points=True), "1", "1", "1"]
+    return [ORIGINAL, *values, _value(changes.get("shifted-accuracy"), points=True), "1", "1", "1"]
 
 
 def _value(change: Mapping[str, Any] | None, points: bool) -> str:
@@ -145,7 +145,7 @@ def _change(change: Mapping[str, Any] | None, points: bool) -> str:
 
 def _answers(gain: Mapping[str, Any]) -> str:
     """The change of accuracy where there are labels, else the share of answers that are the original's."""
-    accuracy = gain["changes"].get("accuracy")
+    accuracy = gain["changes"].get("shifted-accuracy")
     if accuracy is not None and accuracy["difference"] is not None:
         return _change(accuracy, points=True)
     agreement = gain.get("agreement")

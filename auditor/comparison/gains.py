@@ -23,7 +23,7 @@ from auditor.verify.result import Interval, Measure, Task, Verification
 from auditor.verify.statistics import difference_interval
 
 _THRESHOLDS = Thresholds(confidence=0.975)  # one-sided, so that the intervals are two-sided ones of 95 %
-_ACCURACY = "accuracy"
+_ACCURACY = "shifted-accuracy", "accuracy"  # many shifts of an image tell more than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def tells_loss(original: Verification) -> bool:
 
 def labelled(original: Verification) -> bool:
     """Whether labels tell the loss, so that the agreement with the original need not be measured."""
-    accuracy = original.measure(_ACCURACY)
-    return accuracy is not None and not math.isnan(accuracy.value)
+    known = [measure for name in _ACCURACY if (measure := original.measure(name)) is not None]
+    return any(not math.isnan(measure.value) for measure in known)
 
 
 def _leading(task: Task) -> tuple[str, ...]:
@@ -101,8 +101,9 @@ def _agreement(original: Verification, rewritten: Verification) -> Agreement | N
 
 
 def _loss(original: Verification, rewritten: Verification, changes: Sequence[MeasuredChange]) -> Loss | None:
-    accuracy = next((one for one in changes if one.measure == _ACCURACY), None)
-    if accuracy is not None and not math.isnan(accuracy.difference):
+    told = {one.measure: one for one in changes if not math.isnan(one.difference)}
+    accuracy = next((told[name] for name in _ACCURACY if name in told), None)
+    if accuracy is not None:
         span = accuracy.interval
         turned = None if span is None else Interval(-span.high, -span.low, span.confidence)
         return Loss(Yardstick.LABELS, -accuracy.difference, turned)

@@ -25,7 +25,17 @@ _CHOSEN = (
     "note: the best of several on the same images looks a little better than it is: measure it on other images with "
     "`aliasaudit verify`"
 )
-_SHOWN = ("consistency", "mac", "accuracy", "massc", "equivariance-error", "cosine", "flicker", "score-deviation")
+_SHOWN = (
+    "consistency",
+    "mac",
+    "accuracy",
+    "shifted-accuracy",
+    "massc",
+    "equivariance-error",
+    "cosine",
+    "flicker",
+    "score-deviation",
+)
 _TITLES = {"mac": "MAC"}
 _AGREED = {
     Yardstick.ORIGINAL: "inputs with the original's top-1 class",

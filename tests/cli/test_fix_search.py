@@ -22,7 +22,12 @@ from tests.verify.models import model, saved
 
 Run = Callable[..., tuple[int, str, str]]
 AUTO = ("--strategy", "auto", "--max-cost", "1.9")
-TRIED = ["phase-average at the last site", "phase-average one site earlier", "phase-average two sites earlier"]
+TRIED = [
+    "phase-average at the last site",
+    "phase-average one site earlier",
+    "phase-average two sites earlier",
+    "input-average",
+]
 
 
 @dataclass

@@ -93,10 +93,17 @@ def test_the_candidate_that_gains_most_within_the_budget_is_chosen() -> None:
     }
 
 
-def test_what_is_too_costly_by_prediction_is_never_run() -> None:
-    result, bench = found({"dear": Truth(0.5), "cheap": Truth(0.02)}, costs={"dear": 2.1})
+def test_what_is_far_too_costly_by_prediction_is_never_run() -> None:
+    result, bench = found({"dear": Truth(0.5), "cheap": Truth(0.02)}, costs={"dear": 2.6})
     assert verdicts(result)["dear"] is Verdict.TOO_COSTLY
     assert {name for name, _, _ in bench.asked} == {"cheap"}
+
+
+def test_what_is_a_little_too_costly_by_prediction_may_surely_take_less_time() -> None:
+    truths = {"surely less": Truth(0.05, time=1.8), "perhaps less": Truth(0.06, time=1.95), "cheap": Truth(0.02)}
+    result, _ = found(truths, costs={"surely less": 2.3, "perhaps less": 2.3})
+    assert best(result).candidate.name == "surely less"
+    assert verdicts(result)["perhaps less"] is Verdict.TOO_COSTLY
 
 
 def test_a_cost_that_nobody_can_predict_is_left_to_the_clock() -> None:

@@ -29,6 +29,7 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
         "worst-case": MeasureFacts("share", False, "images whose class some shift of the radius changes"),
         "worst-change": MeasureFacts("probability", False, "largest change of the score over all shifts of the radius"),
         "accuracy": MeasureFacts("share", True, "unshifted inputs with the labelled class"),
+        "shifted-accuracy": MeasureFacts("share", True, "inputs of the random pairs with the labelled class"),
         "robust-accuracy": MeasureFacts("share", True, "images with the labelled class at every shift of the radius"),
         "stability": MeasureFacts("share", True, "random pairs that agree and are right"),
         "fidelity": MeasureFacts("share", True, "inputs, positions or boxes as in the reference model"),

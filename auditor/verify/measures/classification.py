@@ -144,7 +144,9 @@ def measure_image(
         values["consistency"] = float(agree.mean())
         values["mac"] = float(score_change(scores, plan.pairs).mean())
         if label is not None:
-            values["stability"] = float((agree & (best[plan.pairs.reference] == label)).mean())
+            right = best == label
+            values["shifted-accuracy"] = float(np.mean([right[plan.pairs.reference], right[plan.pairs.moved]]))
+            values["stability"] = float((agree & right[plan.pairs.reference]).mean())
     if len(plan.neighbours):
         values["top1-change"] = float(1 - agreement(scores, plan.neighbours).mean())
         values["mac-1px"] = float(score_change(scores, plan.neighbours).mean())

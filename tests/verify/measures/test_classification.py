@@ -66,6 +66,7 @@ def test_the_vectorised_measures_agree_with_loops_over_their_definitions(
     flips = [a != b for a, b in pairwise(decisions)]
     assert values["jaggedness"] == pytest.approx(np.mean(flips))
     assert values["accuracy"] == (top(p[0]) == label)
+    assert values["shifted-accuracy"] == pytest.approx(np.mean([top(p[w]) == label for pair in pairs for w in pair]))
     assert values["fidelity"] == pytest.approx(np.mean([top(a) == top(b) for a, b in zip(p, p[::-1], strict=True)]))
     assert set(values) <= set(MEASURES)
 
