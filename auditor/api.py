@@ -134,7 +134,7 @@ def fix(
         VerifyError: The pictures of a calibration cannot be used.
     """
     from auditor.onnxfile import read_model
-    from auditor.rewrite.inline import inlined, rewrite_inlined
+    from auditor.rewrite.graph.inline import inlined, rewrite_inlined
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Strategy, Where
     from auditor.sampling import analyse
 
@@ -156,7 +156,7 @@ def fix(
     )
     pictures = None
     if calibrate is not None:
-        from auditor.rewrite.pictures import WorkerPictures
+        from auditor.rewrite.calibration.pictures import WorkerPictures
         from auditor.verify.options import read_request
 
         request = read_request(calibrate)

@@ -121,7 +121,7 @@ def _row(subject: Subject, strategy: Strategy, done: subprocess.CompletedProcess
     """What one run of ``fix`` says. It answers with a document, or with one line on stderr where it could not run."""
     start: Any = {"task": subject.task, "model": subject.name, "rewrite": strategy.name, "images": images}
     if not done.stdout.startswith("{"):
-        lines = done.stderr.strip().splitlines() or ["fix says nothing"]
+        lines = done.stderr.strip().splitlines() or [f"fix ended with {done.returncode} and said nothing"]
         return Row(**start, reason=lines[-1].removeprefix("aliasaudit: error: ").split(".onnx: ", 1)[-1])
     found = json.loads(done.stdout)
     if found["strategy"] != "auto":

@@ -91,7 +91,16 @@ def test_every_package_that_the_program_imports_is_a_declared_dependency(project
 
 
 def test_the_extras_are_those_that_the_documentation_names(project: dict[str, Any]) -> None:
-    assert set(project["optional-dependencies"]) == {"bench", "cpu", "dev", "docs", "finetune", "gpu", "images", "plots"}
+    assert set(project["optional-dependencies"]) == {
+        "bench",
+        "cpu",
+        "dev",
+        "docs",
+        "finetune",
+        "gpu",
+        "images",
+        "plots",
+    }
 
 
 def test_no_source_file_is_longer_than_400_lines() -> None:

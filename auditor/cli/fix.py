@@ -171,7 +171,7 @@ def fix(
 def _opened(path: Path, settings: Settings, inline: bool) -> Iterator[tuple[Model, Model, Analysis]]:
     """The model, and what is rewritten, with its analysis: the model itself or a copy without functions."""
     from auditor.onnxfile import read_model
-    from auditor.rewrite.inline import inlined
+    from auditor.rewrite.graph.inline import inlined
     from auditor.sampling import analyse
 
     named = read_model(path, settings.limits)
@@ -228,8 +228,8 @@ def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
     from auditor.cli.output import emit
     from auditor.report import Format
     from auditor.report.rewriting import Outcome, outcome_json, outcome_text
-    from auditor.rewrite.candidates import Step
-    from auditor.rewrite.inline import rewrite_inlined
+    from auditor.rewrite.graph.inline import rewrite_inlined
+    from auditor.rewrite.search.candidates import Step
 
     source, wanted, gain = task.source, task.wanted, None
     as_json = settings.output_format is Format.JSON

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.policy.settings import Settings
-    from auditor.rewrite.calibration import Pictures
-    from auditor.rewrite.candidates import Step
-    from auditor.rewrite.gain import Gain
+    from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.rewrite.result import Rewritten
+    from auditor.rewrite.search.candidates import Step
+    from auditor.rewrite.search.gain import Gain
     from auditor.sampling.result import Analysis
     from auditor.verify.images import ImageSource
     from auditor.verify.options import Request
@@ -42,7 +42,7 @@ class Original:
 
     def check(self) -> None:
         """Refuse what cannot be written before time is spent on measuring. Raises RewriteError."""
-        from auditor.rewrite.save import check_target
+        from auditor.rewrite.graph.save import check_target
 
         if self.target is not None:
             check_target(self.named or self.model, self.target, in_place=self.in_place)
@@ -50,7 +50,7 @@ class Original:
     def keep(self, staged: Path) -> str | None:
         """Give the staged file its name; returns that of the backup. Raises RewriteError."""
         from auditor.onnxfile import read_model
-        from auditor.rewrite.save import publish
+        from auditor.rewrite.graph.save import publish
 
         assert self.target is not None
         backup = publish(read_model(staged), self.target, self.named or self.model, in_place=self.in_place)
@@ -77,7 +77,7 @@ class Bench:
     def gain(self, staged: Path, images: int, timed: bool) -> Gain:
         """The gain of the model at ``staged`` on so many images. Raises VerifyError, NotComparableError."""
         from auditor.comparison.gains import gain_between, labelled
-        from auditor.rewrite.timing import speed
+        from auditor.rewrite.search.timing import speed
 
         before = self._before(images)
         source, model = self._source(images), self._original.model
@@ -147,8 +147,8 @@ def rewrite_measured(
     """
     from auditor.comparison.measured import NotComparableError
     from auditor.report.gains import NOT_RISEN, gain_json
+    from auditor.rewrite.graph.staging import staged, staging
     from auditor.rewrite.result import RewriteError
-    from auditor.rewrite.staging import staged, staging
 
     original.check()
     bench = Bench(original, settings)

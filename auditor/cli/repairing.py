@@ -29,8 +29,8 @@ from auditor.report.gains import NOT_RISEN, search_remarks
 from auditor.report.model import AcceptedBy, Problem, worst_first
 from auditor.report.repaired import remark
 from auditor.rewrite import RewriteError, rewrite
-from auditor.rewrite.candidates import Step
-from auditor.rewrite.staging import staged, staging
+from auditor.rewrite.graph.staging import staged, staging
+from auditor.rewrite.search.candidates import Step
 from auditor.rule import Need
 from auditor.sampling import Analysis, analyse
 from auditor.verify.errors import VerifyError

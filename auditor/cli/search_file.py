@@ -16,8 +16,8 @@ from auditor.cli.output import refuse_overwriting, write_file
 
 if TYPE_CHECKING:
     from auditor.cli.fix_measured import Original
-    from auditor.rewrite.search import Measuring
-    from auditor.rewrite.search_state import Memory
+    from auditor.rewrite.search.search import Measuring
+    from auditor.rewrite.search.state import Memory
     from auditor.verify.options import Request
 
 _CHUNK = 1 << 20
@@ -34,7 +34,7 @@ def remembering(
         UsageError: The file cannot be read or written, is damaged, or is one of another search.
         ModelRefusedError: The weights in other files may not be read.
     """
-    from auditor.rewrite.search_state import Identity, Memory, StateError, digest
+    from auditor.rewrite.search.state import Identity, Memory, StateError, digest
 
     models = [original.model.source, *([] if original.target is None else [original.target])]
     refuse_overwriting(path, models, "--state")
@@ -55,7 +55,7 @@ def remembering(
 
 
 def _read(path: Path) -> str | None:
-    from auditor.rewrite.search_state import MOST_BYTES, StateError
+    from auditor.rewrite.search.state import MOST_BYTES, StateError
 
     if not path.exists():
         return None

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from auditor.cli.fix_measured import Original
     from auditor.cli.repair_options import Wanted
     from auditor.policy.settings import Settings
-    from auditor.rewrite.candidates import Candidate
-    from auditor.rewrite.gain import Gain
     from auditor.rewrite.result import Rewritten
-    from auditor.rewrite.search import Measuring, Search, Stage
+    from auditor.rewrite.search.candidates import Candidate
+    from auditor.rewrite.search.gain import Gain
+    from auditor.rewrite.search.search import Measuring, Search, Stage
     from auditor.verify.runner import Observer
 
 
@@ -45,10 +45,10 @@ def searching(
     from auditor.cli.output import say
     from auditor.cli.search_file import remembering
     from auditor.comparison.measured import NotComparableError
-    from auditor.rewrite.candidates import candidates
+    from auditor.rewrite.graph.staging import staged, staging
     from auditor.rewrite.result import RewriteError
-    from auditor.rewrite.search import search
-    from auditor.rewrite.staging import staged, staging
+    from auditor.rewrite.search.candidates import candidates
+    from auditor.rewrite.search.search import search
     from auditor.verify.runner import Silent
 
     original.check()
@@ -109,7 +109,7 @@ class _Told:
 def draw(found: Search, path: Path | None) -> bool:
     """Draw the search where that is asked for; False where it could not be. That does not cost what was found."""
     from auditor.cli.output import say
-    from auditor.rewrite.plots import write_search
+    from auditor.rewrite.search.plots import write_search
     from auditor.verify.errors import VerifyError
 
     if path is None:

@@ -18,7 +18,7 @@ import numpy as np
 from auditor.comparison.measured import GATED, compare_measured
 from auditor.gate import MeasuredChange
 from auditor.policy.thresholds import Thresholds
-from auditor.rewrite.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.verify.result import Interval, Measure, Task, Verification
 from auditor.verify.statistics import difference_interval
 

@@ -17,7 +17,7 @@ from auditor.finetune.result import Finetuned, FinetuneError, Schedule
 from auditor.finetune.train import train
 from auditor.finetune.write import write
 from auditor.onnxfile.graph import Model
-from auditor.rewrite.save import check_target
+from auditor.rewrite.graph.save import check_target
 
 if TYPE_CHECKING:
     from auditor.verify.images import ImageSource

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from auditor.finetune.copy import fill, numbers
 from auditor.finetune.result import FinetuneError
 from auditor.onnxfile.graph import Model
-from auditor.rewrite import file
-from auditor.rewrite.save import save_edited
+from auditor.rewrite.graph import file
+from auditor.rewrite.graph.save import save_edited
 
 if TYPE_CHECKING:
     from onnx import TensorProto
@@ -31,7 +31,7 @@ def write(
 
     Raises:
         FinetuneError: a number does not fit the type of its tensor, or a tensor is no more where it was.
-        RewriteError, ModelFileError: as :func:`auditor.rewrite.save.save_edited`.
+        RewriteError, ModelFileError: as :func:`auditor.rewrite.graph.save.save_edited`.
     """
 
     def edit(pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]:

@@ -11,8 +11,8 @@ from auditor.gate import Comparison, MeasuredChange
 from auditor.report.changes import measured_rows
 from auditor.report.numbers import count_text, json_number
 from auditor.report.rewriting import SCHEMA
-from auditor.rewrite.gain import Agreement, Gain, Loss, Speed, Yardstick
-from auditor.rewrite.search import Search, Trial
+from auditor.rewrite.search.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search.search import Search, Trial
 from auditor.text import inert_json, plain
 from auditor.verify.result import Interval
 from auditor.verify.statistics import FEW_IMAGES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from auditor.rewrite.parts import Part
-from auditor.rewrite.surgery import Surgeon
+from auditor.rewrite.graph.parts import Part
+from auditor.rewrite.graph.surgery import Surgeon
 
 _SLIDING = {"MaxPool", "AveragePool", "LpPool"}
 

@@ -9,13 +9,10 @@ from tempfile import TemporaryDirectory
 
 from auditor import __version__
 from auditor.onnxfile.graph import Model
-from auditor.rewrite.blur import Blur
-from auditor.rewrite.calibration import Pictures, calibrate
+from auditor.rewrite.calibration.calibrate import Pictures, calibrate
 from auditor.rewrite.cost import largest, total
-from auditor.rewrite.crop_select import CropSelect
-from auditor.rewrite.input_average import InputAverage
-from auditor.rewrite.phase_average import PhaseAverage
-from auditor.rewrite.phase_select import PhaseSelect
+from auditor.rewrite.graph.save import save
+from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.result import (
     Calibrated,
     Curve,
@@ -30,9 +27,12 @@ from auditor.rewrite.result import (
     Skipped,
     Strategy,
 )
-from auditor.rewrite.save import save
-from auditor.rewrite.strategy import OWN, Applied, AppliedToInput, Cost, has_phases
-from auditor.rewrite.surgery import Surgeon
+from auditor.rewrite.strategies.blur import Blur
+from auditor.rewrite.strategies.crop_select import CropSelect
+from auditor.rewrite.strategies.input_average import InputAverage
+from auditor.rewrite.strategies.phase_average import PhaseAverage
+from auditor.rewrite.strategies.phase_select import PhaseSelect
+from auditor.rewrite.strategies.strategy import OWN, Applied, AppliedToInput, Cost, has_phases
 from auditor.sampling.result import Analysis, Site
 
 AT_SITES: Mapping[Strategy, Applied] = {

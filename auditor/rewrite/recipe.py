@@ -1,9 +1,10 @@
 """What ``blur`` does to a graph, as edits of the PyTorch code that the network is trained with (Zhang, ICML 2019).
 
 A blur works best when the network is trained with it. For every sampling site the recipe names the operator at stride
-1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.blur` would insert, and their order: the
-trained network then exports to the graph that ``fix --strategy blur`` writes. The code is ours and holds no text of the
-model; the module and the source line that it belongs to are in ``site.node.origin``, where the exporter stored them.
+1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.strategies.blur` would insert, and their
+order: the trained network then exports to the graph that ``fix --strategy blur`` writes. The code is ours and holds no
+text of the model; the module and the source line that it belongs to are in ``site.node.origin``, where the exporter
+stored them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from auditor.onnxfile.graph import Model
-from auditor.rewrite import kernels
-from auditor.rewrite.blur import Blur, adjusted, commutes, strides_of
-from auditor.rewrite.blurpool import BlurPool, Blurred, border
-from auditor.rewrite.merge import apart, merged
-from auditor.rewrite.parts import Part
+from auditor.rewrite.graph.parts import Part
+from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.windows import Window, window_of
+from auditor.rewrite.lowpass import kernels
+from auditor.rewrite.lowpass.blurpool import BlurPool, Blurred, border
+from auditor.rewrite.lowpass.merge import apart, merged
+from auditor.rewrite.lowpass.pointwise import Region, region_behind
 from auditor.rewrite.planning import chosen
-from auditor.rewrite.pointwise import Region, region_behind
 from auditor.rewrite.result import Kernel, Options, Padding, Where
-from auditor.rewrite.surgery import Surgeon
-from auditor.rewrite.windows import Window, window_of
+from auditor.rewrite.strategies.blur import Blur, adjusted, commutes, strides_of
 from auditor.sampling.result import Analysis, Site, SiteKind
 
 BLUR_POOL = '''\

@@ -16,7 +16,7 @@ from onnx import helper
 
 from auditor.cli import measuring
 from auditor.cli.fix_measured import Bench
-from auditor.rewrite.gain import Gain
+from auditor.rewrite.search.gain import Gain
 from tests.cli.conftest import HOW, write_network
 from tests.verify.models import model, saved
 

@@ -13,10 +13,10 @@ import pytest
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
-from auditor.rewrite.linear import linear_operator
+from auditor.rewrite.calibration.linear import linear_operator
+from auditor.rewrite.calibration.ridge import Fit, Moments, error, fit, matched
+from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.result import Refit, Where
-from auditor.rewrite.ridge import Fit, Moments, error, fit, matched
-from auditor.rewrite.surgery import Surgeon
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, run, session
 

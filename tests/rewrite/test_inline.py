@@ -14,7 +14,7 @@ from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TensorPro
 
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.rewrite import Options, RewriteError, Rewritten, Strategy, plan
-from auditor.rewrite.inline import METADATA, inlined, rewrite_inlined
+from auditor.rewrite.graph.inline import METADATA, inlined, rewrite_inlined
 from auditor.rewrite.result import Kernel
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from auditor.rewrite import kernels
+from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.result import Kernel
 
 NAMED = [(Kernel.RECT2, 2), (Kernel.TRI3, 3), (Kernel.BIN4, 4), (Kernel.BIN5, 5), (Kernel.BIN6, 6), (Kernel.BIN7, 7)]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy, merge, rewrite
-from auditor.rewrite.kernels import length, low_pass
+from auditor.rewrite import Options, Strategy, rewrite
+from auditor.rewrite.lowpass import merge
+from auditor.rewrite.lowpass.kernels import length, low_pass
 from auditor.rewrite.planning import plan
 from auditor.rewrite.result import Kernel, Padding
 from auditor.sampling import analyse

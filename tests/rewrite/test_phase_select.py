@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from auditor.rewrite import Strategy
-from auditor.rewrite.phase_select import ZEROS
+from auditor.rewrite.strategies.phase_select import ZEROS
 from tests.rewrite.networks import Network, fixed, image, ports, run, session
 
 

@@ -15,10 +15,10 @@ from auditor.demo import demo_model
 from auditor.gate import MeasuredChange
 from auditor.onnxfile import read_model
 from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.candidates import Candidate, Step, candidates
-from auditor.rewrite.gain import Gain, Loss, Speed, Yardstick
 from auditor.rewrite.result import Kernel
-from auditor.rewrite.search import Budget, Search, Stage, Trial, Verdict, rounds, search
+from auditor.rewrite.search.candidates import Candidate, Step, candidates
+from auditor.rewrite.search.gain import Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search.search import Budget, Search, Stage, Trial, Verdict, rounds, search
 from auditor.sampling import analyse
 from auditor.text import ModelText
 from auditor.verify.measures import MEASURES

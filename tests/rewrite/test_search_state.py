@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from auditor.gate import MeasuredChange
 from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.candidates import Candidate, Step
-from auditor.rewrite.gain import Agreement, Gain, Loss, Speed, Yardstick
-from auditor.rewrite.search import Budget, Search, search
-from auditor.rewrite.search_state import Identity, Memory, StateError
+from auditor.rewrite.search.candidates import Candidate, Step
+from auditor.rewrite.search.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.rewrite.search.search import Budget, Search, search
+from auditor.rewrite.search.state import Identity, Memory, StateError
 from auditor.text import ModelText
 from auditor.verify.errors import WorkerCrashedError
 from auditor.verify.measures import MEASURES

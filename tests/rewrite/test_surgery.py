@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
-from auditor.rewrite import file as pieces_of
+from auditor.rewrite.graph import file as pieces_of
 from auditor.rewrite.result import Kernel
 from auditor.sampling import analyse
 from tests.rewrite.networks import Network, fixed, image, run, session

@@ -14,7 +14,7 @@ from auditor.demo import demo_model
 from auditor.demo.digits import LAST_POSITION, draw
 from auditor.onnxfile import read_model
 from auditor.rewrite import Strategy, rewrite
-from auditor.rewrite.calibration import Pictures
+from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session
 

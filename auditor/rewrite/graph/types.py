@@ -1,0 +1,71 @@
+"""Element types of tensors, followed backwards through the graph, since few files record them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auditor.onnxfile.dtypes import DataType
+from auditor.onnxfile.graph import Tensor
+from auditor.rewrite.graph.parts import Part
+from auditor.rewrite.graph.surgery import Surgeon
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike
+
+_FARTHEST = 10_000
+_BY_SECOND_INPUT = {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "Where", "DequantizeLinear"}
+_INTEGERS = {"Shape", "Size", "NonZero", "ArgMax", "ArgMin"}
+_SAME_AS_INPUT_DOMAINS = {"", "com.microsoft"}
+
+
+def element_type(surgeon: Surgeon, tensor: str) -> int:
+    """The ``TensorProto.DataType`` of a tensor, 0 where it cannot be told."""
+    inputs = {value.name: value.dtype for value in surgeon.model.graph.inputs}
+    for _ in range(_FARTHEST):
+        constant = surgeon.constant(tensor)
+        if constant is not None:
+            return constant.dtype
+        if tensor in inputs:
+            return inputs[tensor]
+        part = surgeon.producer(tensor)
+        if part is None or part.domain not in _SAME_AS_INPUT_DOMAINS:
+            return 0
+        known, following = _step(surgeon, part)
+        if following is None:
+            return known
+        tensor = following
+    return 0
+
+
+def _step(surgeon: Surgeon, part: Part) -> tuple[int, str | None]:
+    """The type of what a node makes, or the tensor that has the same type."""
+    if part.op == "Cast":
+        to = part.attributes.get("to", 0)
+        return (to if isinstance(to, int) else 0), None
+    if part.op == "QuantizeLinear":
+        zero = surgeon.constant(part.inputs[2]) if len(part.inputs) > 2 else None
+        return (zero.dtype if zero is not None else DataType.UINT8), None
+    if part.op == "ConstantOfShape":
+        value = part.attributes.get("value")
+        return (value.dtype if isinstance(value, Tensor) else DataType.FLOAT), None
+    if part.op in _INTEGERS:
+        return DataType.INT64, None
+    if part.op.startswith("QLinear") or part.op.endswith("Integer"):
+        return DataType.UINT8, None
+    place = 1 if part.op in _BY_SECOND_INPUT and len(part.inputs) > 1 else 0
+    if len(part.inputs) <= place or not part.inputs[place]:
+        return 0, None
+    return 0, part.inputs[place]
+
+
+def numpy_type(dtype: int) -> DTypeLike | None:
+    """The numpy type of a floating-point tensor that a convolution can be inserted for, None for any other type."""
+    import numpy as np
+
+    known: dict[int, type[np.floating]] = {
+        DataType.FLOAT: np.float32,
+        DataType.FLOAT16: np.float16,
+        DataType.DOUBLE: np.float64,
+    }
+    return known.get(dtype)

@@ -1,0 +1,124 @@
+"""The window of a strided convolution or pool with explicit padding, and its dense (stride 1) form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.onnxfile.graph import Attribute
+from auditor.rewrite.graph.parts import Part
+from auditor.rewrite.graph.surgery import Surgeon
+
+OPEN_SIZE = "its padding depends on an input size that the file leaves open: export with a fixed size"
+_SAME = ("SAME_UPPER", "SAME_LOWER")
+
+
+class WindowError(Exception):
+    """A window that cannot be made dense; the message is the reason of a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window, one entry per spatial axis. ``sizes`` are those of the input, ``counts`` of the output.
+
+    ``begin`` and ``end`` are explicit: with them and without ``ceil_mode`` the operator has ``counts`` outputs.
+    ``widened`` says that ceil_mode reached beyond the padding of the source.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    sizes: tuple[int, ...]
+    counts: tuple[int, ...]
+    widened: bool
+
+    @property
+    def rank(self) -> int:
+        return len(self.kernel)
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """The width of the window in input samples, minus one."""
+        return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
+
+    @property
+    def dense(self) -> tuple[int, ...]:
+        """The size of the output at stride 1 with the same padding."""
+        return tuple(
+            size + begin + end - reach
+            for size, begin, end, reach in zip(self.sizes, self.begin, self.end, self.reach, strict=True)
+        )
+
+
+def window_of(surgeon: Surgeon, part: Part) -> Window:
+    """The window of a Conv, MaxPool, AveragePool or LpPool.
+
+    Raises WindowError where sizes are unknown, where the padding depends on a size that the file leaves open, and where
+    the attributes do not fit each other.
+    """
+    shape, result = surgeon.shape(part.inputs[0]), surgeon.shape(part.outputs[0])
+    kernel = _ints(part.attributes.get("kernel_shape")) or _weight_kernel(surgeon, part)
+    if shape is None or result is None or kernel is None or len(shape) != len(result) or len(kernel) != len(shape) - 2:
+        raise WindowError("the size of its input or of its kernel is not known")
+    rank = len(kernel)
+    stride = _ints(part.attributes.get("strides")) or (1,) * rank
+    dilation = _ints(part.attributes.get("dilations")) or (1,) * rank
+    pads = _ints(part.attributes.get("pads")) or (0,) * (2 * rank)
+    auto_pad = part.attributes.get("auto_pad", "NOTSET")
+    if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
+        raise WindowError("its strides, dilations or pads do not fit its kernel")
+    begin, end = list(pads[:rank]), list(pads[rank:])
+    fixed = surgeon.has_fixed_size(part.inputs[0])
+    sizes, counts = shape[2:], result[2:]
+    widened = False
+    for axis in range(rank):
+        reach = dilation[axis] * (kernel[axis] - 1)
+        if auto_pad in _SAME:
+            if not fixed and stride[axis] > 1:
+                raise WindowError(OPEN_SIZE)
+            total = max((-(-sizes[axis] // stride[axis]) - 1) * stride[axis] + reach + 1 - sizes[axis], 0)
+            begin[axis] = total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2)
+            end[axis] = total - begin[axis]
+        elif auto_pad == "VALID":
+            begin[axis] = end[axis] = 0
+        room = sizes[axis] + begin[axis] + end[axis] - reach - 1
+        missing = (counts[axis] - 1) * stride[axis] - room
+        if part.attributes.get("ceil_mode") and stride[axis] > 1:
+            if not fixed:
+                raise WindowError("with ceil_mode its size depends on an input size that the file leaves open")
+            if missing > 0:
+                end[axis] += missing
+                widened = True
+                missing = 0
+        if room < 0 or missing > 0:
+            raise WindowError("its size is not what its attributes say")
+    return Window(kernel, stride, dilation, tuple(begin), tuple(end), sizes, counts, widened)
+
+
+def make_explicit(surgeon: Surgeon, part: Part, window: Window) -> None:
+    """Write the padding of ``window`` into the node, without auto_pad and ceil_mode."""
+    automatic = part.attributes.get("auto_pad", "NOTSET") != "NOTSET"
+    ceil = bool(part.attributes.get("ceil_mode"))
+    if automatic:
+        surgeon.set_attribute(part, "auto_pad", None)
+    if ceil:
+        surgeon.set_attribute(part, "ceil_mode", None)
+    if automatic or window.widened:
+        surgeon.set_attribute(part, "pads", (*window.begin, *window.end))
+
+
+def _ints(value: Attribute | None) -> tuple[int, ...] | None:
+    if isinstance(value, tuple) and value and all(isinstance(item, int) for item in value):
+        return tuple(item for item in value if isinstance(item, int))
+    return None
+
+
+def _weight_kernel(surgeon: Surgeon, part: Part) -> tuple[int, ...] | None:
+    """The kernel of a convolution that leaves it to the shape of its weights."""
+    if len(part.inputs) < 2:
+        return None
+    shape = surgeon.shape(part.inputs[1])
+    tensor = surgeon.constant(part.inputs[1])
+    dims = tensor.dims if tensor is not None else shape
+    return None if dims is None else dims[2:]

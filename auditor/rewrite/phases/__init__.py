@@ -1,0 +1,1 @@
+"""What averaging phases takes: sites that belong together, the part behind them, and putting phases back in place."""

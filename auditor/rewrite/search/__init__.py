@@ -1,0 +1,1 @@
+"""Finding the rewrite that gains most within a budget, by measuring."""

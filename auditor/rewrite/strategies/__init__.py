@@ -1,0 +1,1 @@
+"""The rewrites, one file each behind the small protocol of :mod:`auditor.rewrite.strategies.strategy`."""

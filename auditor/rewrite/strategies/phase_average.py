@@ -1,0 +1,119 @@
+"""Phase averaging (polyphase mean): a site keeps several of its phases on the batch axis, and the heads average them.
+
+The network behind sees every phase as one more picture, so that each is the original network on a shifted grid, with
+the original weights; the cost is that of the tail times the number of phases. Branches that sample the same grid and
+meet again (residual shortcuts, the branches of an Inception block) are shifted together, and so are skip connections
+from finer grids, by the same number of input pixels.
+
+The mean is taken of the model's outputs as they are: of probabilities, where the model ends in a softmax. Where the
+batch axis is not free, phases can stand between each other instead (:mod:`auditor.rewrite.phases.dilation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from auditor.rewrite.cost import total
+from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.windows import WindowError
+from auditor.rewrite.phases.averaging import MOST_PHASES, check_heads, edit_tail, offsets
+from auditor.rewrite.phases.dilation import Dilation
+from auditor.rewrite.phases.groups import together
+from auditor.rewrite.phases.realign import Shift, samples_of, shift_on
+from auditor.rewrite.phases.sites import Offset, check_site, keep_phases, part_of, strides_of
+from auditor.rewrite.phases.tail import Tail, TailError, tail_behind
+from auditor.rewrite.result import Lowering, Options, Phases
+from auditor.rewrite.strategies.strategy import Applied, Cost, common_refusal
+from auditor.sampling.result import Site
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The sites that are shifted together, their phases, what stands behind them, and how far each phase is shifted."""
+
+    sites: tuple[Site, ...]
+    phases: tuple[Offset, ...]
+    tail: Tail
+    shifts: tuple[Shift, ...]
+
+
+class PhaseAverage:
+    """The strategy ``phase-average``, on the batch axis or as :class:`Dilation`."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+        if options.lowering is Lowering.DILATION:
+            return _DILATION.refusal(surgeon, site, options)
+        reason = _BATCH.refusal(surgeon, site, options)
+        if reason is None or options.lowering is Lowering.BATCH or options.phases is not Phases.ALL:
+            return reason
+        dilated = _DILATION.refusal(surgeon, site, options)
+        return None if dilated is None else f"{reason}; as dilation: {dilated}"
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+        return _lowering(surgeon, site, options).cost(surgeon, site, options)
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+        return _lowering(surgeon, site, options).rewrite(surgeon, site, options)
+
+
+class OnBatchAxis:
+    """The lowering ``batch``."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+        try:
+            group = _group(surgeon, site, options.phases)
+            check_heads(surgeon, group.tail, group.shifts)
+            for member in group.sites:
+                check_site(surgeon, member, offsets(strides_of(surgeon, member), options.phases))
+        except (TailError, WindowError) as error:
+            return str(error)
+        return None
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+        group = _group(surgeon, site, options.phases)
+        count = len(group.phases)
+        heavy = total(surgeon, [*group.tail.parts, *(part_of(surgeon, member) for member in group.sites)])
+        elements = max((prod(surgeon.shape(name) or (0,)) for name in group.tail.tensors), default=0)
+        return Cost(None if heavy is None else (count - 1) * heavy, count * elements)
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+        group = _group(surgeon, site, options.phases)
+        surgeon.note = f"phase-average {options.phases.value} {len(group.phases)}"
+        edit_tail(surgeon, group.tail, group.shifts, site.node.name.raw)
+        for member in group.sites:
+            keep_phases(surgeon, member, group.phases)
+        return group.sites
+
+
+_BATCH: Applied = OnBatchAxis()
+_DILATION: Applied = Dilation()
+
+
+def _lowering(surgeon: Surgeon, site: Site, options: Options) -> Applied:
+    """The lowering that applies."""
+    if options.lowering is Lowering.AUTO:
+        return _DILATION if _BATCH.refusal(surgeon, site, options) is not None else _BATCH
+    return _BATCH if options.lowering is Lowering.BATCH else _DILATION
+
+
+def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
+    """The site with those on other branches, and what stands behind them. Raises TailError."""
+    common = common_refusal(surgeon, site)
+    if common is not None:
+        raise TailError(common)
+    strides = strides_of(surgeon, site)
+    chosen = tuple(offsets(strides, phases))
+    if len(chosen) > MOST_PHASES:
+        raise TailError(f"it has {len(chosen)} phases, more than {MOST_PHASES}: average the diagonal ones")
+    picture, axes = part_of(surgeon, site).inputs[0], range(2, 2 + len(strides))
+    shifts = tuple(shift_on(surgeon, picture, axes, move) for move in chosen)
+
+    def foreign(outputs: Sequence[str]) -> str | None:
+        entering = tail_behind(surgeon, outputs).entering
+        return next((name for name in entering if any(samples_of(surgeon, name, one) is None for one in shifts)), None)
+
+    sites = together(surgeon, site, foreign)
+    tail = tail_behind(surgeon, [part_of(surgeon, member).outputs[0] for member in sites])
+    return _Group(sites, chosen, tail, shifts)

@@ -1,0 +1,135 @@
+"""Adaptive polyphase sampling (Chaman and Dokmanic, "Truly Shift-Invariant Convolutional Neural Networks", CVPR 2021).
+
+Of the s^d phases of a site, each picture keeps the one of largest L2 norm, so that a circular shift of the picture
+shifts what is kept and changes nothing else. That is exact where every operator pads circularly. Where a frozen network
+pads with zeros, its border chooses the phase instead of its content, which does harm: such networks are refused.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+from auditor.rewrite.cost import multiply_adds
+from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.parts import PREFIX, Part
+from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.windows import Window, WindowError, make_explicit, window_of
+from auditor.rewrite.result import Options
+from auditor.rewrite.strategies.strategy import Cost, common_refusal
+from auditor.sampling.result import Site
+
+ZEROS = "the network pads with zeros, so that its border would choose the phase: only exact with circular padding"
+_WINDOWS = {"Conv", "MaxPool", "AveragePool", "LpPool"}
+_WRAP_SINCE = 19
+_MOST = 16
+
+
+class PhaseSelect:
+    """The strategy ``phase-select``."""
+
+    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:  # noqa: ARG002 - the protocol's
+        common = common_refusal(surgeon, site)
+        if common is not None:
+            return common
+        part = _part(surgeon, site)
+        if part.domain or part.op not in _WINDOWS or any(part.outputs[1:]):
+            return "phases of this operator are not known"
+        if surgeon.opset < _WRAP_SINCE or not all(map(_is_circular, surgeon.parts())):
+            return ZEROS
+        if surgeon.is_captured(part.outputs[0]):
+            return "a sub-graph reads its output"
+        if _meets_another_grid(surgeon, part):
+            return "another branch meets its map again, and would keep a phase of its own"
+        try:
+            window = window_of(surgeon, part)
+        except WindowError as error:
+            return str(error)
+        return _misfit(surgeon, part, window)
+
+    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
+        part = _part(surgeon, site)
+        own = multiply_adds(surgeon, part)
+        result = surgeon.shape(part.outputs[0]) or ()
+        count = prod(window_of(surgeon, part).stride)
+        return Cost(None if own is None else (count - 1) * own, count * prod(result))
+
+    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002 - as above
+        import numpy as np
+
+        part = _part(surgeon, site)
+        surgeon.note = "phase-select largest L2 norm"
+        prefix = f"{PREFIX}{site.node.name.raw[:200]}"
+        window = window_of(surgeon, part)
+        rank, output = window.rank, part.outputs[0]
+        front = Block(surgeon, f"{prefix}/front")
+        tensor = part.inputs[0]
+        for axis in range(rank):
+            missing = window.stride[axis] * window.counts[axis] - window.dense[axis]
+            if missing > 0:
+                start = window.sizes[axis] - window.stride[axis] * window.counts[axis]
+                again = front.slice(tensor, [start], [start + missing], [axis + 2], "again")
+                (tensor,) = front.node("Concat", [tensor, again], "circle", axis=axis + 2)
+        if tensor != part.inputs[0]:
+            front.insert(part, after=False)
+            surgeon.replace_input(part, part.inputs[0], tensor)
+        make_explicit(surgeon, part, window)
+        surgeon.set_attribute(part, "strides", (1,) * rank)
+        dense = surgeon.fresh(f"{prefix}/dense")
+        surgeon.move_output(part, output, dense)
+        block = Block(surgeon, prefix)
+        axes = np.arange(2, 2 + rank)
+        ends = np.array([step * count for step, count in zip(window.stride, window.counts, strict=True)], np.int64)
+        phases = []
+        for shift in product(*(range(step) for step in window.stride)):
+            bounds = [np.array(shift, np.int64), ends, axes, np.array(window.stride, np.int64)]
+            (phase,) = block.node("Slice", [dense, *bounds], "phase")
+            phases += block.node("Unsqueeze", [phase, np.array([1], np.int64)], "stacked")
+        (together,) = block.node("Concat", phases, "together", axis=1)
+        (norms,) = block.node("ReduceL2", [together, np.arange(2, 3 + rank)], "norms", keepdims=0)
+        (chosen,) = block.node("ArgMax", [norms], "chosen", axis=1, keepdims=1)
+        block.node("GatherND", [together, chosen], "phases", output, batch_dims=1)
+        block.insert(part, after=True)
+        return (site,)
+
+
+def _part(surgeon: Surgeon, site: Site) -> Part:
+    part = surgeon.part(site)
+    assert part is not None
+    return part
+
+
+def _is_circular(part: Part) -> bool:
+    """Whether a node keeps a map circular as far as its padding goes."""
+    if part.own:
+        return True
+    if part.op == "Pad":
+        return part.attributes.get("mode") == "wrap"
+    pads = part.attributes.get("pads")
+    return part.attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not (
+        isinstance(pads, tuple) and any(pads)
+    )
+
+
+def _meets_another_grid(surgeon: Surgeon, part: Part) -> bool:
+    behind = surgeon.downstream([part.outputs[0]])
+    for reader in surgeon.parts():
+        if reader is part or behind.isdisjoint(reader.inputs):
+            continue
+        for name in reader.inputs:
+            lattices = surgeon.lattices(name) if name and name not in behind and surgeon.is_dynamic(name) else ()
+            if lattices is None or any(lattice is not None for lattice in lattices):
+                return True
+    return False
+
+
+def _misfit(surgeon: Surgeon, part: Part, window: Window) -> str | None:
+    if not surgeon.has_fixed_size(part.inputs[0]):
+        return "its period depends on an input size that the file leaves open: export with a fixed size"
+    if prod(window.stride) > _MOST:
+        return f"it has more than {_MOST} phases"
+    for axis in range(window.rank):
+        period = window.stride[axis] * window.counts[axis]
+        if not window.dense[axis] <= period <= window.sizes[axis]:
+            return "its map is no whole number of strides long"
+    return None
