@@ -108,7 +108,7 @@ def _original(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
     assert row.gain is not None
     changes = row.gain["changes"]
     values = [_value(changes.get(measure), points) for measure, _, points in shown]
-    return [ORIGINAL, *values, _value(changes.get("shifted-accuracy"), points=True), "1", "1", "1"]
+    return [ORIGINAL, *values, _value(_accuracy(changes), points=True), "1", "1", "1"]
 
 
 def _value(change: Mapping[str, Any] | None, points: bool) -> str:
@@ -145,8 +145,8 @@ def _change(change: Mapping[str, Any] | None, points: bool) -> str:
 
 def _answers(gain: Mapping[str, Any]) -> str:
     """The change of accuracy where there are labels, else the share of answers that are the original's."""
-    accuracy = gain["changes"].get("shifted-accuracy")
-    if accuracy is not None and accuracy["difference"] is not None:
+    accuracy = _accuracy(gain["changes"])
+    if accuracy is not None:
         return _change(accuracy, points=True)
     agreement = gain.get("agreement")
     if agreement is None or agreement["value"] is None:
@@ -155,6 +155,13 @@ def _answers(gain: Mapping[str, Any]) -> str:
     return (
         f"{agreement['by']} {agreement['value']:.3f}" if what is None else f"{100 * agreement['value']:.1f} % of {what}"
     )
+
+
+def _accuracy(changes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """That of all shifted inputs, which tells more; else that of the unshifted ones; None without labels."""
+    known = [changes[name] for name in ("shifted-accuracy", "accuracy") if name in changes]
+    found: Mapping[str, Any] | None = next((one for one in known if one["difference"] is not None), None)
+    return found
 
 
 def _ratio(value: float | None) -> str:

@@ -70,6 +70,8 @@ def test_labels_tell_accuracy_and_without_them_the_share_of_equal_answers_is_tol
     text = table([Row("classifiers", "Net", "phase average", 100, known)])
     assert cells(text, "phase average")[2] == "-0.5 [-2.0 to +1.0]"
     assert cells(text, "original")[2] == "60.0 %"
+    known["changes"] = {**dict(known["changes"]), "shifted-accuracy": change(0.6, 0.01)}  # type: ignore[call-overload]
+    assert cells(table([Row("classifiers", "Net", "phase average", 100, known)]), "phase average")[2] == "+1.0"
 
 
 def test_a_rewrite_that_does_not_apply_has_its_reason_without_the_advice_for_numbers() -> None:
