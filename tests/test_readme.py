@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "models").mkdir()
     (tmp_path / "pictures").mkdir()
     random = np.random.default_rng(0)
-    for index in range(2):
+    for index in range(8):
         Image.fromarray(random.integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "pictures" / f"{index}.png")
     for copy in (tmp_path / "model.onnx", tmp_path / "models" / "other.onnx"):
         shutil.copy(demo_model(), copy)
