@@ -58,7 +58,7 @@ NOTICES = {
 }
 CALIBRATED = (
     "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 400 photographs lost 0.8 "
-    "points of top-1 accuracy and gained 2.7 of consistency, with an error of 1 point each, and its scores moved 18 % "
+    "points of top-1 accuracy and gained 2.7 of consistency, with a standard error of 1 each; its scores moved 18 % "
     "less. Measure the result with `aliasaudit verify` before use"
 )
 HELD_BACK = (
