@@ -154,7 +154,8 @@ def _tried(candidate: Candidate, measure: Measuring, size: int, last: bool, budg
 def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Verdict:
     """On few images only what is sure counts; on all of them a gain must be sure, and the loss within the budget.
 
-    The time has to contradict the prediction by its whole interval before it counts.
+    Where the prediction lies within the budget, the time has to lie above it by its whole interval; where it lies
+    above, the time has to lie within.
     """
     loss = gain.loss
     if loss is not None:
@@ -162,7 +163,7 @@ def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Ve
         if least > budget.loss + 1e-9:
             return Verdict.LOSES
     dear = candidate.cost is not None and candidate.cost > budget.cost * (1 + 1e-9)
-    if gain.speed is not None and (gain.speed.high if dear else gain.speed.low) > budget.cost:
+    if gain.speed is not None and (gain.speed.ratio if dear else gain.speed.low) > budget.cost:
         return Verdict.TOO_COSTLY
     if last and (loss is None or not gain.rose):
         return Verdict.NO_GAIN
