@@ -30,6 +30,18 @@ LOWERINGS = ("auto", "batch", "dilation")
 REFIT = ("none", "last", "all")
 LEAST_HARMFUL = "phase-average"
 
+_CHOSEN = {
+    "--site": "sites",
+    "--kernel": "kernel",
+    "--where": "where",
+    "--padding": "padding",
+    "--lambda": "blend",
+    "--phases": "phases",
+    "--lowering": "lowering",
+    "--margin": "margin",
+}
+"""What a search decides, by the field that holds the words behind the flag."""
+
 _CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "100", "2", "0.5"
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -176,8 +188,9 @@ def read(typed: Typed, settings: Settings) -> Wanted:
     how = _options(typed)
     if typed.calibrate is not None and method is not Method.BLUR and not auto:
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
-    if auto and typed.sites:
-        raise UsageError("--strategy auto chooses the sites itself: leave --site out")
+    for flag, field in _CHOSEN.items():
+        if auto and getattr(typed, field):
+            raise UsageError(f"--strategy auto chooses that itself: leave {flag} out")
     for flag in ("max_cost", "max_drop", "state", "plot"):
         if not auto and getattr(typed, flag) is not None:
             raise UsageError(f"--{flag.replace('_', '-')} is for a search: give --strategy auto with it")

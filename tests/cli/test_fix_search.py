@@ -202,6 +202,8 @@ def test_a_grid_of_classes_is_searched_by_its_own_measures_and_agreement(run: Ru
     ("arguments", "words"),
     [
         (("--strategy", "auto", "--site", "conv"), "leave --site out"),
+        (("--strategy", "auto", "--kernel", "bin5"), "leave --kernel out"),
+        (("--strategy", "auto", "--phases", "all"), "leave --phases out"),
         (("--strategy", "auto", "--max-cost", "much"), "--max-cost must be a factor"),
         (("--strategy", "auto", "--max-drop", "-1"), "--max-drop must be points"),
         (("--strategy", "auto", "--images", "absent"), "images are given as"),
