@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from auditor.findings import Severity
 from auditor.rule import Context
-from auditor.verify.result import Measure
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Measure
 
 MEASURED_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 

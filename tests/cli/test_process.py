@@ -44,6 +44,13 @@ def test_check_imports_neither_onnx_nor_a_runtime_nor_rich(output_format: str) -
     assert not imported("check", "net.onnx", "--output-format", output_format) & heavy
 
 
+def test_check_without_verify_loads_nothing_of_what_measures() -> None:
+    write_network(Path("net.onnx"))
+    code = "import sys; from auditor.cli import main; main(['check', 'net.onnx']); print('\\n' + ' '.join(sys.modules))"
+    loaded = program("-c", code).stdout.decode().splitlines()[-1].split()
+    assert not {"auditor.verify.result", "auditor.verify.runner", "auditor.rewrite.result"} & set(loaded)
+
+
 def test_a_model_is_read_from_standard_input() -> None:
     data = write_network(Path("net.onnx")).read_bytes()
     done = program("-m", "auditor", "check", "-", "--output-format", "json", given=data)
