@@ -7,7 +7,7 @@ shifts, in pairs, and times them in turn. Printed is a Markdown table per task. 
 shifted copies of its input, is the row to beat at its cost. A rewrite that does not apply has its reason for numbers.
 
 ``--labels`` are classes of ImageNet, ``--calibrate`` is a folder of other photographs, without which calibrated rows
-are left out. ``--also FILE=SETTINGS`` adds another classifier of ImageNet, prepared as that settings file says.
+are left out. ``--also [NAME=]FILE=SETTINGS`` adds another classifier of ImageNet, prepared as that settings file says.
 ``--json FILE`` keeps what was measured: rows that a later run measures again are replaced, all others stay in the
 table. ``--into docs/ablation.md`` writes the tables into the documentation.
 """
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 kept[row.model, row.rewrite] = row
                 _write(given.json, kept)
                 print(f"{row.model}: {row.rewrite}: {row.reason or 'measured'}", file=sys.stderr)
-    text = table(kept.values())
+    text = table(sorted(kept.values(), key=_place))
     if given.into is not None:
         given.into.write_text(placed(given.into.read_text(encoding="utf-8"), text), encoding="utf-8", newline="\n")
     print(text, end="")
@@ -145,11 +145,22 @@ def _settings(subject: Subject, threads: int) -> str:
 
 
 def _added(text: str) -> Subject:
-    file, equals, settings = text.rpartition("=")
+    named, equals, settings = text.rpartition("=")
     if not equals:
-        raise SystemExit("--also takes FILE=SETTINGS")
+        raise SystemExit("--also takes [NAME=]FILE=SETTINGS")
+    name, _, file = named.rpartition("=")
     options = {"settings": Path(settings).read_text(encoding="utf-8")}
-    return Subject(Path(file).stem, SUBJECTS[0].task, str(Path(file).resolve()), options, labelled=True)
+    return Subject(name or Path(file).stem, SUBJECTS[0].task, str(Path(file).resolve()), options, labelled=True)
+
+
+def _place(row: Row) -> tuple[int, int]:
+    """Where a row stands in the page: tasks and models as in ``SUBJECTS``, models that were added behind them."""
+    tasks = [one.task for one in SUBJECTS]
+    names = [one.name for one in SUBJECTS]
+    return (
+        tasks.index(row.task) if row.task in tasks else len(tasks),
+        names.index(row.model) if row.model in names else len(names),
+    )
 
 
 def _wanted(name: str, words: Sequence[str]) -> bool:
@@ -179,7 +190,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (default 1)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="models whose name holds this")
     parser.add_argument("--strategy", action="append", default=[], metavar="NAME", help="rewrites, likewise")
-    parser.add_argument("--also", action="append", default=[], metavar="FILE=SETTINGS", help="another classifier")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="[NAME=]FILE=SETTINGS", help="another classifier"
+    )
     parser.add_argument("--into", type=Path, metavar="PAGE", help="put the tables between the marks of this page, too")
     parser.add_argument("--json", type=Path, help="keep what was measured in this file, and begin with what it holds")
     return parser

@@ -92,6 +92,9 @@ SUBJECTS = (
     ),
     Subject("PAN, skin and hair, 512", "segmentation", "segmentation/pan_mbv3s_skin_hair.onnx", share=0.25),
     Subject("SINet, portraits, 320", "segmentation", "segmentation/sinet_portrait_320.onnx", _SINET, share=0.5),
+    Subject(
+        "Selfie, landscape, 144x256", "segmentation", "segmentation/selfie_landscape_nhwc.onnx", {"preset": "unit"}
+    ),
     Subject("U-Net, sketches, 224", "segmentation", "segmentation/unet_sed_gen_web.onnx", {"preset": "unit"}),
     Subject(
         "PP-OCR v3 text detector",

@@ -1,9 +1,12 @@
-"""The ablation as Markdown: one table per model, the original first, then its rewrites by their measured cost."""
+"""The ablation as Markdown: one table per model, the original first, then its rewrites by their measured cost.
+
+Rewrites that have no numbers stand with their reasons below the table, those that no model can have at the top.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,13 +17,15 @@ COLUMNS = (
     ("massc", "same class (mASSC)", True),
     ("flicker", "flicker of boxes", True),
     ("mac", "MAC", False),
+    ("mac-1px", "MAC, 1 px", False),
     ("equivariance-error", "equivariance error", False),
     ("score-deviation", "score deviation", False),
+    ("centre-jitter", "jitter of centres, px", False),
     ("cosine", "cosine", True),
 )
 # What two models agree on; anything else is a number beside its name.
 _AGREEMENTS = {"agreement": "classes", "position-agreement": "positions", "box-agreement": "boxes"}
-MOST_MEASURES = 2  # of a model: the first that it has, in the order of COLUMNS
+MOST_MEASURES = 3  # of a model: the first that it has, in the order of COLUMNS
 ORIGINAL = "original"
 BEGIN, END = "<!-- begin: ablation -->", "<!-- end: ablation -->"
 _NONE = "–"  # noqa: RUF001 - an en dash, as the docs write it
@@ -50,10 +55,15 @@ class Row:
 
 def table(rows: Iterable[Row]) -> str:
     """Markdown: a heading for every task and a table for every model, in the order of the rows."""
+    found = list(rows)
+    common = _common(found)
+    told = {(row.rewrite, row.reason) for row in common}
+    lead = [f"No model of these can have {_reasons(common)}.\n"] if common else []
     tasks: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in found:
         tasks.setdefault(row.task, []).append(row)
-    return "\n".join(_task(task, found) for task, found in tasks.items())
+    own = {task: [row for row in rows if (row.rewrite, row.reason) not in told] for task, rows in tasks.items()}
+    return "\n".join((*lead, *(_task(task, rows) for task, rows in own.items())))
 
 
 def placed(page: str, text: str) -> str:
@@ -75,16 +85,53 @@ def _task(task: str, rows: Sequence[Row]) -> str:
     for row in rows:
         models.setdefault(row.model, []).append(row)
     for model, found in models.items():
-        measured = [row for row in found if row.gain is not None]
-        shown = _shown(measured)
-        header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
-        count = ", ".join(sorted({f"{_images(row)} images" for row in measured or found}))
-        lines += [f"### {model} ({count})", "", _line(header), _line(["---"] + ["--:"] * (len(header) - 1))]
+        measured = sorted((row for row in found if row.gain is not None), key=_cost)
+        count = ", ".join(sorted({f"{_images(row)} images" for row in measured}))
+        lines += [f"### {model} ({count})" if count else f"### {model}", ""]
         if measured:
-            lines.append(_line(_original(measured[0], shown)))
-        lines += [_line(_cells(row, shown)) for row in sorted(found, key=_cost)]
-        lines.append("")
+            lines += [*_table(measured), ""]
+        if len(measured) < len(found):
+            lines += [f"Without numbers: {_reasons([row for row in found if row.gain is None], found)}.", ""]
     return "\n".join(lines)
+
+
+def _table(measured: Sequence[Row]) -> Iterator[str]:
+    shown = _shown(measured)
+    header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
+    yield _line(header)
+    yield _line(["---"] + ["--:"] * (len(header) - 1))
+    yield _line(_original(measured[0], shown))
+    for row in measured:
+        yield _line(_cells(row, measured[0], shown))
+
+
+def _common(rows: Sequence[Row]) -> list[Row]:
+    """One row of each rewrite that every model refuses for one and the same reason."""
+    known: dict[str, list[Row]] = {}
+    for row in rows:
+        known.setdefault(row.rewrite, []).append(row)
+    models = len({row.model for row in rows})
+    return [found[0] for found in known.values() if len(found) == models > 1 and _same_reason(found)]
+
+
+def _same_reason(rows: Sequence[Row]) -> bool:
+    return rows[0].gain is None and all(row.reason == rows[0].reason and row.gain is None for row in rows)
+
+
+def _reasons(refused: Sequence[Row], rows: Sequence[Row] = ()) -> str:
+    """The rewrites behind one another, with a reason once where neighbours share it.
+
+    The variants of a rewrite, which a comma tells apart, are one where all of them among ``rows`` share their reason.
+    """
+    names: dict[str, list[str]] = {}
+    for row in refused:
+        family = row.rewrite.partition(",")[0]
+        variants = [one for one in rows if one.rewrite.partition(",")[0] == family]
+        name = family if variants and _same_reason(variants) else row.rewrite
+        told = names.setdefault(_short(row.reason), [])
+        if name not in told:
+            told.append(name)
+    return "; ".join(f"{' and '.join(found)} ({reason})" for reason, found in names.items())
 
 
 def _cost(row: Row) -> float:
@@ -117,15 +164,17 @@ def _value(change: Mapping[str, Any] | None, points: bool) -> str:
     return f"{100 * change['original']:.1f} %" if points else f"{change['original']:.3g}"
 
 
-def _cells(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
-    name = f"{row.rewrite}: {row.note}" if row.note else row.rewrite
-    if row.gain is None:
-        return [name, _short(row.reason), *[""] * (len(shown) + 3)]
-    changes = row.gain["changes"]
+def _cells(row: Row, first: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
+    assert row.gain is not None
+    assert first.gain is not None
+    changes, base = row.gain["changes"], first.gain["changes"]
     time = row.gain["time_ratio"]
     return [
-        name,
-        *(_change(changes.get(measure), points) for measure, _, points in shown),
+        f"{row.rewrite}: {row.note}" if row.note else row.rewrite,
+        *(
+            _change(changes.get(measure), points) + _base(changes, base, measure, points)
+            for measure, _, points in shown
+        ),
         _answers(row.gain),
         _ratio(row.multiply_adds),
         _ratio(None if time is None else time["value"]),
@@ -133,14 +182,28 @@ def _cells(row: Row, shown: Sequence[tuple[str, str, bool]]) -> list[str]:
     ]
 
 
+def _base(changes: Mapping[str, Any], base: Mapping[str, Any], measure: str, points: bool) -> str:
+    """The value that a change is one of, where it is not that of the first row.
+
+    A detector is compared on the pictures in which both models find boxes, and those are not the same for all rewrites.
+    """
+    own, known = _value(changes.get(measure), points), _value(base.get(measure), points)
+    return "" if own in (known, _NONE) else f" of {own}"
+
+
 def _change(change: Mapping[str, Any] | None, points: bool) -> str:
-    """A difference with its interval, in points or in per cent of the original's value."""
+    """A difference with its interval, in points or in per cent of the original's value; strong where it is surely one.
+
+    Sure is what the interval says as it is printed: neither side of it reaches 0.
+    """
     if change is None or change["difference"] is None:
         return _NONE
     unit = 100.0 if points else 100 / change["original"] if change["original"] else float("nan")
     text = _signed(unit * change["difference"]) + ("" if points else " %")
-    span = change["interval"]
-    return text if span is None else f"{text} [{_signed(unit * span[0])} to {_signed(unit * span[1])}]"
+    if change["interval"] is None:
+        return text
+    low, high = (round(unit * end, 1) for end in change["interval"])
+    return f"{f'**{text}**' if low * high > 0 else text} [{_signed(low)} to {_signed(high)}]"
 
 
 def _answers(gain: Mapping[str, Any]) -> str:
@@ -173,9 +236,8 @@ def _signed(value: float) -> str:
 
 
 def _short(reason: str) -> str:
-    """The reason up to its advice, without what a table cannot hold."""
-    told = reason.partition("; ")[0].partition(": ")[0]
-    return "refused: " + told.replace("|", "/").replace("\n", " ")
+    """The reason up to its advice, in one line of Markdown."""
+    return reason.partition("; ")[0].partition(": ")[0].replace("|", "/").replace("\n", " ")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -53,8 +53,34 @@ ROW = Row(
 
 def test_shares_change_in_points_and_other_measures_in_per_cent_of_the_original() -> None:
     found = cells(table([ROW]), "phase average")
-    assert found[1] == "+3.1 [+1.2 to +5.0]"
-    assert found[2] == "-15.0 % [-20.0 to -10.0]"
+    assert found[1] == "**+3.1** [+1.2 to +5.0]"
+    assert found[2] == "**-15.0 %** [-20.0 to -10.0]"
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        ((0.012, 0.05), "**+3.1** [+1.2 to +5.0]"),
+        ((-0.012, 0.05), "+3.1 [-1.2 to +5.0]"),
+        ((0.0004, 0.05), "+3.1 [+0.0 to +5.0]"),  # what is printed as nothing is read as nothing
+        (None, "+3.1"),
+    ],
+)
+def test_only_a_difference_whose_interval_does_not_hold_nothing_is_strong(
+    interval: tuple[float, float] | None, told: str
+) -> None:
+    row = Row("classifiers", "Net", "blur", 100, gain(consistency=change(0.8, 0.031, interval)))
+    assert cells(table([row]), "blur")[1] == told
+
+
+def test_a_change_of_another_value_than_the_first_row_says_of_which() -> None:
+    rows = [
+        Row("detectors", "Net", name, 100, {**gain(flicker=change(value, 0.02)), "time_ratio": {"value": cost}})
+        for name, value, cost in (("cheap", 0.3, 1.1), ("same", 0.3, 1.2), ("other", 0.4, 1.3))
+    ]
+    text = table(rows)
+    assert cells(text, "original")[1] == "30.0 %"
+    assert [cells(text, name)[1] for name in ("cheap", "same", "other")] == ["+2.0", "+2.0", "+2.0 of 40.0 %"]
 
 
 def test_costs_are_ratios_and_the_original_stands_first_with_its_own_values() -> None:
@@ -74,19 +100,52 @@ def test_labels_tell_accuracy_and_without_them_the_share_of_equal_answers_is_tol
     assert cells(table([Row("classifiers", "Net", "phase average", 100, known)]), "phase average")[2] == "+1.0"
 
 
-def test_a_rewrite_that_does_not_apply_has_its_reason_without_the_advice_for_numbers() -> None:
+def test_rewrites_that_do_not_apply_stand_below_with_their_reasons_without_the_advice() -> None:
     refused = Row("classifiers", "Net", "phase select", 100, reason="the borders are zero: use blur; or nothing")
-    found = cells(table([ROW, refused]), "phase select")
-    assert found == ["phase select", "refused: the borders are zero", "", "", "", "", ""]
+    lines = table([ROW, refused]).splitlines()
+    assert lines[-1] == "Without numbers: phase select (the borders are zero)."
+    assert not any(line.startswith("| phase select") for line in lines)
 
 
-def test_rewrites_stand_in_the_order_of_their_measured_cost_and_those_that_do_not_apply_last() -> None:
-    refused = Row("classifiers", "Net", "select", 100, reason="no")
+def test_variants_of_a_rewrite_are_one_where_all_share_their_reason_and_so_are_rewrites() -> None:
+    def refused(*rows: tuple[str, str]) -> str:
+        found = [Row("classifiers", "Net", name, 100, reason=reason) for name, reason in rows]
+        return table([ROW, *found]).splitlines()[-1]
+
+    shared = refused(("blur", "the batch"), ("select, 2", "the batch"), ("select, 4", "the batch"))
+    assert shared == "Without numbers: blur and select (the batch)."
+    assert refused(("select, 2", "one"), ("select, 4", "two")) == "Without numbers: select, 2 (one); select, 4 (two)."
+    assert refused(("phase average, all", "no")) == "Without numbers: phase average, all (no)."  # another one applies
+
+
+def test_what_every_model_refuses_for_one_reason_is_said_once_ahead_of_all_tables() -> None:
+    rows = [
+        row
+        for model in ("Net", "Map")
+        for row in (
+            Row("classifiers", model, "blur", 100, ROW.gain),
+            Row("classifiers", model, "select", 100, reason="zeros"),
+            Row("classifiers", model, "average", 100, reason=model),
+        )
+    ]
+    text = table(rows)
+    assert text.startswith("No model of these can have select (zeros).\n\n## Classifiers")
+    assert text.count("select") == 1
+    assert text.count("Without numbers: average") == 2
+    assert "No model" not in table(rows[:3])
+
+
+def test_a_model_without_any_numbers_has_no_table() -> None:
+    text = table([ROW, Row("audio", "Sound", "blur", 100, reason="no grid")]).split("## Audio")[1]
+    assert text.split("\n") == ["", "", "### Sound", "", "Without numbers: blur (no grid).", ""]
+
+
+def test_rewrites_stand_in_the_order_of_their_measured_cost() -> None:
     cheap = Row(
         "classifiers", "Net", "cheap", 100, {**gain(consistency=change(0.8, 0.0)), "time_ratio": {"value": 1.1}}
     )
-    lines = table([refused, ROW, cheap]).splitlines()
-    assert [line.split(" | ")[0] for line in lines[-4:]] == ["| original", "| cheap", "| phase average", "| select"]
+    lines = [line for line in table([ROW, cheap]).splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in lines[-3:]] == ["| original", "| cheap", "| phase average"]
 
 
 def test_the_tables_replace_what_stands_between_the_marks_of_a_page() -> None:
@@ -129,10 +188,29 @@ def test_rows_are_kept_in_the_file_and_measured_again_in_their_place(
     told = ["--models", str(tmp_path), "--images", str(tmp_path), "--json", str(tmp_path / "rows.json")]
     ablation.main([*told, "--only", "squeezenet"])
     ablation.main([*told, "--only", "squeezenet", "--strategy", "phase select"])
-    text = capsys.readouterr().out.split("## Classifiers")[-1]
-    assert cells(text, "phase select")[1] == "refused: second"
-    assert cells(text, "blur Tri-3")[1] == "refused: first"
-    assert len([line for line in text.splitlines() if line.startswith("| ")]) == len(STRATEGIES) + 2
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert "phase select (second)" in told
+    assert " and blur Tri-3 and " in told
+    assert told.count("(first)") == 1
+
+
+def test_models_stand_in_the_order_of_their_list_and_a_named_one_that_was_added_stands_behind_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(subject: Subject, strategies: Sequence[Strategy], data: Data) -> Iterator[Row]:
+        yield Row(subject.task, subject.name, strategies[0].name, 60, reason=subject.file)
+
+    monkeypatch.setattr(ablation, "measure", measured)
+    settings = tmp_path / "net.toml"
+    settings.write_text('[verify]\npreset = "raw"\n')
+    told = ["--models", str(tmp_path), "--images", str(tmp_path), "--json", str(tmp_path / "rows.json")]
+    ablation.main([*told, "--only", "YOLOX"])
+    ablation.main([*told, "--also", f"My net={tmp_path / 'file.onnx'}={settings}", "--only", "My net"])
+    ablation.main([*told, "--also", f"{tmp_path / 'file.onnx'}={settings}", "--only", "file"])
+    ablation.main([*told, "--only", "SqueezeNet 1.0"])
+    text = capsys.readouterr().out.rpartition("## Classifiers")[2]
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["### SqueezeNet 1.0", "### My net", "### file", "## Detectors", "### YOLOX nano 416"]
 
 
 def test_a_row_is_what_fix_measured_on_both_models(tmp_path: Path) -> None:
