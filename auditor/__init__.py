@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from auditor.policy.errors import SettingsError
     from auditor.policy.settings import Settings
     from auditor.report.model import ModelReport
-    from auditor.rewrite.result import RewriteError, Rewritten, Strategy
+    from auditor.rewrite.repaired import Repaired
+    from auditor.rewrite.result import RewriteError, Strategy
     from auditor.rule import Context, Rule
     from auditor.sampling.result import Analysis, Site
     from auditor.text import ModelText, plain
@@ -42,8 +43,8 @@ __all__ = [
     "ModelText",
     "NodeRef",
     "Origin",
+    "Repaired",
     "RewriteError",
-    "Rewritten",
     "Rule",
     "Settings",
     "SettingsError",
@@ -72,8 +73,8 @@ _HOMES = {
     "SettingsError": "auditor.policy.errors",
     "Settings": "auditor.policy.settings",
     "ModelReport": "auditor.report.model",
+    "Repaired": "auditor.rewrite.repaired",
     "RewriteError": "auditor.rewrite.result",
-    "Rewritten": "auditor.rewrite.result",
     "Strategy": "auditor.rewrite.result",
     "Context": "auditor.rule",
     "Rule": "auditor.rule",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
-    from auditor.rewrite.result import Rewritten
+    from auditor.rewrite.calibration.calibrate import Pictures
+    from auditor.rewrite.repaired import Repaired
     from auditor.sampling.result import Analysis
     from auditor.verify.result import Verification
 
@@ -101,19 +101,24 @@ def fix(
     margin: int | None = None,
     sites: Collection[str] = (),
     calibrate: Mapping[str, object] | None = None,
+    refit: str = "last",
+    verify: Mapping[str, object] | None = None,
+    require_gain: bool = False,
+    max_cost: float = 2.0,
+    max_drop: float = 0.5,
     inline: bool = False,
     settings: Settings | None = None,
-) -> Rewritten:
+) -> Repaired:
     """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
 
-    A rewrite changes what the network computes: compare the result with :func:`compare` before use. Where no site could
-    be rewritten nothing is written, ``path`` is None, and ``skipped`` says why.
+    A rewrite changes what the network computes: measure it with ``verify`` before use. Where no site could be
+    rewritten, or nothing helps, nothing is written, ``path`` is None, and ``skipped`` or ``search`` says why.
 
     Args:
         path: The model.
         output: Where to write, whole or not at all; None for a dry run.
-        strategy: blur, phase-average, input-average, phase-select or crop-select, or a
-            :class:`~auditor.rewrite.result.Strategy`.
+        strategy: blur, phase-average, input-average, phase-select or crop-select (or a
+            :class:`~auditor.rewrite.result.Strategy`); auto for the best of several, by measuring.
         kernel: The low-pass of a blur: rect2, tri3, bin4, bin5, bin6, bin7 or identity.
         where: Blur behind the activation (post), or in front of the operator (pre).
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
@@ -124,27 +129,33 @@ def fix(
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.
+        refit: Which convolutions behind are fitted too: none, last or all.
+        verify: The options of a measurement by name (or ``{}``) to run both models on the same images and shifts before
+            the file appears; ``gain`` is the result. A search needs it.
+        require_gain: Keep nothing unless a leading measure surely got better; needs ``verify``.
+        max_cost: The largest factor in time of what a search chooses.
+        max_drop: The largest loss of what a search chooses, in points.
         inline: Put local functions in the place of their calls first; the result is one graph.
         settings: Input shapes and limits.
 
     Raises:
         ModelFileError: The model cannot be read, or exceeds the limits.
         RewriteError: A name is no site, the output is the model itself, or the result cannot be written.
-        ValueError: A word or a number is not valid.
-        VerifyError: The pictures of a calibration cannot be used.
+        ValueError: A word or a number is not valid, or options do not go together.
+        VerifyError: Pictures cannot be used, or a model could not be measured.
     """
-    from auditor.onnxfile import read_model
-    from auditor.rewrite.graph.inline import inlined, rewrite_inlined
-    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Strategy, Where
-    from auditor.sampling import analyse
+    from auditor.repair.apply import Measurement, apply
+    from auditor.repair.original import opened
+    from auditor.repair.searching import Wish, searching
+    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Strategy, Where
+    from auditor.rewrite.search.candidates import Step
+    from auditor.rewrite.search.search import Budget
+    from auditor.verify.options import read_request
 
     if not 0 < blend <= 1:
         raise ValueError("blend must be above 0, at most 1")
     if margin is not None and margin < 1:
         raise ValueError("margin must be at least 1")
-    method = Strategy(strategy)
-    if calibrate is not None and method is not Strategy.BLUR:
-        raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur")
     options = Options(
         Kernel(kernel),
         Where(where),
@@ -153,20 +164,35 @@ def fix(
         Phases(phases),
         margin=margin,
         lowering=Lowering(lowering),
+        refit=Refit(refit),
     )
-    pictures = None
-    if calibrate is not None:
-        from auditor.rewrite.calibration.pictures import WorkerPictures
-        from auditor.verify.options import read_request
-
-        request = read_request(calibrate)
-        pictures = WorkerPictures(request.source(), request.settings)
-    settings = settings or Settings()
-    model = read_model(Path(path), settings.limits)
+    auto = strategy == "auto"
+    method = None if auto else Strategy(strategy)
+    if calibrate is not None and method not in (None, Strategy.BLUR):
+        raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
+    if verify is None and (auto or require_gain):
+        raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")
+    if auto and (options != Options(refit=options.refit) or sites):
+        raise ValueError("the strategy auto chooses sites and options itself: leave them out")
+    request = None if verify is None else read_request(verify)
+    pictures = None if calibrate is None else _pictures(calibrate)
     target = None if output is None else Path(output)
-    with inlined(model, settings.limits) if inline else nullcontext(model) as copy:
-        analysis = analyse(copy, settings.input_shapes, settings.limits)
-        return rewrite_inlined(model, copy, analysis, target, method, options, sites, pictures=pictures)
+    with opened(Path(path), settings or Settings(), target, inline=inline) as original:
+        if method is not None:
+            step = Step(method, options, tuple(sites), calibrated=pictures is not None)
+            return apply(original, step, pictures, None if request is None else Measurement(request, require_gain))
+        assert request is not None
+        with searching(original, Wish(request, Budget(max_cost, max_drop / 100), pictures, options.refit)) as found:
+            return found.keep(original)
+
+
+def _pictures(options: Mapping[str, object]) -> Pictures:
+    """The pictures that a calibration sees. Raises ValueError and VerifyError as :func:`fix`."""
+    from auditor.rewrite.calibration.pictures import WorkerPictures
+    from auditor.verify.options import read_request
+
+    request = read_request(options)
+    return WorkerPictures(request.source(), request.settings)
 
 
 def _measure(options: Mapping[str, object]) -> Measure:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,8 +79,8 @@ def test_compare_runs_both_models_on_request_and_raises_where_that_is_not_possib
 def test_fix_writes_another_model_and_says_what_was_done(tmp_path: Path) -> None:
     before = demo_model().read_bytes()
     done = auditor.fix(demo_model(), tmp_path / "fixed.onnx", strategy="blur", kernel="bin5")
-    assert isinstance(done, auditor.Rewritten)
-    assert done.strategy is auditor.Strategy.BLUR
+    assert isinstance(done, auditor.Repaired)
+    assert [one.strategy for one in done.rewrites] == [auditor.Strategy.BLUR]
     assert (done.path, len(done.sites), done.skipped) == (tmp_path / "fixed.onnx", 5, ())
     assert not {finding.rule for finding in auditor.check(tmp_path / "fixed.onnx").findings} & {"AA101", "AA102"}
     assert demo_model().read_bytes() == before
@@ -91,7 +92,50 @@ def test_fix_writes_another_model_and_says_what_was_done(tmp_path: Path) -> None
 def test_fix_without_an_output_writes_nothing_and_names_of_one_site_hold(tmp_path: Path) -> None:
     done = auditor.fix(demo_model(), None, strategy=auditor.Strategy.BLUR, sites=["/maxpool/MaxPool"])
     assert (done.path, len(done.sites)) == (None, 1)
-    assert done.changes
+    assert done.rewrites[0].changes
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def unmoved(tmp_path: Path) -> dict[str, object]:
+    """A classifier, and how to measure it on pictures of noise, on which no rewrite surely gains."""
+    saved(tmp_path / "net.onnx", classifier())
+    return {"images-limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
+
+
+def test_fix_measures_before_it_keeps_a_file_and_keeps_none_without_the_gain_that_is_required(
+    tmp_path: Path, unmoved: dict[str, object]
+) -> None:
+    source, target = tmp_path / "net.onnx", tmp_path / "fixed.onnx"
+    done = auditor.fix(source, target, strategy="blur", kernel="identity", verify=unmoved, require_gain=True)
+    assert done.gain is not None
+    assert (done.kept_back, done.path, target.exists()) == (True, None, False)
+    assert [change.difference for change in done.gain.changes if change.measure == "consistency"] == [0]
+    done = auditor.fix(source, target, strategy="blur", kernel="identity", verify=unmoved)
+    assert (done.kept_back, done.path, target.exists()) == (False, target, True)
+    assert done.gain is not None
+
+
+def test_fix_searches_and_says_what_it_tried(tmp_path: Path, unmoved: dict[str, object]) -> None:
+    done = auditor.fix(tmp_path / "net.onnx", tmp_path / "fixed.onnx", strategy="auto", verify=unmoved, max_cost=1.0)
+    assert done.search is not None
+    assert done.search.trials
+    assert done.search.budget.cost == 1
+    assert (done.path is None) is (done.search.best is None) is (not done.rewrites)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strategy": "auto"}, "a search and require_gain measure"),
+        ({"strategy": "blur", "require_gain": True}, "a search and require_gain measure"),
+        ({"strategy": "auto", "verify": {}, "kernel": "bin5"}, "chooses sites and options itself"),
+        ({"strategy": "auto", "verify": {}, "sites": ["pool"]}, "chooses sites and options itself"),
+    ],
+)
+def test_fix_refuses_what_does_not_go_together(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        auditor.fix(demo_model(), tmp_path / "fixed.onnx", **options)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -52,6 +52,7 @@ def check(
     ] = None,
     strategy: repair_options.Strategy = None,
     unsafe_fixes: repair_options.UnsafeFixes = False,
+    inline: repair_options.Inline = False,
     site: repair_options.Sites = None,
     kernel: repair_options.Kernel = None,
     where: repair_options.Where = None,
@@ -84,10 +85,10 @@ def check(
     of the command verify can stand in the settings file.
 
     With --fix the model is rewritten into --fix-output, and the one report is of the rewritten model, compared with the
-    original. It takes the options of the command fix from --strategy to --plot. With --verify (which --require-gain and
-    --strategy auto imply) both run on the same images and shifts, and the file appears only after they were measured. A
-    rewrite changes what the network computes, so it needs --strategy or --unsafe-fixes. The model itself is never
-    overwritten.
+    original. It takes the options of the command fix from --strategy to --plot, and --inline. With --verify (which
+    --require-gain and --strategy auto imply) both run on the same images and shifts, and the file appears only after
+    they were measured. A rewrite changes what the network computes, so it needs --strategy or --unsafe-fixes. The model
+    itself is never overwritten.
 
     Findings that a waiver of the settings or the baseline accepts do not count.
 
@@ -167,10 +168,10 @@ def check(
         measure = measure_with(settings, show)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = None
-        if fix or fix_output is not None or typed != repair_options.Typed():
+        if fix or inline or fix_output is not None or typed != repair_options.Typed():
             from auditor.cli.repairing import repair_from, run_repaired
 
-            repair = repair_from(fix, fix_output, typed, settings)
+            repair = repair_from(fix, fix_output, typed, inline, settings)
             code = run_repaired(files, problems, settings, show, repair, measure)
         if code is None:  # nothing to repair, or nothing that could be
             code = run(files, problems, settings, show, measure)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +12,12 @@ from auditor.cli import measuring_options, options, repair_options
 from auditor.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from auditor.cli.fix_measured import Original
+    from auditor.cli.auditing import Show
     from auditor.cli.repair_options import Wanted
-    from auditor.onnxfile.graph import Model
     from auditor.policy.settings import Settings
-    from auditor.rewrite.result import Options, Strategy
-    from auditor.sampling.result import Analysis
+    from auditor.repair.original import Original
+    from auditor.rewrite.result import Strategy
+    from auditor.rewrite.search.gain import Gain
 
 _FORMATS = ("text", "json")
 
@@ -66,12 +63,7 @@ def fix(
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Replace the model; the old one stays beside it as FILE.bak.")
     ] = False,
-    inline: Annotated[
-        bool,
-        typer.Option(
-            "--inline", help="Put local functions in the place of their calls first; the result is one graph."
-        ),
-    ] = False,
+    inline: repair_options.Inline = False,
     input_shape: options.InputShape = None,
     output_format: Annotated[
         str | None, repair_options.choice("--output-format", _FORMATS, "The format of the report. [default: text]")
@@ -91,10 +83,11 @@ def fix(
     Exit codes: 0 written (or planned), 1 nothing could be rewritten or nothing gained, 2 usage, settings or internal
     error, 3 the model could not be read, 130 interrupted.
     """
-    from auditor.cli.fix_measured import Original
+    from auditor.cli.auditing import Show
     from auditor.cli.output import say
     from auditor.onnxfile import ModelFileError
     from auditor.policy.verdict import ExitCode
+    from auditor.repair.original import opened
     from auditor.rewrite.result import RewriteError
     from auditor.verify.errors import VerifyError
 
@@ -146,19 +139,19 @@ def fix(
     output = Path(model) if in_place else Path(target) if target is not None else None
     if output is None and (wanted.auto or wanted.method) and not plan and not dry_run and not recipe:
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
+    task = _Task(model, wanted, settings, Show(progress=not no_progress))
     measured = verify or require_gain or images is not None
+    goal = None if dry_run else output
     try:
-        with _opened(Path(model), settings, inline) as (named, read, analysis):
-            goal = None if dry_run else output
-            source = Original(model, read, analysis, goal, in_place, partial(_read, settings=settings), named)
+        with opened(Path(model), settings, goal, in_place=in_place, inline=inline) as original:
             if recipe:
-                code = _recipe(model, read, analysis, wanted, settings)
+                code = _recipe(task, original)
             elif wanted.auto and not plan:
-                code = _search(source, settings, wanted, not no_progress)
+                code = _search(task, original)
             elif plan or wanted.method is None:
-                code = _plan(model, read, analysis, wanted.how, settings, held_back=not plan)
+                code = _plan(task, original, held_back=not plan)
             else:
-                code = _rewrite(_Task(source, wanted.method, wanted, measured, not no_progress), settings, diff)
+                code = _rewrite(task, original, wanted.method, measured, diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
@@ -167,123 +160,85 @@ def fix(
     raise typer.Exit(code)
 
 
-@contextmanager
-def _opened(path: Path, settings: Settings, inline: bool) -> Iterator[tuple[Model, Model, Analysis]]:
-    """The model, and what is rewritten, with its analysis: the model itself or a copy without functions."""
-    from auditor.onnxfile import read_model
-    from auditor.rewrite.graph.inline import inlined
-    from auditor.sampling import analyse
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the user asked for; ``name`` is the model as the user wrote it."""
 
-    named = read_model(path, settings.limits)
-    with inlined(named, settings.limits) if inline else nullcontext(named) as model:
-        yield named, model, analyse(model, settings.input_shapes, settings.limits)
+    name: str
+    wanted: Wanted
+    settings: Settings
+    show: Show
 
+    @property
+    def as_json(self) -> bool:
+        from auditor.report import Format
 
-def _read(path: Path, settings: Settings) -> tuple[Model, Analysis]:
-    from auditor.onnxfile import read_model
-    from auditor.sampling import analyse
-
-    model = read_model(path, settings.limits)
-    return model, analyse(model, settings.input_shapes, settings.limits)
+        return self.settings.output_format is Format.JSON
 
 
-def _plan(name: str, model: Model, analysis: Analysis, how: Options, settings: Settings, *, held_back: bool) -> int:
+def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
     from auditor.cli.output import emit
-    from auditor.report import Format
     from auditor.report.rewriting import plan_json, plan_text
     from auditor.rewrite import plan
 
-    found = plan(model, analysis, how)
-    shown = plan_json if settings.output_format is Format.JSON else plan_text
-    emit(shown(name, found, held_back))
+    found = plan(original.model, original.analysis, task.wanted.how)
+    emit((plan_json if task.as_json else plan_text)(task.name, found, held_back))
     return 1 if held_back else 0
 
 
-def _recipe(name: str, model: Model, analysis: Analysis, wanted: Wanted, settings: Settings) -> int:
+def _recipe(task: _Task, original: Original) -> int:
     from auditor.cli.output import emit
-    from auditor.report import Format
     from auditor.report.recipes import recipe_json, recipe_text
     from auditor.rewrite.recipe import recipe
 
-    shown = recipe_json if settings.output_format is Format.JSON else recipe_text
-    emit(shown(name, recipe(model, analysis, wanted.how, wanted.sites)))
+    found = recipe(original.model, original.analysis, task.wanted.how, task.wanted.sites)
+    emit((recipe_json if task.as_json else recipe_text)(task.name, found))
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One rewrite to do. ``measured``: both models are run before the new one is kept."""
-
-    source: Original
-    method: Strategy
-    wanted: Wanted
-    measured: bool
-    progress: bool
-
-
-def _rewrite(task: _Task, settings: Settings, diff: bool) -> int:
-    from auditor.cli.auditing import Show
-    from auditor.cli.fix_measured import rewrite_measured, state_gain
+def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, diff: bool) -> int:
     from auditor.cli.measuring import watched
     from auditor.cli.output import emit
-    from auditor.report import Format
+    from auditor.cli.searching import request_for
+    from auditor.repair.apply import Measurement, apply
+    from auditor.report.gains import gain_lines
     from auditor.report.rewriting import Outcome, outcome_json, outcome_text
-    from auditor.rewrite.graph.inline import rewrite_inlined
     from auditor.rewrite.search.candidates import Step
 
-    source, wanted, gain = task.source, task.wanted, None
-    as_json = settings.output_format is Format.JSON
-    done = rewrite_inlined(
-        source.named or source.model,
-        source.model,
-        source.analysis,
-        None if task.measured else source.target,
-        task.method,
-        wanted.how,
-        wanted.sites,
-        in_place=source.in_place,
-        pictures=None if task.measured else wanted.pictures,
-    )
-    if task.measured and done.changes:
-        step = Step(task.method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
-        done, gain = rewrite_measured(
-            source,
-            step,
-            settings,
-            wanted.pictures,
-            wanted.typed.require_gain,
-            watched(Show(progress=task.progress)),
-            lambda found: None if as_json else state_gain(found),
-        )
-    after = None if done.path is None else source.read(done.path)[1]
-    outcome = Outcome(source.name, done, wanted.how, source.analysis, after, dry=source.target is None, gain=gain)
-    emit(outcome_json(outcome) if as_json else outcome_text(outcome, diff))
-    return 0 if done.path is not None or (done.changes and source.target is None) else 1
+    def told(gain: Gain) -> None:
+        if not task.as_json:
+            emit("\n".join(gain_lines(gain)) + "\n\n")
+
+    wanted = task.wanted
+    measurement = None
+    if measured:
+        request = request_for(original, task.name)
+        measurement = Measurement(request, wanted.typed.require_gain, lambda: watched(task.show), told)
+    step = Step(method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
+    done = apply(original, step, wanted.pictures, measurement)
+    after = None if done.path is None else original.read(done.path)[1]
+    outcome = Outcome(task.name, done, wanted.how, original.analysis, after, dry=original.target is None)
+    emit(outcome_json(outcome) if task.as_json else outcome_text(outcome, diff))
+    (rewritten,) = done.rewrites
+    return 0 if done.path is not None or (rewritten.changes and original.target is None) else 1
 
 
-def _search(source: Original, settings: Settings, wanted: Wanted, progress: bool) -> int:
-    from auditor.cli.auditing import Show
-    from auditor.cli.measuring import watched
+def _search(task: _Task, original: Original) -> int:
     from auditor.cli.output import emit
-    from auditor.cli.searching import draw, searching
+    from auditor.cli.searching import draw, searched
     from auditor.policy.verdict import ExitCode
-    from auditor.report import Format
-    from auditor.report.gains import search_json, search_text
-    from auditor.text import plain
+    from auditor.report.rewriting import written_lines
+    from auditor.report.searched import search_json, search_text
 
-    as_json = settings.output_format is Format.JSON
-    with searching(source, settings, wanted, watched(Show(progress=progress))) as found:
-        if not as_json:
-            emit(search_text(source.name, found.search))
-        drawn = draw(found.search, wanted.plot)
-        written, backup = None, None
-        if found.path is not None and source.target is not None:
-            backup = source.keep(found.path)
-            written = source.target.as_posix()
-    if as_json:
-        emit(search_json(source.name, found.search, written, backup))
-    elif written is not None:
-        emit(f"wrote {plain(written)}\n" + ("" if backup is None else f"backup: {plain(backup)}\n"))
+    with searched(original, task.name, task.wanted, task.show) as found:
+        if not task.as_json:
+            emit(search_text(task.name, found.search))
+        drawn = draw(found.search, task.wanted.plot)
+        done = found.keep(original)
+    if task.as_json:
+        emit(search_json(task.name, found.search, done))
+    else:
+        emit("".join(f"{line}\n" for line in written_lines(done)))
     if not drawn:
         return ExitCode.ERROR
     return 0 if found.search.best is not None else 1

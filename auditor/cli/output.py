@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from auditor.cli.errors import UsageError
+from auditor.files import is_same, write_text
 from auditor.report import RenderOptions
 from auditor.text import plain
 
@@ -29,31 +30,13 @@ def emit(text: str) -> None:
 
 
 def write_file(path: Path, text: str, option: str = "--output") -> None:
-    """Write a file so that others see the old one or the whole new one. Devices and pipes are written directly.
-
-    ``option`` is the flag that named the file, for the message.
+    """Write a text file whole or not at all. ``option`` is the flag that named it, for the message.
 
     Raises:
         UsageError: It cannot be written.
     """
-    import tempfile
-
-    target = path.resolve()  # a link keeps pointing where it did
     try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8", newline="\n")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as file:
-            try:
-                file.write(text)
-                file.close()
-                Path(file.name).chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        write_text(path, text)
     except OSError as error:
         raise UsageError(f"{option} {path.as_posix()}: cannot be written: {error.strerror}") from error
 
@@ -65,7 +48,7 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path], option: str = "--ou
         UsageError: The output is one of the inputs.
     """
     for path in inputs:
-        if path.exists() and output.exists() and path.samefile(output):
+        if is_same(path, output):
             raise UsageError(f"{option} {output.as_posix()}: is one of the models; choose another name")
 
 
@@ -100,9 +83,3 @@ def _holds_unicode() -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

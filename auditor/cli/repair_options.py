@@ -121,6 +121,10 @@ State = Annotated[
     _value("--state", "FILE", "With auto: keep every measurement in this file; an interrupted search goes on from it."),
 ]
 Plot = Annotated[str | None, _value("--plot", "FILE", "With auto: draw cost against gain into this .png or .svg file.")]
+Inline = Annotated[
+    bool,
+    typer.Option("--inline", help="Put local functions in the place of their calls first; the result is one graph."),
+]
 UnsafeFixes = Annotated[
     bool, typer.Option("--unsafe-fixes", help="Without --strategy: allow the one that harms least.")
 ]
@@ -188,6 +192,8 @@ def read(typed: Typed, settings: Settings) -> Wanted:
     how = _options(typed)
     if typed.calibrate is not None and method is not Method.BLUR and not auto:
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
+    if typed.refit is not None and typed.calibrate is None:
+        raise UsageError("--refit says what is fitted on the pictures of --calibrate: give them too")
     for flag, field in _CHOSEN.items():
         if auto and getattr(typed, field):
             raise UsageError(f"--strategy auto chooses that itself: leave {flag} out")

@@ -8,31 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from auditor.acceptance import settle
 from auditor.audit import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.cli.auditing import Show, conclude, read_baseline
 from auditor.cli.errors import UsageError
-from auditor.cli.fix_measured import Original
 from auditor.cli.inputs import shown
 from auditor.cli.output import refuse_overwriting, say
 from auditor.cli.repair_options import Typed, Wanted, read
 from auditor.cli.reports import refuse_models
 from auditor.comparison.run import Change, compare_all
-from auditor.onnxfile import ModelFileError, read_model
-from auditor.onnxfile.graph import Model
+from auditor.onnxfile import ModelFileError
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
-from auditor.report.gains import NOT_RISEN, search_remarks
+from auditor.repair.original import Original, opened
+from auditor.report.gains import NOT_RISEN
 from auditor.report.model import AcceptedBy, Problem, worst_first
 from auditor.report.repaired import remark
+from auditor.report.searched import search_remarks
 from auditor.rewrite import RewriteError, rewrite
 from auditor.rewrite.graph.staging import staged, staging
 from auditor.rewrite.search.candidates import Step
 from auditor.rule import Need
-from auditor.sampling import Analysis, analyse
 from auditor.verify.errors import VerifyError
 
 
@@ -42,6 +40,7 @@ class Repair:
 
     target: Path
     wanted: Wanted
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Made:
     drawn: bool = True
 
 
-def repair_from(fix: bool, target: str | None, typed: Typed, settings: Settings) -> Repair:
+def repair_from(fix: bool, target: str | None, typed: Typed, inline: bool, settings: Settings) -> Repair:
     """The repair that the flags ask for.
 
     Raises:
@@ -68,7 +67,7 @@ def repair_from(fix: bool, target: str | None, typed: Typed, settings: Settings)
             "--fix: every rewrite changes what the network computes; choose one with --strategy, or give "
             "--unsafe-fixes for the one that harms least"
         )
-    return Repair(Path(target), read(typed, settings))
+    return Repair(Path(target), read(typed, settings), inline)
 
 
 def run_repaired(
@@ -99,15 +98,11 @@ def run_repaired(
     for report in show.reports:
         _refuse_same(report.path, repair.target, "--report")
     try:
-        original = Original(
-            source.name,
-            *_analysed(source.path, settings=settings),
-            repair.target,
-            in_place=False,
-            read=partial(_analysed, settings=settings),
-        )
-        with _made(original, repair.wanted, settings, show) as made:
-            return None if made is None else _reported(source, original, made, settings, show, repair, measure)
+        with (
+            opened(source.path, settings, repair.target, inline=repair.inline) as original,
+            _made(original, source.name, repair.wanted, show) as made,
+        ):
+            return None if made is None else _reported(source, original, made, show, repair, measure)
     except (RewriteError, VerifyError) as error:
         raise UsageError(f"{source.name}: {error}") from error
     except ModelFileError:
@@ -118,12 +113,12 @@ def _reported(
     source: ModelFile,
     original: Original,
     made: Made,
-    settings: Settings,
     show: Show,
     repair: Repair,
     measure: Measure | None,
 ) -> ExitCode:
     """Audit and measure both models, show the report, and then keep the rewritten one, or say why not."""
+    settings = original.settings
     rules, known = load_rules(settings), read_baseline(settings)
     place = project_path(ModelFile(repair.target, shown(repair.target)), settings.root)
     fixed = ModelFile(made.path, shown(repair.target), place)
@@ -161,11 +156,11 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 
 
 @contextmanager
-def _made(original: Original, wanted: Wanted, settings: Settings, show: Show) -> Iterator[Made | None]:
+def _made(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Made | None]:
     """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
     original.check()
     if wanted.auto:
-        with _searched(original, wanted, settings, show) as made:
+        with _found(original, name, wanted, show) as made:
             yield made
         return
     assert wanted.method is not None
@@ -173,7 +168,7 @@ def _made(original: Original, wanted: Wanted, settings: Settings, show: Show) ->
     able = rewrite(model, analysis, None, wanted.method, wanted.how, wanted.sites)
     if not able.changes:
         reasons = "; ".join(dict.fromkeys(skip.refusal.reason for skip in able.skipped)) or "it has no sampling site"
-        say(f"{original.name}: nothing was written, no site could be rewritten: {reasons}")
+        say(f"{name}: nothing was written, no site could be rewritten: {reasons}")
         yield None
         return
     step = Step(wanted.method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
@@ -183,24 +178,18 @@ def _made(original: Original, wanted: Wanted, settings: Settings, show: Show) ->
 
 
 @contextmanager
-def _searched(original: Original, wanted: Wanted, settings: Settings, show: Show) -> Iterator[Made | None]:
-    from auditor.cli.measuring import watched
-    from auditor.cli.searching import draw, searching
+def _found(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Made | None]:
+    from auditor.cli.searching import draw, searched
 
-    with searching(original, settings, wanted, watched(show)) as found:
+    with searched(original, name, wanted, show) as found:
         drawn = draw(found.search, wanted.plot)
         remarks = tuple(search_remarks(found.search))
         if found.path is None:
             for line in (*remarks, "nothing helps, so nothing was written"):
-                say(f"{original.name}: {line}")
+                say(f"{name}: {line}")
             yield None
         else:
             yield Made(found.path, (*map(remark, found.done), *remarks), drawn)
-
-
-def _analysed(path: Path, settings: Settings) -> tuple[Model, Analysis]:
-    model = read_model(path, settings.limits)
-    return model, analyse(model, settings.input_shapes, settings.limits)
 
 
 def _refuse_same(report: Path, target: Path, option: str) -> None:

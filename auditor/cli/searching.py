@@ -1,109 +1,53 @@
-"""``--strategy auto``: a search that shows how far it is, goes on where it stopped, and can be drawn."""
+"""What ``fix`` and ``check --fix`` share of ``--strategy auto``: what the flags wish for, and the figure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from auditor.cli.fix_measured import Original
+    from auditor.cli.auditing import Show
     from auditor.cli.repair_options import Wanted
-    from auditor.policy.settings import Settings
-    from auditor.rewrite.result import Rewritten
-    from auditor.rewrite.search.candidates import Candidate
-    from auditor.rewrite.search.gain import Gain
-    from auditor.rewrite.search.search import Measuring, Search, Stage
-    from auditor.verify.runner import Observer
+    from auditor.repair.original import Original
+    from auditor.repair.searching import Found
+    from auditor.rewrite.search.search import Search
+    from auditor.verify.options import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a search found. ``path`` is the staged file of the best, None where nothing helps; ``done`` made it."""
+def request_for(original: Original, name: str) -> Request:
+    """What to measure a model with, by the settings for the name that the user gave it. Raises SettingsError."""
+    from auditor.audit import ModelFile, project_path
+    from auditor.cli.measuring import trusted_request
 
-    search: Search
-    path: Path | None
-    done: tuple[Rewritten, ...]
+    return trusted_request(original.settings, project_path(ModelFile(Path(name), name), original.settings.root))
 
 
 @contextmanager
-def searching(
-    original: Original, settings: Settings, wanted: Wanted, watched: AbstractContextManager[Observer | None]
-) -> Iterator[Finding]:
-    """Search, with the best candidate in a hidden folder beside the target, which is gone when the context ends.
-
-    ``watched`` is entered for the time of the search, and gives who is told of its progress.
-
-    Raises:
-        RewriteError: nothing could be written, or the two measurements cannot be compared.
-        VerifyError: a model could not be measured, or nothing on the images tells what a rewrite would lose.
-        UsageError: the state file is damaged, or is one of another search.
-    """
-    from auditor.cli.fix_measured import Bench
+def searched(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Found]:
+    """The search that the flags ask for; an interrupted one says how to go on. Raises as the search does."""
+    from auditor.cli.measuring import watched
     from auditor.cli.output import say
-    from auditor.cli.search_file import remembering
-    from auditor.comparison.measured import NotComparableError
-    from auditor.rewrite.graph.staging import staged, staging
-    from auditor.rewrite.result import RewriteError
-    from auditor.rewrite.search.candidates import candidates
-    from auditor.rewrite.search.search import search
-    from auditor.verify.runner import Silent
+    from auditor.repair.searching import Wish, searching
 
-    original.check()
-    bench = Bench(original, settings)
-    source = (original.model, original.analysis)
-    with staging(original.target) as folder:
-        finished: dict[str, tuple[Path, tuple[Rewritten, ...]]] = {}
-
-        def made(candidate: Candidate) -> tuple[Path, tuple[Rewritten, ...]]:
-            if candidate.name not in finished:
-                place = folder / f"candidate-{len(finished)}"
-                place.mkdir()
-                finished[candidate.name] = staged(source, candidate.steps, place, original.read, wanted.pictures)
-            return finished[candidate.name]
-
-        def measure(candidate: Candidate, images: int, timed: bool) -> Gain:
-            bench.require_loss(images)
-            try:
-                return bench.gain(made(candidate)[0], images, timed)
-            except NotComparableError as error:
-                raise RewriteError(str(error)) from error
-
-        measuring: Measuring = measure
+    typed = wanted.typed
+    wish = Wish(
+        request=request_for(original, name),
+        budget=wanted.budget,
+        pictures=wanted.pictures,
+        refit=wanted.how.refit,
+        fitted_on=(typed.calibrate or "", typed.calibrate_images or ""),
+        state=wanted.state,
+        watched=lambda: watched(show),
+    )
+    try:
+        with searching(original, wish) as found:
+            yield found
+    except KeyboardInterrupt:
         if wanted.state is not None:
-            typed = wanted.typed
-            calibrate = (typed.calibrate or "", typed.calibrate_images or "")
-            measuring = remembering(measure, wanted.state, original, bench.request, calibrate)
-        offered = candidates(*source, calibrating=wanted.pictures is not None, most_cost=wanted.budget.cost)
-        with watched as observer:
-            bench.observer = told = _Told(observer or Silent())
-            try:
-                found = search(offered, measuring, wanted.budget, bench.images, told.enter)
-            except KeyboardInterrupt:
-                if wanted.state is not None:
-                    say(f"interrupted: the same command goes on from {wanted.state.as_posix()}")
-                raise
-        yield Finding(found, *((None, ()) if found.best is None else made(found.best.candidate)))
-
-
-class _Told:
-    """Puts the stage of the search in front of what is observed."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self._stage = ""
-
-    def enter(self, stage: Stage) -> None:
-        self._stage = f"round {stage.round}/{stage.rounds}, {stage.place}/{stage.of} {stage.candidate.name}: "
-        self._observer.begin(f"{self._stage}rewriting", None)
-
-    def begin(self, what: str, total: int | None) -> None:
-        self._observer.begin(f"{self._stage}{what}", total)
-
-    def advance(self) -> None:
-        self._observer.advance()
+            say(f"interrupted: the same command goes on from {wanted.state.as_posix()}")
+        raise
 
 
 def draw(found: Search, path: Path | None) -> bool:

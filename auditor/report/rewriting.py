@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from auditor import __version__
+from auditor.report.gains import NOT_RISEN, gain_json
 from auditor.report.numbers import axes_text, count_text, json_number, percent_text
+from auditor.rewrite.repaired import Repaired
 from auditor.rewrite.result import (
     Calibrated,
     Change,
@@ -69,18 +72,22 @@ HELD_BACK = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What ``fix`` did to the model called ``name``. ``after`` is the analysis of what was written, if anything was.
-
-    ``gain`` is what was measured, as JSON.
+    """What ``fix`` did to the model called ``name``, by one rewrite. ``after`` is the analysis of what was written, if
+    anything was.
     """
 
     name: str
-    done: Rewritten
+    repaired: Repaired
     options: Options
     before: Analysis
     after: Analysis | None
     dry: bool
-    gain: dict[str, Any] | None = None
+
+    @property
+    def done(self) -> Rewritten:
+        """The one rewrite."""
+        (done,) = self.repaired.rewrites
+        return done
 
 
 def plan_text(name: str, plan: Plan, held_back: bool) -> str:
@@ -103,7 +110,7 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
     lines += [f"  rewrote {_site(site)}" for site in done.sites]
     lines += [f"  left {_place(skip)}: {skip.refusal.reason}" for skip in done.skipped]
     if done.changes:
-        how = f", {done.notes['lowering']}" if "lowering" in done.notes else ""
+        how = f", {done.how}" if done.how else ""
         lines.append(f"  cost {_cost(done.flops, done.memory)}{how}")
     lines += [f"  calibrated {plain(one.site.node.name)}: {_fitted(one)}" for one in done.calibrated]
     if done.curve is not None:
@@ -117,14 +124,23 @@ def outcome_text(outcome: Outcome, diff: bool) -> str:
         lines.append("nothing was written: no site could be rewritten")
     elif outcome.dry:
         lines.append("nothing was written: this was a dry run")
-    elif done.path is not None:
-        lines.append(f"wrote {plain(done.path.as_posix())}")
-        lines += [f"{label}: {plain(done.notes[label])}" for label in ("inlined", "backup") if label in done.notes]
-    elif "refused" in done.notes:
-        lines.append(done.notes["refused"])
+    elif outcome.repaired.kept_back:
+        lines.append(NOT_RISEN)
+    lines += written_lines(outcome.repaired)
     if done.changes:
         lines.append(f"note: {CALIBRATED if done.calibrated else NOTICES[done.strategy]}")
     return "\n".join(lines) + "\n"
+
+
+def written_lines(repaired: Repaired) -> Iterator[str]:
+    """The file that was written, and what the one is called that it replaced."""
+    if repaired.path is None:
+        return
+    yield f"wrote {plain(repaired.path.as_posix())}"
+    if repaired.inlined:
+        yield f"inlined: {count_text(repaired.inlined, 'local function')}"
+    if repaired.backup is not None:
+        yield f"backup: {plain(repaired.backup.as_posix())}"
 
 
 def plan_json(name: str, plan: Plan, held_back: bool) -> str:
@@ -141,7 +157,7 @@ def plan_json(name: str, plan: Plan, held_back: bool) -> str:
 
 def outcome_json(outcome: Outcome) -> str:
     """What was done, with every change, as a JSON document."""
-    done, options = outcome.done, outcome.options
+    repaired, done, options = outcome.repaired, outcome.done, outcome.options
     changes = [
         {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
         for change in done.changes
@@ -159,8 +175,8 @@ def outcome_json(outcome: Outcome) -> str:
                 "lowering": options.lowering.value,
                 "margin": options.margin,
             },
-            "written": None if done.path is None else done.path.as_posix(),
-            "backup": done.notes.get("backup"),
+            "written": posix(repaired.path),
+            "backup": posix(repaired.backup),
             "sites": [_site_json(site) for site in done.sites],
             "skipped": [
                 {"site": None if skip.site is None else _site_json(skip.site), "reason": skip.refusal.reason}
@@ -184,11 +200,16 @@ def outcome_json(outcome: Outcome) -> str:
                 for one in done.calibrated
             ],
             "refitted": None if done.curve is None else _curve_json(done.curve),
-            "gain": outcome.gain,
-            "refused": done.notes.get("refused"),
+            "gain": None if repaired.gain is None else gain_json(repaired.gain),
+            "refused": NOT_RISEN if repaired.kept_back else None,
             "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
         }
     )
+
+
+def posix(path: Path | None) -> str | None:
+    """A path as it stands in a JSON document."""
+    return None if path is None else path.as_posix()
 
 
 def _curve_json(curve: Curve) -> dict[str, Any]:

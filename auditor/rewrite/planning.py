@@ -129,9 +129,9 @@ def rewrite(
         flops=offer.flops,
         memory=offer.memory,
         calibrated=tuple(calibrated),
-        notes=({} if backup is None else {"backup": backup.as_posix()})
-        | ({"lowering": offer.note} if offer.note else {}),
         curve=curve,
+        how=offer.note,
+        backup=backup,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -199,7 +198,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What was done. ``path`` is None when nothing was written; ``sites`` are those that were rewritten."""
+    """What was done. ``path`` is None when nothing was written; ``sites`` are those that were rewritten.
+
+    ``how`` says how it was done, where there are several ways; ``backup`` is what the model is called that ``path``
+    replaced.
+    """
 
     path: Path | None
     strategy: Strategy
@@ -209,8 +212,9 @@ class Rewritten:
     flops: float | None
     memory: float | None
     calibrated: tuple[Calibrated, ...]
-    notes: Mapping[str, str]
     curve: Curve | None = None
+    how: str = ""
+    backup: Path | None = None
 
 
 class RewriteError(Exception):

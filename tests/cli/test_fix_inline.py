@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,20 @@ def test_the_model_itself_is_replaced_only_in_place_and_with_a_backup(run: Run, 
     assert code == 0
     assert "net.onnx.bak" in out
     assert Path("net.onnx.bak").read_bytes() == before
+
+
+def test_the_audit_before_and_after_takes_the_flag_too(run: Run, functions: Path) -> None:
+    how = ("--fix", "--fix-output", "fixed.onnx", "--strategy", "blur", "--exit-zero", "--output-format", "json")
+    code, _, err = run("check", functions, *how)
+    assert code == 0
+    assert "nothing was written, no site could be rewritten: it stands in a local function" in err
+    code, out, err = run("check", functions, *how, "--inline")
+    assert (code, err) == (0, "aliasaudit: wrote fixed.onnx\n")
+    assert not onnx.load("fixed.onnx").functions
+    (audited,) = json.loads(out)["models"]
+    assert [entry["antialiased"] for entry in audited["sites"]] == [True]
+    assert len(audited["comparison"]["fixed"]) >= 1
+    assert "give --fix with them" in run("check", functions, "--inline")[2]
 
 
 def test_from_python_too(functions: Path) -> None:

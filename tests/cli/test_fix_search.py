@@ -15,7 +15,7 @@ import pytest
 from onnx import helper
 
 from auditor.cli import measuring
-from auditor.cli.fix_measured import Bench
+from auditor.repair.bench import Bench
 from auditor.rewrite.search.gain import Gain
 from tests.cli.conftest import HOW, write_network
 from tests.verify.models import model, saved
@@ -114,7 +114,7 @@ def test_the_file_of_another_search_or_no_such_file_at_all_is_refused_in_one_lin
         ("bytes.json", "holds no search"),
         (".git", "holds no search"),
         ("absent/search.json", "cannot be written"),
-        ("fixed.onnx", "the rewritten model goes there"),
+        ("fixed.onnx", "is where the rewritten model goes"),
         ("digits.onnx", "is one of the models"),
     ]:
         code, out, err = run(*arguments, "--state", state)
@@ -209,6 +209,8 @@ def test_a_grid_of_classes_is_searched_by_its_own_measures_and_agreement(run: Ru
         (("--strategy", "auto", "--images", "absent"), "images are given as"),
         (("--strategy", "auto", "--plot", "figure.gif"), "must end in .png or .svg"),
         (("--strategy", "auto", "--plot", "absent/figure.png"), "no such folder"),
+        (("--strategy", "auto", "--refit", "all"), "--refit says what is fitted on the pictures of --calibrate"),
+        (("--strategy", "blur", "--refit", "all"), "--refit says what is fitted on the pictures of --calibrate"),
         (("--strategy", "blur", "--state", "search.json"), "--state is for a search"),
         (("--strategy", "blur", "--max-cost", "2"), "--max-cost is for a search"),
     ],

@@ -225,7 +225,7 @@ def test_without_a_free_batch_axis_all_phases_stand_between_each_other(tmp_path:
     assert done.path is None
     target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, Options(phases=Phases.ALL))
     assert done.sites
-    assert done.notes["lowering"] == BY_DILATION
+    assert done.how == BY_DILATION
     assert run(target, image(model)).shape == (4,)
     offers = plan(read_model(tmp_path / "source.onnx"), analysis, Options(phases=Phases.ALL)).sites[0].offers
     assert [offer.note for offer in offers if offer.strategy is Strategy.PHASE_AVERAGE] == [BY_DILATION]
@@ -235,7 +235,7 @@ def test_the_batch_axis_is_taken_where_it_is_free(tmp_path: Path) -> None:
     made = pooled()
     made.pooled_head()
     _, done, _ = fixed(made.model(), tmp_path, Strategy.PHASE_AVERAGE, Options(phases=Phases.ALL))
-    assert "lowering" not in done.notes
+    assert done.how == ""
 
 
 def test_dilated_pools_are_said_to_be_refused_by_tensorrt(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_dilated_pools_are_said_to_be_refused_by_tensorrt(tmp_path: Path) -> Non
     made.add("MaxPool", kernel_shape=[3, 3], pads=[1] * 4)
     made.pooled_head()
     _, done = dilated(made.model(), tmp_path)
-    assert done.notes["lowering"] == f"{BY_DILATION}; TensorRT takes no dilated pools"
+    assert done.how == f"{BY_DILATION}; TensorRT takes no dilated pools"
 
 
 def squeezed(made: Network) -> None:

@@ -15,7 +15,7 @@ from auditor.demo import demo_model
 from auditor.gate import MeasuredChange
 from auditor.onnxfile import read_model
 from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.result import Kernel
+from auditor.rewrite.result import Kernel, Refit
 from auditor.rewrite.search.candidates import Candidate, Step, candidates
 from auditor.rewrite.search.gain import Gain, Loss, Speed, Yardstick
 from auditor.rewrite.search.search import Budget, Search, Stage, Trial, Verdict, rounds, search
@@ -127,20 +127,20 @@ def test_a_loss_of_exactly_the_allowed_drop_is_allowed() -> None:
 
 def test_few_images_come_first_and_only_the_better_half_sees_them_all() -> None:
     truths = {f"{number}": Truth(0.01 * (number + 1)) for number in range(8)}
-    result, bench = found(truths, images=192)
-    assert rounds(192) == (12, 48, 192)
-    asked = {size: [name for name, images, _ in bench.asked if images == size] for size in rounds(192)}
-    assert [len(asked[size]) for size in (12, 48, 192)] == [8, 4, 3]
-    assert sorted(asked[192]) == ["5", "6", "7"]
+    result, bench = found(truths, images=384)
+    assert rounds(384) == (24, 96, 384)
+    asked = {size: [name for name, images, _ in bench.asked if images == size] for size in rounds(384)}
+    assert [len(asked[size]) for size in (24, 96, 384)] == [8, 4, 3]
+    assert sorted(asked[384]) == ["5", "6", "7"]
     assert best(result).candidate.name == "7"
-    assert all(timed == (images == 192) for _, images, timed in bench.asked)
+    assert all(timed == (images == 384) for _, images, timed in bench.asked)
     assert verdicts(result)["0"] is Verdict.BEHIND
 
 
 def test_one_round_is_enough_where_there_are_few_images() -> None:
     assert rounds(8) == (8,)
-    assert rounds(47) == (47,)
-    assert rounds(48) == (12, 48)
+    assert rounds(95) == (95,)
+    assert rounds(96) == (24, 96)
 
 
 def test_a_candidate_that_fails_is_listed_with_its_reason_and_costs_the_others_nothing() -> None:
@@ -169,7 +169,7 @@ def test_every_measurement_is_announced_before_it_begins() -> None:
     stages: list[Stage] = []
     bench = Bench({f"{number}": Truth(0.01 * (number + 1)) for number in range(4)})
     offered = [Candidate(name, (Step(Strategy.BLUR),), 1.5) for name in bench.truths]
-    search(offered, bench, Budget(), 48, stages.append)
+    search(offered, bench, Budget(), 96, stages.append)
     assert [(one.round, one.place, one.candidate.name) for one in stages] == [
         *((1, number + 1, f"{number}") for number in range(4)),
         *((2, number, f"{number}") for number in (1, 2, 3)),
@@ -213,13 +213,13 @@ def test_the_candidates_of_a_residual_network_are_places_and_not_the_branches_of
 
 def test_blur_is_only_a_candidate_where_it_can_be_calibrated() -> None:
     model = read_model(demo_model())
-    offered = candidates(model, analyse(model), calibrating=True)
+    offered = candidates(model, analyse(model), refit=Refit.ALL)
     blurs = [step for one in offered for step in one.steps if step.strategy is Strategy.BLUR]
     assert {(step.options.kernel, step.options.blend, bool(step.sites)) for step in blurs} == {
         *((Kernel.TRI3, blend, at_the_last) for blend in (0.5, 1.0) for at_the_last in (True, False)),
         *((Kernel.BIN5, blend, True) for blend in (0.5, 1.0)),
     }
-    assert all(step.calibrated for step in blurs)
+    assert all(step.calibrated and step.options.refit is Refit.ALL for step in blurs)
     assert len(offered) <= 16
     assert len({one.name for one in offered}) == len(offered)
 

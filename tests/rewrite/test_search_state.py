@@ -59,7 +59,7 @@ def memory(measure: Bench | Interrupted, file: File, identity: Identity = IDENTI
 
 
 def found(measure: Memory | Bench, budget: Budget | None = None) -> Search:
-    return search(OFFERED, measure, budget or Budget(), 192)
+    return search(OFFERED, measure, budget or Budget(), 384)
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 9])

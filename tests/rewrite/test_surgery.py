@@ -120,7 +120,8 @@ def test_the_source_is_never_overwritten_unless_asked_and_then_backed_up(tmp_pat
         rewrite(read, analyse(read), source, Strategy.BLUR)
     assert source.read_bytes() == before
     done = rewrite(read, analyse(read), source, Strategy.BLUR, in_place=True)
-    assert Path(done.notes["backup"]).read_bytes() == before
+    assert done.backup is not None
+    assert done.backup.read_bytes() == before
     assert source.read_bytes() != before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "model.onnx.bak"]
 

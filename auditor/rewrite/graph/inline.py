@@ -124,11 +124,7 @@ def rewrite_inlined(
         if done.path is None:
             return done
         backup = publish(read_model(staged), target, original, in_place=in_place)
-    count = len(original.functions)
-    notes = {"inlined": f"{count} local function{'' if count == 1 else 's'}"}
-    if backup is not None:
-        notes["backup"] = backup.as_posix()
-    return replace(done, path=target, notes={**done.notes, **notes})
+    return replace(done, path=target, backup=backup)
 
 
 def _without_functions(model: Model) -> ModelProto:

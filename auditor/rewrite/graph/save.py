@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import Protocol
 
+from auditor.files import replacing
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, PayloadKind, Tensor
 from auditor.rewrite.graph import file
@@ -60,7 +60,7 @@ def save_edited(
         after = file.field(file.MODEL_METADATA, _entry(_free(model, key), json.dumps(provenance, sort_keys=True)))
         data = file.assemble(pieces, graph, after)
         try:
-            with _copied_data(model, target.parent), _replacing(target) as sink:
+            with _copied_data(model, target.parent), replacing(target) as sink:
                 file.write(reader, data, sink.write)
                 backup = _back_up(target) if replaces else None
         except OSError as error:
@@ -115,29 +115,6 @@ def _free(model: Model, wanted: str) -> str:
 
 def _entry(key: str, value: str) -> bytes:
     return file.field(1, key.encode("utf-8")) + file.field(2, value.encode("utf-8"))
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of ``target`` when the context ends without an error."""
-    mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as sink:
-        temporary = Path(sink.name)
-        try:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-            temporary.chmod(mode)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _back_up(source: Path) -> Path:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.planning import rewrite
-from auditor.rewrite.result import Kernel, Options, RewriteError, Rewritten, Strategy
+from auditor.rewrite.result import Kernel, Options, Refit, RewriteError, Rewritten, Strategy
 from auditor.sampling.result import Analysis, HeadKind, Site
 
 HALF = 0.5  # the share of the low-pass in a partial blur
@@ -44,15 +44,16 @@ class Candidate:
 
 
 def candidates(
-    model: Model, analysis: Analysis, *, calibrating: bool = False, most_cost: float = math.inf
+    model: Model, analysis: Analysis, *, refit: Refit | None = None, most_cost: float = math.inf
 ) -> tuple[Candidate, ...]:
     """The candidates that apply to a model, the cheapest first.
 
-    Classifiers are blurred only where there are pictures to calibrate on. Phases of sites further in front, whose cost
+    ``refit`` says what else is fitted where a blur is calibrated, None that there are no pictures to calibrate on:
+    classifiers are blurred only where there are some. Phases of sites further in front, whose cost
     grows with what stands behind them, are averaged only where that is predicted to cost at most ``most_cost``.
     """
     groups = _last_groups(model, analysis, len(_EARLIER) + 1)
-    found = [*_averages(model, analysis, groups, most_cost), *_blurs(model, analysis, groups, calibrating)]
+    found = [*_averages(model, analysis, groups, most_cost), *_blurs(model, analysis, groups, refit)]
     applying = [one for one in found if all(_tried(model, analysis, step) is not None for step in one.steps)]
     return tuple(sorted(applying, key=lambda one: math.inf if one.cost is None else one.cost))
 
@@ -81,13 +82,13 @@ def _averages(
 
 
 def _blurs(
-    model: Model, analysis: Analysis, groups: Sequence[Sequence[Site]], calibrating: bool
+    model: Model, analysis: Analysis, groups: Sequence[Sequence[Site]], refit: Refit | None
 ) -> Iterator[Candidate]:
     """Measured on trained networks: a whole uncalibrated blur at every site ruins each of them."""
     last = tuple(site.node.name.raw for site in groups[0]) if groups else _last_blurred(model, analysis)
     elsewhere = len(analysis.sites) > len(last)
     kinds: list[tuple[tuple[str, ...], Options]]
-    if calibrating:
+    if refit is not None:
         kinds = [((), Options()), ((), Options(blend=HALF))]
         if last and elsewhere:
             kernels = (Kernel.TRI3, Kernel.BIN5)
@@ -99,8 +100,9 @@ def _blurs(
     else:
         return
     for names, options in kinds:
-        step = Step(Strategy.BLUR, options, names, calibrated=calibrating)
-        name = f"{'calibrated ' if calibrating else ''}blur at {'the last' if names else 'every'} site"
+        how = options if refit is None else replace(options, refit=refit)
+        step = Step(Strategy.BLUR, how, names, calibrated=refit is not None)
+        name = f"{'calibrated ' if refit is not None else ''}blur at {'the last' if names else 'every'} site"
         name += "" if options.kernel is Kernel.TRI3 else f", {options.kernel.value}"
         name += "" if options.blend == 1 else f", lambda {options.blend:g}"
         yield Candidate(name, (step,), _cost(model, analysis, step))

@@ -20,7 +20,7 @@ from auditor.rewrite.search.candidates import Candidate
 from auditor.rewrite.search.gain import Gain
 from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
 
-FEWEST = 12  # images of the first round
+FEWEST = 24  # images of the first round: on 12, two points of consistency are lost in the noise
 _GROWTH = 4
 _SLACK = 1.25  # multiply-adds predict the time of a network about so well
 _STAYING = 3  # few images tell the better half of so few candidates from the other one badly

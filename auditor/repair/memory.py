@@ -1,45 +1,40 @@
-"""The file of ``--state``: what a search has measured, so that an interrupted one goes on."""
+"""The file that keeps what a search has measured, so that an interrupted one goes on from it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from auditor import __version__
-from auditor.cli.errors import UsageError
-from auditor.cli.output import refuse_overwriting, write_file
-
-if TYPE_CHECKING:
-    from auditor.cli.fix_measured import Original
-    from auditor.rewrite.search.search import Measuring
-    from auditor.rewrite.search.state import Memory
-    from auditor.verify.options import Request
+from auditor.files import is_same, write_text
+from auditor.repair.original import Original
+from auditor.rewrite.search.search import Measuring
+from auditor.rewrite.search.state import MOST_BYTES, Identity, Memory, StateError, digest
+from auditor.verify.admission import check_external
+from auditor.verify.options import Request
 
 _CHUNK = 1 << 20
 
 
 def remembering(
-    measure: Measuring, path: Path, original: Original, request: Request, calibrate: tuple[str, ...]
+    measure: Measuring, path: Path, original: Original, request: Request, fitted_on: Sequence[str]
 ) -> Memory:
     """A measuring that keeps what it measures in the file at ``path``, and measures nothing that is there.
 
-    ``calibrate`` is how the user named the pictures that blurs are fitted on.
+    ``fitted_on`` is how the user named the pictures that blurs are fitted on, and what else was said of them.
 
     Raises:
-        UsageError: The file cannot be read or written, is damaged, or is one of another search.
+        StateError: The file cannot be read or written, is damaged, is one of the models, or of another search.
         ModelRefusedError: The weights in other files may not be read.
     """
-    from auditor.rewrite.search.state import Identity, Memory, StateError, digest
-
-    models = [original.model.source, *([] if original.target is None else [original.target])]
-    refuse_overwriting(path, models, "--state")
+    if is_same(path, original.named.source):
+        raise StateError("is one of the models; choose another name")
     if original.target is not None and path.resolve() == original.target.resolve():
-        raise UsageError(f"--state {path.as_posix()}: the rewritten model goes there; choose another name")
+        raise StateError("is where the rewritten model goes; choose another name")
     bearing = replace(request.settings, limits=type(request.settings.limits)(), layer_images=0, reference=None)
     identity = Identity(
         model=digest(_model(original)),
@@ -47,16 +42,18 @@ def remembering(
         options=digest(_values(bearing)),
         version=__version__,
     )
-    fitted = digest([[_stamps(word) for word in calibrate], _values(bearing.preprocessing)])
-    try:
-        return Memory(measure, identity, fitted, lambda text: write_file(path, text, "--state"), _read(path))
-    except StateError as error:
-        raise UsageError(f"--state {path.as_posix()}: {error}") from error
+    fitted = digest([[_stamps(word) for word in fitted_on], _values(bearing.preprocessing)])
+
+    def keep(text: str) -> None:
+        try:
+            write_text(path, text)
+        except OSError as error:
+            raise StateError(f"cannot be written: {error.strerror}") from error
+
+    return Memory(measure, identity, fitted, keep, _read(path))
 
 
 def _read(path: Path) -> str | None:
-    from auditor.rewrite.search.state import MOST_BYTES, StateError
-
     if not path.exists():
         return None
     try:
@@ -71,8 +68,6 @@ def _read(path: Path) -> str | None:
 
 def _model(original: Original) -> list[object]:
     """Digests of the model's own bytes, and of those of its weights in other files."""
-    from auditor.verify.admission import check_external
-
     found = hashlib.sha256()
     with original.model.source.open("rb") as stream:
         while chunk := stream.read(_CHUNK):

@@ -1,0 +1,57 @@
+"""Files that appear whole or not at all: others see the old one, or the whole new one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of ``target`` when the context ends without an error, with the same permissions.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import tempfile
+
+    mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as sink:
+        temporary = Path(sink.name)
+        try:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+            temporary.chmod(mode)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file; a link keeps pointing where it did. Devices and pipes are written directly.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        target.write_text(text, encoding="utf-8", newline="\n")
+        return
+    with replacing(target) as sink:
+        sink.write(text.encode("utf-8"))
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two names are those of one file that exists."""
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
