@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor.finetune.copy import fill, numbers
 from auditor.finetune.result import FinetuneError
 from auditor.onnxfile.graph import Model
+from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.save import save_edited
 
@@ -54,7 +55,7 @@ def write(
                 result.append(part.whole)
                 continue
             _replace(tensor, left.pop(name))
-            result.append(file.field(part.number, message.SerializeToString()))
+            result.append(field(part.number, message.SerializeToString()))
         if left:
             raise FinetuneError("the graph changed while it was read; run the command again")
         return result

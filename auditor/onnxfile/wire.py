@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import FileIO
-from typing import TypeAlias, overload
+from typing import Protocol, TypeAlias, overload
 
 WINDOW = 16 << 10
 
@@ -92,10 +92,16 @@ class FileBytes:
         return data
 
 
+class Indexed(Protocol):
+    """Bytes by position."""
+
+    def __getitem__(self, key: int, /) -> int: ...
+
+
 Buffer: TypeAlias = bytes | FileBytes
 
 
-def varint(buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+def varint(buffer: Indexed, at: int, stop: int) -> tuple[int, int]:
     """The unsigned 64-bit varint at ``at`` and the position behind it. Raises WireError past ``stop`` or ten bytes."""
     value = shift = 0
     for position in range(at, min(stop, at + _MAX_VARINT_BYTES)):
@@ -138,7 +144,7 @@ class Fields:
         if self._left < 0:
             raise BudgetError
 
-    def of(self, buffer: Buffer, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    def of(self, buffer: Indexed, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Each field of the message at ``[at, stop)`` as ``(tag, a, b)``; the tag is ``number << 3 | wire type``.
 
         A varint gives its unsigned value as ``a``; the others give their payload's span ``[a, b)``, which lies within
@@ -184,3 +190,22 @@ class Fields:
                 raise WireError(overrun=True)
             yield tag, at, end
             at = end
+
+
+def field(number: int, body: bytes) -> bytes:
+    """A length-delimited field as it is written."""
+    return header(number, len(body)) + body
+
+
+def header(number: int, length: int) -> bytes:
+    """What stands in front of the content of a length-delimited field."""
+    return _written(number << 3 | LENGTH) + _written(length)
+
+
+def _written(value: int) -> bytes:
+    data = bytearray()
+    while value > 0x7F:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    data.append(value)
+    return bytes(data)

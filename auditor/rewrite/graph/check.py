@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from auditor.onnxfile.graph import Model, Node, PayloadKind, Tensor
 from auditor.onnxfile.limits import DEFAULT_LIMITS
 from auditor.onnxfile.tensors import decode_tensor
-from auditor.onnxfile.wire import Fields
+from auditor.onnxfile.wire import Fields, field
 from auditor.rewrite.graph import file
 
 _SMALL = 64 << 10
@@ -70,4 +70,4 @@ def _input(tensor: Tensor) -> bytes:
     from onnx import helper
 
     value = helper.make_tensor_value_info(tensor.name, tensor.dtype, tensor.dims)
-    return file.field(file.INPUT, value.SerializeToString())
+    return field(file.INPUT, value.SerializeToString())

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from auditor.onnxfile import FileProblem, ModelFileError
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
-from auditor.onnxfile.wire import BudgetError, Fields, FileBytes, WireError
+from auditor.onnxfile.wire import BudgetError, Fields, FileBytes, WireError, header
 
 GRAPH = 7
 NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 1, 5, 11, 12, 13
@@ -147,25 +147,6 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
 def size(pieces: Iterable[Piece]) -> int:
     """How many bytes the pieces have."""
     return sum(piece.size if isinstance(piece, Span) else len(piece) for piece in pieces)
-
-
-def field(number: int, body: bytes) -> bytes:
-    """A length-delimited protobuf field."""
-    return header(number, len(body)) + body
-
-
-def header(number: int, length: int) -> bytes:
-    """What stands in front of the content of a length-delimited field."""
-    return _varint(number << 3 | 2) + _varint(length)
-
-
-def _varint(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
 
 
 def assemble(pieces: Pieces, graph: Iterable[Piece], after: bytes = b"") -> list[Piece]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from auditor.files import replacing
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, PayloadKind, Tensor
+from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.check import objection
 from auditor.rewrite.graph.surgery import PROVENANCE, Surgeon
@@ -57,7 +58,7 @@ def save_edited(
         complaint = objection(reader, pieces, graph, model)
         if complaint is not None and objection(reader, pieces, [part.whole for part in pieces.graph], model) is None:
             raise RewriteError(f"the rewritten model would not be valid, so nothing was written: {complaint}")
-        after = file.field(file.MODEL_METADATA, _entry(_free(model, key), json.dumps(provenance, sort_keys=True)))
+        after = field(file.MODEL_METADATA, _entry(_free(model, key), json.dumps(provenance, sort_keys=True)))
         data = file.assemble(pieces, graph, after)
         try:
             with _copied_data(model, target.parent), replacing(target) as sink:
@@ -114,7 +115,7 @@ def _free(model: Model, wanted: str) -> str:
 
 
 def _entry(key: str, value: str) -> bytes:
-    return file.field(1, key.encode("utf-8")) + file.field(2, value.encode("utf-8"))
+    return field(1, key.encode("utf-8")) + field(2, value.encode("utf-8"))
 
 
 def _back_up(source: Path) -> Path:

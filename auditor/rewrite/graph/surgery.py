@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from auditor.findings import NodeRef
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, Tensor
+from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.parts import Joint, Part, captures, holds_graph
 from auditor.rewrite.result import Change, ChangeKind, RewriteError
@@ -285,7 +286,7 @@ class Surgeon:
                     if node.index is not None and not node.edited:
                         result.append(part.whole)
                     else:
-                        result.append(file.field(file.NODE, self._encoded(node, part, reader)))
+                        result.append(field(file.NODE, self._encoded(node, part, reader)))
                 index += 1
             elif not any(
                 part.number == number and names and reader.text(part.body, place) in names
@@ -294,7 +295,7 @@ class Surgeon:
                 result.append(part.whole)
         if index != len(self._slots):
             raise RewriteError("the graph changed while it was read; run the command again")
-        result.extend(file.field(file.INITIALIZER, tensor.SerializeToString()) for tensor in self._tensors)
+        result.extend(field(file.INITIALIZER, tensor.SerializeToString()) for tensor in self._tensors)
         return result
 
     def _encoded(self, node: Part, source: file.Field, reader: file.Reader) -> bytes:

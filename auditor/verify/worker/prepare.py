@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from auditor.onnxfile.wire import LENGTH, Fields, field
+
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
 
@@ -19,14 +21,10 @@ _NAME = 1
 BATCH_SYMBOL = "aliasaudit_batch"
 
 
-class EncodingError(ValueError):
-    """The file is not a serialised protobuf message."""
-
-
 def with_outputs(model: bytes, names: Iterable[str]) -> bytes:
     """The model with further graph outputs, by tensor name. They carry no type: onnxruntime infers it."""
-    fields = b"".join(_field(_OUTPUT, _field(_NAME, name.encode("utf-8"))) for name in names)
-    return model + _field(_GRAPH, fields) if fields else model
+    fields = b"".join(field(_OUTPUT, field(_NAME, name.encode("utf-8"))) for name in names)
+    return model + field(_GRAPH, fields) if fields else model
 
 
 def with_free_batch(model: bytes, inputs: Collection[str]) -> bytes:
@@ -36,11 +34,11 @@ def with_free_batch(model: bytes, inputs: Collection[str]) -> bytes:
     batch inside: the caller must try the result, and compare it with single runs.
 
     Raises:
-        EncodingError: the bytes are no protobuf message.
+        WireError: the bytes are no protobuf message.
     """
     parts: list[bytes | memoryview] = []
     for number, whole, body in _fields(memoryview(model)):
-        parts.append(_field(_GRAPH, _free_graph(body, inputs)) if number == _GRAPH and body is not None else whole)
+        parts.append(field(_GRAPH, _free_graph(body, inputs)) if number == _GRAPH and body is not None else whole)
     return b"".join(parts)
 
 
@@ -55,7 +53,7 @@ def _free_graph(graph: memoryview, inputs: Collection[str]) -> bytes:
             value = ValueInfoProto.FromString(bytes(body))
             if number == _OUTPUT or value.name in inputs:
                 _free(value)
-                parts.append(_field(number, value.SerializeToString()))
+                parts.append(field(number, value.SerializeToString()))
                 continue
         parts.append(whole)
     return b"".join(parts)
@@ -67,52 +65,9 @@ def _free(value: ValueInfoProto) -> None:
         tensor.shape.dim[0].dim_param = BATCH_SYMBOL
 
 
-def _field(number: int, body: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
-
-
-def _varint(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
-
-
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview | None]]:
     """Every field of a message: its number, all its bytes, and its content where it is length-delimited."""
-    position = 0
-    while position < len(data):
-        start = position
-        tag, position = _read_varint(data, position)
-        number, kind = tag >> 3, tag & 7
-        body = None
-        if kind == 0:
-            _, position = _read_varint(data, position)
-        elif kind == 1:
-            position += 8
-        elif kind == 2:
-            length, position = _read_varint(data, position)
-            body = data[position : position + length]
-            position += length
-        elif kind == 5:
-            position += 4
-        else:
-            raise EncodingError("a protobuf field has an unknown wire type")
-        if position > len(data):
-            raise EncodingError("a protobuf field ends behind its message")
-        yield number, data[start:position], body
-
-
-def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise EncodingError("a protobuf varint is cut short or too long")
+    at = 0
+    for tag, start, end in Fields(len(data)).of(data, 0, len(data)):
+        yield tag >> 3, data[at:end], data[start:end] if tag & 7 == LENGTH else None
+        at = end

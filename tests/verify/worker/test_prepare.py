@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from auditor.onnxfile.wire import WireError
 from auditor.verify.worker import prepare
 from tests.verify.models import classifier
 
@@ -52,5 +53,5 @@ def test_only_the_batch_axes_and_the_recorded_shapes_change() -> None:
 @pytest.mark.parametrize("cut", range(10, 60))
 def test_a_file_cut_inside_its_graph_is_an_error_and_not_a_hang(cut: int) -> None:
     data = classifier(1).SerializeToString()[:-cut]
-    with pytest.raises(prepare.EncodingError):
+    with pytest.raises(WireError):
         prepare.with_free_batch(data, {"x"})
