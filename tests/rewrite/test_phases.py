@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,8 @@ def between(model: onnx.ModelProto, given: str, wanted: str, value: Array) -> Ar
         if known.intersection(node.input):
             nodes.append(node)
             known.update(node.output)
+        if wanted in known:
+            break
     kind = helper.np_dtype_to_tensor_dtype(value.dtype)
     graph = helper.make_graph(
         nodes,
@@ -75,11 +77,22 @@ def test_phase_averaging_is_the_mean_of_the_network_over_the_phases_of_the_dense
     site = made.add(op, *weights, strides=[2, 2], **attributes)
     model = tail(made).model()
     picture = image(model)
+    expected = mean_over_phases(model, site, attributes["pads"], phases)
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, Options(phases=phases))
+    if op == "AveragePool" and size == 13:
+        return  # its last windows divide by the number of samples inside, the dense one's by all
+    assert [found.node.name.raw for found in done.sites] == [site]
+    assert np.allclose(run(target, picture), expected, atol=1e-5)
+
+
+def mean_over_phases(model: onnx.ModelProto, site: str, pads: Sequence[int], phases: Phases) -> Array:
+    """What the nodes behind a site of stride 2 make of the phases of its dense operator, on the average."""
+    picture = image(model)
     original = between(model, "x", site, picture)
     dense = onnx.ModelProto()
     dense.CopyFrom(model)
     (node,) = [node for node in dense.graph.node if node.output[0] == site]
-    begin, end = attributes["pads"][:2], attributes["pads"][2:]
+    begin, end = list(pads[:2]), list(pads[2:])
     for attribute in node.attribute:
         if attribute.name == "strides":
             attribute.ints[:] = [1, 1]
@@ -88,14 +101,84 @@ def test_phase_averaging_is_the_mean_of_the_network_over_the_phases_of_the_dense
     whole = between(dense, "x", site, picture)
     rows, columns = original.shape[2:]
     chosen = ALL if phases is Phases.ALL else DIAGONAL
-    expected = np.mean(
-        [between(model, site, "y", whole[:, :, a::2, b::2][:, :, :rows, :columns].copy()) for a, b in chosen], axis=0
-    )
+    found = [between(model, site, "y", whole[:, :, a::2, b::2][:, :, :rows, :columns].copy()) for a, b in chosen]
+    return np.asarray(np.mean(found, axis=0))
+
+
+def casts_like(made: Network) -> None:
+    """A scale of another type, cast to that of the map, as exports that keep functions have."""
+    name = f"w{len(made.weights)}"
+    made.weights.append(numpy_helper.from_array(np.array([[[2.0]], [[-1.0]]], np.float64), name))
+    made.nodes.append(helper.make_node("CastLike", [name, made.last], ["scale"], "scale"))
+    made.add("Mul", "scale")
+
+
+def clips_by_cast_bounds(made: Network) -> None:
+    name = f"w{len(made.weights)}"
+    made.weights.append(numpy_helper.from_array(np.array(0.25, np.float64), name))
+    made.nodes.append(helper.make_node("CastLike", [name, made.last], ["low"], "low"))
+    made.add("Clip", "low")
+
+
+def expands(made: Network) -> None:
+    made.add("ReduceMean", axes=[1], keepdims=1)
+    made.add("Expand", made.integers(1, 2, 4, 4))
+
+
+def resizes_to_sizes(made: Network) -> None:
+    made.add("Resize", "", "", made.integers(1, 2, 7, 9), mode="linear", coordinate_transformation_mode="half_pixel")
+
+
+def multiplies_by_what_it_is(made: Network) -> None:
+    """Attention: a product of two tensors that both come from the map."""
+    map_ = made.add("Reshape", made.integers(1, 2, 16))
+    made.add("Transpose", perm=[0, 2, 1])
+    made.nodes.append(helper.make_node("MatMul", [map_, made.last], ["product"], "product"))
+    made.last = "product"
+    made.add("Unsqueeze", made.integers(3))
+
+
+@pytest.mark.parametrize("phases", [Phases.DIAGONAL, Phases.ALL])
+@pytest.mark.parametrize(
+    "added", [casts_like, clips_by_cast_bounds, expands, resizes_to_sizes, multiplies_by_what_it_is]
+)
+def test_what_stands_behind_a_site_works_on_every_phase_as_it_did_on_one(
+    added: Callable[[Network], None], phases: Phases, tmp_path: Path
+) -> None:
+    made = Network(np.random.default_rng(1), 2, (8, 8), opset=15)
+    site = made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2], pads=[0] * 4)
+    added(made)
+    made.add("GlobalAveragePool")
+    made.add("Flatten")
+    made.add("Gemm", made.weight(2, 5))
+    model = made.model()
     target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, Options(phases=phases))
-    if op == "AveragePool" and size == 13:
-        return  # its last windows divide by the number of samples inside, the dense one's by all
     assert [found.node.name.raw for found in done.sites] == [site]
-    assert np.allclose(run(target, picture), expected, atol=1e-5)
+    assert np.allclose(run(target, image(model)), mean_over_phases(model, site, [0] * 4, phases), atol=1e-5)
+
+
+def test_a_product_with_a_tensor_from_elsewhere_takes_that_once_per_phase(tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(2), 2, (8, 8), opset=15)
+    made.nodes.append(helper.make_node("GlobalAveragePool", ["x"], ["mean"], "mean"))
+    made.nodes.append(helper.make_node("Squeeze", ["mean", made.integers(3)], ["vector"], "vector"))
+    site = made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    made.add("Reshape", made.integers(1, 2, 16))
+    made.add("Transpose", perm=[0, 2, 1])
+    made.add("MatMul", "vector")
+    made.add("Relu")
+    made.add("ReduceMean", axes=[1])
+    model = made.model()
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
+    assert [found.node.name.raw for found in done.sites] == [site]
+    picture = image(model)
+    whole = -np.inf * np.ones((1, 2, 9, 9), np.float32)
+    whole[:, :, :8, :8] = picture
+    vector = picture.mean((2, 3))[0]
+    expected = []
+    for offset in (0, 1):
+        windows = whole[:, :, offset : offset + 8, offset : offset + 8].reshape(2, 4, 2, 4, 2).max((2, 4))
+        expected.append(np.maximum(np.einsum("chw,c->hw", windows, vector), 0).mean())
+    assert run(target, picture).ravel() == pytest.approx([np.mean(expected)], abs=1e-5)
 
 
 @pytest.mark.parametrize("phases", [Phases.DIAGONAL, Phases.ALL])

@@ -86,6 +86,12 @@ def edit_tail(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift], label: str)
         new = block.constant(np.array(shape, np.int64), "shape")
         block.insert(part, after=False)
         surgeon.replace_input(part, part.inputs[1], new)
+    for part, sizes in tail.resizes:
+        block = Block(surgeon, prefix)
+        count = block.slice(block.node("Shape", [part.inputs[0]], "shape")[0], [0], [1], [0], "count")
+        new = block.node("Concat", [count, np.array(sizes[1:], np.int64)], "sizes", axis=0)[0]
+        block.insert(part, after=False)
+        surgeon.replace_input(part, part.inputs[3], new)
     order = {part: place for place, part in enumerate(surgeon.parts())}
     for tensor, readers in tail.entering.items():
         _enter(surgeon, tensor, sorted(readers, key=lambda part: order[part]), shifts, prefix)

@@ -2,7 +2,7 @@
 
 Each tensor behind the site is followed with axis 0 as its batch axis. Operators that are not known to keep the batch
 axis apart end in a refusal, as do constants that fix its size; a Reshape with a constant ``[1, ...]`` is patched to
-``[0, ...]``, which copies the size.
+``[0, ...]``, which copies the size, and a Resize to constant sizes takes that of the batch from its input.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ class TailError(Exception):
 class Tail:
     """``tensors`` carry the batch, ``entering`` are variable tensors from elsewhere that meet them, with their readers.
 
-    ``reshapes`` are the nodes whose constant shape fixes the batch, with the shape to take instead.
+    ``reshapes`` are the nodes whose constant shape fixes the batch, with the shape to take instead; ``resizes`` those
+    of whose constant sizes the first one does.
     """
 
     parts: tuple[Part, ...]
     tensors: frozenset[str]
     entering: Mapping[str, tuple[Part, ...]]
     reshapes: tuple[tuple[Part, tuple[int, ...]], ...]
+    resizes: tuple[tuple[Part, tuple[int, ...]], ...]
 
 
 def words(text: str) -> frozenset[str]:
@@ -87,11 +89,14 @@ class _Trace:
         self.parts: list[Part] = []
         self.entering: dict[str, list[Part]] = {}
         self.reshapes: list[tuple[Part, tuple[int, ...]]] = []
+        self.resizes: list[tuple[Part, tuple[int, ...]]] = []
 
     def visit(self, part: Part) -> None:
         inside = [name for name in part.inputs if name in self.batch]
         sizes = [name for name in part.inputs if name in self.shapes]
         if not inside and not sizes:
+            return
+        if not part.domain and self._reads_no_batch(part):
             return
         self.parts.append(part)
         if part.own and inside:
@@ -108,6 +113,12 @@ class _Trace:
         else:
             self._of_batch(part)
             self.batch.update(name for name in part.outputs if name)
+
+    def _reads_no_batch(self, part: Part) -> bool:
+        """Whether a node reads nothing that depends on the size of the batch: the type of a map, or its rank."""
+        if part.op == "CastLike":
+            return part.inputs[0] not in self.batch
+        return part.op in ("Shape", "Size") and part.inputs[0] in self.shapes
 
     def _of_shapes(self, part: Part) -> None:
         if part.op in _OF_SHAPES:
@@ -133,8 +144,8 @@ class _Trace:
             raise TailError(UNKNOWN)
 
     def _alone(self, part: Part) -> None:
-        """The batch comes in by the first input only."""
-        if part.inputs[0] not in self.batch or any(self._is_variable(name) for name in part.inputs[1:] if name):
+        """The batch comes in by the first input only; what else is read is the same for all pictures."""
+        if part.inputs[0] not in self.batch or any(name in self.batch for name in part.inputs[1:]):
             raise TailError(UNKNOWN)
 
     def _elementwise(self, part: Part) -> None:
@@ -152,6 +163,9 @@ class _Trace:
                     self._enters(name, part)
             elif len(shape) == rank and shape[0] != 1:
                 raise TailError(FOREIGN)
+
+    def cast_like(self, part: Part) -> None:
+        """The second input gives its type alone."""
 
     def concat(self, part: Part) -> None:
         self._not_first(self._axis(part, 1), part)
@@ -199,9 +213,25 @@ class _Trace:
             raise TailError(UNKNOWN)
         if self._shape(part.outputs[0])[:1] != self._shape(part.inputs[0])[:1]:
             raise TailError(MIXES)
-        by_size = len(part.inputs) > 3 and part.inputs[3] and part.inputs[3] not in self.shapes
-        axes = part.attributes.get("axes") or (0,)
-        if by_size and (not isinstance(axes, tuple) or any(self._first(axis, part.inputs[0]) for axis in axes)):
+        if len(part.inputs) < 4 or not part.inputs[3] or part.inputs[3] in self.shapes:
+            return
+        axes = part.attributes.get("axes")
+        if not axes:
+            sizes = tuple(int(size) for size in self._values(part.inputs[3]))
+            self.resizes.append((part, sizes))
+        elif not isinstance(axes, tuple) or any(self._first(axis, part.inputs[0]) for axis in axes):
+            raise TailError(FOREIGN)
+
+    def expand(self, part: Part) -> None:
+        """A 1 in the place of the batch leaves its size."""
+        if part.inputs[0] not in self.batch:
+            raise TailError(UNKNOWN)
+        if part.inputs[1] in self.shapes:
+            return
+        shape, rank = self._values(part.inputs[1]), len(self._shape(part.inputs[0]))
+        if len(shape) > rank:
+            raise TailError(MIXES)
+        if len(shape) == rank and shape[0] != 1:
             raise TailError(FOREIGN)
 
     def squeeze(self, part: Part) -> None:
@@ -245,9 +275,16 @@ class _Trace:
         both = all(name in self.batch for name in part.inputs)
         if both and len(left) == len(right) >= 3:
             return
-        if part.inputs[0] in self.batch and not self._is_variable(part.inputs[1]) and len(left) >= 2:
-            if len(right) > 2 and len(right) >= len(left):
+        if part.inputs[0] in self.batch and part.inputs[1] not in self.batch and len(left) >= 2:
+            if len(right) <= 2 or len(right) < len(left):
+                return
+            if not self._is_variable(part.inputs[1]):
                 raise TailError(FOREIGN)
+        if len(left) == len(right) >= 3 and left[0] == right[0]:
+            (other,) = (name for name in part.inputs[:2] if name not in self.batch)
+            if not self._is_variable(other):
+                raise TailError(FOREIGN)
+            self._enters(other, part)
             return
         raise TailError(UNKNOWN)
 
@@ -308,7 +345,9 @@ class _Trace:
 
 
 _HANDLERS: Mapping[str, Callable[[_Trace, Part], None]] = {
+    "CastLike": _Trace.cast_like,
     "Concat": _Trace.concat,
+    "Expand": _Trace.expand,
     "Gather": _Trace.gather,
     "Gemm": _Trace.gemm,
     "MatMul": _Trace.matmul,
@@ -333,4 +372,5 @@ def tail_behind(surgeon: Surgeon, starts: Sequence[str]) -> Tail:
         frozenset(trace.batch),
         {tensor: tuple(readers) for tensor, readers in trace.entering.items()},
         tuple(trace.reshapes),
+        tuple(trace.resizes),
     )
