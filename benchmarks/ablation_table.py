@@ -57,12 +57,12 @@ def table(rows: Iterable[Row]) -> str:
     """Markdown: a heading for every task and a table for every model, in the order of the rows."""
     found = list(rows)
     common = _common(found)
-    told = {(row.rewrite, row.reason) for row in common}
+    told = {(row.rewrite, _short(row.reason)) for row in common}
     lead = [f"No model of these can have {_reasons(common)}.\n"] if common else []
     tasks: dict[str, list[Row]] = {}
     for row in found:
         tasks.setdefault(row.task, []).append(row)
-    own = {task: [row for row in rows if (row.rewrite, row.reason) not in told] for task, rows in tasks.items()}
+    own = {task: [row for row in rows if (row.rewrite, _short(row.reason)) not in told] for task, rows in tasks.items()}
     return "\n".join((*lead, *(_task(task, rows) for task, rows in own.items())))
 
 
@@ -115,7 +115,7 @@ def _common(rows: Sequence[Row]) -> list[Row]:
 
 
 def _same_reason(rows: Sequence[Row]) -> bool:
-    return rows[0].gain is None and all(row.reason == rows[0].reason and row.gain is None for row in rows)
+    return all(row.gain is None for row in rows) and len({_short(row.reason) for row in rows}) == 1
 
 
 def _reasons(refused: Sequence[Row], rows: Sequence[Row] = ()) -> str:

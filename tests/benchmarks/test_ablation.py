@@ -112,7 +112,7 @@ def test_variants_of_a_rewrite_are_one_where_all_share_their_reason_and_so_are_r
         found = [Row("classifiers", "Net", name, 100, reason=reason) for name, reason in rows]
         return table([ROW, *found]).splitlines()[-1]
 
-    shared = refused(("blur", "the batch"), ("select, 2", "the batch"), ("select, 4", "the batch"))
+    shared = refused(("blur", "the batch"), ("select, 2", "the batch"), ("select, 4", "the batch; as dilation: size"))
     assert shared == "Without numbers: blur and select (the batch)."
     assert refused(("select, 2", "one"), ("select, 4", "two")) == "Without numbers: select, 2 (one); select, 4 (two)."
     assert refused(("phase average, all", "no")) == "Without numbers: phase average, all (no)."  # another one applies
@@ -240,7 +240,8 @@ def test_a_row_is_what_fix_measured_on_both_models(tmp_path: Path) -> None:
 def test_every_row_is_an_option_that_fix_knows(
     strategy: Strategy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = program(["fix", str(demo_model()), *strategy.arguments, "--plan", "--isolated"])
+    fitted = ["--calibrate", "synthetic"] if strategy.calibrated else []
+    code = program(["fix", str(demo_model()), *strategy.arguments, *fitted, "--plan", "--isolated"])
     shown = capsys.readouterr()
     assert (code, shown.err) == (0, ""), tmp_path
 
