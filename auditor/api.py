@@ -101,7 +101,7 @@ def fix(
     margin: int | None = None,
     sites: Collection[str] = (),
     calibrate: Mapping[str, object] | None = None,
-    refit: str = "last",
+    refit: str | None = None,
     verify: Mapping[str, object] | None = None,
     require_gain: bool = False,
     max_cost: float = 2.0,
@@ -129,7 +129,7 @@ def fix(
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.
-        refit: Which convolutions behind are fitted too: none, last or all.
+        refit: Which convolutions behind are fitted too: none, last or all; without it all, and in a search the last.
         verify: The options of a measurement by name (or ``{}``) to run both models on the same images and shifts before
             the file appears; ``gain`` is the result. A search needs it.
         require_gain: Keep nothing unless a leading measure surely got better; needs ``verify``.
@@ -164,7 +164,7 @@ def fix(
         Phases(phases),
         margin=margin,
         lowering=Lowering(lowering),
-        refit=Refit(refit),
+        refit=Refit(refit or ("last" if strategy == "auto" else "all")),
     )
     auto = strategy == "auto"
     method = None if auto else Strategy(strategy)

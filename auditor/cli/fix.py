@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -215,7 +215,8 @@ def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, 
         request = request_for(original, task.name)
         measurement = Measurement(request, wanted.typed.require_gain, lambda: watched(task.show), told)
     step = Step(method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
-    done = apply(original, step, wanted.pictures, measurement)
+    pictures = None if wanted.pictures is None else replace(wanted.pictures, watched=lambda: watched(task.show))
+    done = apply(original, step, pictures, measurement)
     after = None if done.path is None else original.read(done.path)[1]
     outcome = Outcome(task.name, done, wanted.how, original.analysis, after, dry=original.target is None)
     emit(outcome_json(outcome) if task.as_json else outcome_text(outcome, diff))

@@ -15,7 +15,7 @@ from auditor.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from auditor.policy.settings import Settings
-    from auditor.rewrite.calibration.calibrate import Pictures
+    from auditor.rewrite.calibration.pictures import WorkerPictures
     from auditor.rewrite.result import Options
     from auditor.rewrite.result import Strategy as Method
     from auditor.rewrite.search.search import Budget
@@ -42,7 +42,7 @@ _CHOSEN = {
 }
 """What a search decides, by the field that holds the words behind the flag."""
 
-_CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "100", "2", "0.5"
+_CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "200", "2", "0.5"
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -102,7 +102,11 @@ CalibrateImages = Annotated[
 ]
 Refit = Annotated[
     str | None,
-    choice("--refit", REFIT, "With --calibrate: fit also the last convolution, or all that help. [default: last]"),
+    choice(
+        "--refit",
+        REFIT,
+        "With --calibrate: fit also the last convolution, or all that help. [default: all, with auto last]",
+    ),
 ]
 RequireGain = Annotated[
     bool, typer.Option("--require-gain", help="Keep nothing unless consistency or MAC surely got better.")
@@ -171,7 +175,7 @@ class Wanted:
     how: Options
     sites: tuple[str, ...]
     budget: Budget
-    pictures: Pictures | None
+    pictures: WorkerPictures | None
     state: Path | None
     plot: Path | None
     typed: Typed
@@ -249,7 +253,7 @@ def _options(typed: Typed) -> Options:
         phases=_one(Phases, "--phases", typed.phases or "diagonal", PHASES),
         lowering=_one(Way, "--lowering", typed.lowering or "auto", LOWERINGS),
         margin=None if typed.margin is None else _pixels("--margin", typed.margin),
-        refit=_one(Further, "--refit", typed.refit or "last", REFIT),
+        refit=_one(Further, "--refit", typed.refit or ("last" if typed.strategy == AUTO else "all"), REFIT),
     )
 
 
@@ -271,7 +275,7 @@ def _positive(flag: str, text: str, words: str) -> float:
     return number
 
 
-def _pictures(where: str, limit: str, settings: Settings) -> Pictures:
+def _pictures(where: str, limit: str, settings: Settings) -> WorkerPictures:
     """The calibration pictures, prepared as ``verify`` would prepare them."""
     from auditor.rewrite.calibration.pictures import WorkerPictures
     from auditor.verify.errors import VerifyError

@@ -15,6 +15,7 @@ from auditor.audit import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.cli.auditing import Show, conclude, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
+from auditor.cli.measuring import watched
 from auditor.cli.output import refuse_overwriting, say
 from auditor.cli.repair_options import Typed, Wanted, read
 from auditor.cli.reports import refuse_models
@@ -172,8 +173,9 @@ def _made(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator
         yield None
         return
     step = Step(wanted.method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
+    pictures = None if wanted.pictures is None else replace(wanted.pictures, watched=lambda: watched(show))
     with staging(original.target) as folder:
-        path, done = staged((model, analysis), (step,), folder, original.read, wanted.pictures)
+        path, done = staged((model, analysis), (step,), folder, original.read, pictures)
         yield Made(path, tuple(map(remark, done)))
 
 

@@ -89,7 +89,7 @@ class Options:
     blend: float = 1.0
     phases: Phases = Phases.DIAGONAL
     mix: bool = False
-    refit: Refit = Refit.LAST
+    refit: Refit = Refit.ALL
     margin: int | None = None
     lowering: Lowering = Lowering.AUTO
 

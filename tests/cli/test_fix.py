@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from auditor.cli import measuring
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.runner_commands import commands, control_bytes
 
@@ -126,6 +128,27 @@ def test_calibration_runs_the_model_and_reports_what_it_gave_back(run: Run, netw
     (fitted,) = report["calibrated"]
     assert fitted["error_after"] < fitted["error_before"]
     assert Path("again.onnx").read_bytes() == Path("fixed.onnx").read_bytes()
+
+
+def test_a_terminal_shows_the_passes_over_the_pictures(
+    run: Run, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, int | None]] = []
+    advanced: list[None] = []
+
+    class Watcher:
+        def begin(self, what: str, total: int | None) -> None:
+            begun.append((what, total))
+
+        def advance(self) -> None:
+            advanced.append(None)
+
+    monkeypatch.setattr(measuring, "watched", lambda show: nullcontext(Watcher() if show.progress else None))
+    np.savez("pictures.npz", images=np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), dtype=np.uint8))
+    flags = ("--strategy", "blur", "--calibrate", "pictures.npz", "--preset", "unit", "--device", "cpu")
+    assert run("fix", network, "-o", "fixed.onnx", *flags)[0] == 0
+    assert begun == [("calibration, pass 1 of 1", 12)]
+    assert len(advanced) == 12
 
 
 @pytest.mark.parametrize("where", ["absent", "empty"])

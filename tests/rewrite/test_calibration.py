@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,11 @@ def test_every_convolution_is_its_matrix_over_its_columns(seed: int, tmp_path: P
 
 @dataclass
 class Noise:
-    """Random pictures through onnxruntime in this process; counts what it was asked for."""
+    """Random pictures through onnxruntime in this process; remembers what was said of every pass over them."""
 
     count: int
     size: int
+    passes: list[str] = field(default_factory=list)
 
     def pictures(self, seed: int) -> Iterator[Array]:
         random = np.random.default_rng(seed)
@@ -120,8 +121,9 @@ class Noise:
             yield random.standard_normal((1, 3, self.size, self.size)).astype(np.float32)
 
     def features(
-        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str], what: str
     ) -> Iterator[tuple[list[Array], list[Array]]]:
+        self.passes.append(what)
         found = []
         for path, tensors in ((rewritten, given), (original, wanted)):
             model = onnx.load(path)
@@ -209,9 +211,12 @@ def test_the_weights_end_where_the_outputs_were_nearest_and_every_step_is_told(t
     curves = {}
     for further in Refit:
         target = tmp_path / f"{further.value}.onnx"
+        pictures.passes.clear()
         done = rewrite(read, analyse(read), target, Strategy.BLUR, Options(refit=further), pictures=pictures)
         onnx.checker.check_model(onnx.load(target), full_check=True)
         curves[further] = done.curve
+        passes = len(pictures.passes)
+        assert pictures.passes[-1] == f"calibration, pass {passes} of {passes}"
 
     def distance(path: Path) -> float:
         ours, theirs = (

@@ -32,7 +32,12 @@ class Digits:
         self.shown, self.fitted = order[:SHOWN], order[SHOWN : SHOWN + FITTED]
 
     def features(
-        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+        self,
+        original: Path,
+        wanted: Sequence[str],
+        rewritten: Path,
+        given: Sequence[str],
+        what: str,  # noqa: ARG002 - nobody watches
     ) -> Iterator[tuple[list[Array], list[Array]]]:
         sessions = []
         for path, tensors in ((rewritten, given), (original, wanted)):

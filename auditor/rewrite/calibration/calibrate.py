@@ -35,10 +35,10 @@ class Pictures(Protocol):
     """Runs models on the calibration pictures."""
 
     def features(
-        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str], what: str
     ) -> Iterator[tuple[list[Array], list[Array]]]:
         """For every picture the tensors ``given`` of the rewritten model and ``wanted`` of the original one, each of
-        the shape (N, C, ...).
+        the shape (N, C, ...). ``what`` is said of this pass over the pictures.
         """
         ...
 
@@ -51,13 +51,18 @@ class Write(Protocol):
 
 @dataclass(slots=True)
 class Runs:
-    """Both models on the same pictures; ``spare`` is a folder for the rewritten model as it stands before each run."""
+    """Both models on the same pictures; ``spare`` is a folder for the rewritten model as it stands before each run.
+
+    ``count`` of them could be used. The last of its ``passes`` over them is expected to be number ``of``.
+    """
 
     surgeon: Surgeon
     pictures: Pictures
     write: Write
     spare: Path
+    of: int
     count: int = 0
+    passes: int = 0
 
     def features(self, given: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[bool, list[Array], list[Array]]]:
         """Tensors of the rewritten model and of the original one, and whether the picture is held out.
@@ -69,7 +74,9 @@ class Runs:
         candidate = folder / "model.onnx"
         self.write(candidate)
         self.count = 0
-        for rewritten, original in self.pictures.features(self.surgeon.model.source, wanted, candidate, given):
+        self.passes += 1
+        what = f"calibration, pass {self.passes} of {self.of}"
+        for rewritten, original in self.pictures.features(self.surgeon.model.source, wanted, candidate, given, what):
             yield self.count % HELD_OUT == HELD_OUT - 1, rewritten, original
             self.count += 1
         shutil.rmtree(folder)
@@ -130,9 +137,10 @@ def calibrate(
     """
     from auditor.rewrite.calibration.refit import convolutions_behind, outputs_with_numbers
 
-    runs = Runs(surgeon, pictures, write, spare)
+    joints = sorted(surgeon.joints, key=_order)
+    runs = Runs(surgeon, pictures, write, spare, of=len(joints))
     done, aims = [], []
-    for joint in sorted(surgeon.joints, key=_order):
+    for joint in joints:
         calibrated, aim = _site(runs, joint)
         done.append(calibrated)
         aims.append(aim)
@@ -142,7 +150,9 @@ def calibrate(
     )
     if not behind or not outputs:
         return done, None
-    return done, _further(runs, behind if further is Refit.ALL else behind[-1:], outputs)
+    chosen = behind if further is Refit.ALL else behind[-1:]
+    runs.of += len(chosen) + 1
+    return done, _further(runs, chosen, outputs)
 
 
 def _site(runs: Runs, joint: Joint) -> tuple[Calibrated, Aim]:

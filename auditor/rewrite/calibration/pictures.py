@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from auditor.verify.admission import check_domains, check_external
 from auditor.verify.feeder import Load
 from auditor.verify.images import ImageSource
 from auditor.verify.inputs import other_feeds
+from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import prepare
 from auditor.verify.worker.client import Worker
@@ -25,13 +27,25 @@ WINDOWS = 1  # of one picture: another window of the same picture says little th
 
 @dataclass(frozen=True, slots=True)
 class WorkerPictures:
-    """Pictures as ``verify`` prepares them. Methods raise VerifyError as :func:`auditor.verify.runner.verify` does."""
+    """Pictures as ``verify`` prepares them. Methods raise VerifyError as :func:`auditor.verify.runner.verify` does.
+
+    ``watched`` is entered for the time of every pass over them, and gives who is told of its progress.
+    """
 
     source: ImageSource
     settings: VerifySettings
+    watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
 
     def features(
-        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str]
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str], what: str
+    ) -> Iterator[tuple[list[Array], list[Array]]]:
+        with self.watched() as found:
+            observer = found or Silent()
+            observer.begin(what, self.source.count)
+            yield from self._features(original, wanted, rewritten, given, observer)
+
+    def _features(
+        self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str], observer: Observer
     ) -> Iterator[tuple[list[Array], list[Array]]]:
         specs = []
         for path, names in ((original, wanted), (rewritten, given)):
@@ -47,6 +61,7 @@ class WorkerPictures:
             keys = [worker.open(spec).key for spec in (second, first)]
             rows = setup.image.batch or 1
             for load in units:
+                observer.advance()
                 if not isinstance(load, Load):
                     continue
                 windows = setup.windows(load.canvases, load.places[:WINDOWS])
