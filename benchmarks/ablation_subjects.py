@@ -58,9 +58,13 @@ STRATEGIES = (
     Strategy("phase select", ("--strategy", "phase-select")),
     Strategy("crop select", ("--strategy", "crop-select")),
     Strategy("blur Tri-3", ("--strategy", "blur")),
-    Strategy("blur Tri-3, calibrated", ("--strategy", "blur"), calibrated=True),
+    Strategy("blur Tri-3, calibrated", ("--strategy", "blur", "--refit", "last"), calibrated=True),
     Strategy("blur Tri-3, calibrated, refit all", ("--strategy", "blur", "--refit", "all"), calibrated=True),
-    Strategy("blur Tri-3, lambda 0.5, calibrated", ("--strategy", "blur", "--lambda", "0.5"), calibrated=True),
+    Strategy(
+        "blur Tri-3, lambda 0.5, calibrated",
+        ("--strategy", "blur", "--lambda", "0.5", "--refit", "last"),
+        calibrated=True,
+    ),
     Strategy("auto, cost at most 2", ("--strategy", "auto", "--max-cost", "2"), calibrated=True),
 )
 
