@@ -58,10 +58,10 @@ STRATEGIES = (
     Strategy("phase select", ("--strategy", "phase-select")),
     Strategy("crop select", ("--strategy", "crop-select")),
     Strategy("blur Tri-3", ("--strategy", "blur")),
-    Strategy("blur Tri-3, calibrated", ("--strategy", "blur", "--refit", "last"), calibrated=True),
+    Strategy("blur Tri-3, calibrated, refit last", ("--strategy", "blur", "--refit", "last"), calibrated=True),
     Strategy("blur Tri-3, calibrated, refit all", ("--strategy", "blur", "--refit", "all"), calibrated=True),
     Strategy(
-        "blur Tri-3, lambda 0.5, calibrated",
+        "blur Tri-3, lambda 0.5, calibrated, refit last",
         ("--strategy", "blur", "--lambda", "0.5", "--refit", "last"),
         calibrated=True,
     ),

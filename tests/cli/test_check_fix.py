@@ -31,7 +31,7 @@ def test_one_report_says_what_was_found_before_and_what_is_left(run: Run, networ
     assert "compared with net.onnx: 1 finding fixed" in out
     assert "fixed: warning AA101 strided-max-pool at pool (MaxPool)" in out
     assert "note: rewritten with blur at 1 site" in out
-    assert "17 to 46 points" in out
+    assert "21 and 43 points" in out
     assert "wrote fixed.onnx" in err
     assert run("compare", network, "fixed.onnx")[0] == 0
 
