@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.api import check, compare, fix
+    from auditor.api import check, compare, fix, measure
     from auditor.findings import Finding, NodeRef, Origin, Severity
     from auditor.gate import Comparison
     from auditor.onnxfile.errors import ModelFileError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from auditor.rule import Context, Rule
     from auditor.sampling.result import Analysis, Site
     from auditor.text import ModelText, plain
+    from auditor.verify.result import Verification
 
 __all__ = [
     "Analysis",
@@ -51,10 +52,12 @@ __all__ = [
     "Severity",
     "Site",
     "Strategy",
+    "Verification",
     "__version__",
     "check",
     "compare",
     "fix",
+    "measure",
     "plain",
 ]
 
@@ -63,6 +66,7 @@ _HOMES = {
     "check": "auditor.api",
     "compare": "auditor.api",
     "fix": "auditor.api",
+    "measure": "auditor.api",
     "Comparison": "auditor.gate",
     "Finding": "auditor.findings",
     "NodeRef": "auditor.findings",
@@ -82,6 +86,7 @@ _HOMES = {
     "Site": "auditor.sampling.result",
     "ModelText": "auditor.text",
     "plain": "auditor.text",
+    "Verification": "auditor.verify.result",
 }
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from auditor.acceptance import settle
 from auditor.audit import Measure, ModelFile, audit, examine, load_rules
 from auditor.comparison.run import compare as compare_examined
+from auditor.onnxfile import read_model
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.report.model import ModelReport
+from auditor.sampling import analyse
 from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
@@ -46,6 +48,29 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
     (outcome,) = settle([audit(file, rules, settings)], rules, settings, baseline)
     assert outcome.report is not None  # a fault of a rule is raised here, not collected
     return outcome.report
+
+
+def measure(path: str | os.PathLike[str], *, settings: Settings | None = None, **options: object) -> Verification:
+    """Run a model on shifted images and measure how much its answers change. (``auditor.verify`` is the package.)
+
+    Nothing is printed. The model runs in a process of its own, with limits.
+
+    Args:
+        path: The model.
+        settings: Input shapes and limits.
+        options: Those of ``aliasaudit verify`` by name, with underscores: ``images="photos"``, ``images_limit=200``,
+            ``preset="imagenet"``, ``device="cpu"``. Without images the built-in ones are used.
+
+    Raises:
+        ModelFileError: The model cannot be read, or exceeds the limits.
+        ValueError: An option is not valid.
+        VerifyError: The pictures cannot be used, or the model could not be measured.
+    """
+    settings = settings or Settings()
+    run = _measure({name.replace("_", "-"): value for name, value in options.items()})
+    model = read_model(Path(path), settings.limits)
+    file = ModelFile(Path(path), Path(path).as_posix())
+    return run(file, model, analyse(model, settings.input_shapes, settings.limits))
 
 
 def compare(

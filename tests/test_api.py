@@ -96,6 +96,18 @@ def test_fix_without_an_output_writes_nothing_and_names_of_one_site_hold(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_measure_runs_a_model_with_the_options_of_verify(tmp_path: Path) -> None:
+    found = auditor.measure(saved(tmp_path / "m.onnx", classifier()), images_limit=8, layers=0, shifts=2, device="cpu")
+    assert isinstance(found, auditor.Verification)
+    assert {measure.name for measure in found.outputs[0].measures} >= {"consistency", "mac"}
+    assert found.self_test is not None
+    assert found.self_test.passed
+    with pytest.raises(ValueError, match="device must be"):
+        auditor.measure(tmp_path / "m.onnx", device="abacus")
+    with pytest.raises(auditor.ModelFileError):
+        auditor.measure(tmp_path / "absent.onnx")
+
+
 @pytest.fixture
 def unmoved(tmp_path: Path) -> dict[str, object]:
     """A classifier, and how to measure it on pictures of noise, on which no rewrite surely gains."""
