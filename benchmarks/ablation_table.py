@@ -86,8 +86,9 @@ def _task(task: str, rows: Sequence[Row]) -> str:
         models.setdefault(row.model, []).append(row)
     for model, found in models.items():
         measured = sorted((row for row in found if row.gain is not None), key=_cost)
-        count = ", ".join(sorted({f"{_images(row)} images" for row in measured}))
-        lines += [f"### {model} ({count})" if count else f"### {model}", ""]
+        counts = sorted({_images(row) for row in measured})
+        span = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else ""
+        lines += [f"### {model} ({span} images)" if span else f"### {model}", ""]
         if measured:
             lines += [*_table(measured), ""]
         if len(measured) < len(found):
@@ -188,7 +189,7 @@ def _base(changes: Mapping[str, Any], base: Mapping[str, Any], measure: str, poi
     A detector is compared on the pictures in which both models find boxes, and those are not the same for all rewrites.
     """
     own, known = _value(changes.get(measure), points), _value(base.get(measure), points)
-    return "" if own in (known, _NONE) else f" of {own}"
+    return "" if own in (known, _NONE) else f" (original {own})"
 
 
 def _change(change: Mapping[str, Any] | None, points: bool) -> str:

@@ -80,7 +80,7 @@ def test_a_change_of_another_value_than_the_first_row_says_of_which() -> None:
     ]
     text = table(rows)
     assert cells(text, "original")[1] == "30.0 %"
-    assert [cells(text, name)[1] for name in ("cheap", "same", "other")] == ["+2.0", "+2.0", "+2.0 of 40.0 %"]
+    assert [cells(text, name)[1] for name in ("cheap", "same", "other")] == ["+2.0", "+2.0", "+2.0 (original 40.0 %)"]
 
 
 def test_costs_are_ratios_and_the_original_stands_first_with_its_own_values() -> None:
@@ -172,6 +172,8 @@ def test_every_task_has_its_own_measures_and_every_line_as_many_cells_as_its_hea
 
 def test_the_images_that_counted_are_stated() -> None:
     assert "### Net (60 images)" in table([ROW])
+    fewer = Row("classifiers", "Net", "blur", 100, gain(consistency={**change(0.8, 0.0), "images": 42}))
+    assert "### Net (42 to 60 images)" in table([ROW, fewer])
 
 
 def test_rows_are_kept_in_the_file_and_measured_again_in_their_place(
