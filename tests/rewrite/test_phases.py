@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Phases
+from auditor.rewrite.result import Kernel, Phases
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, ports, random_network, run, session
 
@@ -155,6 +155,26 @@ def test_what_stands_behind_a_site_works_on_every_phase_as_it_did_on_one(
     target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, Options(phases=phases))
     assert [found.node.name.raw for found in done.sites] == [site]
     assert np.allclose(run(target, image(model)), mean_over_phases(model, site, [0] * 4, phases), atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [Kernel.TRI3, Kernel.BIN5])
+def test_the_phases_of_a_blurred_site_are_averaged_too_and_only_once(kernel: Kernel, tmp_path: Path) -> None:
+    made = Network(np.random.default_rng(1), 3, (12, 12))
+    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    first, second, third = (tmp_path / name for name in ("blurred", "averaged", "again"))
+    for folder in (first, second, third):
+        folder.mkdir()
+    target, _, _ = fixed(tail(made).model(), first, Strategy.BLUR, Options(kernel=kernel))
+    blurred = onnx.load(target)
+    target, done, _ = fixed(blurred, second, Strategy.PHASE_AVERAGE)
+    (site,) = done.sites
+    (node,) = (node for node in blurred.graph.node if node.name == site.node.name.raw)
+    pads = next((list(entry.ints) for entry in node.attribute if entry.name == "pads"), [0] * 4)
+    expected = mean_over_phases(blurred, node.output[0], pads, Phases.DIAGONAL)
+    assert np.allclose(run(target, image(blurred)), expected, atol=1e-5)
+    _, again, _ = fixed(onnx.load(target), third, Strategy.PHASE_AVERAGE)
+    assert again.path is None
+    assert "an earlier run" in again.skipped[0].refusal.reason
 
 
 def test_a_product_with_a_tensor_from_elsewhere_takes_that_once_per_phase(tmp_path: Path) -> None:

@@ -220,6 +220,10 @@ def test_blur_is_only_a_candidate_where_it_can_be_calibrated() -> None:
         *((Kernel.BIN5, blend, True) for blend in (0.5, 1.0)),
     }
     assert all(step.calibrated and step.options.refit is Refit.ALL for step in blurs)
+    (both,) = (
+        one for one in offered if [step.strategy for step in one.steps] == [Strategy.BLUR, Strategy.PHASE_AVERAGE]
+    )
+    assert both.name == "calibrated blur at every site and phase-average at the last site"
     assert len(offered) <= 16
     assert len({one.name for one in offered}) == len(offered)
 

@@ -86,7 +86,7 @@ class Dilation:
 
 def _group(surgeon: Surgeon, site: Site) -> _Group:
     """The site with those on other branches, and what stands behind them. Raises TailError or WindowError."""
-    common = common_refusal(surgeon, site)
+    common = common_refusal(surgeon, site, blurred=True)
     if common is not None:
         raise TailError(common)
     strides = strides_of(surgeon, site)

@@ -27,7 +27,7 @@ def together(surgeon: Surgeon, site: Site, foreign: Callable[[Sequence[str]], st
         for member in _sites_behind(surgeon, tensor, site):
             if any(member is other for other in sites):
                 raise TailError(_SKIP)
-            reason = common_refusal(surgeon, member)
+            reason = common_refusal(surgeon, member, blurred=True)
             if reason is not None:
                 raise TailError(f"a branch beside it cannot be shifted: {reason}")
             sites.append(member)

@@ -2,8 +2,9 @@
 
 At most sixteen, and those that helped on trained networks: two diagonal phases averaged at the last site, at one of the
 sites before it, at the last two; the input averaged over two shifts; input and last site together; and, where there are
-pictures to calibrate on, a blur at every site or at the last one, whole or half, there with two kernels. Outputs that
-are still a grid take a blur at few sites without calibration too.
+pictures to calibrate on, a blur at every site or at the last one, whole or half, there with two kernels, and a blur at
+every site with averaged phases of the last one. Outputs that are still a grid take a blur at few sites without
+calibration too.
 """
 
 from __future__ import annotations
@@ -53,7 +54,13 @@ def candidates(
     grows with what stands behind them, are averaged only where that is predicted to cost at most ``most_cost``.
     """
     groups = _last_groups(model, analysis, len(_EARLIER) + 1)
-    found = [*_averages(model, analysis, groups, most_cost), *_blurs(model, analysis, groups, refit)]
+    averages, blurs = list(_averages(model, analysis, groups, most_cost)), list(_blurs(model, analysis, groups, refit))
+    found = [*averages, *blurs]
+    if refit is not None:
+        # Two phases of a blurred site still differ: what both gain adds up.
+        last, blur = averages[0], blurs[0]
+        name = f"{blur.name} and {last.name}"
+        found.append(Candidate(name, (*blur.steps, *last.steps), _product(blur.cost, last.cost)))
     applying = [one for one in found if all(_tried(model, analysis, step) is not None for step in one.steps)]
     return tuple(sorted(applying, key=lambda one: math.inf if one.cost is None else one.cost))
 

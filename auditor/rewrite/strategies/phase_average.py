@@ -100,7 +100,7 @@ def _lowering(surgeon: Surgeon, site: Site, options: Options) -> Applied:
 
 def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
     """The site with those on other branches, and what stands behind them. Raises TailError."""
-    common = common_refusal(surgeon, site)
+    common = common_refusal(surgeon, site, blurred=True)
     if common is not None:
         raise TailError(common)
     strides = strides_of(surgeon, site)

@@ -26,8 +26,10 @@ PHASES = "/phases"
 WINDOW = "/window"
 DILATED = "/dilated"
 MERGED = "/merged/"
+BLURRED = "blur"
 """Parts of the names of what stands in front of an operator for it alone, of what joins its phases, of what chooses a
-window of the picture, of tensors on which phases stand between each other, and of weights with a blur in them.
+window of the picture, of tensors on which phases stand between each other, of weights with a blur in them, and the
+last word of the name of a blur.
 """
 
 _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
@@ -84,12 +86,12 @@ def has_phases(part: Part) -> bool:
     return any(name.startswith(PREFIX) and DILATED in name for name in part.outputs)
 
 
-def common_refusal(surgeon: Surgeon, site: Site) -> str | None:
-    """Reasons that hold for every strategy."""
+def common_refusal(surgeon: Surgeon, site: Site, *, blurred: bool = False) -> str | None:
+    """Reasons that hold for every strategy; ``blurred``: for one that may go on where an earlier run put a blur."""
     part = surgeon.part(site)
     if part is None:
         return IN_A_FUNCTION if surgeon.model.functions else IN_A_SUB_GRAPH
-    if part.name.startswith(PREFIX) or _made_here(surgeon, part):
+    if _has_phases_behind(surgeon, part) or (_made_here(surgeon, part) and not (blurred and _blurs(part))):
         return OWN
     if part.op.startswith(_INTEGER_OPS):
         return INTEGER
@@ -99,11 +101,21 @@ def common_refusal(surgeon: Surgeon, site: Site) -> str | None:
 
 
 def _made_here(surgeon: Surgeon, part: Part) -> bool:
-    """Whether an earlier rewrite is in the node or around it: a blur in its weights or in front, or a joint behind."""
-    if any(name.startswith(PREFIX) and MERGED in name for name in part.inputs[1:2]):
-        return True
-    readers = [consumer for tensor in part.outputs for consumer in surgeon.consumers(tensor)]
+    """Whether an earlier rewrite made the node, or put a blur into its weights or in front of it."""
     producer = surgeon.producer(part.inputs[0]) if part.inputs else None
-    return (producer is not None and producer.own and FRONT in producer.name) or any(
-        reader.own and reader.name.endswith(PHASES) for reader in readers
-    )
+    in_front = producer is not None and producer.own and FRONT in producer.name
+    return part.name.startswith(PREFIX) or _merged(part) or in_front
+
+
+def _blurs(part: Part) -> bool:
+    """Whether a node is a blur, or a convolution with one in its weights."""
+    return _merged(part) or part.name.rpartition("/")[2].startswith(BLURRED)
+
+
+def _merged(part: Part) -> bool:
+    return any(name.startswith(PREFIX) and MERGED in name for name in part.inputs[1:2])
+
+
+def _has_phases_behind(surgeon: Surgeon, part: Part) -> bool:
+    readers = [consumer for tensor in part.outputs for consumer in surgeon.consumers(tensor)]
+    return any(reader.own and reader.name.endswith(PHASES) for reader in readers)
