@@ -60,9 +60,10 @@ NOTICES = {
     ),
 }
 CALIBRATED = (
-    "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 400 photographs lost 0.8 "
-    "points of top-1 accuracy and gained 2.7 of consistency, with a standard error of 1 each; its scores moved 18 % "
-    "less. Measure the result with `aliasaudit verify` before use"
+    "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 500 photographs, none of "
+    "them calibrated on, gained 2.4 points of consistency (90 %: +0.9 to +3.9), its accuracy changed by -0.6 (-1.6 to "
+    "+0.4), and its scores moved 16 % less; MobileNetV2 lost 3.1 points of consistency. Measure the result with "
+    "`aliasaudit verify` before use"
 )
 HELD_BACK = (
     "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
