@@ -190,10 +190,10 @@ def test_rows_are_kept_in_the_file_and_measured_again_in_their_place(
     told = ["--models", str(tmp_path), "--images", str(tmp_path), "--json", str(tmp_path / "rows.json")]
     ablation.main([*told, "--only", "squeezenet"])
     ablation.main([*told, "--only", "squeezenet", "--strategy", "phase select"])
-    told = capsys.readouterr().out.splitlines()[-1]
-    assert "phase select (second)" in told
-    assert " and blur Tri-3 and " in told
-    assert told.count("(first)") == 1
+    below = capsys.readouterr().out.splitlines()[-1]
+    assert "phase select (second)" in below
+    assert " and blur Tri-3 and " in below
+    assert below.count("(first)") == 1
 
 
 def test_models_stand_in_the_order_of_their_list_and_a_named_one_that_was_added_stands_behind_its_kind(
