@@ -147,7 +147,7 @@ def test_a_terminal_shows_the_passes_over_the_pictures(
     np.savez("pictures.npz", images=np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), dtype=np.uint8))
     flags = ("--strategy", "blur", "--calibrate", "pictures.npz", "--preset", "unit", "--device", "cpu")
     assert run("fix", network, "-o", "fixed.onnx", *flags)[0] == 0
-    assert begun == [("calibration, pass 1 of 1", 12)]
+    assert begun == [("calibration, site 1 of 1", 12)]
     assert len(advanced) == 12
 
 

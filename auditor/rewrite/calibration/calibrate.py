@@ -53,16 +53,15 @@ class Write(Protocol):
 class Runs:
     """Both models on the same pictures; ``spare`` is a folder for the rewritten model as it stands before each run.
 
-    ``count`` of them could be used. The last of its ``passes`` over them is expected to be number ``of``.
+    ``what`` is said of the passes over them that follow; ``count`` of them could be used.
     """
 
     surgeon: Surgeon
     pictures: Pictures
     write: Write
     spare: Path
-    of: int
+    what: str = "calibration"
     count: int = 0
-    passes: int = 0
 
     def features(self, given: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[bool, list[Array], list[Array]]]:
         """Tensors of the rewritten model and of the original one, and whether the picture is held out.
@@ -74,9 +73,8 @@ class Runs:
         candidate = folder / "model.onnx"
         self.write(candidate)
         self.count = 0
-        self.passes += 1
-        what = f"calibration, pass {self.passes} of {self.of}"
-        for rewritten, original in self.pictures.features(self.surgeon.model.source, wanted, candidate, given, what):
+        source = self.surgeon.model.source
+        for rewritten, original in self.pictures.features(source, wanted, candidate, given, self.what):
             yield self.count % HELD_OUT == HELD_OUT - 1, rewritten, original
             self.count += 1
         shutil.rmtree(folder)
@@ -138,9 +136,10 @@ def calibrate(
     from auditor.rewrite.calibration.refit import convolutions_behind, outputs_with_numbers
 
     joints = sorted(surgeon.joints, key=_order)
-    runs = Runs(surgeon, pictures, write, spare, of=len(joints))
+    runs = Runs(surgeon, pictures, write, spare)
     done, aims = [], []
-    for joint in joints:
+    for number, joint in enumerate(joints, 1):
+        runs.what = f"calibration, site {number} of {len(joints)}"
         calibrated, aim = _site(runs, joint)
         done.append(calibrated)
         aims.append(aim)
@@ -150,9 +149,7 @@ def calibrate(
     )
     if not behind or not outputs:
         return done, None
-    chosen = behind if further is Refit.ALL else behind[-1:]
-    runs.of += len(chosen) + 1
-    return done, _further(runs, chosen, outputs)
+    return done, _further(runs, behind if further is Refit.ALL else behind[-1:], outputs)
 
 
 def _site(runs: Runs, joint: Joint) -> tuple[Calibrated, Aim]:
@@ -198,7 +195,8 @@ def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
 
     surgeon = runs.surgeon
     shares, fits, before = [], [], []
-    for aim in aims:
+    for number, aim in enumerate(aims, 1):
+        runs.what = f"calibration, convolution {number} of {len(aims)}"
         distance = Distance()
         sums = _sums(runs, aim, (outputs, distance))
         shares.append(distance.share)
@@ -206,6 +204,7 @@ def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
         before.append((list(aim.part.inputs), aim.operator))
         fits.append(found)
         _give(surgeon, aim, found)
+    runs.what = "calibration, outputs"
     distance = Distance()
     for held_out, ours, theirs in runs.features(outputs, outputs):
         if held_out:
