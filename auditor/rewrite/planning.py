@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -103,6 +104,7 @@ def rewrite(
     surgeon = Surgeon(model, analysis)
     whole = total(surgeon, surgeon.parts())
     elements = largest(surgeon, surgeon.parts())
+    shapes = {site.node.order: _result(surgeon, site) for site in analysis.sites}
     done: list[Site] = []
     skipped: list[Skipped] = []
     costs: list[Cost] = []
@@ -110,13 +112,16 @@ def rewrite(
         _at_input(surgeon, strategy, options, names, skipped, costs)
     else:
         _at_sites(surgeon, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
-    offer = _offer(strategy, _sum(costs), whole, elements) if costs else Offer(strategy, None, None)
     backup = None
     provenance = _provenance(strategy, options, done)
     calibrated: list[Calibrated] = []
     curve: Curve | None = None
     if pictures is not None and surgeon.joints:
         calibrated, curve = _calibrated(surgeon, pictures, provenance, options.refit)
+    # A correction that the next convolution took into its weights is not computed.
+    folded = [shapes[one.site.node.order] for one in calibrated if one.folded]
+    cost = _sum(costs, spared=sum(shape[1] * prod(shape) for shape in folded)) if costs else None
+    offer = Offer(strategy, None, None) if cost is None else _offer(strategy, cost, whole, elements)
     if target is not None and costs:
         backup = save(surgeon, target, provenance, in_place=in_place)
     done.sort(key=lambda site: site.node.order)
@@ -133,6 +138,13 @@ def rewrite(
         how=offer.note,
         backup=backup,
     )
+
+
+def _result(surgeon: Surgeon, site: Site) -> tuple[int, ...]:
+    """The shape of what a site writes; of no elements where it is not known."""
+    part = surgeon.part(site)
+    shape = None if part is None else surgeon.shape(part.outputs[0])
+    return shape if shape is not None and len(shape) > 1 else (0, 0)
 
 
 def _calibrated(
@@ -214,10 +226,11 @@ def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
     return [site for site in analysis.sites if site.node.name.raw in names]
 
 
-def _sum(costs: Sequence[Cost]) -> Cost:
+def _sum(costs: Sequence[Cost], spared: int = 0) -> Cost:
+    """All costs together, less the multiply-adds that are ``spared``."""
     known = [cost.added for cost in costs if cost.added is not None]
     note = next((cost.note for cost in costs if cost.note), "")
-    return Cost(sum(known) if len(known) == len(costs) else None, max(cost.elements for cost in costs), note)
+    return Cost(sum(known) - spared if len(known) == len(costs) else None, max(cost.elements for cost in costs), note)
 
 
 def _offer(strategy: Strategy, cost: Cost, whole: int | None, elements: int) -> Offer:

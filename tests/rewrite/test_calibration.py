@@ -184,6 +184,7 @@ def test_the_convolution_that_alone_reads_a_blurred_map_takes_the_calibration_at
     read = read_model(source)
     done = rewrite(read, analyse(read), target, Strategy.BLUR, pictures=Noise(40, 24))
     assert [one.folded for one in done.calibrated] == [True]
+    assert done.flops == rewrite(read, analyse(read), None, Strategy.BLUR).flops
     written = onnx.load(target)
     onnx.checker.check_model(written, full_check=True)
     kinds = [node.op_type for node in written.graph.node if node.op_type != "Constant"]
