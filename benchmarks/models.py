@@ -9,7 +9,7 @@ writes ``light.onnx`` (ResNet-50 whose weights are made by operators, tens of KB
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from enum import Enum
 from math import prod
@@ -141,7 +141,9 @@ def save(model: onnx.ModelProto, path: Path) -> Path:
 
 def main() -> None:
     """Build the models into the folder of the command line."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description="Build the models of the benchmarks.")
+    parser.add_argument("folder", type=Path, help="where they go; 0.7 GB")
+    folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for path in build(folder):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

@@ -118,6 +118,15 @@ def test_the_rooms_import_each_other_in_one_direction_only() -> None:
     assert {room for room, others in rooms.items() if "cli" in others} <= {"__main__"}
 
 
+def test_the_repository_carries_no_large_file() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("no git checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert paths
+    assert not [path.name for path in paths if path.is_file() and path.stat().st_size > 1 << 20]
+
+
 def test_every_lint_that_is_off_has_a_reason_beside_it() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     ruff = text[text.index("[tool.ruff.lint]") : text.index("[tool.ruff.lint.flake8-tidy-imports]")]
