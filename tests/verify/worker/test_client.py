@@ -23,6 +23,7 @@ from auditor.verify.worker.limits import Limits
 from auditor.verify.worker.providers import CPU, parse_device
 from tests.runtime import runtime_since
 from tests.verify.models import classifier, model, saved
+from tests.verify.stand_in import dies_with, stand_in
 
 CANVAS = np.random.default_rng(0).normal(size=(2, 3, 20, 22)).astype(np.float32)
 PLACES = np.array([(i % 2, i % 5, i % 7) for i in range(11)], np.int64)
@@ -122,11 +123,14 @@ def test_a_refused_model_or_input_leaves_the_worker_usable(running: Worker, tmp_
     assert len(running.run(job(opened.key, 1)).calls) == 11
 
 
-def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_program(tmp_path: Path) -> None:
-    nodes = [helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2**32)]
-    path = saved(tmp_path / "m.onnx", model(nodes, {"x": [1, 4, 16, 16]}, {"y": None}))
-    with worker() as one, pytest.raises(WorkerCrashedError, match="SIGFPE"):
-        one.run(job(one.open(SessionSpec(path)).key, 1))
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGFPE", "SIGABRT"])
+def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_program(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    monkeypatch.syspath_prepend(stand_in(tmp_path, dies_with(name)))
+    with worker() as one, pytest.raises(WorkerCrashedError, match=name):
+        one.open(SessionSpec(path))
 
 
 def test_a_worker_killed_from_outside_is_an_error(tmp_path: Path) -> None:
