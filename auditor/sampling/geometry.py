@@ -67,32 +67,73 @@ def attributes(call: Call, kernel: Sequence[int], *, pool: bool = False) -> Wind
     )
 
 
-def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
-    """Slides a window over ``length`` samples (Conv-22, MaxPool-22; sizes as onnxruntime computes them).
+class Placed(NamedTuple):
+    """A sliding window on one axis: how many outputs it has, and the padding in front and behind that it works with.
 
-    Under SAME padding onnxruntime pads a dilated pool as if it were not dilated, and its output shrinks.
-    Raises :class:`OpaqueError` when no output is left.
+    Explicit padding of ``begin`` and ``end`` without auto_pad and ceil_mode gives the same ``size`` outputs.
     """
-    stride = window.stride[axis]
-    reach = window.dilation[axis] * (window.kernel[axis] - 1)
-    begin, end = window.begin[axis], window.end[axis]
-    phases: tuple[Fraction, ...] = ()
-    if window.auto_pad in SAME:
-        padded_for = window.kernel[axis] if window.pool else reach + 1
-        rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
-        begins = {_same(rest, padded_for, window.auto_pad)[0] for rest in rests}
-        phases = tuple(Fraction(reach, 2) - first for first in sorted(begins, reverse=True))
-        begin, end = _same(length % stride or stride, padded_for, window.auto_pad)
+
+    size: int
+    begin: int
+    end: int
+
+
+def place(
+    length: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    pads: tuple[int, int],
+    auto_pad: str,
+    *,
+    ceil: bool = False,
+    pool: bool = False,
+) -> Placed | None:
+    """Places a window over ``length`` samples (Conv-22, MaxPool-22; sizes as onnxruntime computes them).
+
+    Under SAME padding onnxruntime pads a dilated pool as if it were not dilated, and its output shrinks. A pool may
+    reach beyond its padded input by less than a stride: its one window is cut to what is there. None: no output.
+    """
+    reach = dilation * (kernel - 1)
+    begin, end = (0, 0) if auto_pad == "VALID" else pads
+    if auto_pad in SAME:
+        begin, end = _same(length % stride or stride, kernel if pool else reach + 1, auto_pad)
     room = length + begin + end - reach - 1
-    if room < 0:
-        raise OpaqueError("the window is larger than its padded input")
-    size = room // stride + 1
-    if window.ceil:
+    if room < 0 and not (pool and room > -stride):
+        return None
+    size = max(room, 0) // stride + 1
+    if ceil and room > 0:
         size = -(-room // stride) + 1
         if (size - 1) * stride >= length + begin:
             size -= 1
-    centre = ZERO if reach == 2 * begin else Fraction(reach, 2) - begin
-    return Sliding(size, stride, centre, reach, phases or (centre,))
+    missing, surplus = (size - 1) * stride - room, room + 1 - size * stride
+    return Placed(size, begin, end + max(missing, 0) - max(surplus, 0))
+
+
+def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
+    """Slides a window over ``length`` samples; raises :class:`OpaqueError` when no output is left."""
+    kernel, stride, dilation = window.kernel[axis], window.stride[axis], window.dilation[axis]
+    reach = dilation * (kernel - 1)
+    placed = place(
+        length,
+        kernel,
+        stride,
+        dilation,
+        (window.begin[axis], window.end[axis]),
+        window.auto_pad,
+        ceil=window.ceil,
+        pool=window.pool,
+    )
+    if placed is None:
+        raise OpaqueError("the window is larger than its padded input")
+    phases: tuple[Fraction, ...] = ()
+    if window.auto_pad in SAME:
+        padded_for = kernel if window.pool else reach + 1
+        rests = range(1, stride + 1) if stride <= MOST_PHASES else [length % stride or stride]
+        begins = {_same(rest, padded_for, window.auto_pad)[0] for rest in rests}
+        phases = tuple(Fraction(reach, 2) - first for first in sorted(begins, reverse=True))
+    centre = ZERO if reach == 2 * placed.begin else Fraction(reach, 2) - placed.begin
+    return Sliding(placed.size, stride, centre, reach, phases or (centre,))
 
 
 def _same(rest: int, width: int, auto_pad: str) -> tuple[int, int]:

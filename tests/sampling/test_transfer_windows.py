@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from onnx import ModelProto
 
+from auditor.sampling.geometry import place
+from auditor.sampling.result import HeadKind
 from tests.runtime import runtime_since
 from tests.sampling.impulse import Array, audit, build, hold, node, quick, session, spot
 
@@ -150,6 +152,62 @@ def test_a_ceil_mode_pool_has_the_size_that_onnxruntime_gives_where_shape_infere
     more: dict[str, Any] = {} if op == "LpPool" and opset < 18 else {"ceil_mode": 1}
     made = node(op, ["x"], ["y"], kernel_shape=[kernel], strides=[stride], pads=pads, **more)
     hold(build([made], [1, 1, length], opset=opset), [1, 1, length], {2: 2})
+
+
+@given(
+    op=st.sampled_from(["MaxPool", "AveragePool", "LpPool"]),
+    kernel=st.integers(3, 12),
+    stride=st.integers(2, 12),
+    pads=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    length=st.integers(2, 10),
+    ceil=st.integers(0, 1),
+)
+@quick
+def test_a_pool_that_reaches_beyond_the_map_by_less_than_its_stride_reads_what_is_there(
+    op: str, kernel: int, stride: int, pads: tuple[int, int], length: int, ceil: int
+) -> None:
+    room = length + sum(pads) - kernel
+    assume(-stride < room)
+    made = node(op, ["x"], ["y"], kernel_shape=[kernel], strides=[stride], pads=pads, ceil_mode=ceil)
+    found = hold(build([made], [1, 1, length], opset=19), [1, 1, length], {2: 2})
+    if room <= 0 and pads == (0, 0):
+        assert [(head.kind, head.subsampling) for head in found.heads] == [(HeadKind.POOLED, Fraction(1))]
+        assert not found.sites
+
+
+@pytest.mark.parametrize(("kernel", "stride", "length"), [(7, 1, 5), (7, 2, 5), (16, 8, 8)])
+def test_a_pool_that_has_no_output_in_onnxruntime_loses_the_grid(kernel: int, stride: int, length: int) -> None:
+    made = node("AveragePool", ["x"], ["y"], kernel_shape=[kernel], strides=[stride], ceil_mode=1)
+    assert [region.reason for region in audit(build([made], [1, 1, length])).untracked] == [
+        "the window is larger than its padded input"
+    ]
+
+
+@given(data=st.data())
+@quick
+def test_explicit_padding_gives_a_pool_the_outputs_that_auto_pad_and_ceil_mode_give_it(data: Draw) -> None:
+    kernel, stride = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+    dilation, length = data.draw(st.integers(1, 3)), data.draw(st.integers(6, 24))
+    pads = (data.draw(st.integers(0, kernel - 1)), data.draw(st.integers(0, kernel - 1)))
+    auto_pad, ceil = (
+        data.draw(st.sampled_from(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])),
+        data.draw(st.booleans()),
+    )
+    placed = place(length, kernel, stride, dilation, pads, auto_pad, ceil=ceil, pool=True)
+    assume(placed is not None)
+    assert placed is not None
+    common: dict[str, Any] = {"kernel_shape": [kernel], "strides": [stride], "dilations": [dilation]}
+    padding: dict[str, Any] = {"pads": pads} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+    made = node("MaxPool", ["x"], ["y"], ceil_mode=int(ceil), **padding, **common)
+    explicit = node("MaxPool", ["x"], ["y"], pads=placed[1:], **common)
+    x = np.arange(length, dtype=np.float32).reshape(1, 1, -1)
+    try:
+        automatic = session(build([made], x.shape)).run(["y"], {"x": x})[0]
+        written = session(build([explicit], x.shape)).run(["y"], {"x": x})[0]
+    except Exception:  # noqa: BLE001 - what onnxruntime refuses is no example
+        reject()
+    assert placed.size == automatic.shape[2]
+    assert np.array_equal(automatic, written)
 
 
 def test_the_indices_of_a_max_pool_share_the_lattice_of_its_values() -> None:
