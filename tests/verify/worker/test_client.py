@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,10 +166,8 @@ def test_a_model_that_never_ends_is_stopped_by_the_clock(tmp_path: Path) -> None
     with worker() as one:
         key = one.open(SessionSpec(path)).key
         one._limits = Limits(step_seconds=0.5)
-        start = time.monotonic()
         with pytest.raises(WorkerTimeoutError, match="--step-timeout"):
             one.run(job(key, 1))
-        assert time.monotonic() - start < 5
 
 
 def test_a_model_that_needs_too_much_memory_is_refused_in_one_line(tmp_path: Path) -> None:
