@@ -25,6 +25,10 @@ class WorkerTimeoutError(WorkerCrashedError):
     """One step of the model took longer than the wall-clock limit (AA910)."""
 
 
+class WorkerMemoryError(WorkerCrashedError):
+    """The model took more resident memory than it may (AA910)."""
+
+
 class DeviceUnavailableError(VerifyError):
     """The device that was asked for did not run the compute nodes."""
 

@@ -49,12 +49,11 @@ OPTIONS: Mapping[str, str] = {
     "allow-domain": "Operator domains beside the standard ones that may run, separated by commas.",
     "custom-ops": "A library of custom operators; its native code runs.",
     "step-timeout": "Seconds that one call of the model may take. [default: 600]",
-    "max-memory": "GiB that the model may use. [default: 80 % of this machine's memory]",
+    "max-memory": "GiB of resident memory that the model may use. [default: 80 % of the machine or container]",
 }
 # These let code or foreign files in, so a settings file of a checkout may not turn them on.
 COMMAND_LINE_ONLY = frozenset({"allow-domain", "custom-ops"})
 
-_MEMORY_SHARE = 0.8
 # Enough for an interval that says something; ten seconds for a small network on a laptop.
 BUILTIN_IMAGES = 64
 
@@ -172,6 +171,7 @@ def _settings(read: _Reader) -> VerifySettings:
     from auditor.verify.settings import VerifySettings
     from auditor.verify.shifts import ShiftSettings
     from auditor.verify.worker.limits import Limits
+    from auditor.verify.worker.memory import default_limit
     from auditor.verify.worker.providers import Device, DeviceKind, parse_device
 
     channels = read.text("channels")
@@ -203,7 +203,7 @@ def _settings(read: _Reader) -> VerifySettings:
         threads=read.integer("threads", 1) or usable_cores(),
         limits=Limits(
             _or(read.number("step-timeout", 0.1), Limits().step_seconds),
-            default_memory() if memory is None else int(memory * 2**30),
+            default_limit() if memory is None else int(memory * 2**30),
         ),
         reference=read.path("reference"),
         allow_domains=frozenset(read.words("allow-domain")),
@@ -238,14 +238,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def default_memory() -> int | None:
-    """Four fifths of the memory of this machine in bytes; None where the system does not say."""
-    try:
-        return int(_MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def _within(name: str, parse: Callable[[str], Any], text: str) -> Any:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import write_network
+from tests.verify.models import classifier, saved
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +58,29 @@ def test_a_model_is_read_from_standard_input() -> None:
     done = program("-m", "auditor", "check", "-", "--output-format", "json", given=data)
     assert done.returncode == 0
     assert [model["path"] for model in json.loads(done.stdout)["models"]] == ["-"]
+
+
+def test_measuring_writes_nothing_outside_of_the_output(tmp_path: Path) -> None:
+    """Importing onnxruntime begins a queue of events to be sent, unless it is told not to."""
+    work, home, cache, spare = (tmp_path / name for name in ("work", "home", "cache", "spare"))
+    for folder in (work, home, cache, spare):
+        folder.mkdir()
+    saved(work / "net.onnx", classifier())
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), dtype=np.uint8)
+    np.savez(work / "images.npz", images=pixels)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "CI"))}
+    environment |= {"PYTHONPATH": str(ROOT), "HOME": str(home), "XDG_CACHE_HOME": str(cache), "TMPDIR": str(spare)}
+    command = "verify net.onnx --images images.npz --radius 4 --shifts 2 --device cpu --isolated --fail-on never"
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", *command.split(), "--output", "report.txt"],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [list(folder.rglob("*")) for folder in (home, cache, spare)] == [[], [], []]
+    assert {path.name for path in work.iterdir()} == {"net.onnx", "images.npz", "report.txt"}
 
 
 def test_a_reader_that_closes_the_pipe_changes_neither_the_exit_code_nor_stderr() -> None:

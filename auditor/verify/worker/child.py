@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from auditor.verify.errors import DeviceUnavailableError, ModelRejectedError
-from auditor.verify.worker import wire
+from auditor.verify.worker import lifeline, wire
 from auditor.verify.worker.arena import Arena, Array, aligned
 from auditor.verify.worker.job import Port, Windows
 from auditor.verify.worker.limits import bound_cpu, bound_memory
@@ -86,15 +86,11 @@ class Child:
 
 
 def main() -> None:
-    """Serve commands until the parent closes the pipe."""
+    """Serve commands until the parent closes the pipe, which ends the process."""
     replies = os.dup(1)
     os.dup2(_LOG, 1)
     child: Child | None = None
-    while True:
-        try:
-            command = wire.receive(0)
-        except wire.WireError:
-            return
+    for command in lifeline.commands():
         try:
             if child is None:
                 child = Child(command, replies)

@@ -18,9 +18,10 @@ from auditor.verify.errors import (
     ModelRejectedError,
     VerifyError,
     WorkerCrashedError,
+    WorkerMemoryError,
     WorkerTimeoutError,
 )
-from auditor.verify.worker import wire
+from auditor.verify.worker import memory, wire
 from auditor.verify.worker.arena import Arena, Array
 from auditor.verify.worker.job import Answer, Call, Job, Opened, Placement, Port, SessionSpec
 from auditor.verify.worker.limits import Limits
@@ -29,7 +30,16 @@ from auditor.verify.worker.wire import Json, Message, TensorPlace
 
 # Two jobs may be under way: the worker runs one while the parent prepares the next and reads the last.
 DEPTH = 2
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from auditor.verify.worker.child import main; main()"
+_BOOT = """
+import json, sys
+parent, sys.path[:] = json.loads(sys.argv[1])
+from auditor.verify.worker.lifeline import follow
+follow(parent)
+from auditor.verify.worker.child import main
+main()
+"""
+# From 1.29 on, importing onnxruntime writes a device id and a queue of events below the home folder, to be sent.
+_SILENT = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 class Worker:
@@ -56,11 +66,12 @@ class Worker:
         self._outputs = [Arena.create() for _ in range(DEPTH)]
         shared = [arena.descriptor for arena in (*self._inputs, *self._outputs)]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, json.dumps(sys.path)],
+            [sys.executable, "-I", "-c", _BOOT, json.dumps([os.getpid(), sys.path])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             pass_fds=shared,
+            env=_SILENT | os.environ,
             # ^C in the terminal reaches the parent only, which then ends this process in its own time.
             start_new_session=True,
         )
@@ -217,7 +228,7 @@ class Worker:
                 break
             self._on_call()
         if "error" in reply:
-            raise _failure(reply, self._device, self._limits)
+            raise _failure(reply, self._device)
         return reply
 
     def _died(self) -> WorkerCrashedError:
@@ -237,6 +248,10 @@ class Worker:
             return WorkerCrashedError(
                 "the system killed the process that ran the model: is there enough memory?", detail
             )
+        if code == memory.OVER_LIMIT:
+            return WorkerMemoryError(
+                f"the model needs more resident memory than the limit{_bound(self._limits)}: raise --max-memory", detail
+            )
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             return WorkerCrashedError(
@@ -255,7 +270,11 @@ class Worker:
         return os.pread(self._log.fileno(), 4000, start).decode("utf-8", "replace")
 
 
-def _failure(reply: dict[str, Any], device: Device, limits: Limits) -> VerifyError:
+def _bound(limits: Limits) -> str:
+    return "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
+
+
+def _failure(reply: dict[str, Any], device: Device) -> VerifyError:
     kind, detail = reply.get("error"), str(reply.get("detail", ""))
     if kind == "unbuilt":
         return unbuilt(device)
@@ -264,8 +283,7 @@ def _failure(reply: dict[str, Any], device: Device, limits: Limits) -> VerifyErr
     if kind == "missing":
         return VerifyError("onnxruntime is not installed: pip install 'aliasaudit[cpu]', or [gpu] for CUDA", detail)
     if kind == "memory":
-        bound = "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
-        return ModelRejectedError(f"the model needs more memory than the limit{bound}: raise --max-memory", detail)
+        return ModelRejectedError("the system refuses the memory that the model asks for", detail)
     return ModelRejectedError("onnxruntime refuses the model or its input", detail)
 
 

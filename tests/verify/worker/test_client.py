@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from onnx import helper
 from auditor.verify.errors import (
     DeviceUnavailableError,
     ModelRejectedError,
+    VerifyError,
     WorkerCrashedError,
+    WorkerMemoryError,
     WorkerTimeoutError,
 )
 from auditor.verify.worker.client import Worker
@@ -170,16 +173,54 @@ def test_a_model_that_never_ends_is_stopped_by_the_clock(tmp_path: Path) -> None
             one.run(job(key, 1))
 
 
-def test_a_model_that_needs_too_much_memory_is_refused_in_one_line(tmp_path: Path) -> None:
+def hungry(path: Path, size: int) -> Path:
+    """A model that holds ``size`` bytes."""
     nodes = [
         helper.make_node("ConstantOfShape", ["size"], ["big"]),
         helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=0),
         helper.make_node("Add", ["x", "sum"], ["y"]),
     ]
-    made = model(nodes, {"x": [1, 3, 16, 16]}, {"y": None}, {"size": np.array([50 << 28])})
-    path = saved(tmp_path / "m.onnx", made)
-    with worker(memory_bytes=4 << 30) as one, pytest.raises(ModelRejectedError, match="--max-memory"):
+    return saved(path, model(nodes, {"x": [1, 3, 16, 16]}, {"y": None}, {"size": np.array([size // 4])}))
+
+
+def test_a_model_that_needs_too_much_memory_ends_in_one_line_that_names_the_limit(tmp_path: Path) -> None:
+    path = hungry(tmp_path / "m.onnx", 1 << 30)
+    with worker(memory_bytes=512 << 20) as one, pytest.raises(WorkerMemoryError, match=r"0\.5 GiB: raise --max-memory"):
         one.run(job(one.open(SessionSpec(path)).key, 1))
+
+
+def test_memory_that_is_reserved_and_not_used_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve = "import mmap; self.room = mmap.mmap(-1, 4 << 30); raise ValueError('it was only reserved')"
+    monkeypatch.syspath_prepend(stand_in(tmp_path, reserve))
+    path = saved(tmp_path / "m.onnx", classifier())
+    with worker(memory_bytes=512 << 20) as one, pytest.raises(ModelRejectedError) as failure:
+        one.open(SessionSpec(path))
+    assert "only reserved" in failure.value.detail.raw
+
+
+def test_a_system_without_memory_for_the_model_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(stand_in(tmp_path, "raise MemoryError"))
+    path = saved(tmp_path / "m.onnx", classifier())
+    with worker() as one, pytest.raises(ModelRejectedError, match="refuses the memory"):
+        one.open(SessionSpec(path))
+
+
+def test_a_system_that_refuses_limits_runs_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resource.py").write_text(
+        "RLIMIT_CORE = RLIMIT_CPU = RLIM_INFINITY = 0\n"
+        "def getrlimit(kind): return (0, 0)\n"
+        "def setrlimit(kind, limits): raise ValueError('current limit exceeds maximum limit')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = saved(tmp_path / "m.onnx", classifier())
+    with worker(memory_bytes=4 << 30) as one:
+        assert len(one.run(job(one.open(SessionSpec(path)).key, 4)).calls) == 3
+
+
+def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(VerifyError, match="use WSL on Windows"):
+        worker()
 
 
 def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there() -> None:
