@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
-from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous
+from auditor.sampling.inputs import Inputs, guess_spatial
+from auditor.sampling.lattice import ANONYMOUS, Axis, State
 from auditor.sampling.record import Record
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
 from auditor.sampling.scope import Scope
 from auditor.sampling.trace import Trace, in_order
 from auditor.text import ModelText
-
-ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
-"""The size chosen for an open axis, by the input's rank: a second of audio, a picture, a volume."""
 
 ALTERNATIVES: Mapping[int, Sequence[int]] = {2: (512, 1536, 48_000), 3: (256, 512, 16_000), 4: (256, 320, 512, 640)}
 """Other sizes to try, by rank, where the first one does not divide as the model's reshapes need."""
@@ -53,12 +51,14 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     trace = Trace(model, record, orders)
     graph = model.graph
     scope = Scope(model, "", model.opsets.get("", 1), dict(graph.initializers))
-    symbols: dict[str, int] = {}
-    for value in graph.inputs:
-        if value.name not in graph.initializers:
-            scope.states[value.name] = _input(record, value, shapes.get(value.name), symbols, sizes)
+    inputs = Inputs(record, sizes)
+    real = [value for value in graph.inputs if value.name not in graph.initializers]
+    for value in real:
+        inputs.learn(value, shapes.get(value.name))
+    for value in real:
+        scope.states[value.name] = inputs.state(value, shapes.get(value.name))
     trace.run(scope, graph.nodes)
-    _guess_spatial(record)
+    guess_spatial(record)
     if record.stacks:
         from auditor.sampling.averaging import merge
 
@@ -82,69 +82,6 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
-
-
-def _input(
-    record: Record, value: ValueInfo, given: Sequence[int] | None, symbols: dict[str, int], sizes: Mapping[int, int]
-) -> State:
-    """The state of one network input: every axis that may be spatial is a source axis of its own."""
-    if value.dims is None and given is None:
-        return State(None, {})
-    dims = value.dims if value.dims is not None else (None,) * len(given or ())
-    rank = len(dims)
-    axes: list[Axis] = []
-    windows: dict[int, Window] = {}
-    channels_last = rank == 3 and isinstance(dims[2], int) and 1 <= dims[2] <= 4
-    for index, dim in enumerate(dims):
-        fixed = isinstance(dim, int) and dim > 0
-        if given is not None and index < len(given):
-            size, assumed = given[index], not fixed
-        elif isinstance(dim, int) and dim > 0:
-            size, assumed = dim, False
-        else:
-            size, assumed = _assume(index, dims, symbols, sizes), True
-        if size == 1:
-            axes.append(UNIT)
-        elif index == 0 and rank > 1 and not channels_last:
-            axes.append(anonymous(size))
-        else:
-            source = record.source(value.name, index, size, assumed)
-            windows[source] = Window()
-            axes.append(Axis((Atom(source, ONE, size),)))
-    return State(tuple(axes), windows, raw=True)
-
-
-def _assume(index: int, dims: Sequence[int | str | None], symbols: dict[str, int], sizes: Mapping[int, int]) -> int:
-    symbol = dims[index]
-    if isinstance(symbol, str) and symbol in symbols:
-        return symbols[symbol]
-    rank = len(dims)
-    size = sizes.get(rank, ASSUMED.get(rank, 16))
-    if index == 0 and rank > 1:
-        size = 1
-    elif rank >= 4 and index == 1 and not any(isinstance(dim, int) and 0 < dim <= 4 for dim in dims[1:]):
-        size = 3
-    if isinstance(symbol, str) and symbol:
-        symbols[symbol] = size
-    return size
-
-
-def _guess_spatial(record: Record) -> None:
-    """Source axes that no window ever slid over: decided by layout, so that a bare Slice of a picture is still seen."""
-    by_input: dict[str, list[int]] = {}
-    for index, source in enumerate(record.sources):
-        by_input.setdefault(source.input.raw, []).append(index)
-    for indices in by_input.values():
-        if any(index in record.spatial for index in indices):
-            continue
-        axes = {record.sources[index].axis: index for index in indices}
-        last = max(axes)
-        if last < 2:
-            continue
-        channels = 1 if record.sources[axes[last]].size > 4 else last
-        record.spatial.update(
-            index for axis, index in axes.items() if axis != channels and record.sources[index].size > 4
-        )
 
 
 def _head(record: Record, scope: Scope, name: str) -> Head:

@@ -136,6 +136,20 @@ def slide(length: int, window: WindowAttributes, axis: int) -> Sliding:
     return Sliding(placed.size, stride, centre, reach, phases or (centre,))
 
 
+def reaching_taps(window: WindowAttributes, axis: int) -> tuple[int, ...] | None:
+    """The taps of a kernel that ever read the entry of an axis of size 1; None where none does."""
+    kernel, stride, dilation = window.kernel[axis], window.stride[axis], window.dilation[axis]
+    pads = (window.begin[axis], window.end[axis])
+    placed = place(1, kernel, stride, dilation, pads, window.auto_pad, ceil=window.ceil, pool=window.pool)
+    if placed is None:
+        return None
+    starts = range(-placed.begin, 1, stride)[: placed.size]
+    return (
+        tuple(sorted({-start // dilation for start in starts if not start % dilation and -start < dilation * kernel}))
+        or None
+    )
+
+
 def _same(rest: int, width: int, auto_pad: str) -> tuple[int, int]:
     """Padding in front and behind under SAME: ``total = max((ceil(L / s) - 1) s + w - L, 0)``, where only ``rest``, L
     modulo s, counts.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class Record:
     """Filled by the trace, read once at its end. Sites are addressed by index, since a later node may withdraw one.
 
+    ``channels`` are source axes that hold channels and are no grid, whatever slides over them.
     ``live`` is the branch of an If that always runs, by the scope and the index of the node. ``made`` finds a site by
     the scope and the name of its output. ``averaged`` computes what folds at a site where its phases are averaged, and
     ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`).
@@ -38,6 +39,7 @@ class Record:
     def __init__(self) -> None:
         self.sources: list[SourceAxis] = []
         self.spatial: set[int] = set()
+        self.channels: set[int] = set()
         self.sites: list[Site | None] = []
         self.upsamplings: list[Upsampling] = []
         self.joins: list[MisalignedJoin] = []

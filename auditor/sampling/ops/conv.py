@@ -7,7 +7,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
@@ -15,7 +15,7 @@ from auditor.sampling.contract import contract
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending, join
 from auditor.sampling.lattice import State, anonymous
-from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
+from auditor.sampling.ops.sliding import Slid, Taps, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Averaged, Strided, decimation, record_site, skipped_share
 from auditor.sampling.weights import kernel as read_kernel
@@ -74,15 +74,15 @@ def conv(call: Call) -> State:
         **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
     )
     if slid.sampled:
-        alias = _alias(call, given, window, weight)
-        averaged = partial(_averaged, call, given, window, weight)
-        _record(call, given, result, spatial, window, groups, slid, alias, averaged)
+        kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+        averaged = partial(_averaged, given, kernel)
+        _record(call, given, result, kernel, groups, slid, _alias(given, kernel), averaged)
     if call.has(SUMMAND) and (call.node.op in FUSED or call.node.domain == BLOCKED):
         return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
     if slid.sampled:
         return result
     if depthwise and max(window.kernel) > 1:
-        return _with_response(call, given, result, window, weight, rank)
+        return _with_response(given, result, Kernel(call, weight, window, *seen_by_grid(given, spatial, window)))
     return result
 
 
@@ -105,29 +105,52 @@ def _ending(call: Call, given: State, slid: Slid) -> dict[str, HeadKind | int | 
     return {"ended": HeadKind.POSITION_DEPENDENT, "cause": call.order}
 
 
+class Kernel(NamedTuple):
+    """The kernel of a convolution: its attributes as the file gives them and as the grid sees them, and its weights.
+
+    ``taps`` are those that the grid reads on each axis (None: all).
+    """
+
+    call: Call
+    weight: int
+    window: WindowAttributes
+    seen: WindowAttributes
+    taps: Taps
+
+    def weights(self) -> NDArray[np.float64] | None:
+        """What :func:`weights_of` gives, of the taps that the grid reads."""
+        weights = weights_of(self.call, self.weight, 2 + len(self.window.kernel))
+        if weights is None or weights.shape[2:] != self.window.kernel:
+            return None
+        for axis, taps in enumerate(self.taps):
+            if taps is not None:
+                weights = weights.take(taps, 2 + axis)
+        return weights
+
+
 def _record(
     call: Call,
     given: State,
     result: State,
-    spatial: tuple[int, ...],
-    window: WindowAttributes,
+    kernel: Kernel,
     groups: int,
     slid: Slid,
     alias: AliasEnergy | None,
     averaged: Averaged | None = None,
 ) -> None:
-    chosen = [spatial.index(axis) for axis in slid.sampled]
+    window, seen = kernel.window, kernel.seen
+    chosen = [place for place, step in enumerate(seen.stride) if step > 1]
     patchy = all(window.kernel[i] == window.stride[i] >= PATCH and window.dilation[i] == 1 for i in chosen)
     strided = Strided(
         kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
-        factor=tuple(Fraction(window.stride[i]) for i in range(len(spatial))),
+        factor=tuple(Fraction(step) for step in seen.stride),
         atoms=slid.atoms,
         alias=alias,
         kernel=window.kernel,
         stride=window.stride,
         dilation=window.dilation,
         groups=groups,
-        skipped=skipped_share(window.kernel, window.stride, window.dilation),
+        skipped=skipped_share(seen.kernel, seen.stride, seen.dilation),
         filtered="a low-pass filter stands in front" if given.response is not None else "",
         averaged=averaged,
     )
@@ -138,40 +161,39 @@ def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int
     result = lost_result(given)
     if max(window.stride, default=1) > 1:
         spatial = tuple(range(2, 2 + len(window.stride)))
-        groups = call.integer("group", 1)
         slid = Slid((), {}, spatial, (None,) * len(spatial), covered=False, changed=True)
-        alias = _alias(call, given, window, weight)
-        _record(call, given, result, spatial, window, groups, slid, alias)
+        kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+        _record(call, given, result, kernel, call.integer("group", 1), slid, _alias(given, kernel))
     return result
 
 
-def _alias(call: Call, given: State, window: WindowAttributes, weight: int) -> AliasEnergy | None:
-    if all(size == 1 for size in window.kernel) and given.response is None and not given.raw:
-        return decimation([Fraction(step) for step in window.stride])
-    weights = weights_of(call, weight, 2 + len(window.kernel))
-    if weights is None or weights.shape[2:] != window.kernel:
+def _alias(given: State, kernel: Kernel) -> AliasEnergy | None:
+    seen = kernel.seen
+    if all(size == 1 for size in seen.kernel) and given.response is None and not given.raw:
+        return decimation([Fraction(step) for step in seen.stride])
+    weights = kernel.weights()
+    if weights is None:
         return None
-    response = given.response if given.response is not None and given.response.lags.ndim == len(window.kernel) else None
-    share = spectra.alias_energy(weights, window.stride, window.dilation, response)
+    response = given.response if given.response is not None and given.response.lags.ndim == len(seen.kernel) else None
+    share = spectra.alias_energy(weights, seen.stride, seen.dilation, response)
     if share is None:
         return None
     natural = None
-    if given.raw and response is None and prod(window.kernel) <= NATURAL_TAPS:
-        natural = spectra.natural(weights, window.stride, window.dilation)
+    if given.raw and response is None and prod(seen.kernel) <= NATURAL_TAPS:
+        natural = spectra.natural(weights, seen.stride, seen.dilation)
     return AliasEnergy(share.total, None if natural is None else natural.total, share.worst, AliasBasis.WEIGHTS)
 
 
-def _averaged(
-    call: Call, given: State, window: WindowAttributes, weight: int, averaging: Averaging
-) -> AliasEnergy | None:
-    if all(size == 1 for size in window.kernel) and given.response is None:
+def _averaged(given: State, kernel: Kernel, averaging: Averaging) -> AliasEnergy | None:
+    seen = kernel.seen
+    if all(size == 1 for size in seen.kernel) and given.response is None:
         flat = averaging.folded(None)
         return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.DECIMATION)
-    weights = weights_of(call, weight, 2 + len(window.kernel))
-    if weights is None or weights.shape[2:] != window.kernel:
+    weights = kernel.weights()
+    if weights is None:
         return None
     field = averaging.filtered(given.response)
-    share = spectra.alias_energy(weights, window.stride, window.dilation, field, averaging.replicas())
+    share = spectra.alias_energy(weights, seen.stride, seen.dilation, field, averaging.replicas())
     return None if share is None else AliasEnergy(share.total, None, share.worst, AliasBasis.WEIGHTS)
 
 
@@ -193,22 +215,22 @@ def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None
     return weights
 
 
-def _with_response(call: Call, given: State, result: State, window: WindowAttributes, weight: int, rank: int) -> State:
+def _with_response(given: State, result: State, kernel: Kernel) -> State:
     """A stride-1 depthwise blur (one non-negative kernel for all channels) filters what comes after it."""
     import numpy as np
 
-    if prod(window.kernel) > 1024:
+    if prod(kernel.seen.kernel) > 1024:
         return result
-    weights = weights_of(call, weight, rank)
-    if weights is None or weights.shape[1] != 1 or weights.shape[2:] != window.kernel or weights.min() < 0:
+    weights = kernel.weights()
+    if weights is None or weights.shape[1] != 1 or weights.min() < 0:
         return result
     scale = weights[:, 0].reshape(weights.shape[0], -1).sum(axis=1)
     if not np.all(scale > 0):
         return result
-    shapes = weights[:, 0] / scale.reshape(-1, *[1] * len(window.kernel))
+    shapes = weights[:, 0] / scale.reshape(-1, *[1] * len(kernel.seen.kernel))
     if not np.allclose(shapes, shapes[:1], rtol=1e-2, atol=1e-4):
         return result
-    response = spectra.of_kernel(shapes[0], window.dilation)
+    response = spectra.of_kernel(shapes[0], kernel.seen.dilation)
     if given.response is not None and response is not None:
         response = spectra.then(given.response, response)
     return State(

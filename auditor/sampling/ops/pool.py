@@ -13,7 +13,7 @@ from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, State, anonymous
-from auditor.sampling.ops.sliding import Slid, lost_result, slide_axes, spatial_axes
+from auditor.sampling.ops.sliding import Slid, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
 
@@ -34,7 +34,7 @@ def pool(call: Call) -> Sequence[State]:
     if given.axes is None:
         result = lost_result(given)
         if max(window.stride, default=1) > 1:
-            _record(call, given, result, (None,) * len(kernel), window)
+            _record(call, given, result, (None,) * len(kernel), window, window)
         return [result] * max(len(call.node.outputs), 1)
     spatial = spatial_axes(call, len(given.axes))
     if len(spatial) != len(kernel):
@@ -43,8 +43,9 @@ def pool(call: Call) -> Sequence[State]:
     if not slid.changed:
         return [given] * max(len(call.node.outputs), 1)
     response = None
-    if not slid.sampled and prod(kernel) <= LARGEST_RESPONSE:
-        response = _response(given, window, _kind(call))
+    seen, _ = seen_by_grid(given, spatial, window)
+    if not slid.sampled and prod(seen.kernel) <= LARGEST_RESPONSE:
+        response = _response(given, seen, _kind(call))
     result = State(
         slid.axes,
         slid.windows,
@@ -55,7 +56,7 @@ def pool(call: Call) -> Sequence[State]:
         **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
     )
     if slid.sampled:
-        _record(call, given, result, slid.atoms, window)
+        _record(call, given, result, slid.atoms, window, seen)
     return [result] * max(len(call.node.outputs), 1)
 
 
@@ -126,19 +127,26 @@ def _averaged(given: State, window: WindowAttributes, kind: SiteKind, averaging:
     return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
 
 
-def _record(call: Call, given: State, result: State, atoms: tuple[Atom | None, ...], window: WindowAttributes) -> None:
+def _record(
+    call: Call,
+    given: State,
+    result: State,
+    atoms: tuple[Atom | None, ...],
+    window: WindowAttributes,
+    seen: WindowAttributes,
+) -> None:
     kind = _kind(call)
     strided = Strided(
         kind=kind,
-        factor=tuple(Fraction(step) for step in window.stride),
+        factor=tuple(Fraction(step) for step in seen.stride),
         atoms=atoms,
-        alias=_alias(given, window, kind),
+        alias=_alias(given, seen, kind),
         kernel=window.kernel,
         stride=window.stride,
         dilation=window.dilation,
         groups=1,
-        skipped=skipped_share(window.kernel, window.stride, window.dilation),
+        skipped=skipped_share(seen.kernel, seen.stride, seen.dilation),
         filtered="a low-pass filter stands in front" if given.response is not None else "",
-        averaged=partial(_averaged, given, window, kind),
+        averaged=partial(_averaged, given, seen, kind),
     )
     record_site(call, strided, given, result.windows)

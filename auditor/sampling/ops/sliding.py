@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
-from auditor.sampling.geometry import SAME, WindowAttributes, slide
+from auditor.sampling.geometry import SAME, WindowAttributes, reaching_taps, slide
 from auditor.sampling.lattice import Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.result import SizeDependentPadding
+
+Taps: TypeAlias = "tuple[tuple[int, ...] | None, ...]"
 
 
 class Slid(NamedTuple):
@@ -53,9 +55,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
                 raise OpaqueError("a window slides over an axis that holds several grid axes")
             if sliding.size != length or stride > 1:
                 changed = True
-                axes[index] = anonymous(sliding.size)
-                if stride > 1 and sliding.size > 1:
-                    sampled.append(index)
+                axes[index] = anonymous(sliding.size)  # channels, or a single entry: no step samples a grid there
             continue
         call.record.spatial.add(atom.source)
         changed = True
@@ -82,6 +82,26 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
                 old = coarser(old, finest(axes, atom.source) or old.grid)
         fresh[atom.source] = old
     return Slid(tuple(axes), windows if fresh is None else fresh, tuple(sampled), tuple(atoms), covered, changed)  # type: ignore[arg-type]
+
+
+def seen_by_grid(state: State, spatial: Sequence[int], window: WindowAttributes) -> tuple[WindowAttributes, Taps]:
+    """The window as the grid sees it, and the kernel taps that it has left on each axis (None: all).
+
+    A step along channels samples no grid. Along an axis of one entry a window has the taps that can reach that entry:
+    a convolution of a signal is the same whether it is written on one axis or on two.
+    """
+    if state.axes is None:
+        return window, (None,) * len(window.kernel)
+    kernel, stride, taps = list(window.kernel), list(window.stride), list[tuple[int, ...] | None]()
+    for position, index in enumerate(spatial):
+        axis = state.axes[index]
+        read = reaching_taps(window, position) if axis.size == 1 else None
+        taps.append(read)
+        if read is not None:
+            kernel[position] = len(read)
+        if not axis.has_source:
+            stride[position] = 1
+    return window._replace(kernel=tuple(kernel), stride=tuple(stride)), tuple(taps)
 
 
 def _mark(call: Call, axis: Axis) -> None:

@@ -1,0 +1,200 @@
+"""Which axes are a grid: decided for each axis from what it is, not from its symbol or from where a stride stands."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.onnxfile import read_model
+from auditor.sampling import Analysis, analyse
+from auditor.sampling.result import HeadKind
+from tests.sampling.impulse import Array, audit, build, node, quick, spot
+
+Draw = Any
+CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+
+
+def case(name: str) -> Analysis:
+    path = CASES / f"{name}.onnx"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not at hand")
+    return analyse(read_model(path))
+
+
+@pytest.mark.parametrize("symbol", ["None", "?", "", "N", "batch", "unk__7", "-1", None])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_picture_whose_open_sizes_share_a_symbol_is_a_batch_of_one_and_two_axes(
+    symbol: str | None, channels_last: bool
+) -> None:
+    weights: dict[str, Array] = {"w": np.ones([8, 3, 3, 3], np.float32)}
+    if channels_last:
+        nodes = [node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]), node("Conv", ["t", "w"], ["y"], strides=[2, 2])]
+        shape = [symbol, symbol, symbol, 3]
+    else:
+        nodes, shape = [node("Conv", ["x", "w"], ["y"], strides=[2, 2])], [symbol, 3, symbol, symbol]
+    found = audit(build(nodes, shape, weights))
+    assert found.shapes["y"] == (1, 8, 111, 111)
+    assert found.subsampling == 2
+    assert [site.cumulative for site in found.sites] == [(Fraction(2), Fraction(2))]
+    assert [head.kind for head in found.heads] == [HeadKind.DENSE]
+
+
+def test_a_picture_of_which_everything_is_open_has_three_channels() -> None:
+    made = node("Conv", ["x", "w"], ["y"], strides=[2, 2])
+    found = audit(build([made], ["None"] * 4, {"w": np.ones([8, 3, 3, 3], np.float32)}))
+    assert found.shapes["x"] == (1, 3, 224, 224)
+    assert found.subsampling == 2
+
+
+@pytest.mark.parametrize("symbol", ["None", "?", "time"])
+def test_a_signal_whose_open_sizes_share_a_symbol_is_a_batch_of_one_and_its_time(symbol: str) -> None:
+    nodes = [node("Unsqueeze", ["x", "one"], ["u"]), node("Conv", ["u", "w"], ["y"], strides=[4])]
+    constants: dict[str, Array] = {"one": np.array([1]), "w": np.ones([2, 1, 8], np.float32)}
+    assert audit(build(nodes, [symbol, symbol], constants)).subsampling == 4
+
+
+def test_inputs_that_name_an_axis_alike_get_the_same_size_also_where_the_user_gives_it_for_one() -> None:
+    from tests.sampling.impulse import float_info
+
+    made = [node("Add", ["x", "mask"], ["y"])]
+    model = build(made, ["batch", 3, "height", "width"], inputs=[float_info("mask", ["batch", 1, "height", "width"])])
+    assert audit(model).shapes["y"] == (1, 3, 224, 224)
+    assert audit(model, {"mask": (1, 1, 96, 160)}).shapes["y"] == (1, 3, 96, 160)
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
+def test_a_pool_over_channels_samples_no_grid(op: str) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        node("Transpose", ["c"], ["t"], perm=[0, 3, 2, 1]),
+        node(op, ["t"], ["p"], kernel_shape=[1, 2], strides=[1, 2]),
+        node("Transpose", ["p"], ["y"], perm=[0, 3, 2, 1]),
+    ]
+    found = audit(build(nodes, [1, 3, 32, 32], {"w": np.ones([16, 3, 3, 3], np.float32)}))
+    assert not found.sites
+    assert found.shapes["y"] == (1, 8, 32, 32)
+    assert found.subsampling == 1
+
+
+def test_a_pool_over_the_colours_of_a_picture_samples_no_grid() -> None:
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        node("MaxPool", ["t"], ["y"], kernel_shape=[1, 3], strides=[1, 3]),
+    ]
+    assert not audit(build(nodes, [1, 3, 32, 32])).sites
+
+
+def test_a_volume_pool_that_takes_channels_for_its_depth_samples_the_picture_alone() -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        node("Unsqueeze", ["c", "one"], ["u"]),
+        node("MaxPool", ["u"], ["p"], kernel_shape=[1, 3, 3], strides=[2, 1, 2]),
+        node("Squeeze", ["p", "one"], ["y"]),
+    ]
+    constants: dict[str, Array] = {"w": np.ones([64, 3, 3, 3], np.float32), "one": np.array([1])}
+    found = audit(build(nodes, [1, 3, 24, 94], constants))
+    (site,) = found.sites
+    assert [*map(int, site.factor)] == [1, 1, 2]
+    assert site.cumulative == (None, Fraction(1), Fraction(2))
+    assert site.skipped == 0
+
+
+def one_line(op: str, kernel: int, stride: int, weights: Array, length: int, **more: Any) -> Any:
+    """A site on one axis."""
+    inputs = ["x", "w"] if op == "Conv" else ["x"]
+    made = node(op, inputs, ["y"], kernel_shape=[kernel], strides=[stride], **more)
+    (site,) = audit(build([made], [1, 2, length], {"w": weights})).sites
+    return site
+
+
+@given(data=st.data())
+@quick
+def test_a_filter_of_a_signal_is_judged_alike_whether_it_is_written_on_one_axis_or_on_two(data: Draw) -> None:
+    op = data.draw(st.sampled_from(["Conv", "MaxPool", "AveragePool"]))
+    kernel, stride = data.draw(st.integers(2, 5)), data.draw(st.integers(2, 4))
+    first, rows = data.draw(st.booleans()), data.draw(st.sampled_from([1, 3]))
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    weights = random.normal(size=[3, 2, kernel]).astype(np.float32)
+    expected = one_line(op, kernel, stride, weights, 40)
+    wide = np.concatenate([random.normal(size=[3, 2, 1, kernel])] * (rows // 2) + [weights[:, :, None]], 2)
+    wide = np.concatenate([wide, random.normal(size=[3, 2, rows - wide.shape[2], kernel])], 2).astype(np.float32)
+    along = slice(None) if first else slice(None, None, -1)
+    pad = [rows // 2, 0][along]
+    made = node(
+        op,
+        ["x", "w"] if op == "Conv" else ["x"],
+        ["y"],
+        kernel_shape=[rows, kernel][along],
+        strides=[data.draw(st.integers(1, 3)), stride][along],
+        pads=[*pad, *pad],
+    )
+    shape = [1, 2, *[1, 40][along]]
+    (site,) = audit(build([made], shape, {"w": wide if first else np.swapaxes(wide, 2, 3)})).sites
+    assert [factor for factor in site.factor if factor > 1] == list(expected.factor)
+    assert site.alias is not None
+    assert expected.alias is not None
+    assert site.alias.flat == pytest.approx(expected.alias.flat)
+    assert site.skipped == expected.skipped
+    assert site.antialiased == expected.antialiased
+
+
+def test_the_channels_of_a_spectrogram_that_become_a_second_axis_stay_channels() -> None:
+    nodes = [
+        node("Conv", ["x", "bins"], ["c"], strides=[8]),
+        node("Unsqueeze", ["c", "one"], ["u"]),
+        node("Conv", ["u", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]),
+    ]
+    constants: dict[str, Array] = {
+        "bins": np.ones([33, 1, 16], np.float32),
+        "one": np.array([1]),
+        "w": np.ones([4, 1, 3, 3], np.float32),
+    }
+    found = audit(build(nodes, [1, 1, 512], constants))
+    assert [[*map(int, site.factor)] for site in found.sites] == [[8], [1, 2]]
+    assert found.subsampling == 16
+
+
+@pytest.mark.parametrize("length", [1, 32])
+def test_a_stride_along_an_axis_of_one_entry_samples_nothing(length: int) -> None:
+    made = node("MaxPool", ["x"], ["y"], kernel_shape=[1, 2], strides=[2, 2] if length == 1 else [2, 1])
+    found = audit(build([made], [1, 8, length, 64]))
+    (site,) = found.sites
+    assert [*map(int, site.factor)] == ([1, 2] if length == 1 else [2, 1])
+    assert site.skipped == (0 if length == 1 else Fraction(1, 2))
+
+
+def test_the_open_batch_of_a_signal_with_its_channels_last_stays_a_batch() -> None:
+    nodes = [node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("Conv", ["t", "w"], ["y"], strides=[2])]
+    found = audit(build(nodes, ["batch", 4096, 1], {"w": np.ones([2, 1, 4], np.float32)}))
+    assert found.shapes["x"] == (1, 4096, 1)
+    assert found.subsampling == 2
+
+
+def test_a_picture_of_three_axes_with_its_colours_last_has_no_batch() -> None:
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[2, 0, 1]),
+        node("Unsqueeze", ["t", "zero"], ["u"]),
+        node("Conv", ["u", "w"], ["y"], strides=[2, 2]),
+    ]
+    constants: dict[str, Array] = {"zero": np.array([0]), "w": np.ones([2, 3, 4, 4], np.float32)}
+    found = audit(build(nodes, [64, 48, 3], constants))
+    assert [spot(lattice) for lattice in found.tensors["y"][2:]] == [(2, 1.5, 31), (2, 1.5, 23)]
+
+
+def test_the_shared_cases_of_axes_are_right() -> None:
+    found = case("dimNone")
+    assert found.subsampling == 2
+    assert len(found.sites) == 1
+    assert not case("channel_stride").sites
+
+
+def test_the_shared_case_of_a_pool_larger_than_its_map_is_a_mean_over_the_map() -> None:
+    found = case("e_ceil_pool")
+    assert not found.untracked
+    assert [(head.kind, head.subsampling) for head in found.heads] == [(HeadKind.POOLED, Fraction(2))]
