@@ -50,7 +50,7 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
     return outcome.report
 
 
-def measure(path: str | os.PathLike[str], *, settings: Settings | None = None, **options: object) -> Verification:
+def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None, **options: object) -> Verification:
     """Run a model on shifted images and measure how much its answers change. (``auditor.verify`` is the package.)
 
     Nothing is printed. The model runs in a process of its own, with limits.
@@ -59,7 +59,8 @@ def measure(path: str | os.PathLike[str], *, settings: Settings | None = None, *
         path: The model.
         settings: Input shapes and limits.
         options: Those of ``aliasaudit verify`` by name, with underscores: ``images="photos"``, ``images_limit=200``,
-            ``preset="imagenet"``, ``device="cpu"``. Without images the built-in ones are used.
+            ``preset="imagenet"``, ``device="cpu"``; ``path`` is that option, and not the model. Without images the
+            built-in ones are used.
 
     Raises:
         ModelFileError: The model cannot be read, or exceeds the limits.

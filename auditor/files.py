@@ -19,17 +19,19 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     import tempfile
 
     mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as sink:
-        temporary = Path(sink.name)
-        try:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = Path(name)
+    try:
+        with open(handle, "wb") as sink:  # noqa: PTH123 - a descriptor has no path
             yield sink
             sink.flush()
             os.fsync(sink.fileno())
-            temporary.chmod(mode)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        # Windows renames and removes closed files only.
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -104,6 +104,8 @@ def test_measure_runs_a_model_with_the_options_of_verify(tmp_path: Path) -> None
     assert found.self_test.passed
     with pytest.raises(ValueError, match="device must be"):
         auditor.measure(tmp_path / "m.onnx", device="abacus")
+    with pytest.raises(ValueError, match="path must be a whole number"):
+        auditor.measure(tmp_path / "m.onnx", path="long")
     with pytest.raises(auditor.ModelFileError):
         auditor.measure(tmp_path / "absent.onnx")
 

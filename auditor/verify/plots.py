@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from auditor.files import replacing
 from auditor.text import ModelText, plain
 from auditor.verify.arrays import FloatArray
 from auditor.verify.errors import VerifyError
@@ -60,7 +59,8 @@ def write_plots(result: Verification, folder: Path, kind: str = "png") -> tuple[
         folder.mkdir(parents=True, exist_ok=True)
         for name, make in figures:
             path = folder / f"{name}.{kind}"
-            write_whole(path, render(make(), kind))
+            with replacing(path) as sink:
+                sink.write(render(make(), kind))
             written.append(path)
     except OSError as error:
         raise VerifyError(f"the plots cannot be written ({error.strerror})", str(folder)) from error
@@ -176,18 +176,6 @@ def render(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context({"svg.hashsalt": "aliasaudit"}):
         figure.savefig(stream, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return stream.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that others see the old one or the whole new one. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _name(text: ModelText) -> str:

@@ -126,6 +126,31 @@ def test_the_source_is_never_overwritten_unless_asked_and_then_backed_up(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "model.onnx.bak"]
 
 
+@pytest.mark.parametrize("linked", [True, False], ids=["hard links", "no hard links"])
+def test_a_backup_goes_through_no_link_and_over_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    folder, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
+    folder.mkdir()
+    source = folder / "model.onnx"
+    source.write_bytes(documented().SerializeToString())
+    before = source.read_bytes()
+    (folder / "model.onnx.bak").symlink_to(elsewhere)  # leads to a file that does not exist
+    (folder / "model.onnx.bak2").write_bytes(b"an older backup")
+    if not linked:
+
+        def refuse(*_: object) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "link", refuse)
+    read = read_model(source)
+    done = rewrite(read, analyse(read), source, Strategy.BLUR, in_place=True)
+    assert done.backup == folder / "model.onnx.bak3"
+    assert done.backup.read_bytes() == before
+    assert not elsewhere.exists()
+    assert (folder / "model.onnx.bak2").read_bytes() == b"an older backup"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_gives_one_line_and_no_file(tmp_path: Path) -> None:
     source = tmp_path / "model.onnx"

@@ -94,6 +94,10 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go before the context ends. Closing twice is allowed."""
         if self._file is not None:
             self._file.close()
 

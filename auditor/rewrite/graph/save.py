@@ -63,6 +63,7 @@ def save_edited(
         try:
             with _copied_data(model, target.parent), replacing(target) as sink:
                 file.write(reader, data, sink.write)
+                reader.close()  # Windows does not replace an open source
                 backup = _back_up(target) if replaces else None
         except OSError as error:
             raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
@@ -120,14 +121,26 @@ def _entry(key: str, value: str) -> bytes:
 
 def _back_up(source: Path) -> Path:
     backup, count = source.with_name(f"{source.name}.bak"), 1
-    while backup.exists():
-        count += 1
-        backup = source.with_name(f"{source.name}.bak{count}")
+    while True:
+        try:
+            _copy_new(source, backup)
+        except FileExistsError:
+            count += 1
+            backup = source.with_name(f"{source.name}.bak{count}")
+        else:
+            return backup
+
+
+def _copy_new(source: Path, copy: Path) -> None:
+    """Copy a file to a name that nothing has, not even a link to nowhere. Raises FileExistsError and OSError."""
     try:
-        os.link(source, backup)
+        os.link(source, copy)
+    except FileExistsError:
+        raise
     except OSError:  # a file system without hard links
-        shutil.copy2(source, backup)
-    return backup
+        with source.open("rb") as origin, copy.open("xb") as sink:
+            shutil.copyfileobj(origin, sink)
+        shutil.copystat(source, copy)
 
 
 @contextmanager

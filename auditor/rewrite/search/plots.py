@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor.files import replacing
 from auditor.rewrite.search.search import Search, Trial, Verdict
 from auditor.verify.errors import VerifyError
-from auditor.verify.plots import COLOURS, FORMATS, render, write_whole
+from auditor.verify.plots import COLOURS, FORMATS, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,8 @@ def write_search(found: Search, path: Path) -> None:
         raise ValueError(f"the figure of a search is written as {' or '.join(FORMATS)}")
     content = render(search_figure(found), kind)
     try:
-        write_whole(path, content)
+        with replacing(path) as sink:
+            sink.write(content)
     except OSError as error:
         raise VerifyError(f"the figure cannot be written ({error.strerror})", str(path)) from error
 
