@@ -28,20 +28,24 @@ if TYPE_CHECKING:
     from auditor.report.model import ModelReport
     from auditor.rewrite.repaired import Repaired
     from auditor.rewrite.result import RewriteError, Strategy
-    from auditor.rule import Context, Rule
-    from auditor.sampling.result import Analysis, Site
+    from auditor.rule import Context, Need, Rule
+    from auditor.sampling.result import Analysis, Site, SiteKind
     from auditor.text import ModelText, plain
-    from auditor.verify.result import Verification
+    from auditor.verify.errors import VerifyError
+    from auditor.verify.result import Interval, Measure, Verification
 
 __all__ = [
     "Analysis",
     "Comparison",
     "Context",
     "Finding",
+    "Interval",
     "Limits",
+    "Measure",
     "ModelFileError",
     "ModelReport",
     "ModelText",
+    "Need",
     "NodeRef",
     "Origin",
     "Repaired",
@@ -51,8 +55,10 @@ __all__ = [
     "SettingsError",
     "Severity",
     "Site",
+    "SiteKind",
     "Strategy",
     "Verification",
+    "VerifyError",
     "__version__",
     "check",
     "compare",
@@ -81,11 +87,16 @@ _HOMES = {
     "RewriteError": "auditor.rewrite.result",
     "Strategy": "auditor.rewrite.result",
     "Context": "auditor.rule",
+    "Need": "auditor.rule",
     "Rule": "auditor.rule",
     "Analysis": "auditor.sampling.result",
     "Site": "auditor.sampling.result",
+    "SiteKind": "auditor.sampling.result",
     "ModelText": "auditor.text",
     "plain": "auditor.text",
+    "VerifyError": "auditor.verify.errors",
+    "Interval": "auditor.verify.result",
+    "Measure": "auditor.verify.result",
     "Verification": "auditor.verify.result",
 }
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.acceptance import settle
 from auditor.audit import Measure, ModelFile, audit, examine, load_rules
+from auditor.choices import chosen, options_table
 from auditor.comparison.run import compare as compare_examined
-from auditor.onnxfile import read_model
+from auditor.input_shapes import check_input_shapes
+from auditor.onnxfile import ModelFileError, read_model
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.report.model import ModelReport
 from auditor.sampling import analyse
+from auditor.text import plain
 from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
@@ -38,14 +43,17 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
 
     Raises:
         ModelFileError: The file cannot be read, is no ONNX model, or exceeds the limits.
-        SettingsError: The settings name rules or options that do not exist, a rule pack or a baseline that cannot be
-            used, or waivers that may have expired without the day to judge that.
+        SettingsError: The settings name rules or options that do not exist, an input or a shape that the model does not
+            have, a rule pack or a baseline that cannot be used, or waivers that may have expired without the day to
+            judge that.
     """
-    settings = settings or Settings()
+    settings = _settings(settings)
     rules = load_rules(settings)
     baseline = load(settings.baseline) if settings.baseline is not None else None
-    file = ModelFile(Path(path), Path(path).as_posix())
-    (outcome,) = settle([audit(file, rules, settings)], rules, settings, baseline)
+    file = _file(path)
+    check_input_shapes([file], settings)
+    with _named(file.name):
+        (outcome,) = settle([audit(file, rules, settings)], rules, settings, baseline)
     assert outcome.report is not None  # a fault of a rule is raised here, not collected
     return outcome.report
 
@@ -67,11 +75,13 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
         ValueError: An option is not valid.
         VerifyError: The pictures cannot be used, or the model could not be measured.
     """
-    settings = settings or Settings()
-    run = _measure({name.replace("_", "-"): value for name, value in options.items()})
-    model = read_model(Path(path), settings.limits)
-    file = ModelFile(Path(path), Path(path).as_posix())
-    return run(file, model, analyse(model, settings.input_shapes, settings.limits))
+    settings = _settings(settings)
+    run = _measure(options)
+    file = _file(path)
+    check_input_shapes([file], settings)
+    model = read_model(file.path, settings.limits)
+    with _named(file.name):
+        return run(file, model, analyse(model, settings.input_shapes, settings.limits))
 
 
 def compare(
@@ -99,16 +109,18 @@ def compare(
         ValueError: An option of the measurement is not valid.
         VerifyError: A model could not be measured, or the two measurements cannot be compared.
     """
-    settings = settings or Settings()
+    settings = _settings(settings)
     rules = load_rules(settings)
     baseline = load(settings.baseline) if settings.baseline is not None else None
-    file = ModelFile(Path(new), Path(new).as_posix())
-    measure = None if verify is None else _measure(verify)
-    after = examine(file, settings, measure)
-    before = examine(ModelFile(Path(base), Path(base).as_posix(), after.place), settings, measure)
+    measure = None if verify is None else _measure(options_table("verify", verify))
+    check_input_shapes([_file(base), _file(new)], settings)
+    with _named(_file(new).name):
+        after = examine(_file(new), settings, measure)
+    with _named(_file(base).name):
+        before = examine(replace(_file(base), place=after.place), settings, measure)
     (outcome,) = settle([compare_examined(before, after, rules, settings)], rules, settings, baseline)
     if outcome.problems:
-        raise VerifyError("; ".join(problem.message for problem in outcome.problems))
+        raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
     assert outcome.report is not None  # a fault of a rule is raised here, not collected
     return outcome.report
 
@@ -176,34 +188,39 @@ def fix(
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Strategy, Where
     from auditor.rewrite.search.candidates import Step
     from auditor.rewrite.search.search import Budget
-    from auditor.verify.options import read_request
+    from auditor.verify.options import read_keywords
 
+    settings = _settings(settings)
     if not 0 < blend <= 1:
         raise ValueError("blend must be above 0, at most 1")
     if margin is not None and margin < 1:
         raise ValueError("margin must be at least 1")
     options = Options(
-        Kernel(kernel),
-        Where(where),
-        Padding(padding),
+        chosen("kernel", Kernel, kernel),
+        chosen("where", Where, where),
+        chosen("padding", Padding, padding),
         float(blend),
-        Phases(phases),
+        chosen("phases", Phases, phases),
         margin=margin,
-        lowering=Lowering(lowering),
-        refit=Refit(refit or ("last" if strategy == "auto" else "all")),
+        lowering=chosen("lowering", Lowering, lowering),
+        refit=chosen("refit", Refit, refit or ("last" if strategy == "auto" else "all")),
     )
     auto = strategy == "auto"
-    method = None if auto else Strategy(strategy)
+    method = None if auto else chosen("strategy", Strategy, strategy, more=["auto"])
+    if isinstance(sites, str):
+        raise TypeError(f"sites must be a list of names such as [{sites!r}]")
     if calibrate is not None and method not in (None, Strategy.BLUR):
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
     if verify is None and (auto or require_gain):
         raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")
     if auto and (options != Options(refit=options.refit) or sites):
         raise ValueError("the strategy auto chooses sites and options itself: leave them out")
-    request = None if verify is None else read_request(verify)
-    pictures = None if calibrate is None else _pictures(calibrate)
+    request = None if verify is None else read_keywords(options_table("verify", verify))
+    with _named("calibrate"):
+        pictures = None if calibrate is None else _pictures(options_table("calibrate", calibrate))
     target = None if output is None else Path(output)
-    with opened(Path(path), settings or Settings(), target, inline=inline) as original:
+    check_input_shapes([_file(path)], settings)
+    with _named(_file(path).name), opened(Path(path), settings, target, inline=inline) as original:
         if method is not None:
             step = Step(method, options, tuple(sites), calibrated=pictures is not None)
             return apply(original, step, pictures, None if request is None else Measurement(request, require_gain))
@@ -215,16 +232,43 @@ def fix(
 def _pictures(options: Mapping[str, object]) -> Pictures:
     """The pictures that a calibration sees. Raises ValueError and VerifyError as :func:`fix`."""
     from auditor.rewrite.calibration.pictures import WorkerPictures
-    from auditor.verify.options import read_request
+    from auditor.verify.options import read_keywords
 
-    request = read_request(options)
+    request = read_keywords(options)
     return WorkerPictures(request.source(), request.settings)
 
 
-def _measure(options: Mapping[str, object]) -> Measure:
-    from auditor.verify.options import read_request
+def _settings(settings: object) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        known = ", ".join(field.name for field in fields(Settings) if field.name != "origins")
+        raise TypeError(f"settings must be an auditor.Settings, not a {type(settings).__name__}; it takes {known}")
+    return settings
 
-    request = read_request(options)
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let what fails say which model it is about, and a measurement what there is beside our own words."""
+    try:
+        yield
+    except ModelFileError as error:
+        error.path = error.path or Path(name)
+        raise
+    except VerifyError as error:
+        detail = f" ({plain(error.detail, 300)})" if error.detail else ""
+        error.args = (f"{plain(name, None)}: {error}{detail}",)
+        raise
+
+
+def _file(path: str | os.PathLike[str]) -> ModelFile:
+    return ModelFile(Path(path), Path(path).as_posix())
+
+
+def _measure(options: Mapping[str, object]) -> Measure:
+    from auditor.verify.options import read_keywords
+
+    request = read_keywords(options)
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
         from auditor.verify.runner import verify

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -66,7 +67,7 @@ def test_compare_reports_what_got_worse_and_what_the_base_has_too(tmp_path: Path
 
 def test_compare_runs_both_models_on_request_and_raises_where_that_is_not_possible(tmp_path: Path) -> None:
     model = saved(tmp_path / "m.onnx", classifier())
-    options = {"images-limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
+    options = {"images_limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
     report = auditor.compare(model, model, verify=options)
     assert report.comparison is not None
     assert {change.difference for change in report.comparison.measured} == {0}
@@ -114,7 +115,7 @@ def test_measure_runs_a_model_with_the_options_of_verify(tmp_path: Path) -> None
 def unmoved(tmp_path: Path) -> dict[str, object]:
     """A classifier, and how to measure it on pictures of noise, on which no rewrite surely gains."""
     saved(tmp_path / "net.onnx", classifier())
-    return {"images-limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
+    return {"images_limit": 8, "layers": 0, "shifts": 2, "device": "cpu"}
 
 
 def test_fix_measures_before_it_keeps_a_file_and_keeps_none_without_the_gain_that_is_required(
@@ -165,3 +166,133 @@ def test_fix_never_replaces_the_model_and_refuses_words_that_it_does_not_know(tm
     with pytest.raises(ValueError, match="calibrate fits blurred maps"):
         auditor.fix(path, None, strategy="phase-average", calibrate={})
     assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("imags", "there is no option 'imags' (did you mean \"images\"?); there is images, labels, images_limit,"),
+        ("image_limit", '(did you mean "images_limit"?)'),
+        ("images-limit", '(did you mean "images_limit"?)'),
+        ("shfits", '(did you mean "shifts"?)'),
+        ("wholly_unknown_words", "there is no option 'wholly_unknown_words'; there is"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_an_error_wherever_a_measurement_is_asked_for(name: str, words: str) -> None:
+    model = demo_model()
+    options: dict[str, Any] = {name: 1}
+    for call in (
+        lambda: auditor.measure(model, **options),
+        lambda: auditor.compare(model, model, verify=options),
+        lambda: auditor.fix(model, None, strategy="blur", verify=options),
+        lambda: auditor.fix(model, None, strategy="blur", calibrate=options),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            call()
+
+
+def test_the_value_of_an_option_is_blamed_by_the_name_that_python_has_for_it() -> None:
+    with pytest.raises(ValueError, match=r"^images_limit must be a whole number"):
+        auditor.measure(demo_model(), images_limit=0)
+    with pytest.raises(ValueError, match=r"^box_score must be"):
+        auditor.measure(demo_model(), box_score=7)
+
+
+def test_the_length_of_the_path_of_shifts_is_an_option_although_the_model_is_a_path_too() -> None:
+    with pytest.raises(ValueError, match="path must be a whole number"):
+        auditor.measure(demo_model(), path=-1)
+
+
+@pytest.mark.parametrize("wrong", [True, "photos", ["images"], 3])
+def test_options_that_are_no_mapping_are_told_what_a_mapping_of_them_looks_like(wrong: Any) -> None:
+    words = r'verify must be a mapping of options by name such as \{"images"'
+    with pytest.raises(TypeError, match=words):
+        auditor.compare(demo_model(), demo_model(), verify=wrong)
+    with pytest.raises(TypeError, match=words):
+        auditor.fix(demo_model(), None, strategy="blur", verify=wrong)
+    with pytest.raises(TypeError, match="calibrate must be a mapping"):
+        auditor.fix(demo_model(), None, strategy="blur", calibrate=wrong)
+
+
+def test_settings_of_another_type_are_told_what_they_take(tmp_path: Path) -> None:
+    wrong: Any = {"input_shapes": {"image": (1, 1, 48, 48)}}
+    for call in (
+        lambda: auditor.check(demo_model(), settings=wrong),
+        lambda: auditor.measure(demo_model(), settings=wrong),
+        lambda: auditor.compare(demo_model(), demo_model(), settings=wrong),
+        lambda: auditor.fix(demo_model(), None, strategy="blur", settings=wrong),
+    ):
+        with pytest.raises(
+            TypeError, match=r"settings must be an auditor.Settings, not a dict; it takes select, .*limits"
+        ):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strategy": "blurr"}, "strategy must be one of blur, .*, auto, not 'blurr' \\(did you mean \"blur\""),
+        ({"strategy": "blur", "kernel": "tri"}, "kernel must be one of identity, rect2, tri3, .*, not 'tri'"),
+        ({"strategy": "blur", "where": "behind"}, "where must be one of post, pre"),
+        ({"strategy": "blur", "padding": "reflekt"}, 'padding must be one of .* \\(did you mean "reflect"'),
+        ({"strategy": "phase-average", "phases": "every"}, "phases must be one of all, diagonal"),
+        ({"strategy": "phase-average", "lowering": "x"}, "lowering must be one of auto, batch, dilation"),
+        ({"strategy": "blur", "refit": "x"}, "refit must be one of none, last, all"),
+    ],
+)
+def test_a_word_that_is_no_choice_gets_the_choices(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        auditor.fix(demo_model(), None, **options)
+
+
+def test_errors_name_their_file(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("not a model\n")
+    absent, text = tmp_path / "absent.onnx", tmp_path / "text.onnx"
+    for path in (absent, text):
+        for call in (
+            lambda path=path: auditor.check(path),
+            lambda path=path: auditor.measure(path),
+            lambda path=path: auditor.compare(demo_model(), path),
+            lambda path=path: auditor.compare(path, demo_model()),
+            lambda path=path: auditor.fix(path, None, strategy="blur"),
+        ):
+            with pytest.raises(auditor.ModelFileError, match=f"^{re.escape(path.as_posix())}: ") as caught:
+                call()
+            assert caught.value.path == path
+    (tmp_path / "here").mkdir()
+    for images in (tmp_path / "nowhere", tmp_path / "here"):
+        with pytest.raises(auditor.VerifyError, match=rf"digits.onnx: .*\({re.escape(str(images))}\)$"):
+            auditor.measure(demo_model(), images=images)
+
+
+def test_a_limit_that_is_passed_during_the_analysis_names_the_file_too() -> None:
+    settings = auditor.Settings(limits=auditor.Limits(max_nodes=2))
+    with pytest.raises(auditor.ModelFileError, match=r"digits\.onnx: "):
+        auditor.check(demo_model(), settings=settings)
+
+
+def test_input_shapes_that_do_not_fit_the_model_are_an_error() -> None:
+    for shapes, words in (
+        ({"imge": (1, 1, 48, 48)}, 'no input is called "imge" \\(did you mean "image"\\?\\); there is "image"'),
+        ({"image": (1, 3, 224, 224)}, r"image=1x3x224x224 contradicts .*digits.onnx, where this input is .*x1x48x48"),
+        ({"image": (1, 48, 48)}, "contradicts"),
+    ):
+        settings = auditor.Settings(input_shapes=shapes)
+        for call in (
+            lambda settings=settings: auditor.check(demo_model(), settings=settings),
+            lambda settings=settings: auditor.measure(demo_model(), settings=settings),
+            lambda settings=settings: auditor.compare(demo_model(), demo_model(), settings=settings),
+            lambda settings=settings: auditor.fix(demo_model(), None, strategy="blur", settings=settings),
+        ):
+            with pytest.raises(auditor.SettingsError, match=words):
+                call()
+    report = auditor.check(demo_model(), settings=auditor.Settings(input_shapes={"image": (4, 1, 48, 48)}))
+    assert report.inputs[0].sizes[2:] == (48, 48)
+
+
+PUBLIC = Path(__file__).parent / "data" / "public_names.txt"
+
+
+def test_the_public_names_are_those_on_the_list() -> None:
+    """A name that goes is a break for users: take it off the list in the same change that says so to them."""
+    assert auditor.__all__ == PUBLIC.read_text(encoding="utf-8").split()

@@ -46,7 +46,12 @@ def test_the_wheel_holds_the_packages_the_rules_the_example_and_nothing_else(whe
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {"auditor", f"aliasaudit-{__version__}.dist-info"}
-    assert {"auditor/demo/digits.onnx", "auditor/demo/digits_images.npz", "auditor/rules/pack.toml"} <= set(names)
+    assert {
+        "auditor/demo/digits.onnx",
+        "auditor/demo/digits_images.npz",
+        "auditor/rules/pack.toml",
+        "auditor/py.typed",
+    } <= set(names)
 
 
 def test_every_rule_page_is_printed_from_the_installed_wheel(program: Path) -> None:

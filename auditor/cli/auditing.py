@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from auditor.cli.inputs import shown
 from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
 from auditor.cli.reports import ReportFile, refuse_models, write_reports
+from auditor.input_shapes import check_input_shapes
 from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
 from auditor.policy.verdict import ExitCode, failing_from, verdict
@@ -61,6 +62,7 @@ def run(
         refuse_overwriting(show.output, [file.path for file in files])
     refuse_models(show.reports, [file.path for file in files])
     rules, baseline = load_rules(settings), read_baseline(settings)
+    fit_input_shapes(files, settings, show.quiet)
     if not files and not problems:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
     with _progress(len(files) if measure is None else 0, show) as done:
@@ -68,6 +70,17 @@ def run(
     given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
     outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
     return conclude(outcomes, problems, rules, rules.ready(given), settings, show)
+
+
+def fit_input_shapes(files: Iterable[ModelFile], settings: Settings, quiet: bool = False) -> None:
+    """Hold the input shapes of the settings to the models, and say which of the file are for none of them.
+
+    Raises:
+        SettingsError: A shape does not fit, or a name that was typed is no input.
+    """
+    for name in check_input_shapes(files, settings):
+        if not quiet:
+            say(f"{settings.origin(f'input-shapes.{name}')}: input-shapes.{name} is for none of these models")
 
 
 def read_baseline(settings: Settings) -> Baseline | None:

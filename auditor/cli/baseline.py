@@ -91,6 +91,7 @@ def _settings(
 def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) -> int:
     from auditor.acceptance import audited, settle
     from auditor.audit import audit_all, load_rules
+    from auditor.cli.auditing import fit_input_shapes
     from auditor.cli.inputs import gathered, shown
     from auditor.cli.output import emit, refuse_overwriting, say, write_file
     from auditor.policy.baseline import DEFAULT_NAME, Baseline, dump, load, pruned, written
@@ -103,6 +104,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
     rules = load_rules(settings)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         refuse_overwriting(path, [file.path for file in files], "--baseline")
+        fit_input_shapes(files, settings)
         outcomes = settle(list(audit_all(files, rules, settings, reraise=debug)), rules, settings, reraise=debug)
     problems += [problem for outcome in outcomes for problem in outcome.problems]
     for problem in problems:

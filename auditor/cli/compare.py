@@ -90,7 +90,7 @@ def compare(
     """
     from auditor.acceptance import settle
     from auditor.audit import load_rules
-    from auditor.cli.auditing import Show, conclude, read_baseline
+    from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
     from auditor.cli.measuring import measure_with
     from auditor.cli.output import refuse_overwriting
     from auditor.cli.reports import markdown_bytes, refuse_models, report_files
@@ -152,6 +152,7 @@ def compare(
             refuse_overwriting(show.output, models)
         refuse_models(show.reports, models)
         running, known = load_rules(settings), read_baseline(settings)
+        fit_input_shapes([file for change in changes for file in (change.base, change.new)], settings, quiet)
         measure = measure_with(settings, show) if verify else None
         outcomes = settle(
             list(compare_all(changes, running, settings, measure, reraise=show.debug)),

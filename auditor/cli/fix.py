@@ -83,7 +83,8 @@ def fix(
     Exit codes: 0 written (or planned), 1 nothing could be rewritten or nothing gained, 2 usage, settings or internal
     error, 3 the model could not be read, 130 interrupted.
     """
-    from auditor.cli.auditing import Show
+    from auditor.audit import ModelFile
+    from auditor.cli.auditing import Show, fit_input_shapes
     from auditor.cli.output import say
     from auditor.onnxfile import ModelFileError
     from auditor.policy.verdict import ExitCode
@@ -142,6 +143,7 @@ def fix(
     task = _Task(model, wanted, settings, Show(progress=not no_progress))
     measured = verify or require_gain or images is not None
     goal = None if dry_run else output
+    fit_input_shapes([ModelFile(Path(model), model)], settings)
     try:
         with opened(Path(model), settings, goal, in_place=in_place, inline=inline) as original:
             if recipe:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from auditor.acceptance import settle
 from auditor.audit import Measure, ModelFile, Outcome, load_rules, project_path
-from auditor.cli.auditing import Show, conclude, read_baseline
+from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
 from auditor.cli.measuring import watched
@@ -98,6 +98,7 @@ def run_repaired(
     refuse_models(show.reports, models)
     for report in show.reports:
         _refuse_same(report.path, repair.target, "--report")
+    fit_input_shapes(files, settings, show.quiet)
     try:
         with (
             opened(source.path, settings, repair.target, inline=repair.inline) as original,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
+
+from auditor.text import plain
 
 
 class FileProblem(Enum):
@@ -32,13 +35,14 @@ class ModelFileError(Exception):
     """A model file that cannot be read, or that would cost more than its limits allow.
 
     ``reason`` is one line in our own words, what is wrong and what to do; it holds neither text from the file nor its
-    path.
+    path. ``path`` is the file, once that is known; ``str()`` is both.
     """
 
-    def __init__(self, kind: FileProblem, reason: str) -> None:
+    def __init__(self, kind: FileProblem, reason: str, path: Path | None = None) -> None:
         super().__init__(kind, reason)
         self.kind = kind
         self.reason = reason
+        self.path = path
 
     def __str__(self) -> str:
-        return self.reason
+        return self.reason if self.path is None else f"{plain(self.path.as_posix(), None)}: {self.reason}"

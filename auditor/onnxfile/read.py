@@ -24,6 +24,14 @@ def read_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
     cannot be read, is not a model, or exceeds ``limits``.
     """
     try:
+        return _opened(path, limits)
+    except ModelFileError as error:
+        error.path = path  # what is wrong is found out where only bytes are known
+        raise
+
+
+def _opened(path: Path, limits: Limits) -> Model:
+    try:
         if not stat.S_ISREG(path.stat().st_mode):
             reason = "is a folder" if path.is_dir() else "is not a regular file"
             raise ModelFileError(FileProblem.NOT_A_FILE, f"{reason}; give the path of an .onnx file")

@@ -101,12 +101,23 @@ def read_keywords(values: Mapping[str, object]) -> Request:
     """As :func:`read_request`, for options that are spelled as Python names (``images_limit``).
 
     Raises:
-        ValueError: as there, or there is no such option.
+        ValueError: as there, or there is no such option; the message spells names as Python does.
     """
-    named = {name.replace("_", "-"): value for name, value in values.items()}
-    if unknown := sorted(set(named) - set(OPTIONS)):
-        raise ValueError(f"there is no option {unknown[0]}; there is {', '.join(OPTIONS)}")
-    return read_request(named)
+    from auditor.policy.errors import suggestion
+
+    named = {_keyword(name): name for name in OPTIONS}
+    for name in values:
+        if name not in named:
+            raise ValueError(f"there is no option {name!r}{suggestion(str(name), named)}; there is {', '.join(named)}")
+    try:
+        return read_request({named[name]: value for name, value in values.items()})
+    except ValueError as error:
+        name = re.match(r"[a-z-]*", str(error))[0]  # type: ignore[index] # an empty match is one
+        raise ValueError(_keyword(name) + str(error)[len(name) :] if name in OPTIONS else str(error)) from None
+
+
+def _keyword(name: str) -> str:
+    return name.replace("-", "_")
 
 
 class _Reader:

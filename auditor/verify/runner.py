@@ -148,7 +148,7 @@ def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings:
     try:
         model = read_model(settings.reference)
     except ModelFileError as error:
-        raise ModelRefusedError(f"the reference model {error}") from error
+        raise ModelRefusedError(f"the reference model {error.reason}") from error
     check_domains(model, settings.allow_domains)
     check_external(model)
     spec = SessionSpec(model.source, custom_ops=settings.custom_ops)

@@ -246,3 +246,36 @@ def test_colour_is_what_the_user_asked_for(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert ("\x1b[" in run("check", "net.onnx", *flags)[1]) is coloured
+
+
+def test_an_input_shape_that_no_model_can_take_is_an_error_that_says_what_there_is(run: Run) -> None:
+    write_network(Path("net.onnx"), size="side")
+    write_network(Path("fixed.onnx"))
+    code, _, err = run("check", "net.onnx", "--input-shape", "imge=1x3x64x64")
+    assert code == 2
+    assert 'no input is called "imge" (did you mean "image"?); there is "image"' in err
+    code, _, err = run("check", "net.onnx", "fixed.onnx", "--input-shape", "image=1x3x64x64")
+    assert code == 2
+    assert "image=1x3x64x64 contradicts fixed.onnx, where this input is 1x3x32x32" in err
+    for shape in ("1x3x64", "1x4x64x64", "2x3x64x64"):
+        assert run("check", "net.onnx", "--input-shape", f"image={shape}")[0] == 2
+    assert run("check", "net.onnx", "--input-shape", "image=1x3x64x48")[0] == 0
+    assert run("check", "fixed.onnx", "--input-shape", "image=1x3x32x32")[0] == 0
+    for command in (
+        ("compare", "net.onnx", "net.onnx"),
+        ("fix", "net.onnx", "--plan"),
+        ("baseline", "write", "net.onnx"),
+        ("check", "net.onnx", "--fix", "--unsafe-fixes", "--fix-output", "fixed2.onnx"),
+    ):
+        code, _, err = run(*command, "--input-shape", "imge=1x3x64x64")
+        assert (code, "no input is called" in err) == (2, True), command
+
+
+def test_a_settings_file_may_give_shapes_of_models_that_are_not_audited_now(run: Run) -> None:
+    write_network(Path("net.onnx"), size="side")
+    Path("aliasaudit.toml").write_text('[input-shapes]\nother = "1x3x64x64"\nimage = "1x3x64x48"\n')
+    code, out, err = run("check", "net.onnx")
+    assert code == 0
+    assert "1x3x64x48" in out.replace(" x ", "x")
+    assert err == "aliasaudit: aliasaudit.toml: input-shapes.other is for none of these models\n"
+    assert run("check", "-q", "net.onnx")[2] == ""

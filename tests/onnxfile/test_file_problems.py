@@ -11,6 +11,7 @@ import pytest
 from onnx import ModelProto, helper, parser
 
 from auditor.onnxfile import FileProblem, Limits, ModelFileError, read_model
+from auditor.text import plain
 from tests.onnxfile.build import message, model, save, varint
 
 SMALL = model([helper.make_node("Relu", ["x"], ["y"], name="r")]).SerializeToString()
@@ -22,7 +23,7 @@ def problem(path: Path, limits: Limits | None = None) -> ModelFileError:
     error = caught.value
     assert "\n" not in error.reason
     assert error.reason.isascii()
-    assert str(error) == error.reason
+    assert str(error) == f"{plain(path.as_posix(), None)}: {error.reason}"
     assert str(path) not in error.reason
     return error
 

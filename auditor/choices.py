@@ -1,0 +1,42 @@
+"""Words and tables that a caller of the Python interface gives: checked, with a message that lists what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import TypeVar
+
+from auditor.policy.errors import suggestion
+
+Kind = TypeVar("Kind", bound=Enum)
+
+
+def chosen(name: str, kind: type[Kind], value: object, more: Iterable[str] = ()) -> Kind:
+    """The member of ``kind`` that ``value`` is, or is the value of. ``more`` are further words for the message.
+
+    Raises:
+        ValueError: There is none; the message has the name and the choices.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        known = [*(str(member.value) for member in kind), *more]
+        raise ValueError(unknown(name, value, known)) from None
+
+
+def unknown(name: str, value: object, known: Iterable[str]) -> str:
+    """The message for a word that is none of the known ones."""
+    words = list(known)
+    return f"{name} must be one of {', '.join(words)}, not {value!r}{suggestion(str(value), words)}"
+
+
+def options_table(name: str, value: object) -> Mapping[str, object]:
+    """A mapping of options by name.
+
+    Raises:
+        TypeError: ``value`` is none.
+    """
+    if not isinstance(value, Mapping):
+        example = '{"images": "photos", "device": "cpu"}'
+        raise TypeError(f"{name} must be a mapping of options by name such as {example}, or {{}}, not {value!r}")
+    return value
