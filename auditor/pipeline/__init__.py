@@ -1,0 +1,16 @@
+"""The deployed pipeline in front of a model: how a picture is resized and placed before it is run.
+
+from auditor import pipeline
+
+small = pipeline.resize(picture, (224, 224), "cv2-area")
+boxed, placement = pipeline.fit(picture, (640, 640), "letterbox", kernel="cv2-linear")
+placement.boxes_to_picture(boxes)
+"""
+
+from __future__ import annotations
+
+from auditor.pipeline.fitting import fit, place
+from auditor.pipeline.placement import Placement
+from auditor.pipeline.resizing import kernels, resize
+
+__all__ = ["Placement", "fit", "kernels", "place", "resize"]

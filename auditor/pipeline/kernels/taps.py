@@ -1,0 +1,183 @@
+"""Which input samples make one output sample of an axis, and with which weights.
+
+One axis, ``n`` input and ``m`` output samples, ``s = n / m``, output index ``d``. Every kernel here is separable, so
+two tables of taps are one resize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[Any]
+Integers = npt.NDArray[Any]
+Profile = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """``index`` (m, K) integer and ``weight`` (m, K) floating: K taps of each output sample."""
+
+    index: Integers
+    weight: Floats
+
+    @property
+    def wide(self) -> bool:
+        """Whether the taps read each input sample about once or more: the axis is best read in one pass."""
+        return bool(self.index.size >= np.ptp(self.index) + 1)
+
+
+def around(position: Floats, count: int, n: int, weights: Callable[[Floats], Floats]) -> Taps:
+    """``count`` neighbouring taps around each position (m,), those outside of the axis moved to its end.
+
+    ``weights`` takes the fraction behind the sample at the left of each position, (m,), and gives (m, count).
+    """
+    left = np.floor(position).astype(np.int64)
+    fraction = (position - left).astype(position.dtype)
+    index = left[:, None] + np.arange(count)[None, :] - (count // 2 - 1)
+    return Taps(np.clip(index, 0, n - 1), weights(fraction))
+
+
+def linear(fraction: Floats) -> Floats:
+    """The two weights of linear interpolation."""
+    return np.stack([1 - fraction, fraction], axis=1)
+
+
+def cubic(a: float) -> Callable[[Floats], Floats]:
+    """The four weights of Keys' cubic convolution (1981, eq. 4) with its free coefficient ``a``."""
+
+    def weights(fraction: Floats) -> Floats:
+        offsets = np.arange(-1, 3).astype(fraction.dtype)
+        distance = np.abs(fraction[:, None] - offsets[None, :])
+        return keys(distance, a).astype(fraction.dtype)
+
+    return weights
+
+
+def keys(distance: Floats, a: float) -> Floats:
+    """Keys' cubic convolution kernel at these distances in samples."""
+    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    far = ((distance - 5) * distance + 8) * distance * a - 4 * a
+    result: Floats = np.where(distance < 1, near, np.where(distance < 2, far, 0)).astype(distance.dtype)
+    return result
+
+
+def triangle(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The kernel of linear interpolation."""
+    result: Array = np.maximum(1 - np.abs(distance), 0)
+    return result
+
+
+def keys_half(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' kernel with a = -0.5, the one of third order."""
+    return keys(np.abs(distance), -0.5).astype(np.float64)
+
+
+def keys_three_quarters(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' kernel with a = -0.75, OpenCV's choice."""
+    return keys(np.abs(distance), -0.75).astype(np.float64)
+
+
+def mitchell(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mitchell and Netravali (1988, eq. 8) with B = C = 1/3."""
+    x = np.abs(distance)
+    near = (7 * x**3 - 12 * x**2 + 16 / 3) / 6
+    far = (-7 / 3 * x**3 + 12 * x**2 - 20 * x + 32 / 3) / 6
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def lanczos(lobes: int) -> Profile:
+    """A sinc windowed by the main lobe of a wider sinc."""
+
+    def profile(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.where(np.abs(distance) < lobes, np.sinc(distance) * np.sinc(distance / lobes), 0.0)
+
+    return profile
+
+
+def windowed(n: int, m: int, support: float, profile: Profile, *, widen: bool = True) -> Taps:
+    """Pillow's window: kernel stretched by ``max(s, 1)``, cut off at the border, its weights divided by their sum.
+
+    ``Image.resize``: centre ``(d + 0.5) s``, taps from ``int(c - S + 0.5)`` up to ``int(c + S + 0.5)`` exclusive.
+    """
+    scale = n / m
+    stretch = max(scale, 1.0) if widen else 1.0
+    reach = support * stretch
+    centre = (np.arange(m) + 0.5) * scale
+    first = np.maximum((centre - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centre + reach + 0.5).astype(np.int64), n)
+    offsets = np.arange(max(int((last - first).max()), 1))
+    index = first[:, None] + offsets[None, :]
+    inside = index < last[:, None]
+    weight = np.where(inside, profile((index - centre[:, None] + 0.5) / stretch), 0.0)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return Taps(np.minimum(index, n - 1), weight)
+
+
+def folded(n: int, m: int, support: float, profile: Profile, *, widen: bool = True) -> Taps:
+    """The stretched window with what lies outside of the axis added to the weight of its end samples."""
+    scale = n / m
+    stretch = max(scale, 1.0) if widen else 1.0
+    reach = support * stretch
+    centre = (np.arange(m) + 0.5) * scale
+    first = np.floor(centre - reach + 0.5).astype(np.int64)
+    last = np.floor(centre + reach + 0.5).astype(np.int64)
+    count = max(int((last - first).max()), 1)
+    index = first[:, None] + np.arange(count)[None, :]
+    weight = np.where(index < last[:, None], profile((index - centre[:, None] + 0.5) / stretch), 0.0)
+    weight /= weight.sum(axis=1, keepdims=True)
+    start = np.clip(first, 0, n - 1)
+    merged = np.zeros_like(weight)
+    np.add.at(merged, (np.arange(m)[:, None], np.clip(index, 0, n - 1) - start[:, None]), weight)
+    return Taps(np.minimum(start[:, None] + np.arange(count)[None, :], n - 1), merged)
+
+
+def dropped(n: int, position: Floats, count: int, weights: Callable[[Floats], Floats]) -> Taps:
+    """Neighbouring taps around each position; those outside of the axis are left out and the rest divided by its
+    sum.
+    """
+    left = np.floor(position).astype(np.int64)
+    fraction = (position - left).astype(position.dtype)
+    index = left[:, None] + np.arange(count)[None, :] - (count // 2 - 1)
+    weight = np.where((index >= 0) & (index < n), weights(fraction), 0)
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    return Taps(np.clip(index, 0, n - 1), weight)
+
+
+def along(image: Array, taps: Taps, axis: int, dtype: npt.DTypeLike) -> Array:
+    """The weighted sums of the taps along axis 0 (rows) or 1 (columns) of ``image`` (H, W, C), in ``dtype``.
+
+    The taps are added one after the other in the order of their index, as the libraries do.
+    """
+    weight = taps.weight.astype(dtype, copy=False)
+    shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+    total: Array | None = None
+    for k in range(taps.index.shape[1]):
+        term = np.take(image, taps.index[:, k], axis=axis).astype(dtype, copy=False) * weight[:, k].reshape(shape)
+        total = term if total is None else np.add(total, term, out=total)
+    assert total is not None
+    return total
+
+
+def separable(image: Array, rows: Taps, columns: Taps, dtype: npt.DTypeLike = np.float32) -> Array:
+    """Columns, then rows, in one floating type; only the rows that are read are worked on."""
+    if rows.wide:
+        return along(along(image, columns, 1, dtype), rows, 0, dtype)
+    needed, place = np.unique(rows.index, return_inverse=True)
+    across = along(np.take(image, needed, axis=0), columns, 1, dtype)
+    return along(across, Taps(place.reshape(rows.index.shape), rows.weight), 0, dtype)
+
+
+def pick(image: Array, rows: Integers, columns: Integers) -> Array:
+    """The samples of these rows and columns: every nearest-neighbour kernel."""
+    return np.ascontiguousarray(image[rows[:, None], columns[None, :]])
+
+
+def to_uint8(values: Array) -> npt.NDArray[np.uint8]:
+    """Rounded to the nearest integer, half to even, and held within 0..255."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
