@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TypeVar
 
-from auditor.policy.errors import suggestion
-
 Kind = TypeVar("Kind", bound=Enum)
 
 
@@ -40,3 +38,12 @@ def options_table(name: str, value: object) -> Mapping[str, object]:
         example = '{"images": "photos", "device": "cpu"}'
         raise TypeError(f"{name} must be a mapping of options by name such as {example}, or {{}}, not {value!r}")
     return value
+
+
+def suggestion(given: str, known: Iterable[str]) -> str:
+    """`` (did you mean "fail-on"?)``, or nothing where no known word is close."""
+    from difflib import get_close_matches
+
+    folded = {word.lower().replace("_", "-"): word for word in known}
+    close = get_close_matches(given.lower().replace("_", "-"), folded, n=1)
+    return f' (did you mean "{folded[close[0]]}"?)' if close else ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from auditor.audit import ModelFile
+from auditor.choices import suggestion
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.graph import ValueInfo
-from auditor.policy.errors import SettingsError, suggestion
+from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Settings, Source
 from auditor.text import plain
 

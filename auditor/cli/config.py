@@ -38,8 +38,8 @@ def config(
 
     What they mean: `aliasaudit schema settings`.
     """
+    from auditor.choices import suggestion
     from auditor.cli.output import emit
-    from auditor.policy.errors import suggestion
     from auditor.text import inert_json, plain
 
     if output_format not in _FORMATS:

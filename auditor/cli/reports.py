@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from auditor.choices import suggestion
 from auditor.cli.errors import UsageError
 from auditor.cli.output import refuse_overwriting, say, write_file
-from auditor.policy.errors import suggestion
 from auditor.report import Format, RenderOptions, render
 from auditor.report.model import Report
 

@@ -57,7 +57,7 @@ def rule(
 
 
 def _named(word: str, pages: Sequence[tuple[Pack, Rule]]) -> tuple[Pack, Rule]:
-    from auditor.policy.errors import suggestion
+    from auditor.choices import suggestion
 
     for pack, found in pages:
         if word.upper() == found.code or word.lower() == found.name:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
 import numpy as np
 
+from auditor.choices import suggestion
 from auditor.pipeline.conventions import CONVENTIONS
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.resizing import Image, resize
@@ -43,9 +43,7 @@ def place(picture: tuple[int, int], size: tuple[int, int], fit: str, **settings:
     106
     """
     if fit not in CONVENTIONS:
-        near = difflib.get_close_matches(fit, CONVENTIONS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown fit {fit!r}{hint} Known: {', '.join(CONVENTIONS)}")
+        raise ValueError(f"unknown fit {fit!r}{suggestion(fit, CONVENTIONS)}: one of {', '.join(CONVENTIONS)}")
     function = CONVENTIONS[fit]
     parameters = list(inspect.signature(function).parameters)[1:]
     if unknown := sorted(set(settings) - set(parameters)):

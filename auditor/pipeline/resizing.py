@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
+
+from auditor.choices import suggestion
 
 Image = npt.NDArray[np.generic]
 _LIBRARIES = ("opencv", "pillow", "torch", "tensorflow", "onnxruntime", "openvino", "dali")
@@ -87,9 +88,9 @@ def resize(image: Image, size: tuple[int, int], kernel: str) -> Image:
         raise ValueError(f"a size is (height, width) of at least 1; got {tuple(size)}")
     table = kernels()
     if kernel not in table:
-        near = difflib.get_close_matches(kernel, table, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown resize kernel {kernel!r}{hint} Known: {', '.join(sorted(table))}")
+        raise ValueError(
+            f"unknown resize kernel {kernel!r}{suggestion(kernel, table)}: one of {', '.join(sorted(table))}"
+        )
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32, copy=False)
     flat = pixels.ndim == 2

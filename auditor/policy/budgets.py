@@ -22,9 +22,10 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditor.choices import suggestion
 from auditor.findings import Finding
 from auditor.gate import Overrun
-from auditor.policy.errors import SettingsError, suggestion
+from auditor.policy.errors import SettingsError
 from auditor.policy.select import names, unmatched
 from auditor.rule import Rule
 

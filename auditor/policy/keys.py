@@ -9,10 +9,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from auditor.choices import suggestion
 from auditor.findings import Severity
 from auditor.onnxfile.limits import Limits
 from auditor.policy.budgets import budgets_schema, read_budgets
-from auditor.policy.errors import suggestion
 from auditor.policy.settings import FailOn
 from auditor.policy.thresholds import read_thresholds, thresholds_schema
 from auditor.policy.waivers import read_waivers, waivers_schema

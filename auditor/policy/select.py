@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from auditor.policy.errors import SettingsError, suggestion
+from auditor.choices import suggestion
+from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Selector, Settings
 from auditor.rule import Rule
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from auditor.policy.errors import suggestion
+from auditor.choices import suggestion
 
 
 class Inconclusive(str, Enum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auditor.policy.errors import SettingsError, suggestion
+from auditor.choices import suggestion
+from auditor.policy.errors import SettingsError
 from auditor.policy.keys import KEYS
 from auditor.policy.settings import Origin, Settings
 from auditor.rule import OptionValue, Rule

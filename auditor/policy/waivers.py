@@ -22,9 +22,10 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditor.choices import suggestion
 from auditor.findings import Finding
 from auditor.gate import WaiverFact
-from auditor.policy.errors import SettingsError, suggestion
+from auditor.policy.errors import SettingsError
 from auditor.policy.select import names
 from auditor.rule import Need, Rule
 

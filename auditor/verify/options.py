@@ -103,7 +103,7 @@ def read_keywords(values: Mapping[str, object]) -> Request:
     Raises:
         ValueError: as there, or there is no such option; the message spells names as Python does.
     """
-    from auditor.policy.errors import suggestion
+    from auditor.choices import suggestion
 
     named = {_keyword(name): name for name in OPTIONS}
     for name in values:

@@ -123,7 +123,7 @@ def test_boxes_come_back_in_pixels_of_the_picture() -> None:
 @pytest.mark.parametrize(
     ("convention", "options", "message"),
     [
-        ("leterbox", {}, "did you mean 'letterbox'"),
+        ("leterbox", {}, 'did you mean "letterbox"'),
         ("letterbox", {"centre": True}, "has no setting 'centre'; it has auto, stride, center"),
         ("tf-central-crop", {}, "needs its fraction"),
         ("keras-center-crop", {}, "smaller than the crop"),
