@@ -131,7 +131,7 @@ def test_a_grey_picture_needs_no_channel_axis() -> None:
 
 
 def test_a_misspelt_kernel_is_answered_with_the_right_one() -> None:
-    with pytest.raises(ValueError, match="did you mean .cv2-area."):
+    with pytest.raises(ValueError, match='did you mean "cv2-area"'):
         resize(np.zeros((4, 4, 3), np.uint8), (2, 2), "cv2-aera")
 
 
