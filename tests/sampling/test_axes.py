@@ -198,3 +198,70 @@ def test_the_shared_case_of_a_pool_larger_than_its_map_is_a_mean_over_the_map() 
     found = case("e_ceil_pool")
     assert not found.untracked
     assert [(head.kind, head.subsampling) for head in found.heads] == [(HeadKind.POOLED, Fraction(2))]
+
+
+def area_attention(strips: int, own_axis: bool, side: int = 20) -> Analysis:
+    """Attention inside strips of rows, as YOLO12 has it, on a map that a convolution made half as large."""
+    count, head = side * side // strips, [1, strips] if own_axis else [strips]
+    first = len(head)
+    nodes = [
+        node("Conv", ["x", "stem"], ["a"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Conv", ["a", "project"], ["p"]),
+        node("Reshape", ["p", "flat"], ["f"]),
+        node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        node("Reshape", ["t", "cut"], ["s"]),
+        node("Split", ["s"], ["q", "k", "v"], axis=first + 1),
+        node("Transpose", ["k"], ["kt"], perm=[*range(first), first + 1, first]),
+        node("MatMul", ["q", "kt"], ["scores"]),
+        node("Softmax", ["scores"], ["weights"], axis=-1),
+        node("MatMul", ["weights", "v"], ["o"]),
+        node("Reshape", ["o", "whole"], ["w"]),
+        node("Reshape", ["w", "map"], ["m"]),
+        node("Transpose", ["m"], ["c"], perm=[0, 3, 1, 2]),
+        node("Add", ["c", "a"], ["y"]),
+    ]
+    constants: dict[str, Array] = {
+        "stem": np.ones([8, 3, 3, 3], np.float32),
+        "project": np.ones([24, 8, 1, 1], np.float32),
+        "flat": np.array([1, 24, side * side]),
+        "cut": np.array([*head, count, 24]),
+        "whole": np.array([1, side * side, 8]),
+        "map": np.array([1, side, side, 8]),
+    }
+    return audit(build(nodes, [1, 3, 2 * side, 2 * side], constants, opset=17))
+
+
+@pytest.mark.parametrize("strips", [1, 2, 4, 10])
+@pytest.mark.parametrize("own_axis", [False, True])
+def test_a_map_cut_into_strips_for_its_attention_is_not_subsampled(strips: int, own_axis: bool) -> None:
+    found = area_attention(strips, own_axis)
+    assert not found.untracked
+    assert [site.node.op.raw for site in found.sites] == ["Conv"]
+    assert found.subsampling == 2
+    assert [spot(lattice) for lattice in found.tensors["y"][2:]] == [(2, 0, 20)] * 2
+
+
+@pytest.mark.parametrize("shape", [[1, 8, 32], [1, 8, 32, 32]])
+def test_samples_put_beside_channels_are_a_site_whatever_the_number_of_axes(shape: list[int]) -> None:
+    rank = len(shape) - 2
+    cut = [8, *(size for _ in range(rank) for size in (16, 2))]
+    order = [0, 1, *(3 + 2 * axis for axis in range(rank)), *(2 + 2 * axis for axis in range(rank))]
+    nodes = [
+        node("Conv", ["x", "one"], ["c"]),
+        node("Reshape", ["c", "cut"], ["s"]),
+        node("Transpose", ["s"], ["t"], perm=order),
+        node("Reshape", ["t", "fold"], ["y"]),
+    ]
+    constants: dict[str, Array] = {
+        "one": np.ones([8, 8, *[1] * rank], np.float32),
+        "cut": np.array([1, *cut]),
+        "fold": np.array([1, 8 * 2**rank, *[16] * rank]),
+    }
+    found = audit(build(nodes, shape, constants))
+    assert [[*map(int, site.factor)] for site in found.sites] == [[2] * rank]
+
+
+def test_the_shared_case_of_attention_in_strips_is_subsampled_by_its_stem_alone() -> None:
+    found = case("c_area_attention")
+    assert found.subsampling == 2
+    assert len(found.sites) == 1

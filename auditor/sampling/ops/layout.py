@@ -121,6 +121,7 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
     assert result.axes is not None
     if len(result.axes) >= len(given.axes) and all(len(axis.atoms) < 2 for axis in result.axes):
         return result
+    whole = [_whole_sources(result.axes, index) for index in range(len(result.axes))]
     owners: dict[int, list[tuple[int, Fraction]]] = {}
     for index, axis in enumerate(result.axes):
         for atom in axis.atoms:
@@ -130,19 +131,26 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
     for source, places in owners.items():
         fine_index = min(places, key=lambda place: place[1])[0]
         outside = [stride for index, stride in places if index != fine_index]
-        if fine_index == 0:
-            continue  # phases on the batch axis (SpaceToBatch) are worked on one by one
+        if fine_index == 0 or whole[fine_index]:
+            continue  # phases on the batch axis (SpaceToBatch) are worked on one by one, the tokens of a strip alike
         if not outside or min(outside) <= result.windows[source].grid:
             continue
         fine_axis = result.axes[fine_index]
         coarse = [index for index, stride in places if stride == min(outside)]
-        # Coarse positions that are folded with others into tokens or windows are left to whatever contracts the phases.
-        alone = all(len(result.axes[index].atoms) == 1 for index in coarse)
+        # Coarse positions that are folded with others into tokens or windows, or stand on the batch axis as strips or
+        # windows do, are left to whatever contracts the phases.
+        alone = all(index > 0 and len(result.axes[index].atoms) == 1 for index in coarse)
         if len(fine_axis.atoms) > 1 and alone:
             phases[source] = (coarse[0], min(outside))
     if not phases:
         return result
     return _record_phases(call, given, result, phases)
+
+
+def _whole_sources(axes: Sequence[Axis], place: int) -> set[int]:
+    """The grids that lie on an axis with all that is left of them: tokens, and no phases beside channels."""
+    own = {atom.source for atom in axes[place].atoms if atom.source != ANONYMOUS}
+    return own - {atom.source for index, axis in enumerate(axes) if index != place for atom in axis.atoms}
 
 
 def _record_phases(call: Call, given: State, result: State, phases: dict[int, tuple[int, Fraction]]) -> State:
