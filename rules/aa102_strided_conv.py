@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.findings import Finding
+from auditor.findings import Finding, Severity
 from auditor.rule import Context, Rule
 from auditor.sampling.result import Site, SiteKind
 
-from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, RETRAIN, alias_finding, dims, low_pass, open_sites, steps
+from ._common import (
+    ALIAS_OPTIONS,
+    ALIAS_SEVERITIES,
+    RETRAIN,
+    alias_finding,
+    dims,
+    largest,
+    low_pass,
+    number,
+    open_sites,
+    percent,
+    site_finding,
+    steps,
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield one finding per strided convolution that is not anti-aliased, patch embeddings left to AA108."""
+    """Yield one finding per strided convolution that is not anti-aliased, patch embeddings left to AA108.
+
+    The frames of a short-time Fourier transform, as an operator or a convolution, are a note with their own advice.
+    """
     for site in open_sites(context, SiteKind.CONV):
         yield alias_finding(
             RULE,
@@ -20,6 +36,17 @@ def check(context: Context) -> Iterator[Finding]:
             site,
             f"Convolution {dims(site.kernel)} with stride {steps(site.stride)}",
             f"{_advice(site)} {RETRAIN}",
+        )
+    for site in open_sites(context, SiteKind.FRAMES):
+        share = "" if site.alias is None else f": {percent(site.alias.flat)} of what each bin passes folds"
+        yield site_finding(
+            RULE,
+            site,
+            Severity.NOTE,
+            f"Frames of {dims(tuple(size for size in site.kernel if size > 1))} samples, {number(largest(site.factor))}"
+            f" apart, of a short-time Fourier transform{share}.",
+            "The hop of a spectrogram is no sampling of a picture, and no blur belongs here: choose a smaller hop, a"
+            " quarter of a Hann window or less.",
         )
 
 

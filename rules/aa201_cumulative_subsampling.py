@@ -77,12 +77,16 @@ def _exact(analysis: Analysis, head: Head) -> str:
     the one with the rarest exact shifts is named.
     """
     periods: dict[str, list[Fraction | None]] = defaultdict(list)
+    beyond = False
     for source, period in sorted(head.period.items()):
         periods[analysis.sources[source].input.raw].append(period)
+        beyond = beyond or (period is not None and abs(period.numerator) > analysis.sources[source].size)
     exact = [tuple(abs(p.numerator) for p in axes if p is not None) for axes in periods.values() if None not in axes]
     if len(exact) < len(periods):
         return "no shift is exact on every axis, since the grid never returns to the same phase"
-    if not exact:
+    if beyond:
+        return "no shift that is smaller than the input is exact on every axis"
+    if not exact or all(step == 1 for axes in exact for step in axes):
         return "equivariance is exact only for whole multiples of it"
     axes = max(exact, key=prod)
     power = f" ({steps(axes)}^{len(axes)})" if len(axes) > 1 and len(set(axes)) == 1 else ""

@@ -15,15 +15,9 @@ Run: TypeAlias = Callable[[str, Sequence[State]], list[State]]
 
 
 def if_outputs(call: Call, run: Run) -> list[State]:
-    """If-21: both branches are audited; where the condition is a constant only that branch's results go on.
-
-    A branch that never runs may not fit the shapes at hand (Squeeze, or else leave it): what it loses is no loss.
-    """
+    """If-21: both branches are audited, or the one that runs where constants and shapes decide the condition."""
     live = live_branch(call)
     if live is not None:
-        known = len(call.record.untracked)
-        run("else" if live == "then" else "then", [])
-        call.record.forget_losses(known)
         return run(live, [])
     then, other = run("then", []), run("else", [])
     return [_either(call, a, b) for a, b in zip(then, other, strict=False)]

@@ -83,12 +83,6 @@ class Record:
         self.untracked.append(Untracked(node, ModelText(tensor), reason, 0, 0))
         return len(self.untracked) - 1
 
-    def forget_losses(self, first: int) -> None:
-        """Withdraws the untracked regions from index ``first`` on."""
-        for index in range(first, len(self.untracked)):
-            self._hidden.pop(index, None)
-        del self.untracked[first:]
-
     def hide(self, region: int, *, strided: bool) -> None:
         """Counts one more node behind an untracked region."""
         nodes, sites = self._hidden.get(region, (0, 0))

@@ -137,9 +137,16 @@ def test_a_site_behind_a_low_pass_is_passed(code: str, kind: SiteKind) -> None:
 
 
 @pytest.mark.parametrize("kind", SiteKind)
-def test_every_kind_of_site_but_frames_has_exactly_one_rule(kind: SiteKind) -> None:
+def test_every_kind_of_site_has_exactly_one_rule(kind: SiteKind) -> None:
     codes = [code for code in RULES if code.startswith("AA10") and check(code, sites=(site(kind, 0.6),))]
-    assert len(codes) == (0 if kind is SiteKind.FRAMES else 1)
+    assert len(codes) == 1
+
+
+def test_the_frames_of_a_spectrogram_are_a_note_about_their_hop_and_no_place_for_a_blur() -> None:
+    (finding,) = check("AA102", sites=(site(SiteKind.FRAMES, 0.6),))
+    assert finding.severity is Severity.NOTE
+    assert "choose a smaller hop" in finding.advice
+    assert "no blur" in finding.advice
 
 
 def test_a_convolution_without_readable_weights_says_so() -> None:

@@ -15,6 +15,8 @@ from auditor.sampling.contract import contract
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import ending, join
 from auditor.sampling.lattice import State, anonymous
+from auditor.sampling.ops.ends import FRAMED, frames_alias
+from auditor.sampling.ops.fourier import MOST_BINS, SHORTEST, analysis_window
 from auditor.sampling.ops.sliding import Slid, Taps, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Averaged, Strided, decimation, record_site, skipped_share
@@ -141,8 +143,11 @@ def _record(
     window, seen = kernel.window, kernel.seen
     chosen = [place for place, step in enumerate(seen.stride) if step > 1]
     patchy = all(window.kernel[i] == window.stride[i] >= PATCH and window.dilation[i] == 1 for i in chosen)
+    frames = _frames(kernel)
+    if frames is not None:
+        alias, averaged = frames.alias, None
     strided = Strided(
-        kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
+        kind=SiteKind.FRAMES if frames is not None else SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
         factor=tuple(Fraction(step) for step in seen.stride),
         atoms=slid.atoms,
         alias=alias,
@@ -151,10 +156,32 @@ def _record(
         dilation=window.dilation,
         groups=groups,
         skipped=skipped_share(seen.kernel, seen.stride, seen.dilation),
-        filtered="a low-pass filter stands in front" if given.response is not None else "",
+        filtered=FRAMED
+        if frames is not None
+        else "a low-pass filter stands in front"
+        if given.response is not None
+        else "",
         averaged=averaged,
     )
     record_site(call, strided, given, result.windows)
+
+
+class Frames(NamedTuple):
+    """A convolution that is a short-time Fourier transform, with what folds behind its window."""
+
+    alias: AliasEnergy | None
+
+
+def _frames(kernel: Kernel) -> Frames | None:
+    """Whether the kernel is a short-time Fourier transform of one channel along one axis."""
+    seen = kernel.seen
+    long = [place for place, size in enumerate(seen.kernel) if size > 1]
+    if len(long) != 1 or seen.kernel[long[0]] < SHORTEST or seen.dilation[long[0]] != 1:
+        return None
+    dims = kernel.call.shape(kernel.weight)
+    weights = kernel.weights() if dims is not None and dims[1] == 1 and dims[0] <= MOST_BINS else None
+    window = None if weights is None else analysis_window(weights.reshape(weights.shape[0], -1))
+    return None if window is None else Frames(frames_alias(window, seen.stride[long[0]]))
 
 
 def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int) -> State:

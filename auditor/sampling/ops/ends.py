@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
@@ -16,6 +17,10 @@ from auditor.sampling.lattice import UNIT, Atom, Axis, State, anonymous, constan
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, record_site
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 REASONS = {
     "GridSample": "GridSample reads at positions that are data",
@@ -164,15 +169,14 @@ def _record_frames(call: Call, given: State, state: State, step: int, width: int
     """Each bin is a complex band-pass filter and a decimation: all of its band folds that lies outside ``pi /
     step``.
     """
+    import numpy as np
+
     value = call.value(2)
-    flat = None
+    alias = None
     if value is not None and value.dtype.kind == "f" and value.ndim == 1 and value.size == width:
-        response = spectra.of_kernel(value.astype(float), (1,))
-        flat = None if response is None else spectra.folded_share(response, (step,))
+        alias = frames_alias(value.astype(np.float64), step)
     elif width <= 1 << 16 and value is None and not call.has(2):
-        response = spectra.of_average_pool((width,))
-        flat = None if response is None else spectra.folded_share(response, (step,))
-    alias = None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+        alias = frames_alias(np.ones(width), step)
     strided = Strided(
         kind=SiteKind.FRAMES,
         factor=(Fraction(step),),
@@ -182,9 +186,19 @@ def _record_frames(call: Call, given: State, state: State, step: int, width: int
         stride=(step,),
         dilation=(1,),
         skipped=max(Fraction(step - width, step), Fraction(0)),
-        filtered="the analysis window is the low-pass",
+        filtered=FRAMED,
     )
     record_site(call, strided, given, state.windows)
+
+
+FRAMED = "the analysis window is the low-pass"
+
+
+def frames_alias(window: NDArray[np.float64], step: int) -> AliasEnergy | None:
+    """What folds in frames ``step`` apart: each bin is what the window passes around its frequency."""
+    response = spectra.of_kernel(window, (1,))
+    flat = None if response is None else spectra.folded_share(response, (step,))
+    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
 
 
 def dft(call: Call) -> State:
