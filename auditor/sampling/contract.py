@@ -26,8 +26,9 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
     """Sums ``state`` over the axes ``removed``; ``kept`` are the result's axes when other operands add some.
 
     Atoms of one source add up to a position, ``x = S i + j``. Summing over ``j`` moves the centre to the middle of what
-    ``j`` ran over and widens the receptive field. Where another operand brings atoms of the source into the result (the
-    queries of attention), its positions are the result's, and this operand's only mix.
+    ``j`` ran over and widens the receptive field. Where another operand brings atoms of the source into the result (the queries of
+    attention), its positions are the result's, and this operand's only mix: all of them, or those of one window, whose
+    size is then the smallest shift that keeps together what was together.
     """
     assert state.axes is not None
     gone = [atom for index in sorted(removed) for atom in state.axes[index].atoms if atom.source != ANONYMOUS]
@@ -43,9 +44,12 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
         if stride is None:
             ended.add(source)
             continue
-        if _of(own, source) != _of(left, source):
-            continue
         window = windows[source]
+        inside = finest(own, source)
+        if _of(own, source) != _of(left, source):
+            if inside is not None:
+                windows[source] = window._replace(period=lcm(window.period, inside))
+            continue
         offset, field = window.offset, window.field
         for atom in gone:
             if atom.source == source:

@@ -1,14 +1,19 @@
 """Tensors that meet: element-wise operators and the channel-wise side of Concat must agree in lattice.
 
 Two tensors that are added, multiplied or concatenated must agree in effective stride *and* in the centre of their
-receptive fields (Araujo et al., Distill 2019, "Alignment issues"). On disagreement the trace goes on along the trunk,
-the branch with the larger receptive field, and records the misalignment.
+receptive fields (Araujo et al., Distill 2019, "Alignment issues"). On disagreement the trace records the misalignment
+and goes on along the trunk, the most direct branch: an offset belongs to the join that brings it in, so that a chain of
+residual blocks has one small offset each and not their sum at its end.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
+from math import prod
+from operator import and_
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Axis, State, Window, finest, merge_window
@@ -64,27 +69,50 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
     for source in sorted({source for index in carriers for source in operands[index].windows}):
         meeting = [index for index in carriers if source in operands[index].sources()]
         strides = [finest(operands[index].axes or (), source) for index in meeting]
-        offsets = [operands[index].windows[source].offset for index in meeting]
+        offsets = _centres([operands[index] for index in meeting], source)
         compare(call, source, strides, offsets, [names[index] for index in meeting])
     return merged_windows([operands[index] for index in carriers])
+
+
+def _centres(operands: Sequence[State], source: int) -> list[Fraction]:
+    """The centres of what meets at the first position that all operands have.
+
+    What was summed over a part of a split axis (the windows, or what lies within one) stands for that part as a whole,
+    and meets every sample of it: their middle.
+    """
+    own = [Counter(atom for axis in state.axes or () for atom in axis.atoms if atom.source == source) for state in operands]
+    offsets = [state.windows[source].offset for state in operands]
+    if len({sum(atoms.values()) for atoms in own}) <= 1:
+        return offsets
+    common = reduce(and_, own)
+    return [
+        offset + sum(atom.stride * (atom.extent - 1) for atom in (atoms - common).elements()) / 2
+        for offset, atoms in zip(offsets, own, strict=True)
+    ]
 
 
 def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
     """The windows of tensors that meet: on each source axis the lattice of the trunk, and every operand's history.
 
-    The trunk is the operand with the largest receptive field among those that still have the grid.
+    The trunk has the most positions (the queries of attention, not the windows that its keys lie in), and of those the
+    smallest receptive field.
     """
     merged: dict[int, Window] = {}
     for source in sorted({source for state in operands for source in state.windows}):
         having = [state for state in operands if source in state.windows]
         gridded = [state for state in having if source in state.sources()]
-        trunk = max(gridded or having, key=lambda state: state.windows[source].field)
+        trunk = min(gridded or having, key=lambda state: (-_positions(state, source), state.windows[source].field))
         window = trunk.windows[source]
         for state in having:
             if state is not trunk:
                 window = merge_window(window, state.windows[source])
         merged[source] = window
     return merged
+
+
+def _positions(state: State, source: int) -> int:
+    """How many samples of a source axis a tensor tells apart."""
+    return prod(atom.extent for axis in state.axes or () for atom in axis.atoms if atom.source == source)
 
 
 def compare(
