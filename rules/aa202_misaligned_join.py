@@ -9,7 +9,7 @@ from auditor.findings import Finding, Severity
 from auditor.rule import Context, Rule
 from auditor.sampling.result import MisalignedJoin
 
-from ._common import node_finding, number
+from ._common import number
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -17,15 +17,36 @@ def check(context: Context) -> Iterator[Finding]:
     limit = float(context.options["warning"])
     for _, axes in groupby(context.analysis.joins, key=lambda join: join.node.order):
         join = max(axes, key=lambda axis: axis.delta)
-        yield node_finding(
-            RULE,
-            join.node,
-            Severity.WARNING if join.delta >= limit else Severity.NOTE,
-            _message(join),
-            "Give both branches the same centre: the same kernel parity and padding at the strided nodes, or an odd"
-            " kernel instead of an even one on one of them. A trained network has adapted to the offset, so fine-tune.",
-            {"delta": number(join.delta), "branches": len(join.offsets)},
+        yield Finding(
+            rule=RULE.code,
+            name=RULE.name,
+            severity=Severity.WARNING if join.delta >= limit else Severity.NOTE,
+            message=_message(join),
+            advice=_advice(join),
+            node=join.node,
+            related=() if join.resize is None else (join.resize,),
+            numbers={"delta": number(join.delta), "branches": len(join.offsets)},
         )
+
+
+def _advice(join: MisalignedJoin) -> str:
+    if join.resize is None:
+        cure = (
+            "Give both branches the same centre: the same kernel parity and padding at the strided nodes, or an odd"
+            " kernel instead of an even one on one of them."
+        )
+    elif join.coordinates == "half_pixel":
+        cure = (
+            "The Resize on one branch moves its samples: linear mode with half_pixel coordinates (align_corners=False)"
+            " would keep them in place."
+        )
+    else:
+        cure = (
+            "The Resize on one branch centres its samples between pixels, while the strides in front of it keep every"
+            " other one: linear mode with asymmetric coordinates would put them back in their places, and so would even"
+            " kernels at those strides."
+        )
+    return f"{cure} A trained network has adapted to the offset, so fine-tune."
 
 
 def _message(join: MisalignedJoin) -> str:

@@ -174,6 +174,7 @@ def _head(head: Head, sources: Sequence[SourceAxis]) -> Json:
             for axis in head.lattice
         ],
         "cause": None if head.cause is None else _node(head.cause),
+        "global_context": head.global_context,
     }
 
 
@@ -181,6 +182,8 @@ def _join(join: MisalignedJoin, sources: Sequence[SourceAxis]) -> Json:
     return _node(join.node) | {
         "source": _source(sources, join.source),
         "delta": json_number(join.delta),
+        "resize": None if join.resize is None else _node(join.resize),
+        "coordinates": join.coordinates or None,
         "branches": [
             {"tensor": exact(tensor), "stride": json_number(stride), "offset": json_number(offset)}
             for tensor, stride, offset in zip(join.branches, join.strides, join.offsets, strict=False)

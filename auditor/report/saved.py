@@ -222,7 +222,7 @@ def _lattice(site: Site, axis: int, size: int) -> Lattice:
 
 
 def _head(found: Cursor, places: _Places) -> Head:
-    cause = found.get("cause")
+    cause, context = found.get("cause"), found.get("global_context")
     return Head(
         output=_name(found["output"]),
         kind=found["kind"].one_of(HeadKind),
@@ -240,11 +240,13 @@ def _head(found: Cursor, places: _Places) -> Head:
             for one in found["grid"]
         ),
         cause=_node(cause) if cause is not None else None,
+        global_context=context.flag if context is not None else False,
     )
 
 
 def _join(found: Cursor, places: _Places) -> MisalignedJoin:
     branches = list(found["branches"])
+    resize, coordinates = found.get("resize"), found.get("coordinates")
     return MisalignedJoin(
         node=_node(found),
         source=_source(found["source"], places),
@@ -252,6 +254,8 @@ def _join(found: Cursor, places: _Places) -> MisalignedJoin:
         offsets=tuple(read_fraction(one["offset"]) for one in branches),
         delta=read_fraction(found["delta"]),
         branches=tuple(_name(one["tensor"]) for one in branches),
+        resize=_node(resize) if resize is not None else None,
+        coordinates=coordinates.text if coordinates is not None else "",
     )
 
 

@@ -70,6 +70,9 @@ def report_schema() -> Schema:
             "join": _node(
                 source={"$ref": "#/$defs/source"},
                 delta=_NUMBER_OR_NULL | {"description": "Largest distance of the centres of the branches."},
+                resize={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+                coordinates={"type": ["string", "null"]}
+                | {"description": "Those with which that Resize would keep the branches together."},
                 branches=_list(_object(tensor=_STRING, stride=_NUMBER_OR_NULL, offset=_NUMBER_OR_NULL)),
             ),
             "untracked": _node(tensor=_STRING, reason=_STRING, hidden_nodes=_COUNT, hidden_strided=_COUNT),
@@ -218,6 +221,8 @@ def _head() -> Schema:
         | {"description": "The smallest shift of each input axis for which equivariance is exact; null: none is."},
         grid=_list(_object(**_SOURCE, **grid)) | {"description": "The grid axes that the output still has."},
         cause={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+        global_context=_BOOLEAN
+        | {"description": "Whether every place of the output has seen the whole input, as behind attention."},
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
+from auditor.sampling.endings import ending, has_grid
 from auditor.sampling.inputs import Inputs, guess_spatial
 from auditor.sampling.lattice import ANONYMOUS, Axis, State
 from auditor.sampling.record import Record
@@ -63,14 +64,14 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         from auditor.sampling.averaging import merge
 
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
-    spatial = frozenset(record.spatial)
+    spatial = frozenset(source for source in record.spatial if source >= 0)
     return Analysis(
         sources=tuple(record.sources),
         spatial=spatial,
         sites=tuple(site for site in record.sites if site is not None and any(map(record.is_spatial, site.sources))),
         upsamplings=tuple(record.upsamplings),
         joins=tuple(join for join in record.joins if join.source in spatial),
-        heads=tuple(_head(record, scope, value.name) for value in graph.outputs),
+        heads=tuple(_head(record, scope, value.name, spatial) for value in graph.outputs),
         untracked=record.regions(),
         data_dependent=tuple(record.data_dependent),
         paddings=tuple(record.paddings),
@@ -78,37 +79,49 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
         tensors=Lattices(scope.states, spatial),
         shapes=Sizes(scope.states),
-        folded=Folded(scope.states, spatial),
+        folded=Folded(scope.states, spatial, record.held),
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
 
 
-def _head(record: Record, scope: Scope, name: str) -> Head:
+def _head(record: Record, scope: Scope, name: str, spatial: frozenset[int]) -> Head:
     state = scope.state(name)
-    spatial = {source: window for source, window in state.windows.items() if source in record.spatial}
-    cause = None if state.cause is None else record.refs.get(state.cause)
+    windows = {source: window for source, window in state.windows.items() if source in spatial}
+    lists = {source for source in state.windows if not spatial.isdisjoint(record.held.get(source, ()))}
     lattice = tuple(
-        lattice
-        for lattice in (lattice_of(axis, state, record.spatial) for axis in state.axes or ())
-        if lattice is not None
+        lattice for lattice in (lattice_of(axis, state, spatial) for axis in state.axes or ()) if lattice is not None
     )
-    if not spatial:
+    order: int | None = None
+    if not windows:
         kind = HeadKind.NO_GRID if state.lost is None else HeadKind.UNTRACKED
-    elif state.axes is None:
-        kind = state.ended or (HeadKind.UNTRACKED if state.lost is not None else HeadKind.DATA_DEPENDENT)
-    elif any(atom.source in record.spatial for axis in state.axes for atom in axis.atoms):
+    elif state.axes is not None and any(has_grid(state.axes, source) for source in (*windows, *lists)):
         kind = HeadKind.DENSE
     else:
-        kind = state.ended or (HeadKind.DENSE if not state.mixing else HeadKind.POOLED)
+        # Places that a list took over end with the list.
+        taken = {source for one in lists for source in record.held[one] if state.windows[source].end is None}
+        kind, order = _end(state, (windows.keys() - taken) | lists)
     return Head(
         output=ModelText(name),
         kind=kind,
-        subsampling=max((window.peak for window in spatial.values()), default=None),
-        period={source: window.period for source, window in sorted(spatial.items())},
+        subsampling=max((window.peak for window in windows.values()), default=None),
+        period={source: window.period for source, window in sorted(windows.items())},
         lattice=lattice,
-        cause=None if kind is HeadKind.DENSE else cause,
+        cause=None if order is None else record.refs.get(order),
+        global_context=bool(windows) and state.mixing,
     )
+
+
+def _end(state: State, sources: Collection[int]) -> tuple[HeadKind, int | None]:
+    """What ended the grid in front of an output that has none, and the order of the node that did."""
+    found = ending(state.windows, sources)
+    assert found is not None
+    if state.axes is None and found.kind is not HeadKind.DATA_DEPENDENT:
+        if state.lost is not None:
+            return HeadKind.UNTRACKED, None
+        if found.cause is None:
+            return HeadKind.DATA_DEPENDENT, None
+    return found
 
 
 def lattice_of(axis: Axis, state: State, spatial: frozenset[int] | set[int]) -> Lattice | None:
@@ -162,9 +175,12 @@ class Sizes(Mapping[str, tuple[int, ...]]):
 class Folded(Mapping[str, frozenset[int]]):
     """The grid axes of all tracked tensors that have no tensor axis of their own, worked out when asked for."""
 
-    def __init__(self, states: Mapping[str, State], spatial: frozenset[int]) -> None:
+    def __init__(
+        self, states: Mapping[str, State], spatial: frozenset[int], held: Mapping[int, frozenset[int]]
+    ) -> None:
         self._states = states
         self._spatial = spatial
+        self._held = held
 
     def __getitem__(self, name: str) -> frozenset[int]:
         state = self._states[name]
@@ -175,7 +191,8 @@ class Folded(Mapping[str, frozenset[int]]):
         mixed = {
             atom.source for axis in state.axes if axis.single is None for atom in axis.atoms if atom.source != ANONYMOUS
         }
-        return (state.sources() - (alone - mixed)) & self._spatial
+        listed = frozenset[int]().union(*(self._held.get(source, ()) for source in state.sources()))
+        return ((state.sources() - (alone - mixed)) | listed) & self._spatial
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, state in self._states.items() if state.axes is not None)

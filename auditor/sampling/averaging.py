@@ -14,6 +14,7 @@ from itertools import product
 
 from auditor.onnxfile.graph import Node
 from auditor.onnxfile.scopes import bodies
+from auditor.sampling.endings import ending
 from auditor.sampling.phases import Stack
 from auditor.sampling.record import Record
 from auditor.sampling.replicas import MOST_PHASES, Averaging
@@ -135,7 +136,8 @@ class _Walk:
         states = [self.scope.state(name) for name in node.inputs]
         left = states[0].sources() & self.spatial
         if not left:
-            return all(state.ended is HeadKind.POOLED for state in states)
+            endings = [ending(state.windows, state.windows.keys() & self.spatial) for state in states]
+            return all(found is not None and found.kind is HeadKind.POOLED for found in endings)
         return all(
             state.sources() & self.spatial == left
             and all(state.windows[source].offset == states[0].windows[source].offset for source in left)

@@ -26,9 +26,9 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
     """Sums ``state`` over the axes ``removed``; ``kept`` are the result's axes when other operands add some.
 
     Atoms of one source add up to a position, ``x = S i + j``. Summing over ``j`` moves the centre to the middle of what
-    ``j`` ran over and widens the receptive field. Where another operand brings atoms of the source into the result (the queries of
-    attention), its positions are the result's, and this operand's only mix: all of them, or those of one window, whose
-    size is then the smallest shift that keeps together what was together.
+    ``j`` ran over and widens the receptive field. Where another operand brings atoms of the source into the result (the
+    queries of attention), its positions are the result's, and this operand's only mix: all of them, or those of one
+    window, whose size is then the smallest shift that keeps together what was together.
     """
     assert state.axes is not None
     gone = [atom for index in sorted(removed) for atom in state.axes[index].atoms if atom.source != ANONYMOUS]
@@ -56,7 +56,7 @@ def contract(state: State, removed: Collection[int], kept: Sequence[Axis] | None
                 offset += atom.stride * (atom.extent - 1) / 2
                 field += abs(atom.stride) * (atom.extent - 1)
         windows[source] = window._replace(offset=offset, field=field)
-        if stride > window.grid:
+        if stride > window.grid and source >= 0:
             decimated[source] = stride / window.grid
             windows[source] = coarser(windows[source], stride)
     return Contraction(windows, decimated, frozenset(ended))

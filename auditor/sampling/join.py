@@ -9,24 +9,17 @@ residual blocks has one small offset each and not their sum at its end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
 from math import prod
 from operator import and_
 
 from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Axis, State, Window, finest, merge_window
-from auditor.sampling.result import HeadKind, MisalignedJoin
+from auditor.sampling.endings import merged_end
+from auditor.sampling.lattice import NO_WINDOWS, UNIT, ZERO, Atom, Axis, Resized, State, Window, finest, merge_window
+from auditor.sampling.result import MisalignedJoin
 from auditor.text import ModelText
-
-WORST_FIRST = (
-    HeadKind.DATA_DEPENDENT,
-    HeadKind.POSITION_DEPENDENT,
-    HeadKind.CLASS_TOKEN,
-    HeadKind.SEQUENCE,
-    HeadKind.POOLED,
-)
 
 
 def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
@@ -68,27 +61,29 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
         return first
     for source in sorted({source for index in carriers for source in operands[index].windows}):
         meeting = [index for index in carriers if source in operands[index].sources()]
-        strides = [finest(operands[index].axes or (), source) for index in meeting]
-        offsets = _centres([operands[index] for index in meeting], source)
-        compare(call, source, strides, offsets, [names[index] for index in meeting])
+        strides, centres, last = _lattices([operands[index] for index in meeting], source)
+        resized = [operands[index].windows[source].resized for index in meeting]
+        compare(call, source, strides, centres, [names[index] for index in meeting], resized, last)
     return merged_windows([operands[index] for index in carriers])
 
 
-def _centres(operands: Sequence[State], source: int) -> list[Fraction]:
-    """The centres of what meets at the first position that all operands have.
+def _lattices(operands: Sequence[State], source: int) -> tuple[list[Fraction | None], list[Fraction], int]:
+    """Stride and first centre of every operand along a source axis, and the last index that they have in common.
 
     What was summed over a part of a split axis (the windows, or what lies within one) stands for that part as a whole,
     and meets every sample of it: their middle.
     """
-    own = [Counter(atom for axis in state.axes or () for atom in axis.atoms if atom.source == source) for state in operands]
-    offsets = [state.windows[source].offset for state in operands]
-    if len({sum(atoms.values()) for atoms in own}) <= 1:
-        return offsets
-    common = reduce(and_, own)
-    return [
-        offset + sum(atom.stride * (atom.extent - 1) for atom in (atoms - common).elements()) / 2
-        for offset, atoms in zip(offsets, own, strict=True)
-    ]
+    own = [Counter(_atoms(state, source)) for state in operands]
+    strides = [finest(state.axes or (), source) for state in operands]
+    centres = [state.windows[source].offset for state in operands]
+    common = reduce(and_, own) if own else Counter()
+    if common and len({sum(atoms.values()) for atoms in own}) > 1:
+        spans = [[atom.stride * (atom.extent - 1) for atom in (atoms - common).elements()] for atoms in own]
+        centres = [centre + sum(lengths, ZERO) / 2 for centre, lengths in zip(centres, spans, strict=True)]
+        strides = [min(abs(atom.stride) for atom in common)] * len(own)
+    extents = {tuple(atom.extent for atom in atoms) for atoms in own}
+    single = len(extents) == 1 and len(next(iter(extents))) == 1
+    return strides, centres, next(iter(extents))[0] - 1 if single else 0
 
 
 def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
@@ -106,31 +101,70 @@ def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
         for state in having:
             if state is not trunk:
                 window = merge_window(window, state.windows[source])
-        merged[source] = window
+        others = [state.windows[source] for state in having]
+        merged[source] = merged_end(window, others, gridded=bool(gridded))
     return merged
+
+
+def _atoms(state: State, source: int) -> Iterator[Atom]:
+    return (atom for axis in state.axes or () for atom in axis.atoms if atom.source == source)
 
 
 def _positions(state: State, source: int) -> int:
     """How many samples of a source axis a tensor tells apart."""
-    return prod(atom.extent for axis in state.axes or () for atom in axis.atoms if atom.source == source)
+    return prod(atom.extent for atom in _atoms(state, source))
 
 
 def compare(
-    call: Call, source: int, strides: Sequence[Fraction | None], offsets: Sequence[Fraction], names: Sequence[str]
+    call: Call,
+    source: int,
+    strides: Sequence[Fraction | None],
+    offsets: Sequence[Fraction],
+    names: Sequence[str],
+    resized: Sequence[Resized | None] = (),
+    last: int = 0,
 ) -> None:
-    """Records a misaligned join where branches that meet on a source axis differ in stride or centre."""
-    if len(offsets) < 2 or (len(set(strides)) == 1 and len(set(offsets)) == 1):
+    """Records a misaligned join where branches that meet on a source axis differ in stride or centre.
+
+    ``last`` is the last index on the axis, where that is known: branches of different strides drift apart on the way.
+    ``resized`` is the last Resize on each branch, which is to blame where other coordinates would bring them together.
+    """
+    if len(offsets) < 2 or source < 0 or (len(set(strides)) == 1 and len(set(offsets)) == 1):
         return
+    steps = [stride or ZERO for stride in strides]
+    delta = _apart(steps, offsets, last)
+    remedy = _remedy(offsets, resized, delta) if len(set(resized)) > 1 else None
     call.record.joins.append(
         MisalignedJoin(
             node=call.record.ref(call.scope.path, call.node, call.order),
             source=source,
-            strides=tuple(stride or ZERO for stride in strides),
+            strides=tuple(steps),
             offsets=tuple(offsets),
-            delta=max(offsets) - min(offsets),
+            delta=delta,
             branches=tuple(ModelText(name) for name in names),
+            resize=None if remedy is None else call.record.refs.get(remedy[0]),
+            coordinates="" if remedy is None else remedy[1],
         )
     )
+
+
+def _apart(strides: Sequence[Fraction], offsets: Sequence[Fraction], last: int) -> Fraction:
+    ends = [offset + stride * last for stride, offset in zip(strides, offsets, strict=True)]
+    return max(max(offsets) - min(offsets), max(ends) - min(ends))
+
+
+def _remedy(offsets: Sequence[Fraction], resized: Sequence[Resized | None], delta: Fraction) -> tuple[int, str] | None:
+    """The Resize whose coordinates keep the branches apart, by its order, and those that would bring them together."""
+    best, found = delta, None
+    for index, step in enumerate(resized):
+        if step is None:
+            continue
+        for moved, coordinates in ((step.centred, "half_pixel"), (ZERO, "asymmetric")):
+            others = [*offsets[:index], offsets[index] - step.taken + moved, *offsets[index + 1 :]]
+            left = max(others) - min(others)
+            if left < best:
+                best, found = left, (step.node, coordinates)
+    return found
 
 
 def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear: bool = False) -> State:
@@ -152,8 +186,6 @@ def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear:
             trunk.windows,
             raw=trunk.raw,
             response=trunk.response if linear else None,
-            ended=trunk.ended,
-            cause=trunk.cause,
             mixing=trunk.mixing,
             lost=lost,
             decimations=trunk.decimations,
@@ -169,7 +201,6 @@ def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear:
         raw=bool(moving) and all(operands[index].raw for index in moving),
         mixing=any(state.mixing for state in operands),
         lost=lost,
-        **ending(axes, operands),  # type: ignore[arg-type]  # the keys are State's own
     )
 
 
@@ -178,28 +209,14 @@ def lost_together(operands: Sequence[State]) -> State:
     windows: dict[int, Window] = {}
     for state in operands:
         for source, window in state.windows.items():
-            windows[source] = merge_window(windows[source], window) if source in windows else window
+            if source in windows:
+                ended = [one for one in (windows[source], window) if one.end is not None]
+                merged = merge_window(windows[source], window)
+                window = merged_end(merged, ended, gridded=False) if ended else merged
+            windows[source] = window
     return State(
         None,
         windows,
         constant=all(state.constant for state in operands),
         lost=next((state.lost for state in operands if state.lost is not None), None),
-        **ending((), operands),  # type: ignore[arg-type]  # the keys are State's own
     )
-
-
-def ending(axes: Sequence[Axis], operands: Sequence[State]) -> dict[str, HeadKind | int | None]:
-    """How the grid ended: the ending that repairs can do least about wins.
-
-    While any grid axis is left nothing has ended, but weights per position on one branch (the token mixing of an MLP
-    mixer) stay with what they are added to: a pooling behind them no longer makes the head invariant.
-    """
-    ends = [state for state in operands if state.ended is not None]
-    if any(axis.has_source for axis in axes):
-        ends = [state for state in ends if state.ended is HeadKind.POSITION_DEPENDENT]
-    if not ends:
-        return {"ended": None, "cause": None}
-    worst = min(
-        ends, key=lambda state: WORST_FIRST.index(state.ended) if state.ended in WORST_FIRST else len(WORST_FIRST)
-    )
-    return {"ended": worst.ended, "cause": worst.cause}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from auditor.sampling.spectra import Autocorrelation
 
 ANONYMOUS = -1
+PLACES = -2
+"""From here on downwards: axes that list places of several grids, such as the levels of a detector side by side."""
 ONE = Fraction(1)
 ZERO = Fraction(0)
 
@@ -69,6 +71,16 @@ class Axis(NamedTuple):
 UNIT = Axis(())
 
 
+class Resized(NamedTuple):
+    """What a Resize did to the centre of index 0, in input pixels: ``taken`` by its coordinates, and ``centred``, by
+    which half-pixel coordinates would move it (asymmetric ones move nothing). ``node`` is its order.
+    """
+
+    node: int
+    taken: Fraction
+    centred: Fraction
+
+
 class Window(NamedTuple):
     """What a tensor knows of one source axis: centre ``offset``, receptive ``field``, and the history of its sampling.
 
@@ -76,6 +88,9 @@ class Window(NamedTuple):
     ``period`` the smallest shift with exact equivariance (None: no such shift), ``size_dependent`` whether the offset
     depends on the size of an input whose size is open. ``pictures`` are the distances of the centres of the pictures on
     the batch axis from ``offset``, in input pixels, where they differ (phases that are worked on as pictures).
+
+    ``resized`` is the last Resize on the way here. ``end`` is what ended the grid of this axis, with ``cause`` the
+    order of that node; None while the grid goes on, and where nothing proves how it ended.
     """
 
     offset: Fraction = ZERO
@@ -85,6 +100,9 @@ class Window(NamedTuple):
     period: Fraction | None = ONE
     size_dependent: bool = False
     pictures: tuple[Fraction, ...] = ()
+    resized: Resized | None = None
+    end: HeadKind | None = None
+    cause: int | None = None
 
     def of_pictures(self, first: int, count: int) -> Window:
         """The window of ``count`` of the pictures on the batch axis."""
@@ -106,8 +124,8 @@ class State:
 
     ``constant``: does not depend on the network input. ``raw``: the input itself up to per-pixel maps and padding.
     ``response``: autocorrelation of the linear filters passed since the last non-linear operator (None: flat).
-    ``ended``: what ended the grid, with ``cause`` the order of that node. ``mixing``: every position has seen every
-    other (attention, global context). ``lost``: index of the untracked region that this tensor lies behind.
+    ``mixing``: every position has seen every other (attention, global context). ``lost``: index of the untracked region
+    that this tensor lies behind.
     ``decimations``: indices of the sites of the strided slices directly in front (they may turn out to be a
     phase-to-channel).
     """
@@ -117,8 +135,6 @@ class State:
     constant: bool = False
     raw: bool = False
     response: Autocorrelation | None = None
-    ended: HeadKind | None = None
-    cause: int | None = None
     mixing: bool = False
     lost: int | None = None
     decimations: tuple[int, ...] = ()
@@ -187,4 +203,7 @@ def merge_window(trunk: Window, other: Window) -> Window:
         trunk.period if same_history else lcm(trunk.period, other.period),
         trunk.size_dependent or other.size_dependent,
         trunk.pictures,
+        trunk.resized,
+        trunk.end,
+        trunk.cause,
     )

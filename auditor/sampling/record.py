@@ -9,6 +9,7 @@ from auditor.findings import NodeRef
 from auditor.onnxfile.graph import Node
 from auditor.onnxfile.metadata import origin
 from auditor.onnxfile.scopes import qualified
+from auditor.sampling.lattice import ANONYMOUS, PLACES
 from auditor.sampling.result import (
     DataDependentSampling,
     MisalignedJoin,
@@ -22,6 +23,7 @@ from auditor.sampling.result import (
 from auditor.text import ModelText
 
 if TYPE_CHECKING:
+    from auditor.sampling.lattice import Axis
     from auditor.sampling.phases import Stack
     from auditor.sampling.scope import Scope
     from auditor.sampling.sites import Averaged
@@ -33,7 +35,8 @@ class Record:
     ``channels`` are source axes that hold channels and are no grid, whatever slides over them.
     ``live`` is the branch of an If that always runs, by the scope and the index of the node. ``made`` finds a site by
     the scope and the name of its output. ``averaged`` computes what folds at a site where its phases are averaged, and
-    ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`).
+    ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.phases`). ``held`` are the source axes of
+    the grids whose places an axis lists.
     """
 
     def __init__(self) -> None:
@@ -47,17 +50,28 @@ class Record:
         self.data_dependent: list[DataDependentSampling] = []
         self.paddings: list[SizeDependentPadding] = []
         self.encodings: list[PositionEncoding] = []
+        self.held: dict[int, frozenset[int]] = {}
         self.live: dict[tuple[str, int], str] = {}
         self.made: dict[tuple[str, str], int] = {}
         self.stacks: list[tuple[Scope, Stack]] = []
         self.averaged: dict[int, Averaged] = {}
         self.refs: dict[int, NodeRef] = {}
         self._hidden: dict[int, tuple[int, int]] = {}
+        self._places: dict[tuple[Axis, ...], int] = {}
 
     def source(self, name: str, axis: int, size: int, assumed: bool) -> int:
         """Registers one axis of a network input and returns its index."""
         self.sources.append(SourceAxis(ModelText(name), axis, size, assumed))
         return len(self.sources) - 1
+
+    def places(self, pieces: tuple[Axis, ...]) -> int:
+        """The source that stands for the places of several grids side by side; the same for the same pieces."""
+        found = self._places.get(pieces)
+        if found is None:
+            found = self._places[pieces] = PLACES - len(self._places)
+            inside = {atom.source for axis in pieces for atom in axis.atoms if atom.source != ANONYMOUS}
+            self.held[found] = frozenset().union(*(self.held.get(source, {source}) for source in inside))
+        return found
 
     def ref(self, path: str, node: Node, order: int) -> NodeRef:
         """The reference that findings carry; made only for nodes that somebody talks about."""
@@ -76,7 +90,7 @@ class Record:
 
     def assumed(self, source: int) -> bool:
         """Whether the file leaves the size of this source axis open."""
-        return self.sources[source].assumed
+        return source >= 0 and self.sources[source].assumed
 
     def lose(self, node: NodeRef, tensor: str, reason: str) -> int:
         """Opens an untracked region and returns its index."""

@@ -127,7 +127,8 @@ class Upsampling:
 class MisalignedJoin:
     """Branches that meet with different lattices. ``delta`` is the largest difference of the centres in input pixels.
 
-    ``strides`` and ``offsets`` list what each branch brings along the axis of ``source``.
+    ``strides`` and ``offsets`` list what each branch brings along the axis of ``source``. ``resize`` is the node whose
+    coordinates keep them apart, where others, ``coordinates`` (half_pixel or asymmetric), would bring them together.
     """
 
     node: NodeRef
@@ -136,14 +137,17 @@ class MisalignedJoin:
     offsets: tuple[Fraction, ...]
     delta: Fraction
     branches: tuple[ModelText, ...]
+    resize: NodeRef | None = None
+    coordinates: str = ""
 
 
 class HeadKind(Enum):
     """What a graph output does with position, which decides what a repair can reach."""
 
-    POOLED = "pooled"  # global pooling: shift-invariant
+    POOLED = "pooled"  # mean, sum or maximum over the whole grid on every path: shift-invariant
     POSITION_DEPENDENT = "position-dependent"  # Flatten + Gemm: weights per position
-    CLASS_TOKEN = "class-token"  # one token gathered after attention
+    CLASS_TOKEN = "class-token"  # one token that attention filled from all positions
+    ATTENTION = "attention"  # several learned queries, each of which reads all positions by attention
     DENSE = "dense"  # still a grid: equivariance is wanted
     SEQUENCE = "sequence"  # the spatial axis was fed to a recurrent layer
     DATA_DEPENDENT = "data-dependent"  # boxes, selected rows
@@ -158,6 +162,8 @@ class Head:
     ``period`` is the smallest shift per source axis for which equivariance is exact (least common multiple of the
     cumulative factors on the paths; None where no such shift is known, as after align_corners at an open size).
     ``lattice`` describes the output's own remaining grid axes (dense heads). ``cause`` is the node that set the kind.
+    ``global_context``: every place of it has seen the whole input (attention over all positions, squeeze-excitation),
+    so that what happens anywhere, at a border too, may change it everywhere.
     """
 
     output: ModelText
@@ -166,6 +172,7 @@ class Head:
     period: Mapping[int, Fraction | None]
     lattice: tuple[Lattice, ...]
     cause: NodeRef | None
+    global_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)

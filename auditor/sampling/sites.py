@@ -51,7 +51,7 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
     output.
     """
     record = call.record
-    seen = [(atom, windows[atom.source]) if atom is not None else None for atom in strided.atoms]
+    seen = [(atom, windows[atom.source]) if atom is not None and atom.source >= 0 else None for atom in strided.atoms]
     flat = None if strided.alias is None else strided.alias.flat
     antialiased = flat is not None and flat <= PASSING
     inputs = call.node.inputs

@@ -80,7 +80,7 @@ def test_a_feature_pyramid_keeps_each_levels_factor_and_flags_nearest_upsampling
     assert [spot(head.lattice[0])[0] for head in found.heads] == [8, 4, 2]
     assert [head.subsampling for head in found.heads] == [8, 8, 8]
     assert kinds(found) == [HeadKind.DENSE] * 3
-    assert [join.delta for join in found.joins[::2]] == [2, 3]
+    assert [join.delta for join in found.joins[::2]] == [2, 1]
 
 
 def test_a_u_net_comes_back_to_the_full_grid() -> None:

@@ -32,6 +32,7 @@ _HEADS = {
     HeadKind.POOLED: "global pooling: a low-pass before each subsampling makes it shift-invariant",
     HeadKind.POSITION_DEPENDENT: "weights per position: no low-pass can make it shift-invariant",
     HeadKind.CLASS_TOKEN: "reads one token after attention",
+    HeadKind.ATTENTION: "learned queries read every position by attention: they may say where something is",
     HeadKind.DENSE: "a grid: it should move with the image",
     HeadKind.SEQUENCE: "a sequence: it should move with the input",
     HeadKind.DATA_DEPENDENT: "positions depend on the data",
@@ -228,14 +229,17 @@ def _heads(heads: Sequence[Head]) -> Iterator[Element]:
         return
     yield element("h3", "Outputs")
     rows = [
-        element(
-            "li",
-            element("code", plain(head.output)),
-            f": {_HEADS[head.kind]}; cumulative factor {factor_text(head.subsampling)}" if head.subsampling is not None
-            else f": {_HEADS[head.kind]}",
-        )
+        element("li", element("code", plain(head.output)), f": {'; '.join(_head_facts(head))}")
         for head in heads[:_MOST_HEADS]
-    ]  # fmt: skip
+    ]
     if len(heads) > _MOST_HEADS:
         rows.append(element("li", f"and {len(heads) - _MOST_HEADS} more"))
     yield element("ul", rows, class_="heads")
+
+
+def _head_facts(head: Head) -> Iterator[str]:
+    yield _HEADS[head.kind]
+    if head.kind is HeadKind.DENSE and head.global_context:
+        yield "every place has seen the whole input"
+    if head.subsampling is not None:
+        yield f"cumulative factor {factor_text(head.subsampling)}"

@@ -23,6 +23,7 @@ WITHOUT_GRID = frozenset({HeadKind.POOLED, HeadKind.POSITION_DEPENDENT, HeadKind
 _REASONS = {
     HeadKind.SEQUENCE: "an output is a sequence of positions, on which the phases are shifted against each other",
     HeadKind.DATA_DEPENDENT: "an output is a list of boxes or rows, which cannot be averaged",
+    HeadKind.ATTENTION: "an output is a list of learned queries, which may each say where something is",
 }
 MOST_PHASES = 16
 _REPEATED = "/repeated"

@@ -40,6 +40,7 @@ _MOVES = {
     HeadKind.DENSE: "an output is still a grid, which would move with the window: use blur",
     HeadKind.SEQUENCE: "an output is a sequence of positions, which would move with the window",
     HeadKind.DATA_DEPENDENT: "an output is a list of boxes or rows, whose places would move with the window",
+    HeadKind.ATTENTION: "an output is a list of learned queries, whose places would move with the window",
 }
 
 

@@ -7,11 +7,15 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise, product
+from math import gcd
 
+from auditor.sampling.atoms import fuse
 from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.join import broadcast, ending, join_windows, lost_together, merged_windows
+from auditor.sampling.endings import merged_end
+from auditor.sampling.join import broadcast, join_windows, lost_together, merged_windows
 from auditor.sampling.lattice import (
     ANONYMOUS,
+    ONE,
     UNIT,
     ZERO,
     Atom,
@@ -101,7 +105,6 @@ def _state(operands: Sequence[State], axes: tuple[Axis, ...], windows: object) -
         raw=all(state.raw or state.constant for state in operands) and not all(state.constant for state in operands),
         mixing=any(state.mixing for state in operands),
         lost=next((state.lost for state in operands if state.lost is not None), None),
-        **ending(axes, operands),  # type: ignore[arg-type]  # the keys are State's own
     )
 
 
@@ -183,7 +186,7 @@ def _along_grid(
     """Concatenation along a grid axis. The longest piece is the trunk; the others pad it before and after.
 
     That covers circular padding, roll (where the lattice is unchanged modulo the length) and class tokens. Pieces of
-    different strides (the scales of a detector, side by side) leave no common lattice on this axis.
+    different strides (the scales of a detector, side by side) leave no common lattice on this axis: it lists places.
     """
     sizes = [state.axis(where).size for state in operands]
     gridded = [index for index, state in enumerate(operands) if state.axis(where).has_source]
@@ -196,9 +199,9 @@ def _along_grid(
     ordered = sorted(operands, key=lambda state: state is not operands[trunk])
     for source in dict.fromkeys(atom.source for atom in axis.atoms if atom.source != ANONYMOUS):
         having = [state.windows[source] for state in ordered if source in state.windows]
-        windows[source] = reduce(merge_window, having)
+        windows[source] = merged_end(reduce(merge_window, having), having, gridded=True)
     if not same:
-        joined = anonymous(sum(sizes))
+        joined = _listed(call, [state.axis(where) for state in operands], windows)
     elif atom is not None:
         joined = Axis((Atom(atom.source, atom.stride, sum(sizes)),))
         old = windows[atom.source]
@@ -207,6 +210,22 @@ def _along_grid(
         joined = Axis(axis.atoms, axis.before + before, axis.after + after)
     axes = (*others[:where], joined, *others[where:])
     return _state(operands, axes, windows)
+
+
+def _listed(call: Call, pieces: Sequence[Axis], windows: dict[int, Window]) -> Axis:
+    """The places of several grids, one after the other; channels that all of them have last stay channels."""
+    source = call.record.places(tuple(pieces))
+    windows[source] = Window()
+    width = gcd(*(_last_channels(axis) for axis in pieces))
+    total = sum(axis.size for axis in pieces)
+    return Axis(fuse([Atom(source, ONE, total // width), Atom(ANONYMOUS, ONE, width)]))
+
+
+def _last_channels(axis: Axis) -> int:
+    """How many channels lie side by side at each place of an axis."""
+    if axis.before or axis.after or not axis.has_source:
+        return 1 if axis.has_source else axis.size
+    return axis.atoms[-1].extent if axis.atoms[-1].source == ANONYMOUS else 1
 
 
 def _stride_like(axis: Axis, trunk: Axis) -> bool:

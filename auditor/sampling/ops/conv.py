@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
+from auditor.sampling.endings import finish, gone
 from auditor.sampling.geometry import WindowAttributes, attributes
-from auditor.sampling.join import ending, join
+from auditor.sampling.join import join
 from auditor.sampling.lattice import State, anonymous
 from auditor.sampling.ops.ends import FRAMED, frames_alias
 from auditor.sampling.ops.fourier import MOST_BINS, SHORTEST, analysis_window
@@ -67,13 +68,16 @@ def conv(call: Call) -> State:
         if out_channels is None:
             raise OpaqueError("the weight's shape is not known")
         axes[channel] = anonymous(out_channels)
+    ended = gone(given, axes) if slid.covered or given.axes[channel].has_source else set()
+    if ended:
+        windows = dict(windows)
+        finish(call, windows, ended, HeadKind.POSITION_DEPENDENT)
     result = State(
         tuple(axes),
         windows,
         constant=given.constant,
         mixing=given.mixing,
         lost=given.lost,
-        **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
     )
     if slid.sampled:
         kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
@@ -96,15 +100,6 @@ def deform_conv(call: Call) -> State:
         )
     )
     return conv(call)
-
-
-def _ending(call: Call, given: State, slid: Slid) -> dict[str, HeadKind | int | None]:
-    if not slid.covered:
-        return ending(slid.axes, [given])
-    if any(axis.has_source for axis in slid.axes):
-        return {"ended": None, "cause": None}
-    call.record.ref(call.scope.path, call.node, call.order)
-    return {"ended": HeadKind.POSITION_DEPENDENT, "cause": call.order}
 
 
 class Kernel(NamedTuple):
@@ -266,7 +261,5 @@ def _with_response(given: State, result: State, kernel: Kernel) -> State:
         constant=result.constant,
         mixing=result.mixing,
         lost=result.lost,
-        ended=result.ended,
-        cause=result.cause,
         response=response,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser, contract
+from auditor.sampling.endings import finish, gone
 from auditor.sampling.join import lost_together
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, anonymous, constant, finest
 from auditor.sampling.ops.sliding import lost_result
@@ -44,15 +45,14 @@ def data_dependent(call: Call) -> Sequence[State]:
     """An operator whose positions are data: the grid axes it touches end here."""
     states = call.states()
     windows = dict(lost_together(states).windows)
-    ended = None
-    cause = None
     if any(state.sources() for state in states):
         ref = call.record.ref(call.scope.path, call.node, call.order)
         call.record.data_dependent.append(DataDependentSampling(ref, REASONS.get(call.node.op, "positions are data")))
-        ended, cause = HeadKind.DATA_DEPENDENT, ref.order
-    elif states:
-        ended, cause = states[0].ended, states[0].cause
-    state = State(None, windows, constant=not windows, ended=ended, cause=cause)
+        touched = {source for state in states for source in state.sources() if source in windows}
+        for source in touched:
+            windows[source] = windows[source]._replace(end=None)
+        finish(call, windows, touched, HeadKind.DATA_DEPENDENT)
+    state = State(None, windows, constant=not windows)
     return [state] * max(len(call.node.outputs), 1)
 
 
@@ -115,21 +115,11 @@ def recurrent(call: Call) -> Sequence[State]:
     directions, hidden = anonymous(weights[0]), anonymous(weights[2])
     result = contract(given, {2})
     axes = (batch, time, directions, hidden) if layout else (time, directions, batch, hidden)
-    ended, cause = given.ended, given.cause
-    if given.sources() and not any(axis.has_source for axis in axes):
-        ended, cause = HeadKind.POSITION_DEPENDENT, call.record.ref(call.scope.path, call.node, call.order).order
-    whole = State(axes, result.windows, constant=given.constant, mixing=True, lost=given.lost, ended=ended, cause=cause)
-    if time.has_source:
-        ended, cause = HeadKind.SEQUENCE, call.record.ref(call.scope.path, call.node, call.order).order
-    last = State(
-        (batch, directions, hidden) if layout else (directions, batch, hidden),
-        result.windows,
-        constant=given.constant,
-        mixing=True,
-        lost=given.lost,
-        ended=ended,
-        cause=cause,
-    )
+    finish(call, result.windows, result.ended, HeadKind.POSITION_DEPENDENT)
+    whole = State(axes, result.windows, constant=given.constant, mixing=True, lost=given.lost)
+    windows, left = dict(result.windows), (batch, directions, hidden) if layout else (directions, batch, hidden)
+    finish(call, windows, gone(whole, left), HeadKind.SEQUENCE)
+    last = State(left, windows, constant=given.constant, mixing=True, lost=given.lost)
     return [whole, *[last] * (count - 1)]
 
 

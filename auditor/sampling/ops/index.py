@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
+from auditor.sampling.endings import finish
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
@@ -85,20 +86,19 @@ def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Windo
 def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Window], kind: SiteKind) -> State:
     """The state after entries were picked, with a site for every source axis whose finest stride grew."""
     decimated: list[tuple[int, Fraction]] = []
-    gone = False
+    gone: set[int] = set()
     for source in given.sources():
         stride = finest(axes, source)
         if stride is None:
-            gone = True
-        elif stride > windows[source].grid:
+            gone.add(source)
+        elif source >= 0 and stride > windows[source].grid:
             decimated.append((source, stride / windows[source].grid))
             windows[source] = coarser(windows[source], stride)
-    ended, cause = given.ended, given.cause
-    if gone and not any(axis.has_source for axis in axes) and ended is None:
+    if gone:
         foreign = any(axis.has_source and (axis.before or axis.after) for axis in given.axes or ())
-        ended = HeadKind.CLASS_TOKEN if given.mixing or foreign else HeadKind.POSITION_DEPENDENT
-        cause = call.record.ref(call.scope.path, call.node, call.order).order
-    result = replace(given, axes=tuple(axes), windows=windows, ended=ended, cause=cause, decimations=())
+        token = given.mixing or foreign
+        finish(call, windows, gone, HeadKind.CLASS_TOKEN if token else HeadKind.POSITION_DEPENDENT)
+    result = replace(given, axes=tuple(axes), windows=windows, decimations=())
     if not decimated:
         return replace(result, decimations=given.decimations)
     order = {source: place for place, source in enumerate(_sources_in_order(axes))}
@@ -189,7 +189,9 @@ def chosen_by_data(call: Call, given: State, reason: str) -> State:
     """Records that an operator samples where the data say; no lattice is left behind it."""
     ref = call.record.ref(call.scope.path, call.node, call.order)
     call.record.data_dependent.append(DataDependentSampling(ref, reason))
-    return State(None, given.windows, lost=given.lost, ended=HeadKind.DATA_DEPENDENT, cause=ref.order)
+    windows = dict(given.windows)
+    finish(call, windows, given.sources() & windows.keys(), HeadKind.DATA_DEPENDENT)
+    return State(None, windows, lost=given.lost)
 
 
 def gather(call: Call) -> State:

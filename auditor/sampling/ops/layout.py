@@ -98,7 +98,7 @@ def _reroot(call: Call, given: State, sizes: Sequence[int]) -> State | None:
         return None
     real = [axis for axis in given.axes if axis.size > 1]
     atom = real[0].single if len(real) == 1 else None
-    if atom is None or atom.stride != 1 or atom.extent != call.record.sources[atom.source].size:
+    if atom is None or atom.source < 0 or atom.stride != 1 or atom.extent != call.record.sources[atom.source].size:
         return None
     old = call.record.sources[atom.source]
     windows: dict[int, Window] = {}
@@ -125,7 +125,7 @@ def _phases_to_channel(call: Call, given: State, result: State) -> State:
     owners: dict[int, list[tuple[int, Fraction]]] = {}
     for index, axis in enumerate(result.axes):
         for atom in axis.atoms:
-            if atom.source != ANONYMOUS:
+            if atom.source >= 0:
                 owners.setdefault(atom.source, []).append((index, abs(atom.stride)))
     phases: dict[int, tuple[int, Fraction]] = {}
     for source, places in owners.items():

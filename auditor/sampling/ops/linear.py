@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
-from auditor.sampling.join import broadcast, compare, ending, lost_together, merged_windows
+from auditor.sampling.endings import finish, has_grid
+from auditor.sampling.join import broadcast, compare, lost_together, merged_windows
 from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, constant, finest
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site
@@ -116,15 +117,13 @@ def contracted(
     windows = merged_windows([state for state in after if state.windows])
     moving = [state for state in operands if not state.constant]
     raw = any(state.raw for state in moving)
-    kind, cause = _ending(call, operands, axes, ended)
+    _end(call, operands, axes, windows, ended)
     state = State(
         axes,
         windows,
         constant=not moving,
         mixing=len(moving) > 1 or any(state.mixing for state in operands),
         lost=next((state.lost for state in operands if state.lost is not None), None),
-        ended=kind,
-        cause=cause,
     )
     if decimated:
         _record(call, operands[0] if raw else moving[0], windows, axes, decimated, raw)
@@ -161,18 +160,22 @@ def _only(state: State, places: set[int]) -> tuple[Axis, ...]:
     return tuple(axis for index, axis in enumerate(state.axes or ()) if index in places)
 
 
-def _ending(
-    call: Call, operands: Sequence[State], axes: Sequence[Axis], ended: set[int]
-) -> tuple[HeadKind | None, int | None]:
-    """Weights per position end a grid for good; a sum weighted by the data itself (attention pooling) does not depend
-    on position.
+def _end(
+    call: Call, operands: Sequence[State], axes: Sequence[Axis], windows: dict[int, Window], ended: set[int]
+) -> None:
+    """Weights per position end a grid for good; the data itself as weights (attention) reads it from everywhere.
+
+    A product of maps that is summed over all positions, such as a Gram matrix, is a pooling. Several results of
+    attention are learned queries, which may each say where something is.
     """
-    if not ended or any(axis.has_source for axis in axes):
-        before = ending(axes, operands)
-        return before["ended"], before["cause"]  # type: ignore[return-value]  # as the keys say
-    call.record.ref(call.scope.path, call.node, call.order)
-    positional = any(state.constant for state in operands)
-    return (HeadKind.POSITION_DEPENDENT if positional else HeadKind.POOLED), call.order
+    if any(state.constant for state in operands):
+        kind = HeadKind.POSITION_DEPENDENT
+    elif not any(state.mixing for state in operands):
+        kind = HeadKind.POOLED
+    else:
+        single = max((axis.size for axis in axes[-2:-1]), default=1) == 1
+        kind = HeadKind.CLASS_TOKEN if single else HeadKind.ATTENTION
+    finish(call, windows, {source for source in ended if not has_grid(axes, source)}, kind)
 
 
 def _record(

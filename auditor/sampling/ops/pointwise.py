@@ -10,6 +10,8 @@ from auditor.sampling.join import join, lost_together
 from auditor.sampling.lattice import UNKNOWN, State, constant
 from auditor.sampling.result import PositionEncoding
 
+SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
+SOFTMAX_LAST = 13  # since when the axis is the last one unless it is said
 LARGEST_ENCODING = 1 << 20  # bytes of a constant that are looked at to see whether it varies along a grid
 
 
@@ -30,6 +32,10 @@ def activation(call: Call) -> State:
 def normalised(call: Call) -> State:
     """Instance, group and layer normalisation, softmax: each sample sees statistics of others, the grid stays."""
     given = call.state(0)
+    if call.node.op in SOFTMAX and not given.mixing and given.axes:
+        axis = call.integer("axis", -1 if call.scope.opset >= SOFTMAX_LAST else 1)
+        if -len(given.axes) <= axis < len(given.axes) and given.axes[axis].has_source:
+            return replace(given, response=None, mixing=True)
     return given if given.response is None else replace(given, response=None)
 
 
@@ -77,7 +83,8 @@ def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) ->
     for back in range(1, min(len(fixed.axes), len(moving.axes)) + 1):
         axis = moving.axes[-back]
         if axis.has_source and fixed.axes[-back].size > 1:
-            touched += [(back, atom.source) for atom in axis.atoms if atom.source in moving.windows]
+            own = [atom.source for atom in axis.atoms if atom.source >= 0]
+            touched += [(back, source) for source in own if source in moving.windows]
     if not touched or not _varies(call, names[which], {back for back, _ in touched}):
         return
     sources = tuple(sorted({source for _, source in touched}))

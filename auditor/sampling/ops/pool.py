@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import prod
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
+from auditor.sampling.endings import finish, gone
 from auditor.sampling.geometry import WindowAttributes, attributes
-from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, State, anonymous
-from auditor.sampling.ops.sliding import Slid, lost_result, seen_by_grid, slide_axes, spatial_axes
+from auditor.sampling.ops.sliding import lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
 
@@ -53,8 +54,11 @@ def pool(call: Call) -> Sequence[State]:
         mixing=given.mixing,
         lost=given.lost,
         response=response,
-        **_ending(call, given, slid),  # type: ignore[arg-type]  # the keys are State's own
     )
+    if slid.covered:
+        windows = dict(slid.windows)
+        finish(call, windows, gone(given, slid.axes), HeadKind.POOLED)
+        result = replace(result, windows=windows)
     if slid.sampled:
         _record(call, given, result, slid.atoms, window, seen)
     return [result] * max(len(call.node.outputs), 1)
@@ -71,25 +75,9 @@ def global_pool(call: Call) -> State:
             if atom.source in given.windows:
                 call.record.spatial.add(atom.source)
     axes = tuple(anonymous(1) if index in spatial else axis for index, axis in enumerate(given.axes))
-    return State(
-        axes,
-        given.windows,
-        constant=given.constant,
-        lost=given.lost,
-        mixing=True,
-        ended=given.ended or HeadKind.POOLED,
-        cause=given.cause if given.ended else _cause(call),
-    )
-
-
-def _cause(call: Call) -> int:
-    return call.record.ref(call.scope.path, call.node, call.order).order
-
-
-def _ending(call: Call, given: State, slid: Slid) -> dict[str, HeadKind | int | None]:
-    if slid.covered and given.ended is None and not any(axis.has_source for axis in slid.axes):
-        return {"ended": HeadKind.POOLED, "cause": _cause(call)}
-    return ending(slid.axes, [given])
+    windows = dict(given.windows)
+    finish(call, windows, gone(given, axes), HeadKind.POOLED)
+    return State(axes, windows, constant=given.constant, lost=given.lost, mixing=True)
 
 
 def _kind(call: Call) -> SiteKind:

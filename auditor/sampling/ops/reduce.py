@@ -9,6 +9,7 @@ from math import prod
 from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
+from auditor.sampling.endings import finish
 from auditor.sampling.lattice import UNIT, Atom, State, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
@@ -53,11 +54,8 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
     kept = tuple(axis for index, axis in enumerate(given.axes) if index not in gone)
     result = contract(given, gone)
     shape = tuple(UNIT if index in gone else axis for index, axis in enumerate(given.axes)) if keep else kept
-    ended, cause = given.ended, given.cause
     over_grid = any(given.axes[index].has_source for index in gone)
-    if result.ended and not any(axis.has_source for axis in kept) and ended is None:
-        ended = HeadKind.DATA_DEPENDENT if selects else HeadKind.POOLED
-        cause = call.record.ref(call.scope.path, call.node, call.order).order
+    finish(call, result.windows, result.ended, HeadKind.DATA_DEPENDENT if selects else HeadKind.POOLED)
     if selects and over_grid:
         where = call.record.ref(call.scope.path, call.node, call.order)
         call.record.data_dependent.append(
@@ -69,8 +67,6 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
         constant=given.constant,
         mixing=given.mixing or bool(result.ended),
         lost=given.lost,
-        ended=ended,
-        cause=cause,
     )
     if result.decimated:
         _record(call, given, state, result.decimated)

@@ -11,8 +11,7 @@ from auditor.sampling import spectra
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
-from auditor.sampling.join import ending
-from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.lattice import UNIT, Atom, Axis, Resized, State, Window, anonymous, finest
 from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, SiteKind, Upsampling
@@ -66,7 +65,7 @@ def resize(call: Call) -> State:
         call.record.spatial.add(atom.source)
         sampled[index] = place
         axes[index] = Axis((Atom(atom.source, atom.stride * place.step, size),)) if size > 1 else UNIT
-        windows[atom.source] = _window(call, how, atom, place, windows[atom.source])
+        windows[atom.source] = _window(call, how, index, atom, place, windows[atom.source])
         (down if abs(place.step) > 1 else up).append(index)
     for index in up:
         atom = axes[index].single
@@ -80,7 +79,6 @@ def resize(call: Call) -> State:
         response=None,
         raw=given.raw and not down,
         decimations=(),
-        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
     )
     down = [index for index in down if axes[index] is not UNIT]
     if up and any(abs(sampled[index].step) < 1 for index in up):
@@ -92,14 +90,18 @@ def resize(call: Call) -> State:
     return result
 
 
-def _window(call: Call, how: Resizing, atom: Atom, place: Sampled, old: Window) -> Window:
+def _window(call: Call, how: Resizing, index: int, atom: Atom, place: Sampled, old: Window) -> Window:
     centre = nearest_centre(place, how.nearest) if how.mode == "nearest" else place.start
+    length, size = atom.extent, how.sizes[index]
+    half = (Fraction(length, size) - 1) / 2
+    ref = call.record.ref(call.scope.path, call.node, call.order)
     open_size = how.coordinate == "align_corners" and call.record.assumed(atom.source)
     return old._replace(
         offset=old.offset + atom.stride * centre,
         field=old.field + abs(atom.stride) * _reach(how, place),
         period=None if open_size else old.period,
         size_dependent=old.size_dependent or open_size,
+        resized=Resized(ref.order, atom.stride * centre, atom.stride * half),
     )
 
 

@@ -11,7 +11,6 @@ from auditor.sampling.atoms import reshape
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.geometry import attributes
-from auditor.sampling.join import ending
 from auditor.sampling.lattice import Atom, Axis, State, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result, spatial_axes
 from auditor.sampling.result import Upsampling
@@ -94,7 +93,6 @@ def conv_transpose(call: Call) -> State:
         constant=given.constant,
         mixing=given.mixing,
         lost=given.lost,
-        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
     )
 
 
@@ -174,7 +172,6 @@ def depth_to_space(call: Call) -> State:
         constant=given.constant,
         mixing=given.mixing,
         lost=given.lost,
-        **ending(axes, [given]),  # type: ignore[arg-type]  # the keys are State's own
     )
 
 
