@@ -140,7 +140,8 @@ def _model(page: _Page, model: ModelReport) -> None:
     page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
     page.add(markdown_words(meaning(model.analysis)))
     if model.verification is not None:
-        page.add(_BLANK, "| output | measure | value | interval |", "| :-- | :-- | --: | :-- |")
+        page.add(_BLANK, _measurement(model.verification), _BLANK)
+        page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
         page.rows(_measures(model.verification))
     if findings:
         page.add(_BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
@@ -220,15 +221,35 @@ def _measured_change(row: MeasuredRow) -> str:
     return _row([*cells, row.base, row.new, row.difference, row.interval or "-", markdown_words(row.detail)])
 
 
+def _measurement(found: Verification) -> str:
+    """What the numbers were measured with, in one line."""
+    data, shifts = found.data, found.shifts
+    facts = [
+        f"Measured on {count_text(len(data.used), 'image')} ({data.kind.value})",
+        f"protocol {shifts.protocol.value} with shifts to {shifts.radius} px",
+        found.preprocessing_words,
+        f"{found.provider.used}, onnxruntime {found.provider.onnxruntime}",
+    ]
+    return f"{markdown_words('; '.join(facts))}."
+
+
 def _measures(found: Verification) -> Iterator[str]:
-    from auditor.report.measured import number
+    from auditor.report.measured import images_words, number
 
     for output in found.outputs:
         for measure in output.measures:
             span = measure.interval
             ends = f"{number(span.low, measure.unit)} to {number(span.high, measure.unit)}" if span is not None else "-"
             name = markdown_words(measure.name)
-            yield _row([markdown_code(output.output, _NAME), name, number(measure.value, measure.unit), ends])
+            yield _row(
+                [
+                    markdown_code(output.output, _NAME),
+                    name,
+                    number(measure.value, measure.unit),
+                    ends,
+                    images_words(measure),
+                ]
+            )
 
 
 def _row(cells: Sequence[str]) -> str:

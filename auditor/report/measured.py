@@ -53,7 +53,7 @@ def _facts(found: Verification) -> Iterator[str]:
         f"protocol {shifts.protocol.value}, windows of {shifts.window[0]}x{shifts.window[1]} px, shifts to "
         f"{shifts.radius} px, seed {shifts.seed}"
     )
-    yield f"preprocessing {found.preprocessing}"
+    yield found.preprocessing_words
     yield _provider(found.provider)
     yield (
         f"{found.runs} inputs run in {found.seconds:.0f} s, {found.shared_batch} at a time; without reuse of equal "
@@ -99,6 +99,11 @@ def number(value: float, unit: str) -> str:
     return f"{value:.2f} px" if unit == "px" else f"{value:.3f}"
 
 
+def images_words(measure: Measure) -> str:
+    """On how many of the images a measure rests."""
+    return f"{measure.images} of {count_text(len(measure.per_image), 'image')}"
+
+
 def _interval(interval: Interval | None, unit: str) -> str:
     if interval is None:
         return "(no interval)"
@@ -110,7 +115,8 @@ def _interval(interval: Interval | None, unit: str) -> str:
 
 def _measure(measure: Measure) -> tuple[str, ...]:
     meaning = MEASURES[measure.name].meaning if measure.name in MEASURES else ""
-    return measure.name, number(measure.value, measure.unit), _interval(measure.interval, measure.unit), meaning
+    value = number(measure.value, measure.unit)
+    return measure.name, value, _interval(measure.interval, measure.unit), images_words(measure), meaning
 
 
 def _curve(curve: Curve, unicode: bool) -> Iterator[str]:

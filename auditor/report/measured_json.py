@@ -57,6 +57,7 @@ def verification_json(found: Verification) -> Json:
             "seed": shifts.seed,
         },
         "preprocessing": found.preprocessing,
+        "preset_assumed": found.preset_assumed,
         "runs": found.runs,
         "naive_runs": found.naive_runs,
         "batch": found.shared_batch,
@@ -97,6 +98,7 @@ def _output(output: OutputResult) -> Json:
         "measures": [_measure(measure) for measure in output.measures],
         "curves": [_curve(curve) for curve in output.curves],
         "images": [_image(image) for image in output.images],
+        "classes": output.classes,
         "predictions": [{"class": index, "images": count} for index, count in output.predictions],
     }
 
@@ -108,6 +110,7 @@ def _measure(measure: Measure) -> Json:
         "interval": interval_json(measure.interval),
         "unit": measure.unit,
         "higher_is_better": measure.higher_is_better,
+        "images": measure.images,
         "per_image": _numbers(measure.per_image),
     }
 
@@ -207,6 +210,7 @@ def verification_schema() -> Json:
         interval=interval,
         unit={"enum": ["share", "probability", "px", "ratio"]},
         higher_is_better=_BOOL,
+        images=_COUNT,
         per_image=numbers,
     )
     point = _object(distance=_NUMBER, value=_NUMBER, interval=interval, pairs=_COUNT)
@@ -262,6 +266,7 @@ def verification_schema() -> Json:
             seed={"type": "integer"},
         ),
         preprocessing=_TEXT,
+        preset_assumed=_TEXT,
         runs=_COUNT,
         naive_runs=_COUNT,
         batch=_COUNT,
@@ -273,6 +278,7 @@ def verification_schema() -> Json:
                 measures=_list(measure),
                 curves=_list(_object(measure=_TEXT, points=_list(point))),
                 images=_list(image),
+                classes=index,
                 predictions=_list(_object(**{"class": _COUNT, "images": _COUNT})),
             )
         ),

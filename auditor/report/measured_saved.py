@@ -38,6 +38,7 @@ def read_verification(found: Cursor) -> Verification:
         SavedReportError: The place holds something else.
     """
     test = found.get("self_test")
+    assumed = found.get("preset_assumed")  # absent from the reports of older versions
     return Verification(
         provider=_provider(found["provider"]),
         data=_data(found["data"]),
@@ -55,6 +56,7 @@ def read_verification(found: Cursor) -> Verification:
         seconds=0.0,
         external=tuple((ModelText(one["location"].text), one["sha256"].text) for one in found["external"]),
         notes=tuple(one.text for one in found["notes"]),
+        preset_assumed=assumed.text if assumed is not None else "",
     )
 
 
@@ -110,6 +112,7 @@ def _output(found: Cursor) -> OutputResult:
         curves=tuple(_curve(one) for one in found["curves"]),
         images=tuple(_image(one) for one in found["images"]),
         predictions=tuple((one["class"].integer, one["images"].integer) for one in found["predictions"]),
+        classes=_index(found, "classes"),
     )
 
 

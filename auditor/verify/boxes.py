@@ -46,6 +46,9 @@ class Coordinates(Enum):
     CENTRE = "centre and size"
 
 
+NO_BOXES = Boxes(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class BoxFormat:
     """How to read a detector: names of its outputs, what they hold; ``relative`` coordinates are shares of the input.
@@ -82,7 +85,7 @@ def find_format(rows: Mapping[str, AnyArray]) -> BoxFormat | None:
             return BoxFormat(kind, name, None, None, Coordinates.CORNERS, _relative(corners))
         transposed = array.shape[0] < array.shape[1]
         wide = array.T if transposed else array
-        if wide.shape[1] >= 5 and wide.shape[0] > wide.shape[1]:
+        if wide.shape[1] >= (5 if transposed else 6) and wide.shape[0] > wide.shape[1]:
             # A transposed output is YOLOv8's, the other orientation carries objectness (YOLOv5).
             kind = Kind.YOLO if transposed else Kind.YOLO_OBJECTNESS
             return BoxFormat(kind, name, None, None, Coordinates.CENTRE, _relative(wide[:, :4]), transposed)
@@ -97,6 +100,20 @@ def read_boxes(
     Duplicates are suppressed for the formats that leave that to the caller. Raises ValueError for numbers that are not
     finite.
     """
+    corners, scores, labels = _decoded(rows, form)
+    if not (np.isfinite(corners).all() and np.isfinite(scores).all()):
+        raise ValueError("the boxes hold values that are not finite")
+    found = Boxes(_corners(corners, form, window), scores, labels).above(least)
+    return suppress(found) if form.kind in (Kind.YOLO, Kind.YOLO_OBJECTNESS) else found
+
+
+def highest_score(rows: Mapping[str, AnyArray], form: BoxFormat) -> float | None:
+    """The highest score of any box of one window, None where it has none."""
+    _, scores, _ = _decoded(rows, form)
+    return float(scores.max()) if len(scores) else None
+
+
+def _decoded(rows: Mapping[str, AnyArray], form: BoxFormat) -> tuple[FloatArray, FloatArray, IntArray]:
     array = np.asarray(_squeeze(rows[form.boxes]), dtype=np.float64)
     if form.kind is Kind.LISTS:
         corners, (scores, labels) = array, _list_scores(rows, form, len(array))
@@ -108,10 +125,7 @@ def read_boxes(
         wide = array.T if form.transposed else array
         classes = wide[:, 5:] * wide[:, 4:5] if form.kind is Kind.YOLO_OBJECTNESS else wide[:, 4:]
         corners, scores, labels = wide[:, :4], classes.max(axis=1), classes.argmax(axis=1).astype(np.int64)
-    if not (np.isfinite(corners).all() and np.isfinite(scores).all()):
-        raise ValueError("the boxes hold values that are not finite")
-    found = Boxes(_corners(corners, form, window), scores, labels).above(least)
-    return suppress(found) if form.kind in (Kind.YOLO, Kind.YOLO_OBJECTNESS) else found
+    return corners, scores, labels
 
 
 def suppress(boxes: Boxes, overlap: float = _SUPPRESS) -> Boxes:

@@ -94,4 +94,5 @@ def _load(
             position[image, variant] = len(canvases)
             canvases.append(to_tensor(protocol.canvas(prepared, variant), preprocessing))
     places = np.array([(position[one.image, one.variant], one.y, one.x) for one in plan.windows], np.int64)
-    return Load(Unit(name, label, plan), np.stack(canvases), places, digest.digest(), pictures[0].extra)
+    unit = Unit(name, label, plan, digest.digest())
+    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra)

@@ -161,23 +161,28 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     missing: list[Rejected] = []
     try:
         with source.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+            lines = csv.reader(stream)
+            rows = [(lines.line_num, row) for row in lines if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"the CSV of labels cannot be read ({type(error).__name__})", str(source)) from error
-    for number, row in enumerate(rows, start=1):
-        label = row[1].strip() if len(row) > 1 else ""
-        if not label.isdecimal():
-            if number == 1:
-                continue  # a header
-            raise DataError(f"row {number} of the CSV of labels is not 'file,class index'", str(source))
-        name = row[0].strip()
+    for position, (number, row) in enumerate(rows):
+        name, label = row[0].strip(), row[1].strip() if len(row) > 1 else ""
         same = by_name.get(name, [])
-        found = by_path.get(name) or (same[0] if len(same) == 1 else None)
-        if found is None:
+        file = by_path.get(name) or (same[0] if len(same) == 1 else None)
+        if not label.isdecimal():
+            if position == 0 and len(row) > 1 and len(rows) > 1 and file is None:
+                continue  # a header
+            raise DataError(
+                f"line {number} of the CSV of labels is not 'file,class index' (a whole number from 0)",
+                f"{source}: {','.join(row)}",
+            )
+        if file is None:
             reason = "several files have this name: give the path" if same else "named in the labels, not in the folder"
             missing.append(Rejected(ModelText(name), reason))
-        else:
-            known[found] = int(label)
+        elif known.setdefault(file, int(label)) != int(label):
+            raise DataError(f"line {number} of the CSV of labels gives a file a second class", f"{source}: {name}")
+    if not known and not missing:
+        raise DataError("the CSV of labels has no row 'file,class index'", str(source))
     return known, missing
 
 

@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from auditor.text import plain
+
 if TYPE_CHECKING:
     from auditor.verify.images import ImageSource
     from auditor.verify.settings import VerifySettings
@@ -23,13 +25,13 @@ OPTIONS: Mapping[str, str] = {
     "images": "A folder of pictures, a .npy or .npz file, or module:function; without it built-in pictures are used.",
     "labels": "A CSV of file,class for a folder of pictures.",
     "images-limit": "Use so many images, spread evenly over all. [default: all]",
-    "preset": "How pixels become numbers: imagenet, caffe-bgr, unit or raw. [default: imagenet]",
+    "preset": "How pixels become numbers: imagenet, caffe-bgr, unit or raw. [default: imagenet is assumed]",
     "mean": "Subtracted after scaling: one number, or one per channel separated by commas.",
     "std": "Divided by after the mean: one number, or one per channel separated by commas.",
     "scale": "Multiplies the 0..255 pixels first, such as 1/255.",
     "channels": "The channels of the input: rgb, bgr or grey.",
     "layout": "The axes of the input where its shape does not tell: NCHW, NHWC or NHW.",
-    "size": "Height and width, such as 224x224, where the model leaves them open.",
+    "size": "Height and width, such as 224x320, or one number for both, where the model leaves them open.",
     "protocol": "crop, roll, embed-black, embed-inpaint, subpixel, zoom or frames. [default: crop]",
     "radius": "The largest shift in pixels. [default: 32, less for small inputs]",
     "shifts": "Random pairs of shifts per image. [default: 8]",
@@ -37,7 +39,7 @@ OPTIONS: Mapping[str, str] = {
     "exhaustive": "Also run every shift up to so many pixels, for the worst case. [default: 0]",
     "seed": "The seed of all shifts. [default: 0]",
     "task": "classification, dense, embedding or detection, where the output does not tell.",
-    "image-input": "The name of the input that takes the image.",
+    "image-input": "The name of the input that takes the image, where the shapes do not tell.",
     "measured-output": "The name of the output to measure.",
     "feed": "Constants for further inputs: NAME=NUMBER, several separated by commas.",
     "box-score": "Boxes of a detector count from this score on. [default: 0.5]",
@@ -56,6 +58,7 @@ COMMAND_LINE_ONLY = frozenset({"allow-domain", "custom-ops"})
 
 # Enough for an interval that says something; ten seconds for a small network on a laptop.
 BUILTIN_IMAGES = 64
+_COLOURS = ("rgb", "bgr", "grey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,7 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return None
-        try:
-            return parse(value)
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{name} must be {must}") from None
+        return _parsed(name, value, parse, must)
 
     def integer(self, name: str, least: int) -> int | None:
         def parse(text: str) -> int:
@@ -166,8 +166,17 @@ class _Reader:
         found: float | None = self.parsed(name, parse, f"a number of {least:g} or more")
         return found
 
-    def numbers(self, name: str) -> tuple[float, ...] | None:
-        return tuple(_within(name, float, word) for word in self.words(name)) or None
+    def numbers(self, name: str, least: float = float("-inf")) -> tuple[float, ...] | None:
+        def parse(text: str) -> float:
+            if not least < float(text) < float("inf"):
+                raise ValueError
+            return float(text)
+
+        bound = "" if least == float("-inf") else f" above {least:g}"
+        must = f"one number{bound}, or one per channel separated by commas, such as 0.5,0.5,0.5"
+        for word in self.words(name):
+            _parsed(name, word, parse, must)
+        return tuple(parse(word) for word in self.words(name)) or None
 
     def choice(self, name: str, kind: type[Kind]) -> Kind | None:
         known = ", ".join(str(member.value) for member in kind)
@@ -192,6 +201,7 @@ def _settings(read: _Reader) -> VerifySettings:
     memory = read.number("max-memory", 0.1)
     return VerifySettings(
         preprocessing=_preprocessing(read),
+        preset_assumed=all(read.text(name) is None for name in ("preset", "mean", "std", "scale")),
         protocol=read.choice("protocol", ProtocolKind) or ProtocolKind.CROP,
         radius=read.integer("radius", 1),
         shifts=ShiftSettings(
@@ -200,7 +210,7 @@ def _settings(read: _Reader) -> VerifySettings:
             exhaustive=exhaustive or 0,
             seed=seed or 0,
         ),
-        size=read.parsed("size", _size, "a height and a width such as 224x224"),
+        size=read.parsed("size", _size, "a height and a width in pixels such as 224x320, or one number for both"),
         layout=read.choice("layout", Layout),
         channels=None if channels is None else 1 if channels == "grey" else 3,
         task=read.choice("task", Task),
@@ -225,14 +235,12 @@ def _settings(read: _Reader) -> VerifySettings:
 def _preprocessing(read: _Reader) -> Any:
     from dataclasses import replace
 
-    from auditor.verify.preprocess import ChannelOrder, for_grey, preset
+    from auditor.verify.preprocess import DEFAULT_PRESET, PRESETS, ChannelOrder, for_grey, preset
 
-    found = _within("preset", preset, read.text("preset") or "imagenet")
-    mean, std = read.numbers("mean"), read.numbers("std")
+    found = read.parsed("preset", preset, f"one of {', '.join(PRESETS)}") or preset(DEFAULT_PRESET)
+    mean, std = read.numbers("mean"), read.numbers("std", 0)
     scale = read.parsed("scale", _fraction, "a number or a fraction such as 1/255")
-    channels = read.text("channels")
-    if channels not in (None, "rgb", "bgr", "grey"):
-        raise ValueError("channels must be one of rgb, bgr, grey")
+    channels = read.parsed("channels", _colours, f"one of {', '.join(_COLOURS)}")
     if channels == "grey":
         found = for_grey(found)
     elif channels is not None:
@@ -241,7 +249,7 @@ def _preprocessing(read: _Reader) -> Any:
     try:
         return replace(found, **{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
-        raise ValueError(f"mean, std, scale: {error}") from None
+        raise ValueError(f"{error}; give one number for all channels or one per channel (--channels)") from None
 
 
 def usable_cores() -> int:
@@ -251,15 +259,21 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _within(name: str, parse: Callable[[str], Any], text: str) -> Any:
+def _parsed(name: str, text: str, parse: Callable[[str], Any], must: str) -> Any:
     try:
         return parse(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ValueError(f"{name} must be {must}; it is {plain(text, 60)!r}") from None
 
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
+
+
+def _colours(text: str) -> str:
+    if text not in _COLOURS:
+        raise ValueError
+    return text
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -289,5 +303,5 @@ def _feeds(words: Sequence[str]) -> dict[str, float]:
         name, equals, number = word.rpartition("=")
         if not equals or not name:
             raise ValueError("feed must be NAME=NUMBER")
-        feeds[name] = _within("feed", float, number)
+        feeds[name] = _parsed("feed", number, float, "NAME=NUMBER with a number behind the equals sign")
     return feeds

@@ -88,6 +88,10 @@ PRESETS: Mapping[str, Preprocessing] = MappingProxyType(
 )
 
 
+# What is assumed, and said to be assumed, where nobody names a preset.
+DEFAULT_PRESET = "imagenet"
+
+
 def preset(name: str) -> Preprocessing:
     """The preset of this name; raises ValueError that lists the names."""
     if name not in PRESETS:

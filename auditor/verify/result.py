@@ -127,6 +127,11 @@ class Measure:
     higher_is_better: bool
     per_image: tuple[float, ...]
 
+    @property
+    def images(self) -> int:
+        """How many images the value rests on."""
+        return sum(value == value for value in self.per_image)
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
@@ -175,6 +180,7 @@ class OutputResult:
     curves: tuple[Curve, ...]
     images: tuple[ImageResult, ...]
     predictions: tuple[tuple[int, int], ...]  # (class, number of images), most frequent first; classification only
+    classes: int | None = None  # that the model can tell apart; classification only
 
     def measure(self, name: str) -> Measure | None:
         """The measure of this name, or None where it was not made."""
@@ -246,7 +252,8 @@ class Verification:
 
     ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
     what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
-    ``external`` lists (location, sha256) of external weight files that the model read.
+    ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
+    that was taken because nobody chose one, empty otherwise.
     """
 
     provider: Provider
@@ -263,6 +270,14 @@ class Verification:
     seconds: float
     external: tuple[tuple[ModelText, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    preset_assumed: str = ""
+
+    @property
+    def preprocessing_words(self) -> str:
+        """The preprocessing for people, and that nobody chose it."""
+        if self.preset_assumed:
+            return f"preprocessing assumed: {self.preset_assumed} ({self.preprocessing}); choose it with --preset"
+        return f"preprocessing {self.preprocessing}"
 
     def measure(self, name: str) -> Measure | None:
         """The measure of this name on the first output that has it, or None where it was not made."""

@@ -21,6 +21,7 @@ from auditor.verify.errors import DataError, ModelRefusedError
 from auditor.verify.feeder import Load, loads
 from auditor.verify.images import ImageSource
 from auditor.verify.layer_runs import open_layers
+from auditor.verify.preprocess import DEFAULT_PRESET
 from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
@@ -111,10 +112,8 @@ def verify(
             if not progress.used:
                 raise
             progress.interrupted = True
+        _require_measured(tally, progress, settings)
         layers, remarks = _measure_layers(worker, setup, settings, model, analysis, source, progress, observer)
-    if not progress.used:
-        reasons = sorted({one.reason for one in progress.rejected})
-        raise DataError(f"none of the {len(progress.rejected)} images could be measured: {'; '.join(reasons[:3])}")
     opened = setup.batching.opened
     return Verification(
         provider=opened.provider,
@@ -133,7 +132,26 @@ def verify(
         seconds=time.perf_counter() - start,
         external=external,
         notes=(*source.notes, *setup.guesses, *opened.remarks, *remarks),
+        preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
+
+
+def _require_measured(tally: Tally, progress: Progress, settings: VerifySettings) -> None:
+    """See to it that some image has something to measure: numbers about nothing are never a pass.
+
+    Raises:
+        DataError: there is nothing in any image; the message says why, and what to check.
+    """
+    if not progress.used:
+        reasons = sorted({one.reason for one in progress.rejected})
+        raise DataError(f"none of the {len(progress.rejected)} images could be measured: {'; '.join(reasons[:3])}")
+    why = tally.nothing()
+    if why:
+        assumed = f"the preset {DEFAULT_PRESET} was assumed, " if settings.preset_assumed else ""
+        raise DataError(
+            f"there is nothing to measure on {len(progress.used)} images: {why}; {assumed}check --preset, --channels, "
+            "--task, --measured-output and the images"
+        )
 
 
 def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: VerifySettings) -> Setup | None:

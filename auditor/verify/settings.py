@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditor.verify.boxes import DEFAULT_SCORE
-from auditor.verify.preprocess import Layout, Preprocessing, preset
+from auditor.verify.preprocess import DEFAULT_PRESET, Layout, Preprocessing, preset
 from auditor.verify.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts import ShiftSettings
@@ -21,7 +21,8 @@ class VerifySettings:
 
     ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows keep
     seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
-    ``preprocessing`` is brought to the layout, type and channels of the model's input. ``size`` (H, W) is for models
+    ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
+    nobody chose it. ``size`` (H, W) is for models
     that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds`` are constants
     for further inputs. Boxes count from the score ``box_score`` on. ``layer_images`` is on how many images the layers
     are measured, 0 for not at all. ``self_test_images`` get their unshifted input a second time. ``confidence`` is that
@@ -29,7 +30,8 @@ class VerifySettings:
     ``custom_ops`` let foreign operators in.
     """
 
-    preprocessing: Preprocessing = field(default_factory=lambda: preset("imagenet"))
+    preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
+    preset_assumed: bool = False
     protocol: ProtocolKind = ProtocolKind.CROP
     radius: int | None = None
     shifts: ShiftSettings = field(default_factory=ShiftSettings)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from auditor.findings import Finding, NodeRef, Severity
@@ -16,6 +18,7 @@ from auditor.verify.result import (
     DataFacts,
     DataKind,
     EquivarianceMap,
+    ImageResult,
     Interval,
     LayerResult,
     Measure,
@@ -129,6 +132,54 @@ def test_the_same_class_for_nearly_all_of_enough_images_means_wrong_preprocessin
 ) -> None:
     found = findings("AA405", measurement(predictions=predictions))
     assert [finding.severity for finding in found] == [ERROR] * fires
+
+
+def answers(pairs: list[tuple[int | None, int]], classes: int, kind: DataKind = DataKind.FOLDER) -> Verification:
+    """A measurement of these (label, answer) pairs by a model of so many classes."""
+    images = tuple(ImageResult(HOSTILE, label, answer, 0.5, 0.0, (), None, None) for label, answer in pairs)
+    counts = tuple(Counter(answer for _, answer in pairs).most_common())
+    found = measurement()
+    output = replace(found.outputs[0], images=images, predictions=counts, classes=classes)
+    return replace(found, outputs=(output,), data=replace(found.data, kind=kind))
+
+
+def test_few_answers_to_twenty_four_different_pictures_are_found() -> None:
+    pairs: list[tuple[int | None, int]] = [(None, (5, 5, 9, 700)[i % 4]) for i in range(24)]
+    (finding,) = findings("AA405", answers(pairs, 1000))
+    assert finding.severity is WARNING
+    assert "24 images get 3 classes only, the model knows 1000" in finding.message
+    assert findings("AA405", answers(pairs, 1000, DataKind.BUILTIN)) == []
+
+
+def test_answers_that_are_right_no_more_often_than_by_chance_are_found() -> None:
+    (finding,) = findings("AA405", answers([(i, (5, 9, 700, 3)[i % 4]) for i in range(10, 34)], 1000))
+    assert finding.severity is ERROR
+    assert "0 of 24 labelled images" in finding.message
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10, 1000])
+@pytest.mark.parametrize("images", [16, 24, 64, 256])
+@pytest.mark.parametrize("accuracy", [0.6, 0.9])
+def test_a_right_preset_is_left_alone_with_and_without_labels(classes: int, images: int, accuracy: float) -> None:
+    rng = np.random.default_rng(0)
+    fired = 0
+    for _ in range(50):
+        labels = rng.integers(0, classes, images)
+        guesses = np.where(rng.random(images) < accuracy, labels, rng.integers(0, classes, images))
+        told = answers(list(zip(labels.tolist(), guesses.tolist(), strict=True)), classes)
+        untold = answers([(None, int(guess)) for guess in guesses], classes)
+        fired += bool(findings("AA405", told)) + bool(findings("AA405", untold))
+    assert fired <= 1
+
+
+@pytest.mark.parametrize("classes", [10, 100, 1000])
+def test_shuffled_labels_are_found(classes: int) -> None:
+    rng = np.random.default_rng(1)
+    fired = 0
+    for _ in range(50):
+        labels, guesses = rng.integers(0, classes, (2, 32)).tolist()
+        fired += bool(findings("AA405", answers(list(zip(labels, guesses, strict=True)), classes)))
+    assert fired >= 40
 
 
 def test_a_crash_is_one_error() -> None:

@@ -90,11 +90,26 @@ def test_labels_come_from_a_csv_by_path_or_by_unique_name(tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("text", ["a.png,cat\nb.png,dog\n", "a.png\nb.png\n"])
-def test_a_csv_without_class_indices_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.png,cat\nb.png,dog\n", "line 1 of .* is not 'file,class index'"),
+        ("a.png,cat\n", "line 1 "),
+        ("a.png;3\n", "line 1 "),
+        ("a.png\nb.png\n", "line 1 "),
+        ("file,label\n", "line 1 "),
+        ("file,label\n\na.png,1\n\nb.png,-1\n", "line 5 "),
+        ("a.png,1\na.png,2\n", "line 2 of .* gives a file a second class"),
+        ("", "no row 'file,class index'"),
+    ],
+)
+def test_a_csv_with_a_row_that_cannot_be_read_is_refused_and_the_line_named(
+    tmp_path: Path, text: str, message: str
+) -> None:
     write(tmp_path / "a.png")
+    write(tmp_path / "b.png")
     (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(DataError, match="class index"):
+    with pytest.raises(DataError, match=message):
         open_images(str(tmp_path), labels=tmp_path / "labels.csv")
 
 

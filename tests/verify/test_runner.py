@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
 from auditor.text import ModelText
@@ -284,6 +284,54 @@ def test_a_dense_output_without_strides_and_borders_moves_with_its_input(tmp_pat
     assert found.outputs[0].task is Task.DENSE
     assert value(found, "massc") == 1
     assert value(found, "equivariance-error") == 0
+
+
+@pytest.mark.parametrize("task", [Task.CLASSIFICATION, Task.EMBEDDING])
+def test_an_answer_that_no_picture_changes_is_no_pass(tmp_path: Path, task: Task) -> None:
+    made = network(("Conv", {}), ("Mul", {}))
+    made.graph.node[1].input.append("nothing")
+    made.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
+    with pytest.raises(DataError, match=r"nothing to measure on 3 images: .* same for every image and every shift"):
+        run(tmp_path, made, pictures(3), replace(SETTINGS, task=task))
+
+
+@pytest.mark.parametrize("tail", ["zero", "argmax"])
+def test_a_map_that_is_blank_everywhere_is_no_pass(tmp_path: Path, tail: str) -> None:
+    nodes = [helper.make_node("Mul", ["x", "weights"], ["y" if tail == "zero" else "scores"])]
+    if tail == "argmax":
+        nodes.append(helper.make_node("ArgMax", ["scores"], ["y"], axis=1))
+    weights = {"weights": np.zeros((1, 3, 1, 1), np.float32)}
+    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": None}, weights)
+    if tail == "argmax":
+        made.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    with pytest.raises(DataError, match="one and the same value at every position of every image"):
+        run(tmp_path, made, pictures(2), replace(SETTINGS, task=Task.DENSE))
+
+
+@pytest.mark.parametrize("rows", [0, 5])
+def test_a_detector_without_a_box_is_no_pass_and_the_highest_score_is_told(tmp_path: Path, rows: int) -> None:
+    boxes = np.tile(np.array([4, 4, 9, 9, 0.25, 1], np.float32), (1, rows, 1))
+    nodes = [
+        helper.make_node("ReduceMin", ["x"], ["least"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["least", "zero"], ["none_"]),
+        helper.make_node("Squeeze", ["none_", "axis"], ["none"]),
+        helper.make_node("Add", ["none", "boxes"], ["y"]),
+    ]
+    weights = {"zero": np.zeros(1, np.float32), "axis": np.array([3]), "boxes": boxes}
+    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", rows, 6]}, weights)
+    seen = "highest score seen is 0.25" if rows else "no box of any score"
+    with pytest.raises(DataError, match=f"no image has a box of score 0.5 or more .*{seen}"):
+        run(tmp_path, made, pictures(2), replace(SETTINGS, task=Task.DETECTION))
+
+
+def test_measures_rest_on_the_images_that_had_something_to_measure(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[1], keepdims=1)]
+    items = pictures(2)
+    items.append(Picture(ModelText("grey.png"), np.full((24, 24, 3), 128, np.uint8)))
+    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 1, 16, 16]})
+    error = run(tmp_path, made, items, replace(SETTINGS, task=Task.DENSE)).measure("equivariance-error")
+    assert error is not None
+    assert (error.images, len(error.per_image), error.value) == (2, 3, 0)
 
 
 def test_frames_of_a_folder_are_one_unit(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.report.html.charts import SHADES, curve_chart, map_chart
 from auditor.report.html.tree import Child, Element, element
-from auditor.report.measured import number
+from auditor.report.measured import images_words, number
 from auditor.report.numbers import count_text, percent_text
 from auditor.text import plain
 from auditor.verify.measures import MEASURES
@@ -54,7 +54,7 @@ def _facts(found: Verification) -> Iterator[str]:
     built_in = ", built-in ones" if data.kind is DataKind.BUILTIN else ""
     yield f"{count_text(len(data.used), 'image')}{built_in}, {count_text(shifts.per_image, 'shifted input')} each"
     yield f"{shifts.protocol.value}, shifts to {shifts.radius} px, seed {shifts.seed}"
-    yield f"preprocessing {plain(found.preprocessing)}"
+    yield plain(found.preprocessing_words, None)
     yield f"{plain(found.provider.used)}, onnxruntime {plain(found.provider.onnxruntime)}"
     yield from (plain(note) for note in found.notes)
 
@@ -70,6 +70,7 @@ def _measures(measures: Sequence[Measure]) -> Element:
                 element("th", plain(one.name), scope="row"),
                 element("td", number(one.value, one.unit), class_="n"),
                 element("td", interval(one) or "-", class_="n"),
+                element("td", images_words(one), class_="n"),
                 element("td", f"{meaning} ({better})" if meaning else better),
             )
         )
@@ -77,7 +78,7 @@ def _measures(measures: Sequence[Measure]) -> Element:
     return _table(head, rows)
 
 
-_MEASURE_COLUMNS = (("measure", None), ("value", "n"), ("interval", "n"), ("meaning", None))
+_MEASURE_COLUMNS = (("measure", None), ("value", "n"), ("interval", "n"), ("rests on", "n"), ("meaning", None))
 
 
 def _images(output: OutputResult) -> Element | None:

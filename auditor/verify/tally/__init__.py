@@ -23,11 +23,12 @@ OTHER_SHAPE = "the reference model's output has another shape"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One statistical unit: an image, or a sequence of frames."""
+    """One statistical unit: an image, or a sequence of frames. ``digest`` is that of its pixels."""
 
     name: ModelText
     label: int | None
     plan: Plan
+    digest: bytes = b""
 
 
 class UnusableOutputError(ValueError):
@@ -49,9 +50,35 @@ class Tally(Protocol):
         """Whether two outputs for the same input give the same answer."""
         ...
 
+    def nothing(self) -> str:
+        """Why none of the units so far had anything to measure; empty where some had."""
+        ...
+
     def finish(self) -> OutputResult:
         """The result over all units so far."""
         ...
+
+
+class Constancy:
+    """Whether outputs were the same for all units: an answer that no picture changes is steady and says nothing."""
+
+    def __init__(self) -> None:
+        self._first: Array | None = None
+        self._digest = b""
+        self._other_pixels = False
+        self._varied = False
+
+    def add(self, unit: Unit, rows: Array) -> None:
+        """Add the outputs (W, ...) of the windows of one unit."""
+        if self._first is None:
+            self._first, self._digest = rows[0].copy(), unit.digest
+        self._other_pixels = self._other_pixels or unit.digest != self._digest
+        self._varied = self._varied or self._first.shape != rows.shape[1:] or bool((rows != self._first).any())
+
+    @property
+    def constant(self) -> bool:
+        """Whether two units of different pixels or more had one and the same output in every window."""
+        return self._other_pixels and not self._varied
 
 
 def nearly_equal(first: Array, second: Array) -> bool:

@@ -21,7 +21,7 @@ from auditor.verify.measures.classification import (
     worst_case,
 )
 from auditor.verify.result import ImageResult, OutputResult, Task
-from auditor.verify.tally import Unit, UnusableOutputError
+from auditor.verify.tally import Constancy, Unit, UnusableOutputError
 from auditor.verify.tally.ledger import Ledger
 from auditor.verify.worker.arena import Array
 
@@ -38,6 +38,8 @@ class ClassificationTally:
         self._output = output
         self._reference = reference
         self._scale = scale
+        self._constancy = Constancy()
+        self._classes: int | None = None
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
 
@@ -45,6 +47,8 @@ class ClassificationTally:
         scores = self._scores(rows[self._output])
         if unit.label is not None and not 0 <= unit.label < scores.shape[1]:
             raise UnusableOutputError(f"label {unit.label} is none of the model's {scores.shape[1]} classes")
+        self._constancy.add(unit, scores)
+        self._classes = scores.shape[1]
         other = self._scores(rows[self._reference]) if self._reference is not None else None
         plan = unit.plan
         values = measure_image(scores, plan, unit.label, other)
@@ -58,6 +62,9 @@ class ClassificationTally:
     def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
         return int(np.argmax(first[self._output])) == int(np.argmax(second[self._output]))
 
+    def nothing(self) -> str:
+        return "the scores are the same for every image and every shift" if self._constancy.constant else ""
+
     def finish(self) -> OutputResult:
         references = [image.reference for image in self._images if image.reference is not None]
         return OutputResult(
@@ -67,6 +74,7 @@ class ClassificationTally:
             self._ledger.curves(),
             tuple(self._images),
             prediction_counts(references),
+            self._classes,
         )
 
     def _scores(self, rows: list[Array]) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,6 +39,7 @@ class DenseTally:
         self._grid = grid
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
+        self._blank = 0
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
         maps = self._maps(rows[self._output])
@@ -46,15 +48,25 @@ class DenseTally:
         if len(unit.plan.pairs):
             for name, along in self._along(maps, classes, unit.plan.pairs).items():
                 values[name] = float(along.mean())
+        # Equal maps without any structure agree under every shift, which says nothing about the model.
+        blank = {name for name in values if _is_blank(maps if name != "massc" else _winners(classes))}
+        values |= dict.fromkeys(blank, math.nan)
+        self._blank += blank == set(values)
         if self._reference is not None:
             values |= _fidelity(maps, classes, self._maps(rows[self._reference]))
         curves = self._along(maps, classes, unit.plan.distances) if len(unit.plan.distances) else {}
+        curves = {name: along for name, along in curves.items() if name not in blank}
         self._ledger.add(values, curves, unit.plan.distances.distance)
         flips = 1 - values["massc"] if "massc" in values else values.get("equivariance-error", 0.0)
+        flips = 0.0 if math.isnan(flips) else flips
         self._images.append(ImageResult(unit.name, None, None, None, flips, (), None, None))
 
     def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
         return nearly_equal(first[self._output], second[self._output])
+
+    def nothing(self) -> str:
+        everywhere = self._blank == len(self._images) > 0
+        return "the output has one and the same value at every position of every image" if everywhere else ""
 
     def finish(self) -> OutputResult:
         return OutputResult(
@@ -83,6 +95,17 @@ class DenseTally:
 
     def _channels_first(self, row: Array) -> Array:
         return row[None] if self._axis is None else np.moveaxis(row, self._axis, 0)
+
+
+def _is_blank(maps: Array) -> bool:
+    """Whether maps (W, C, h, w) have one value per channel, the same at every position of every window."""
+    return bool((maps == maps[:1, :, :1, :1]).all())
+
+
+def _winners(classes: Array | None) -> Array:
+    """The class at every position (W, 1, h, w)."""
+    assert classes is not None
+    return classes if classes.shape[1] == 1 else classes.argmax(axis=1)[:, None]
 
 
 def _fidelity(maps: Array, classes: Array | None, others: Array) -> dict[str, float]:

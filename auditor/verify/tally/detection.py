@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
-from auditor.verify.boxes import BoxFormat, find_format, read_boxes, suppress
+from auditor.verify.boxes import NO_BOXES, BoxFormat, find_format, highest_score, read_boxes, suppress
 from auditor.verify.measures.detection import Boxes, PairStability, matched_share, pair_stability
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.tally import Unit, UnusableOutputError, nearly_equal
@@ -41,6 +41,7 @@ class DetectionTally:
         self._circular = circular
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
+        self._seen = 0
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
         boxes = self._own.all(rows)
@@ -57,11 +58,22 @@ class DetectionTally:
         if len(plan.distances):
             curves = _named(pair_stability(boxes, plan.distances, self._window, self._circular))
         self._ledger.add(values, curves, plan.distances.distance)
+        self._seen += not np.isnan(values.get("flicker", np.nan))
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
         self._images.append(ImageResult(unit.name, None, None, None, flicker, (), None, None))
 
     def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
         return all(nearly_equal(first[name], second[name]) for name in self._own.outputs)
+
+    def nothing(self) -> str:
+        if self._seen or not self._images:
+            return ""
+        highest = self._own.highest
+        seen = f"the highest score seen is {highest:.3g}" if highest is not None else "no box of any score was seen"
+        return (
+            f"no image has a box of score {self._own.score:g} or more (--box-score) that lies wholly inside of two "
+            f"shifted windows; {seen}"
+        )
 
     def finish(self) -> OutputResult:
         return OutputResult(
@@ -80,7 +92,8 @@ class _Reader:
     def __init__(self, outputs: tuple[str, ...], window: tuple[int, int], score: float) -> None:
         self.outputs = outputs
         self._window = window
-        self._score = score
+        self.score = score
+        self.highest: float | None = None
         self._format: BoxFormat | None = None
         self._background: int | None = None
 
@@ -100,11 +113,16 @@ class _Reader:
                 raise UnusableOutputError("the model's output holds NaN or infinity")
         if self._format is None:
             self._format = find_format(row)
+            if self._format is None and not any(np.any(value) for value in row.values()):
+                return NO_BOXES  # padding only, or no row at all: the next window may have some
             if self._format is None:
                 raise UnusableOutputError("no boxes were found in the model's outputs, in none of the known formats")
             everything = read_boxes(row, self._format, self._window, 0.0)
             self._background = _background(everything, row, self._format)
-        found = read_boxes(row, self._format, self._window, self._score)
+        found = read_boxes(row, self._format, self._window, self.score)
+        best = float(found.scores.max()) if len(found) else highest_score(row, self._format)
+        if best is not None:
+            self.highest = best if self.highest is None else max(self.highest, best)
         if self._background is not None:
             kept = found.labels != self._background
             found = Boxes(found.corners[kept], found.scores[kept], found.labels[kept])

@@ -10,7 +10,7 @@ from auditor.text import ModelText
 from auditor.verify.measures.classification import finite_rows
 from auditor.verify.measures.embedding import cosine, pair_cosine
 from auditor.verify.result import ImageResult, OutputResult, Task
-from auditor.verify.tally import OTHER_SHAPE, Unit, UnusableOutputError, nearly_equal
+from auditor.verify.tally import OTHER_SHAPE, Constancy, Unit, UnusableOutputError, nearly_equal
 from auditor.verify.tally.ledger import Ledger
 from auditor.verify.worker.arena import Array
 
@@ -27,11 +27,13 @@ class EmbeddingTally:
     def __init__(self, output: str, confidence: float, reference: str | None = None) -> None:
         self._output = output
         self._reference = reference
+        self._constancy = Constancy()
         self._ledger = Ledger(confidence)
         self._images: list[ImageResult] = []
 
     def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
         vectors = self._vectors(rows[self._output])
+        self._constancy.add(unit, vectors)
         cosines = pair_cosine(vectors, unit.plan.pairs)
         values = {"cosine": float(cosines.mean())} if len(cosines) else {}
         if self._reference is not None:
@@ -46,6 +48,9 @@ class EmbeddingTally:
 
     def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
         return nearly_equal(first[self._output], second[self._output])
+
+    def nothing(self) -> str:
+        return "the embedding is the same for every image and every shift" if self._constancy.constant else ""
 
     def finish(self) -> OutputResult:
         return OutputResult(
