@@ -1,4 +1,4 @@
-"""Words and tables that a caller gives: checked, with a message that lists what there is and suggests the closest."""
+"""Words and tables that a caller of the Python interface gives: checked, with a message that lists what there is."""
 
 from __future__ import annotations
 
@@ -20,15 +20,6 @@ def chosen(name: str, kind: type[Kind], value: object, more: Iterable[str] = ())
     except ValueError:
         known = [*(str(member.value) for member in kind), *more]
         raise ValueError(unknown(name, value, known)) from None
-
-
-def suggestion(given: str, known: Iterable[str]) -> str:
-    """`` (did you mean "fail-on"?)``, or nothing where no known word is close."""
-    from difflib import get_close_matches
-
-    folded = {word.lower().replace("_", "-"): word for word in known}
-    close = get_close_matches(given.lower().replace("_", "-"), folded, n=1)
-    return f' (did you mean "{folded[close[0]]}"?)' if close else ""
 
 
 def unknown(name: str, value: object, known: Iterable[str]) -> str:

@@ -86,7 +86,7 @@ def test_set_up_is_two_commands_that_install_into_a_new_environment_and_run(fold
     for command in SET_UP:
         create, install, last = command.split(" && ")
         assert create == "python3 -m venv .venv"
-        assert re.fullmatch(r"\.venv/bin/pip install -q -e (\.|'\.\[dev\]')", install)
+        assert re.fullmatch(r"\.venv/bin/pip install -q (-e \.|-c constraints\.txt -e '\.\[dev\]')", install)
         main = shlex.split(last)
         if main[0] == ".venv/bin/aliasaudit":
             done = run(["-m", "auditor", *main[1:]], folder)

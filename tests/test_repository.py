@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -163,3 +166,43 @@ def test_the_pipeline_has_no_known_security_fault() -> None:
     command = [program("zizmor"), "--offline", "--no-progress", str(ROOT / ".github")]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def pins(name: str, environment: dict[str, str]) -> dict[str, Version]:
+    """What a lock pins on one platform and Python."""
+    requirements = [
+        Requirement(line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line[0] != "#"
+    ]
+    wanted = [one for one in requirements if one.marker is None or one.marker.evaluate(environment)]
+    found: dict[str, Version] = {
+        canonicalize_name(one.name): Version(str(one.specifier).removeprefix("==")) for one in wanted
+    }
+    assert len(found) == len(wanted), "two pins of one package hold at once"
+    return found
+
+
+def asked(environment: dict[str, str]) -> dict[str, Requirement]:
+    """What the package and its extra for the tests ask for on one platform and Python."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    found = [Requirement(text) for text in texts]
+    return {canonicalize_name(one.name): one for one in found if one.marker is None or one.marker.evaluate(environment)}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_the_lock_pins_every_requirement_of_the_tests_to_a_version_that_is_allowed(python: str, platform: str) -> None:
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": platform}
+    pinned = pins("constraints.txt", environment)
+    for name, requirement in asked(environment).items():
+        assert pinned[name] in requirement.specifier, name
+
+
+def test_the_lowest_versions_are_those_that_the_project_allows() -> None:
+    environment = {"python_version": "3.10", "python_full_version": "3.10.0"}
+    pinned = pins("lowest.txt", environment)
+    for name, requirement in asked(environment).items():
+        floors = [Version(one.version) for one in requirement.specifier if one.operator == ">="]
+        assert floors, f"{name} has no lower bound"
+        # A floor that was never released as such begins with the first release above it.
+        assert pinned[name].release[: len(floors[0].release)] == floors[0].release, name
