@@ -3,8 +3,9 @@
 A source is read lazily and may be read again; it yields a :class:`Picture` or, for what cannot be used, a
 :class:`~auditor.verify.result.Rejected` with the reason. Nothing is dropped in silence. Pictures are not resized here.
 
-* folder: every file below it in the order of its path. Sub-folders are classes: a folder named by a number is that
-  class index, else folders count in the order of their names (as torchvision's ImageFolder).
+* folder: every regular file below it in the order of its path, read by its content; linked folders are not followed.
+  Sub-folders are classes: a folder named by a number is that class index, else folders count in the order of their
+  names (as torchvision's ImageFolder).
 * CSV (``labels``): rows ``file,label`` with or without a header; ``file`` is a path below the folder or a unique name.
 * ``.npy``: (N, H, W, C), (N, C, H, W) or (N, H, W). ``.npz``: ``images`` or the only array; ``labels`` (N,) if present;
   every other array of length N is a further input of the model by its name. Only a ``.npz`` is read whole.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,9 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
+from auditor.verify.picture_file import MAX_MEGAPIXELS, PictureError, decode, refuse_size
 from auditor.verify.result import DataKind, Rejected
+from auditor.verify.worker.memory import default_limit
 
 _BESIDE = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".html"})  # annotations, notes
 _CHANNELS = (1, 3)
@@ -68,26 +71,29 @@ class ImageSource:
         return self.read()
 
 
-def open_images(where: str, labels: Path | None = None, limit: int | None = None) -> ImageSource:
+def open_images(
+    where: str, labels: Path | None = None, limit: int | None = None, max_megapixels: float = MAX_MEGAPIXELS
+) -> ImageSource:
     """The images at ``where``: a folder, a ``.npy`` or ``.npz`` file, or ``module:function``.
 
     ``limit`` takes that many, evenly spread over the order (the first ones of a function's), so that class folders are
-    all represented. Raises DataError if there is nothing of the kind, and ValueError for a limit below 1.
+    all represented. Images of more than ``max_megapixels`` million pixels are rejected. Raises DataError if there is
+    nothing of the kind, and ValueError for a limit below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError("the number of images must be at least 1")
     path = Path(where)
     if path.is_dir():
-        return _folder(path, labels, limit)
+        return _folder(path, labels, limit, max_megapixels)
     if labels is not None:
         raise DataError("a CSV of labels belongs to a folder of images; array files and functions bring their labels")
     if path.suffix.lower() in (".npy", ".npz"):
         if not path.is_file():
             raise DataError("there is no such array file", where)
-        return _arrays(path, limit)
+        return _arrays(path, limit, max_megapixels)
     module, colon, function = where.rpartition(":")
     if colon and function.isidentifier() and module:
-        return _callable(module, function, limit)
+        return _callable(module, function, limit, max_megapixels)
     raise DataError(
         "images are given as a folder, a .npy or .npz file, or module:function; this is none of them", where
     )
@@ -103,11 +109,13 @@ def spread(count: int, limit: int | None) -> list[int]:
 # ---- folders
 
 
-def _folder(root: Path, labels: Path | None, limit: int | None) -> ImageSource:
-    files, beside = _walk(root)
+def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: float) -> ImageSource:
+    files, beside, linked = _walk(root)
     if not files:
-        raise DataError("the folder holds no image files", str(root))
+        hint = ", only linked folders, which are not followed" if linked else ""
+        raise DataError(f"the folder holds no image files{hint}", str(root))
     notes = [f"{beside} files that are no pictures lie beside the images"] if beside else []
+    notes += [f"{linked} linked folders are not followed"] if linked else []
     missing: list[Rejected] = []
     if labels is not None:
         known, missing = _read_labels(labels, files)
@@ -119,24 +127,25 @@ def _folder(root: Path, labels: Path | None, limit: int | None) -> ImageSource:
     def read() -> Iterator[Picture | Rejected]:
         yield from missing
         for file in chosen:
-            yield _load(root, file, known.get(file))
+            yield _load(root, file, known.get(file), max_megapixels)
 
     return ImageSource(DataKind.FOLDER, len(chosen), tuple(notes), read)
 
 
-def _walk(root: Path) -> tuple[list[Path], int]:
-    """Image files relative to the root in the order of their paths, and how many annotation files lie between them."""
+def _walk(root: Path) -> tuple[list[Path], int, int]:
+    """Image files relative to the root in the order of their paths; annotation files and linked folders are counted."""
     files: list[Path] = []
-    beside = 0
+    beside = linked = 0
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        linked += sum(Path(folder, name).is_symlink() for name in folders)
         for name in names:
             path = Path(folder, name).relative_to(root)
             if path.suffix.lower() in _BESIDE:
                 beside += 1
             elif not name.startswith("."):
                 files.append(path)
-    return sorted(files, key=lambda path: path.parts), beside
+    return sorted(files, key=lambda path: path.parts), beside, linked
 
 
 def _class_folders(files: list[Path]) -> tuple[dict[Path, int], list[str]]:
@@ -186,53 +195,28 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     return known, missing
 
 
-def _load(root: Path, file: Path, label: int | None) -> Picture | Rejected:
+def _load(root: Path, file: Path, label: int | None, max_megapixels: float) -> Picture | Rejected:
     name = ModelText(file.as_posix())
     try:
-        pixels = decode(root / file)
+        pixels = decode(root / file, max_megapixels)
     except DataError:
         raise
+    except PictureError as error:
+        return Rejected(name, str(error))
     except Exception as error:  # noqa: BLE001 - a decoder may fail in any way; one bad file must not end the run
         return Rejected(name, f"cannot be decoded ({type(error).__name__})")
     return Picture(name, pixels, label, ModelText(file.parent.as_posix()))
 
 
-def decode(path: Path) -> AnyArray:
-    """The pixels of a picture file: (h, w) or (h, w, 3) uint8, transparency on black; 16-bit grey is scaled to 0..255.
-
-    Raises DataError where Pillow is missing, and whatever Pillow raises for a bad file, a decompression bomb included.
-    """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise DataError("reading pictures needs Pillow: install aliasaudit[images], or give a .npy file") from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with Image.open(path) as opened:
-            opened.load()
-            if opened.mode.startswith("I;16"):
-                return np.rint(np.asarray(opened) / 257.0).astype(np.uint8)
-            if opened.mode in ("1", "L"):
-                return np.asarray(opened.convert("L"))
-            if opened.mode in ("I", "F"):
-                raise ValueError("32-bit pictures have no known scale")
-            if "A" in opened.mode or "transparency" in opened.info:
-                colour = opened.convert("RGBA")
-                black = Image.new("RGBA", colour.size, (0, 0, 0, 255))
-                return np.asarray(Image.alpha_composite(black, colour).convert("RGB"))
-            return np.asarray(opened.convert("RGB"))
-
-
 # ---- array files
 
 
-def _arrays(path: Path, limit: int | None) -> ImageSource:
+def _arrays(path: Path, limit: int | None, max_megapixels: float) -> ImageSource:
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix.lower() == ".npy" else None)
-        arrays: dict[str, AnyArray] = (
-            {"images": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-        )
-    except (OSError, ValueError, EOFError, KeyError) as error:
+        arrays = _unpacked(path) if zipfile.is_zipfile(path) else {"images": _mapped(path)}
+    except DataError:
+        raise
+    except Exception as error:
         raise DataError(f"the array file cannot be read ({type(error).__name__})", str(path)) from error
     key = "images" if "images" in arrays else next(iter(arrays)) if len(arrays) == 1 else None
     if key is None:
@@ -255,12 +239,36 @@ def _arrays(path: Path, limit: int | None) -> ImageSource:
         for index in chosen:
             label = None if labels is None else int(labels[index])
             others = {name: np.asarray(array[index]) for name, array in extra.items()}
-            yield _from_array(f"{path.name}[{index}]", images[index], label, others)
+            yield _from_array(f"{path.name}[{index}]", images[index], label, others, max_megapixels)
 
     return ImageSource(DataKind.ARRAYS, len(chosen), tuple(notes), read)
 
 
-def _from_array(name: str, array: Any, label: int | None, extra: Mapping[str, AnyArray]) -> Picture | Rejected:
+def _mapped(path: Path) -> AnyArray:
+    array: AnyArray = np.lib.format.open_memmap(path, mode="r")
+    return array
+
+
+def _unpacked(path: Path) -> dict[str, AnyArray]:
+    """The arrays of an ``.npz``. Raises DataError where they are larger than the memory, before they are unpacked."""
+    limit = default_limit()
+    with path.open("rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if limit is None or size <= limit:
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as loaded:
+                return {name: loaded[name] for name in loaded.files}
+    raise DataError(
+        f"the array file unpacks to {size / 2**30:.1f} GiB, more than the memory of this machine allows: "
+        "save the images as .npy, which is read in pieces",
+        str(path),
+    )
+
+
+def _from_array(
+    name: str, array: Any, label: int | None, extra: Mapping[str, AnyArray], max_megapixels: float
+) -> Picture | Rejected:
     pixels = np.asarray(array)
     called = ModelText(name)
     if pixels.dtype.kind not in "uif":
@@ -269,6 +277,10 @@ def _from_array(name: str, array: Any, label: int | None, extra: Mapping[str, An
         pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS) or pixels.size == 0:
         return Rejected(called, f"an array of shape {pixels.shape} is no grey or colour image")
+    try:
+        refuse_size(pixels.shape[0], pixels.shape[1], max_megapixels)
+    except PictureError as error:
+        return Rejected(called, str(error))
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         return Rejected(called, "holds values that are not finite")
     return Picture(called, pixels, label, extra=extra)
@@ -277,7 +289,7 @@ def _from_array(name: str, array: Any, label: int | None, extra: Mapping[str, An
 # ---- functions
 
 
-def _callable(module: str, function: str, limit: int | None) -> ImageSource:
+def _callable(module: str, function: str, limit: int | None, max_megapixels: float) -> ImageSource:
     produce = _import(module, function)
     called = f"{module}:{function}"
 
@@ -286,10 +298,10 @@ def _callable(module: str, function: str, limit: int | None) -> ImageSource:
             for index, item in enumerate(produce()):
                 if index == limit:
                     return
-                yield _from_item(f"{called}[{index}]", item)
+                yield _from_item(f"{called}[{index}]", item, max_megapixels)
         except DataError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DataError(
                 f"the function that gives the images failed ({type(error).__name__})", str(error)
             ) from error
@@ -312,7 +324,7 @@ def _import(module: str, function: str) -> Callable[[], Iterable[Any]]:
             loaded = importlib.import_module(module)
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"the module of the images cannot be imported ({type(error).__name__})", str(error)) from error
     found = getattr(loaded, function, None)
     if not callable(found):
@@ -321,7 +333,7 @@ def _import(module: str, function: str) -> Callable[[], Iterable[Any]]:
     return produce
 
 
-def _from_item(name: str, item: Any) -> Picture | Rejected:
+def _from_item(name: str, item: Any, max_megapixels: float) -> Picture | Rejected:
     label: Any = None
     extra: dict[str, AnyArray] = {}
     if isinstance(item, Mapping):
@@ -336,4 +348,4 @@ def _from_item(name: str, item: Any) -> Picture | Rejected:
         item, label = item
     if label is not None and not isinstance(label, int | np.integer):
         return Rejected(ModelText(name), "the label is not a class index")
-    return _from_array(name, item, None if label is None else int(label), extra)
+    return _from_array(name, item, None if label is None else int(label), extra, max_megapixels)

@@ -25,6 +25,7 @@ OPTIONS: Mapping[str, str] = {
     "images": "A folder of pictures, a .npy or .npz file, or module:function; without it built-in pictures are used.",
     "labels": "A CSV of file,class for a folder of pictures.",
     "images-limit": "Use so many images, spread evenly over all. [default: all]",
+    "max-megapixels": "Skip images of more than N million pixels, at most 178. [default: 64]",
     "preset": "How pixels become numbers: imagenet, caffe-bgr, unit or raw. [default: imagenet is assumed]",
     "mean": "Subtracted after scaling: one number, or one per channel separated by commas.",
     "std": "Divided by after the mean: one number, or one per channel separated by commas.",
@@ -68,6 +69,7 @@ class Request:
     images: str | None
     labels: Path | None
     limit: int | None
+    max_megapixels: float
     settings: VerifySettings
 
     def source(self) -> ImageSource:
@@ -82,7 +84,7 @@ class Request:
             from auditor.verify.synthetic import builtin_images
 
             return builtin_images(self.limit or BUILTIN_IMAGES)
-        return open_images(self.images, self.labels, self.limit)
+        return open_images(self.images, self.labels, self.limit, self.max_megapixels)
 
 
 def read_request(values: Mapping[str, object]) -> Request:
@@ -96,6 +98,7 @@ def read_request(values: Mapping[str, object]) -> Request:
         images=read.text("images"),
         labels=read.path("labels"),
         limit=read.integer("images-limit", 1),
+        max_megapixels=_megapixels(read),
         settings=_settings(read),
     )
 
@@ -230,6 +233,15 @@ def _settings(read: _Reader) -> VerifySettings:
         allow_domains=frozenset(read.words("allow-domain")),
         custom_ops=tuple(Path(word) for word in read.words("custom-ops")),
     )
+
+
+def _megapixels(read: _Reader) -> float:
+    from auditor.verify.picture_file import MAX_MEGAPIXELS, MOST_MEGAPIXELS
+
+    megapixels = read.number("max-megapixels", 0.001)
+    if megapixels is not None and megapixels > MOST_MEGAPIXELS:
+        raise ValueError(f"max-megapixels must be at most {MOST_MEGAPIXELS}")
+    return MAX_MEGAPIXELS if megapixels is None else megapixels
 
 
 def _preprocessing(read: _Reader) -> Any:

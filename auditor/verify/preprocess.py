@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.resample import resize
+from auditor.verify.resample import resize_part
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as Pillow's "L" and OpenCV's grey
 _DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
@@ -124,12 +124,11 @@ def to_picture(pixels: AnyArray, size: tuple[int, int], preprocessing: Preproces
     height, width = coloured.shape[:2]
     scale = max(size[0] / height, size[1] / width)
     covering = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
-    if covering != (height, width):
-        coloured = resize(coloured, *covering)
-        if pixels.dtype.kind in "ui":
-            coloured = np.rint(coloured)
     top, left = (covering[0] - size[0]) // 2, (covering[1] - size[1]) // 2
-    return coloured[top : top + size[0], left : left + size[1]]
+    if covering == (height, width):
+        return coloured[top : top + size[0], left : left + size[1]].astype(np.float64)
+    resized = resize_part(coloured, covering, (top, left), size)
+    return np.rint(resized) if pixels.dtype.kind in "ui" else resized
 
 
 def to_tensor(canvas: AnyArray, preprocessing: Preprocessing) -> AnyArray:
@@ -156,8 +155,9 @@ def cut_tensor(tensor: AnyArray, y: int, x: int, size: tuple[int, int], layout: 
     return tensor[:, rows, columns] if layout is Layout.NCHW else tensor[rows, columns]
 
 
-def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> FloatArray:
-    values = np.asarray(pixels, dtype=np.float64)
+def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> AnyArray:
+    # Levels stay bytes until they are resized: as floats a large photograph would take eight times the memory.
+    values = pixels if pixels.dtype == np.uint8 else np.asarray(pixels, dtype=np.float64)
     if values.ndim == 2:
         values = values[..., None]
     if values.ndim != 3 or values.shape[2] not in (1, 3):

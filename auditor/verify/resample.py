@@ -19,7 +19,17 @@ _KEYS = -0.5  # Keys 1981: the value for which cubic convolution reproduces quad
 
 def resize(picture: AnyArray, height: int, width: int) -> FloatArray:
     """The picture at (height, width), by an anti-aliased triangle filter along each axis, renormalised at the edges."""
-    return _separable(picture, _triangle(picture.shape[0], height), _triangle(picture.shape[1], width))
+    return resize_part(picture, (height, width), (0, 0), (height, width))
+
+
+def resize_part(picture: AnyArray, size: tuple[int, int], corner: tuple[int, int], part: tuple[int, int]) -> FloatArray:
+    """The rectangle of ``part`` (H, W) at ``corner`` (y, x) of the picture at ``size`` (H, W), bit for bit.
+
+    Costs what the rectangle needs: a picture of one row and a million columns is not enlarged before it is cropped.
+    """
+    rows, columns = (_triangle(picture.shape[axis], size[axis], corner[axis], part[axis]) for axis in (0, 1))
+    first, last = int(columns.source.min()), int(columns.source.max())
+    return _separable(picture[:, first : last + 1], rows, _Taps(columns.source - first, columns.weight))
 
 
 def zoom(picture: AnyArray, factor: float) -> FloatArray:
@@ -80,11 +90,14 @@ def _separable(picture: AnyArray, rows: _Taps, columns: _Taps) -> FloatArray:
 
 
 @lru_cache(maxsize=64)
-def _triangle(source: int, target: int) -> _Taps:
-    """Pixel centres at i + 1/2; the support is one source pixel or one target pixel, whichever is larger."""
+def _triangle(source: int, target: int, start: int, count: int) -> _Taps:
+    """``count`` outputs from ``start`` on of a resampling from ``source`` to ``target`` pixels.
+
+    Pixel centres at i + 1/2; the support is one source pixel or one target pixel, whichever is larger.
+    """
     scale = source / target
     reach = max(scale, 1.0)
-    centre = (np.arange(target) + 0.5) * scale
+    centre = (np.arange(start, start + count) + 0.5) * scale
     first = np.floor(centre - reach).astype(np.int64)
     index = first + np.arange(int(np.ceil(2 * reach)) + 1)[:, None]
     weight = np.maximum(0.0, 1.0 - np.abs(index + 0.5 - centre) / reach)

@@ -22,7 +22,8 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.errors import DataError
-from auditor.verify.images import ImageSource, Picture, decode
+from auditor.verify.images import ImageSource, Picture
+from auditor.verify.picture_file import decode
 from auditor.verify.result import DataKind, Rejected
 
 SIZE = (272, 272)  # (H, W), as the pictures that the package carries: room for windows of 224 and shifts of 32 px

@@ -90,7 +90,7 @@ def test_without_images_the_built_in_ones_are_used_and_the_report_says_so(run: R
         (("--mean", "a,b"), 2, "mean"),
         (("--images", "missing"), 3, "none of them"),
         (("--images", "empty"), 3, "no image files"),
-        (("--images", "bad"), 3, "none of the 5 images can be used: cannot be decoded"),
+        (("--images", "bad"), 3, "none of the 5 images can be used: is not a picture"),
         (("--radius", "400"), 0, ""),
         (("--image-input", "nothing"), 3, "look like an image"),
         (("--measured-output", "nothing"), 3, "--measured-output"),

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +17,7 @@ from auditor.verify.images import ImageSource, Picture, open_images, spread
 from auditor.verify.result import DataKind, Rejected
 
 image = pytest.importorskip("PIL.Image")
+PngImageFile = pytest.importorskip("PIL.PngImagePlugin").PngImageFile
 
 
 def write(path: Path, value: int = 7, mode: str = "RGB", size: tuple[int, int] = (6, 4)) -> Path:
@@ -51,14 +57,149 @@ def test_unusable_images_are_listed_with_the_reason_and_the_others_are_used(tmp_
     source = open_images(str(tmp_path))
     assert [one.name.raw for one in usable(source)] == ["good.png"]
     assert sorted(one.name.raw for one in rejected(source)) == ["cut.png", "empty.jpg", "text.png"]
-    assert all("decoded" in one.reason for one in rejected(source))
+    assert {one.name.raw: one.reason for one in rejected(source)} == {
+        "cut.png": "cannot be decoded (OSError)",
+        "empty.jpg": "is empty",
+        "text.png": "is not a picture of a known format (PNG, JPEG, WEBP, BMP, TIFF, GIF, PPM)",
+    }
     assert "1 files" in source.notes[0]
 
 
-def test_a_decompression_bomb_is_unusable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", [0.0024, 0.0025])
+def test_a_picture_of_too_many_pixels_is_skipped_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    write(tmp_path / "files" / "big.png", size=(50, 50))
+    np.save(tmp_path / "big.npy", np.zeros((1, 50, 50, 3), np.uint8))
+    decoded: list[object] = []
+    usual = PngImageFile.load
+
+    def load(picture: Any) -> Any:
+        decoded.append(picture)
+        return usual(picture)
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    for where in ("files", "big.npy"):
+        (one,) = open_images(str(tmp_path / where), max_megapixels=limit)
+        if limit * 1e6 < 2500:
+            assert isinstance(one, Rejected)
+            assert one.reason == "has 50 x 50 pixels, more than 0.0024 million: raise --max-megapixels"
+        else:
+            assert isinstance(one, Picture)
+    assert bool(decoded) == (limit * 1e6 >= 2500)
+
+
+def test_what_pillow_itself_takes_for_a_bomb_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "big.png", size=(50, 50))
-    monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", 2000)
-    assert [one.name.raw for one in rejected(open_images(str(tmp_path)))] == ["big.png"]
+    monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", 1000)
+    (one,) = rejected(open_images(str(tmp_path)))
+    assert one.reason == "has more than 178 million pixels"
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n"
+STRANGERS = {
+    "EPS": EPS,
+    "EPS with a preview": b"\xc5\xd0\xd3\xc6"
+    + (32).to_bytes(4, "little")
+    + len(EPS).to_bytes(4, "little")
+    + bytes(20)
+    + EPS,
+    "PDF": b"%PDF-1.4\n",
+    "ICNS": b"icns\x00\x00\x00\x08",
+    "a program": b"\x7fELF" + bytes(60),
+    "a web page": b"<!DOCTYPE html><html></html>",
+}
+
+
+@pytest.mark.parametrize("content", STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.eps", "x"])
+def test_only_a_fixed_list_of_formats_is_read_whatever_the_name_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    started: list[object] = []
+    for function in ("Popen", "check_call", "call", "run"):
+        monkeypatch.setattr(subprocess, function, lambda *arguments, **_: started.append(arguments))
+    (tmp_path / name).write_bytes(content)
+    (one,) = open_images(str(tmp_path))
+    assert isinstance(one, Rejected)
+    assert one.reason.startswith("is not a picture of a known format")
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+def test_a_picture_is_known_by_its_content(tmp_path: Path, kind: str) -> None:
+    with (tmp_path / "picture.of.mine").open("wb") as stream:
+        image.new("RGB", (6, 4), (200, 200, 200)).save(stream, kind)
+    (one,) = usable(open_images(str(tmp_path)))
+    assert np.abs(one.pixels.astype(int) - 200).max() <= 2
+
+
+def test_a_pointer_to_a_picture_in_git_lfs_says_how_to_fetch_it(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
+    (tmp_path / "x.png").write_text(pointer)
+    (one,) = rejected(open_images(str(tmp_path)))
+    assert "git lfs pull" in one.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes and sockets in the file system")
+def test_what_is_no_regular_file_is_skipped_and_never_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    write(Path("good.png"))
+    os.mkfifo("pipe.png")
+    Path("device.png").symlink_to("/dev/zero")
+    Path("nowhere.png").symlink_to("absent.png")
+    Path("linked.png").symlink_to("good.png")
+    Path("classes").mkdir()
+    Path("more").symlink_to("classes")
+    with socket.socket(socket.AF_UNIX) as endpoint:
+        endpoint.bind("socket.png")
+        source = open_images(".")
+        assert [one.name.raw for one in usable(source)] == ["good.png", "linked.png"]
+        assert {one.name.raw: one.reason for one in rejected(source)} == {
+            "device.png": "is a device: pictures are regular files",
+            "nowhere.png": "cannot be decoded (FileNotFoundError)",
+            "pipe.png": "is a named pipe: pictures are regular files",
+            "socket.png": "is a socket: pictures are regular files",
+        }
+    assert source.notes == ("1 linked folders are not followed",)
+
+
+def test_an_array_file_that_unpacks_beyond_the_memory_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "x.npz", images=np.zeros((4, 64, 64, 3), np.uint8))
+    monkeypatch.setattr("auditor.verify.images.default_limit", lambda: 1000)
+    with pytest.raises(DataError, match="unpacks to"):
+        open_images(str(tmp_path / "x.npz"))
+
+
+def test_a_damaged_archive_of_arrays_is_one_line(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", images=np.arange(4 * 64 * 64, dtype=np.uint8).reshape(4, 64, 64))
+    whole = (tmp_path / "x.npz").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "x.npz").write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            open_images(str(tmp_path / "x.npz"))
+            continue
+        refused += 1
+    assert refused > 5
+
+
+@pytest.mark.parametrize("where", ["while it is imported", "when it is called", "while it is read"])
+def test_a_function_of_images_that_ends_the_program_is_an_error(tmp_path: Path, where: str) -> None:
+    lines = {
+        "while it is imported": "raise SystemExit(0)\n",
+        "when it is called": "def images():\n    raise SystemExit(0)\n",
+        "while it is read": "def images():\n    yield None\n    raise SystemExit(0)\n",
+    }
+    (tmp_path / "mine.py").write_text(lines[where])
+    with pytest.raises(DataError, match="SystemExit"):
+        list(open_images(f"{tmp_path / 'mine.py'}:images"))
 
 
 def test_sub_folders_are_classes_by_number_or_by_order(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,8 @@ from auditor.verify.preprocess import (
     to_picture,
     to_tensor,
 )
+from auditor.verify.resample import resize
+from tests.work import peak_bytes
 
 RAW = PRESETS["raw"]
 
@@ -74,6 +78,29 @@ def test_the_shorter_side_is_resized_and_the_centre_is_kept() -> None:
     # the triangle reaches one target pixel beyond, so only the outer columns see the surroundings
     assert halved[:, 1:-1].min() == 255
     np.testing.assert_array_equal(halved, halved[:, ::-1])
+
+
+@pytest.mark.parametrize("shape", [(1, 2_000_000, 3), (2_000_000, 1, 3), (3, 500_000)])
+def test_a_picture_is_cropped_before_it_is_enlarged(shape: tuple[int, ...]) -> None:
+    pixels = np.broadcast_to(np.arange(max(shape)).reshape([n if n == max(shape) else 1 for n in shape]) % 256, shape)
+    found: list[np.ndarray] = []
+    work = partial(to_picture, pixels.astype(np.uint8), (224, 224), RAW)
+    assert peak_bytes(lambda: found.append(work())) < 64 << 20
+    middle = max(shape) // 2 % 256
+    assert found[0].shape == (224, 224, 3)
+    assert np.abs(found[0] - middle).max() <= 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), target=st.tuples(st.integers(1, 40), st.integers(1, 40)))
+def test_cropping_first_changes_no_bit(height: int, width: int, target: tuple[int, int]) -> None:
+    pixels = image(height, width)
+    scale = max(target[0] / height, target[1] / width)
+    covering = (max(target[0], round(height * scale)), max(target[1], round(width * scale)))
+    whole = np.rint(resize(pixels.astype(np.float64), *covering))
+    top, left = (covering[0] - target[0]) // 2, (covering[1] - target[1]) // 2
+    expected = whole[top : top + target[0], left : left + target[1]]
+    np.testing.assert_array_equal(to_picture(pixels, target, RAW), expected)
 
 
 def test_resizing_matches_the_usual_pillow_pipeline_to_one_level() -> None:
