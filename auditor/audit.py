@@ -147,10 +147,19 @@ def audit_all(
     """
     for file in files:
         try:
-            yield audit(file, rules, settings, reraise, measure)
+            outcome = audit(file, rules, settings, reraise, measure)
         except Exception as error:  # noqa: BLE001 - one bad model does not end the audit of the others
-            yield failure(error, file.name, reraise)
+            outcome = failure(error, file.name, reraise)
+        yield outcome
         done(file)
+        if _interrupted(outcome):
+            return
+
+
+def _interrupted(outcome: Outcome) -> bool:
+    """Whether the user ended the measurement; the models behind are not begun then."""
+    measured = None if outcome.report is None else outcome.report.verification
+    return measured is not None and measured.incomplete.startswith("interrupted")
 
 
 def failure(error: Exception, path: str, reraise: bool = False) -> Outcome:

@@ -164,7 +164,7 @@ def _description(folder: Path) -> tuple[str, str]:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PackError(f"{path}: {error.strerror}; a rule pack needs this file with name, prefix and api") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PackError(f"{path}: {_reason(error)}") from error
     for key in data:
         if key not in _KEYS:

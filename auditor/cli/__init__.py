@@ -16,6 +16,15 @@ import typer
 from auditor import __version__
 from auditor.cli.commands import INTERRUPTED, PlainCommand, PlainGroup
 from auditor.cli.errors import UsageError
+from auditor.cli.process import (
+    SystemRefusalError,
+    ended_by_signals,
+    is_gone,
+    reason,
+    refusal,
+    reserve_standard_files,
+    silence,
+)
 from auditor.cli.session import Session
 from auditor.policy.errors import SettingsError
 
@@ -70,6 +79,16 @@ def application(arguments: Sequence[str]) -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program on ``sys.argv`` or the given arguments and return its exit code."""
+    reserve_standard_files()
+    with ended_by_signals() as ending:
+        code = _flushed(_run(arguments))
+    if ending.signal is None:
+        return code
+    _fail(f"ended by {ending.signal.name}")
+    return 128 + ending.signal
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     session = Session()
     # Modules and graphs live to the end: looking for garbage among them took a tenth of a small audit's CPU time.
     gc.set_threshold(100_000, 50, 50)
@@ -83,8 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else _ERROR if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (UsageError, SettingsError) as error:
+    except (UsageError, SettingsError, SystemRefusalError) as error:
         return _fail(f"error: {error}")
+    except OSError as error:
+        return _fail(f"error: {refusal(error)}")
+    except MemoryError:
+        return _fail("error: the system has no memory left")
     except Exception as error:  # noqa: BLE001 - the last line: a crash must not exit with 1, which means findings
         if session.debug:
             import traceback
@@ -95,6 +118,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f" `{PROGRAM} --debug ...`"
         )
     return 0
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once what was printed has left; the interpreter would end with 120 where it cannot."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        silence(sys.stdout)
+        if isinstance(error, OSError) and not is_gone(error):
+            return _fail(f"error: standard output cannot be written: {reason(error)}")
+    return code
 
 
 def _fail(message: str) -> int:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from auditor.cli.errors import UsageError
+from auditor.cli.process import is_gone, refusal, silence
 
 INTERRUPTED = 130  # auditor.policy.verdict.ExitCode, which --help has no need to import
 
@@ -19,17 +25,41 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """The commands together. Interrupts end with 130 in every version of Typer; some say 1, which is findings here."""
+    """The commands together, and what Typer would end with 1 for, which is findings here.
+
+    Some versions do so for interrupts, all of them for a reader that has gone; and code of the user's own that ends the
+    program must not end it with its own code.
+    """
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        with _own_ends():
+            return super().make_context(*arguments, **more)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         _leave_text_alone(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+        with _own_ends():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                raise typer.Exit(INTERRUPTED) from None
+            except SystemExit as error:
+                raise UsageError(f"code that a command called ended the program (SystemExit: {error})") from error
+
+
+@contextmanager
+def _own_ends() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if is_gone(error):
+            silence(sys.stdout)
+            raise typer.Exit(0) from None
+        raise refusal(error) from error
+    except EOFError as error:
+        raise UsageError(f"a file ended too early: {error}") from error
 
 
 def _leave_text_alone(parameters: list[Any]) -> None:

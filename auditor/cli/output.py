@@ -9,24 +9,36 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from auditor.cli.errors import UsageError
+from auditor.cli.process import is_gone, reason, silence
 from auditor.files import is_same, write_text
 from auditor.report import RenderOptions
 from auditor.text import plain
 
 
 def say(message: str) -> None:
-    """One line to stderr, for people: hints, warnings, errors. Whatever it quotes is made inert."""
-    print(f"aliasaudit: {plain(message, None)}", file=sys.stderr, flush=True)
+    """One line to stderr, for people: hints, warnings, errors. Whatever it quotes is made inert.
+
+    Where stderr is closed or full the line is lost; the exit code stays.
+    """
+    try:
+        print(f"aliasaudit: {plain(message, None)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        silence(sys.stderr)
 
 
 def emit(text: str) -> None:
-    """Write to stdout. A reader that has gone (``| head``) is no error and does not change the exit code."""
+    """Write to stdout. A reader that has gone (``| head``) is no error and does not change the exit code.
+
+    Raises:
+        UsageError: stdout is closed, or its disk is full.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # What is left in the buffer would raise again when the interpreter closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        silence(sys.stdout)
+        if not is_gone(error):
+            raise UsageError(f"the report cannot be written to standard output: {reason(error)}") from error
 
 
 def write_file(path: Path, text: str, option: str = "--output") -> None:

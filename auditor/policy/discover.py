@@ -74,6 +74,8 @@ def _table(path: Path, start: Path) -> dict[str, Any] | None:
         raise SettingsError(f"{_shown(path, start)}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{_shown(path, start)}: is not valid TOML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{_shown(path, start)}: is nested too deeply") from error
     if path.name != PROJECT_FILE:
         return document
     tools = document.get("tool", {})
