@@ -252,6 +252,32 @@ def test_a_transposed_convolution_of_any_padding_puts_its_samples_where_the_impu
         assert [tuple(map(int, up.factor)) for up in found.upsamplings] == [tuple(stride)]
 
 
+@given(data=st.data())
+@quick
+def test_a_transposed_convolution_takes_its_pads_from_a_constant_input_too(data: Draw) -> None:
+    kernel, stride = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+    pads = [data.draw(st.integers(0, kernel - 1)) for _ in range(4)]
+    made = node("ConvTransposeWithDynamicPads", ["x", "w", "p"], ["y"], "com.microsoft", strides=[stride] * 2)
+    constants: dict[str, Array] = {"w": np.ones([2, 3, kernel, kernel], np.float32), "p": np.array(pads)}
+    shape = [1, 2, 13, 13]
+    period = {2: stride, 3: stride}
+    hold(build([made], shape, constants), shape, grid(2), period=period, margin=2, tight=False)
+
+
+def test_the_pads_of_a_transposed_convolution_that_are_data_leave_no_lattice() -> None:
+    nodes = [
+        node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        node("Cast", ["sum"], ["whole"], to=7),
+        node("Expand", ["whole", "four"], ["p"]),
+        node("ConvTransposeWithDynamicPads", ["x", "w", "p"], ["y"], "com.microsoft"),
+    ]
+    constants: dict[str, Array] = {"w": np.ones([2, 3, 3, 3], np.float32), "four": np.array([4])}
+    found = audit(build(nodes, [1, 2, 13, 13], constants))
+    assert [place.reason for place in found.untracked] == [
+        "the pads of a transposed convolution are computed from data"
+    ]
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "dilation", "taps"),
     [(3, 2, 1, {1, 2}), (5, 2, 1, {3, 2}), (4, 2, 1, {2}), (4, 3, 1, {2, 1}), (4, 2, 2, {4, 0})],

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from auditor.sampling.call import Call
 from auditor.sampling.lattice import State
 from auditor.sampling.ops import (
+    along,
     blocked,
     concat,
     conv,
@@ -30,16 +31,16 @@ Identity Cast CastLike BitCast QuantizeLinear DequantizeLinear ImageScaler Scale
 """
 
 _ACTIVATIONS = """
-Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumSum CumProd Elu Erf Exp Floor Gelu
+Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu
 HardSigmoid
 HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
-Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu Hardmax ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
-QLinearSigmoid QLinearLeakyRelu QLinearSoftmax BiasSoftmax Inverse ReverseSequence Normalizer
+Softsign Sqrt Swish Tan Tanh ThresholdedRelu ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
+QLinearSigmoid QLinearLeakyRelu
 """
 
 _NORMALISATIONS = """
 InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization Softmax LogSoftmax
-RMSNormalization RotaryEmbedding GroupNorm
+RMSNormalization RotaryEmbedding GroupNorm QLinearSoftmax BiasSoftmax Normalizer
 """
 
 _LAYER_NORMALISATIONS = (
@@ -56,7 +57,10 @@ ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogS
 QLinearReduceMean
 """
 
-_PRODUCTS = "MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul DynamicQuantizeMatMul MatMulIntegerToFloat"
+_PRODUCTS = (
+    "MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul FusedMatMulActivation GemmFastGelu"
+    " DynamicQuantizeMatMul MatMulIntegerToFloat"
+)
 _ATTENTION = "Attention QAttention MultiHeadAttention GroupQueryAttention PackedMultiHeadAttention"
 _GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAveragePool NhwcGlobalAveragePool"
 _POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
@@ -85,10 +89,10 @@ def _table() -> dict[str, Transfer]:
         ("Dropout", pointwise.dropout),
         ("DynamicQuantizeLinear", pointwise.dynamic_quantize),
         ("PRelu", pointwise.prelu),
-        ("Where", pointwise.where),
+        ("Where QLinearWhere", pointwise.where),
         ("ArgMax ArgMin", reduce.arg_reduce),
         ("DeformConv", conv.deform_conv),
-        ("ConvTranspose QLinearConvTranspose", transposed.conv_transpose),
+        ("ConvTranspose QLinearConvTranspose ConvTransposeWithDynamicPads", transposed.conv_transpose),
         ("ReorderInput", blocked.reorder_input),
         ("ReorderOutput", blocked.reorder_output),
         ("Col2Im", transposed.col2im),
@@ -110,10 +114,17 @@ def _table() -> dict[str, Transfer]:
         ("Concat QLinearConcat", concat.concat),
         ("Resize Upsample", resize.resize),
         (_PRODUCTS, linear.matmul),
-        ("MatMulNBits", linear.packed_matmul),
+        ("MatMulNBits MatMulBnb4", linear.packed_matmul),
         ("Gemm QGemm FusedGemm", linear.gemm),
         ("Einsum", linear.einsum),
-        ("LSTM GRU RNN", ends.recurrent),
+        ("LSTM GRU RNN DynamicQuantizeLSTM", ends.recurrent),
+        ("CumSum CumProd", along.cumulative),
+        ("ReverseSequence", along.reverse_sequence),
+        ("Trilu", along.trilu),
+        ("Inverse", along.inverse),
+        ("Hardmax", along.hardmax),
+        ("SkipGroupNorm", pointwise.skip_group_norm),
+        ("BiasSplitGelu", pointwise.bias_split_gelu),
         ("STFT", ends.stft),
         ("DFT", ends.dft),
         ("TopK", ends.top_k),

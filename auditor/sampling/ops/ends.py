@@ -102,7 +102,10 @@ def gather_elements(call: Call) -> Sequence[State]:
 
 
 def recurrent(call: Call) -> Sequence[State]:
-    """LSTM-14, GRU-14, RNN-14: ``Y (time, directions, batch, hidden)`` keeps the time axis, the last state ends it."""
+    """LSTM-14, GRU-14, RNN-14, DynamicQuantizeLSTM: ``Y (time, directions, batch, hidden)`` keeps the time axis.
+
+    The last state ends it.
+    """
     given = call.state(0)
     weights = call.shape(2)
     count = max(len(call.node.outputs), 1)
@@ -112,7 +115,8 @@ def recurrent(call: Call) -> Sequence[State]:
         raise OpaqueError("a recurrent layer of unusual shape")
     layout = call.integer("layout", 0)
     time, batch = (given.axes[1], given.axes[0]) if layout else (given.axes[0], given.axes[1])
-    directions, hidden = anonymous(weights[0]), anonymous(weights[2])
+    quantised = call.node.op == "DynamicQuantizeLSTM"  # whose weights are transposed
+    directions, hidden = anonymous(weights[0]), anonymous(weights[1 if quantised else 2])
     result = contract(given, {2})
     axes = (batch, time, directions, hidden) if layout else (time, directions, batch, hidden)
     finish(call, result.windows, result.ended, HeadKind.POSITION_DEPENDENT)

@@ -25,19 +25,19 @@ def matmul(call: Call) -> State:
     if left.axes is None or right.axes is None:
         return lost_together([left, right])
     a, b = left.axes, right.axes
-    if call.node.op in {"FusedMatMul", "TransposeMatMul"}:
+    if call.node.op in {"FusedMatMul", "TransposeMatMul", "FusedMatMulActivation"}:
         a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
         b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
     return product(call, left, right, a, b)
 
 
 def packed_matmul(call: Call) -> State:
-    """MatMulNBits of com.microsoft: a linear layer whose weights are packed; K and N are attributes."""
+    """MatMulNBits and MatMulBnb4 of com.microsoft: a linear layer whose weights are packed; K and N are attributes."""
     left, inner, outer = call.state(0), call.integer("K", 0), call.integer("N", 0)
     if left.axes is None:
         return lost_together([left])
     if not left.axes or left.axes[-1].size != inner or outer < 1:
-        raise OpaqueError("K or N of MatMulNBits do not fit its input")
+        raise OpaqueError("K or N of a packed matrix do not fit its input")
     right = constant([inner, outer])
     return product(call, left, right, left.axes, right.axes or ())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auditor.sampling.call import Call
+from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import join, lost_together
 from auditor.sampling.lattice import UNKNOWN, State, constant
 from auditor.sampling.result import PositionEncoding
@@ -115,9 +115,12 @@ def prelu(call: Call) -> State:
 
 
 def where(call: Call) -> State:
-    """Where-16: a choice between two tensors, element by element."""
-    states = call.states()
-    return join(call, states, [name for name in call.node.inputs if name])
+    """Where-16 and QLinearWhere: a choice between two tensors, element by element."""
+    inputs = call.node.inputs
+    if call.node.op == "QLinearWhere":
+        inputs = (*inputs[:2], *inputs[4:5])  # scales and zero points stand between
+    names = [name for name in inputs if name]
+    return join(call, [call.scope.state(name) for name in names], names)
 
 
 def dropout(call: Call) -> Sequence[State]:
@@ -148,6 +151,36 @@ def layer_normalization(call: Call) -> Sequence[State]:
         first = call.integer("axis", -1) % max(rank, 1)
         statistics = constant([axis.size if index < first else 1 for index, axis in enumerate(given.axes)])
     return [given, *[statistics] * (len(call.node.outputs) - 1)]
+
+
+def skip_group_norm(call: Call) -> Sequence[State]:
+    """SkipGroupNorm of com.microsoft: the input, a skip connection and a bias are added, then normalised by groups."""
+    total = call.state(0)
+    if call.has(3):
+        total = join(call, [total, _beside_channels(call.state(3), total)], [call.node.inputs[0], call.node.inputs[3]])
+    if total.response is not None:
+        total = replace(total, response=None)
+    return [total] * max(len(call.node.outputs), 1)
+
+
+def _beside_channels(skip: State, given: State) -> State:
+    """A skip of ``(N, C)`` as it is broadcast to a tensor with its channels last."""
+    if skip.axes is None or given.axes is None or len(skip.axes) != 2:
+        return skip
+    unit = constant([1]).axes or ()
+    return replace(skip, axes=(skip.axes[0], *unit * (len(given.axes) - 2), skip.axes[1]))
+
+
+def bias_split_gelu(call: Call) -> State:
+    """BiasSplitGelu of com.microsoft: one half of the features times the GELU of the other."""
+    given = call.state(0)
+    if given.axes is None:
+        return lost_together([given])
+    features = given.axes[-1] if given.axes else None
+    if features is None or features.has_source or features.size % 2:
+        raise OpaqueError("BiasSplitGelu needs an even number of features on its last axis")
+    half = constant([features.size // 2]).axes or ()
+    return replace(given, axes=(*given.axes[:-1], *half), response=None, decimations=())
 
 
 def attention(call: Call) -> Sequence[State]:

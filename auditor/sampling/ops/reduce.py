@@ -26,8 +26,9 @@ def reduce(call: Call) -> State:
     if given.axes is None:
         return lost_result(given)
     rank = len(given.axes)
-    axes = call.numbers(1) if call.has(1) else call.integers("axes")
-    if call.has(1) and axes is None:
+    listed = call.has(1) and call.node.op != "QLinearReduceMean"  # which has a scale there
+    axes = call.numbers(1) if listed else call.integers("axes")
+    if listed and axes is None:
         raise OpaqueError("the axes of a reduction are computed from data")
     if not axes:
         axes = () if call.integer("noop_with_empty_axes", 0) else tuple(range(rank))

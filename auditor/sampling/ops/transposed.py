@@ -37,6 +37,11 @@ def conv_transpose(call: Call) -> State:
     if shape is None:
         raise OpaqueError("neither kernel_shape nor the weight's shape is known")
     window = attributes(call, shape)
+    if call.node.op == "ConvTransposeWithDynamicPads" and call.has(2):
+        pads = call.numbers(2)
+        if pads is None or len(pads) != 2 * len(shape):
+            raise OpaqueError("the pads of a transposed convolution are computed from data")
+        window = window._replace(begin=pads[: len(shape)], end=pads[len(shape) :])
     if given.axes is None:
         return lost_result(given)
     spatial = spatial_axes(call, len(given.axes))
