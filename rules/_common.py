@@ -8,11 +8,11 @@ from fractions import Fraction
 from auditor.findings import Finding, NodeRef, Severity
 from auditor.gate import WaiverFact
 from auditor.rule import Context, Rule
-from auditor.sampling.result import AliasEnergy, Site, SiteKind
+from auditor.sampling.result import Site, SiteKind
 
-# Half of the power folding is what a plain decimation of one axis by two does to a flat spectrum. The analysis passes a
-# site as anti-aliased up to 0.2 (Tri-3 on two axes: 0.146), so by default every finding is at least a warning.
-ALIAS_OPTIONS: Mapping[str, float] = {"error": 0.5, "warning": 0.2}
+# Of expected alias energy. At stride 2, 0.25 is no filter at all on a hidden map, and 0.1 lies between max-pools of 3x3
+# and 2x2. What folds of the picture is inherited by everything behind it, and nothing smooths it first.
+ALIAS_OPTIONS: Mapping[str, float] = {"error": 0.25, "warning": 0.1, "picture-error": 0.1, "picture-warning": 0.03}
 ALIAS_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 _HUGE = Fraction(10**15)
@@ -28,7 +28,7 @@ def alias_finding(rule: Rule, context: Context, site: Site, does: str, advice: s
     return Finding(
         rule=rule.code,
         name=rule.name,
-        severity=alias_severity(site.alias, context),
+        severity=alias_severity(site, context),
         message=f"{does}: {_alias_words(site)}.",
         advice=advice,
         node=site.node,
@@ -54,13 +54,29 @@ def node_finding(
     return Finding(rule.code, rule.name, severity, message, advice, node, (), numbers)
 
 
-def alias_severity(alias: AliasEnergy | None, context: Context) -> Severity:
-    """Error, warning or note by the flat alias energy; a warning where it is not known, since silence would pass it."""
-    if alias is None:
+def alias_severity(site: Site, context: Context) -> Severity:
+    """Error, warning or note by the expected alias energy.
+
+    A warning where there is none, since silence would pass it, and at least that where the picture is decimated without
+    a filter: little of it folds, and what does is seen.
+    """
+    alias = site.alias
+    if alias is None or alias.expected is None:
         return Severity.WARNING
-    if alias.flat >= float(context.options["error"]):
+    place = "picture-" if alias.picture else ""
+    if alias.expected >= float(context.options[f"{place}error"]):
         return Severity.ERROR
-    return Severity.WARNING if alias.flat >= float(context.options["warning"]) else Severity.NOTE
+    bare = alias.picture and unfiltered(site)
+    return Severity.WARNING if bare or alias.expected >= float(context.options[f"{place}warning"]) else Severity.NOTE
+
+
+def unfiltered(site: Site) -> bool:
+    """Whether nothing in front of a subsampling filters at all."""
+    alias = site.alias
+    if alias is None or len(alias.per_axis) != len(site.factor):
+        return False
+    bare = [float(1 - 1 / max(abs(step), Fraction(1))) for step in site.factor]
+    return all(share > 0.99 * most for share, most in zip(alias.per_axis, bare, strict=True))
 
 
 def site_numbers(site: Site) -> dict[str, float | int | str]:
@@ -72,8 +88,8 @@ def site_numbers(site: Site) -> dict[str, float | int | str]:
     if site.alias is not None:
         numbers["alias_energy"] = round(site.alias.flat, 4)
         numbers["alias_energy_worst_channel"] = round(site.alias.worst_channel, 4)
-        if site.alias.natural is not None:
-            numbers["alias_energy_natural"] = round(site.alias.natural, 4)
+        if site.alias.expected is not None:
+            numbers["alias_energy_expected"] = round(site.alias.expected, 4)
     if site.skipped:
         numbers["skipped"] = round(float(site.skipped), 4)
     return numbers
@@ -133,12 +149,14 @@ def _alias_words(site: Site) -> str:
         if site.kind in (SiteKind.CONV, SiteKind.PATCH_EMBEDDING):
             return "its weights could not be read, so how much folds is not known"
         return "how much folds could not be computed"
-    words = f"{percent(site.alias.flat)} of the power that it subsamples lies above the new Nyquist frequency and folds"
+    alias = site.alias
+    if alias.expected is None:
+        words = f"{percent(alias.flat)} of a flat spectrum folds"
+        what = f", and how much of real activations is not known: {alias.missing}"
+    else:
+        words = f"about {percent(alias.expected)} of what it samples is expected to fold"
+        what = f" (half to twice that on photographs; {percent(alias.flat)} of a flat spectrum)"
     if site.averaged is not None:
         kept, possible = site.averaged
-        return f"{words} even in the mean over {kept} of its {possible} phases"
-    if site.alias.natural is not None:
-        return f"{words} (flat spectrum; {percent(site.alias.natural)} for natural images)"
-    if site.alias.worst_channel > site.alias.flat + 0.05:
-        return f"{words} (worst channel {percent(site.alias.worst_channel)})"
-    return words
+        return f"{words} even in the mean over {kept} of its {possible} phases{what}"
+    return words + what

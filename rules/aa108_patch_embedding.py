@@ -14,7 +14,8 @@ from ._common import open_sites, percent, site_finding, steps
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per patch embedding that is not anti-aliased."""
     for site in open_sites(context, SiteKind.PATCH_EMBEDDING):
-        folds = "" if site.alias is None else f", {percent(site.alias.flat)} of the power folds (flat spectrum)"
+        share = None if site.alias is None else site.alias.expected
+        folds = "" if share is None else f", about {percent(share)} of what it samples is expected to fold"
         yield site_finding(
             RULE,
             site,

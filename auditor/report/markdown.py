@@ -47,7 +47,7 @@ def render(report: Report, options: RenderOptions) -> str:
     if report.models:
         page.add(
             _BLANK,
-            "| model | subsampling | sites without anti-aliasing | worst alias energy | errors | warnings | notes |",
+            "| model | subsampling | sites without anti-aliasing | worst expected alias | errors | warnings | notes |",
             "| :-- | --: | --: | --: | --: | --: | --: |",
         )
         page.rows(_overview(model) for model in report.models)
@@ -122,7 +122,11 @@ def _where(path: str) -> str:
 
 def _overview(model: ModelReport) -> str:
     sites = model.analysis.sites
-    energies = [site.alias.flat for site in sites if site.alias is not None and not site.antialiased]
+    energies = [
+        site.alias.expected
+        for site in sites
+        if site.alias is not None and site.alias.expected is not None and not site.antialiased
+    ]
     counts = [sum(finding.severity is severity for finding in model.findings) for severity in _SIGNS]
     cells = [
         markdown_code(model.path, _NAME),
@@ -151,8 +155,8 @@ def _model(page: _Page, model: ModelReport) -> None:
     if sites:
         page.add(
             _BLANK,
-            "| # | site | op | factor | total | alias energy | verdict |",
-            "| --: | :-- | :-- | --: | --: | --: | :-- |",
+            "| # | site | op | factor | total | flat | expected | verdict |",
+            "| --: | :-- | :-- | --: | --: | --: | --: | :-- |",
         )
         page.rows(_site(index, site) for index, site in enumerate(sites, 1))
     page.fold()
@@ -180,14 +184,15 @@ def _advice(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _site(index: int, site: Site) -> str:
-    energy = percent_text(site.alias.flat) if site.alias is not None else ""
+    flat, expected = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     cells = [
         str(index),
         markdown_code(node_name(site.node), _NAME),
         markdown_code(node_op(site.node)),
         axes_text(site.factor),
         axes_text(site.cumulative),
-        energy or "-",
+        percent_text(flat) or "-",
+        percent_text(expected) or "-",
         verdict(site).value,
     ]
     return _row(cells)

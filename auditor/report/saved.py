@@ -186,12 +186,15 @@ def read_site(found: Cursor, places: Mapping[tuple[str, int], int]) -> Site:
     basis = found.get("alias_basis")
     alias = None
     if basis is not None:
-        natural = found.get("alias_energy_natural")
+        expected = found.get("alias_energy_expected")
         alias = AliasEnergy(
             flat=float(found["alias_energy"].number),
-            natural=float(natural.number) if natural is not None else None,
             worst_channel=float(found["alias_energy_worst_channel"].number),
             basis=basis.one_of(AliasBasis),
+            per_axis=tuple(float(share.number) for share in found["alias_energy_per_axis"]),
+            expected=float(expected.number) if expected is not None else None,
+            missing=found["alias_energy_expected_missing"].text,
+            picture=found["alias_energy_of_picture"].flag,
         )
     return Site(
         node=_node(found, "name"),

@@ -193,8 +193,13 @@ def _site() -> Schema:
         groups=_COUNT,
         alias_energy=_SHARE_OR_NULL
         | {"description": "Share of the signal power above the new Nyquist frequency, for a flat input spectrum."},
-        alias_energy_natural=_SHARE_OR_NULL
-        | {"description": "The same for a 1/f^2 spectrum; only where the site reads the network input."},
+        alias_energy_per_axis=_list({"type": "number", "minimum": 0, "maximum": 1})
+        | {"description": "The same along each axis alone, which decides whether the site is anti-aliased."},
+        alias_energy_expected=_SHARE_OR_NULL
+        | {"description": "The same for the spectrum that activations have on photographs, which decides severities."},
+        alias_energy_of_picture=_BOOLEAN
+        | {"description": "The site reads the picture itself, whose spectrum differs."},
+        alias_energy_expected_missing=_STRING | {"description": "Why there is no expected alias energy."},
         alias_energy_worst_channel=_SHARE_OR_NULL,
         alias_basis={"enum": [*(basis.value for basis in AliasBasis), None]},
         antialiased=_BOOLEAN,

@@ -25,7 +25,7 @@ from auditor.text import ModelText, plain
 if TYPE_CHECKING:
     from auditor.verify.result import Verification
 
-SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "alias energy", "verdict")
+SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +264,16 @@ def _legend(sites: Sequence[Site]) -> str:
     energies = [site.alias for site in sites if site.alias is not None]
     if not energies:
         return ""
-    legend = "alias energy: share of the signal power above the new Nyquist limit, which folds; for a white input"
-    natural = any(alias.natural is not None for alias in energies)
-    return f"{legend} (for natural images)" if natural else legend
+    words = "flat: alias energy of white noise, a property of the filter"
+    if all(alias.expected is None for alias in energies):
+        reasons = dict.fromkeys(alias.missing for alias in energies if alias.missing)
+        return f"{words}; expected: not known, since {', '.join(reasons)}" if reasons else words
+    return f"{words}; expected: share of the activations that folds, half to twice that on photographs"
 
 
 def _site_row(index: int, site: Site) -> SiteRow:
     given = verdict(site)
     alias = site.alias
-    energy = percent_text(alias.flat) if alias is not None else ""
-    if alias is not None and alias.natural is not None:
-        energy += f" ({percent_text(alias.natural)})"
     cells = (
         str(index),
         _name(site.node),
@@ -282,7 +281,8 @@ def _site_row(index: int, site: Site) -> SiteRow:
         "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride))))),
         axes_text(site.factor),
         axes_text(site.cumulative),
-        energy,
+        percent_text(alias.flat) if alias is not None else "",
+        percent_text(alias.expected) if alias is not None else "",
         given.value,
     )
     # Elsewhere the numbers of the row are the reason.

@@ -35,10 +35,10 @@ _VERDICT_STYLES = {
     SiteVerdict.MIXED_PHASES: "yellow",
     SiteVerdict.UNKNOWN: "dim",
 }
-_RIGHT_ALIGNED = {"#", "factor", "total", "alias energy"}
-_SHORT_HEADINGS = {"kernel/stride": "kernel", "alias energy": "alias"}
+_RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected"}
+_SHORT_HEADINGS = {"kernel/stride": "kernel"}
 _LONGEST_OP = 16
-_NODE, _OP, _ENERGY = map(SITE_COLUMNS.index, ("node", "op", "alias energy"))
+_NODE, _OP = map(SITE_COLUMNS.index, ("node", "op"))
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -99,7 +99,7 @@ class _Page:
                 self.line(Text())
                 self._sites(page.sites)
                 if page.legend:
-                    self.prose(page.legend.partition(" (")[0] if self._narrow else page.legend, "  ", style="dim")
+                    self.prose(page.legend, "  ", style="dim")
             if page.findings:
                 self.line(Text())
         for block in page.findings:
@@ -155,7 +155,7 @@ class _Page:
     def _sites(self, rows: Sequence[SiteRow]) -> None:
         narrow = self._narrow
         headings = [_SHORT_HEADINGS.get(name, name) if narrow else name for name in SITE_COLUMNS]
-        cells = [self._cells(row, narrow) for row in rows]
+        cells = [self._cells(row) for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
         gap = 1 if narrow else 2
         room = self._width - sum(widths) + widths[_NODE] - gap * len(widths) - 2
@@ -178,12 +178,10 @@ class _Page:
     def _print_table(self, table: Table) -> None:
         self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
-    def _cells(self, row: SiteRow, narrow: bool) -> list[str]:
+    def _cells(self, row: SiteRow) -> list[str]:
         cells = list(row.cells)
         if self._options.width is not None:
             cells[_OP] = self._short(cells[_OP], _LONGEST_OP)
-        if narrow:
-            cells[_ENERGY] = cells[_ENERGY].partition(" (")[0]
         return cells
 
     def _finding(self, block: FindingBlock) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from fractions import Fraction
 
 from auditor.sampling.result import Site, SiteKind
 
-# From half of the power on, what folds outweighs what is kept: no filter worth the name stands there.
-ALIASED_FROM = 0.5
+# Of what folds along an axis without any filter; from here on, no filter worth the name stands there.
+ALIASED_FROM = 0.6
 
 
 class SiteVerdict(Enum):
@@ -21,11 +22,14 @@ class SiteVerdict(Enum):
 
 
 def verdict(site: Site) -> SiteVerdict:
-    """The verdict on a site, from what the analysis recognised and its alias energy under a flat input spectrum."""
+    """The verdict on a site's filter, from what the analysis recognised and what of a flat spectrum folds per axis."""
     if site.antialiased:
         return SiteVerdict.ANTI_ALIASED
     if site.kind is SiteKind.PHASE_TO_CHANNEL:
         return SiteVerdict.MIXED_PHASES
     if site.alias is None:
         return SiteVerdict.UNKNOWN
-    return SiteVerdict.ALIASED if site.alias.flat >= ALIASED_FROM else SiteVerdict.WEAK_FILTER
+    bare = [float(1 - 1 / max(abs(step), Fraction(1))) for step in site.factor]
+    shares = zip(site.alias.per_axis, bare, strict=False)
+    aliased = any(share >= ALIASED_FROM * most > 0 for share, most in shares)
+    return SiteVerdict.ALIASED if aliased else SiteVerdict.WEAK_FILTER

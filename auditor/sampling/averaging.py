@@ -20,7 +20,7 @@ from auditor.sampling.record import Record
 from auditor.sampling.replicas import MOST_PHASES, Averaging
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, Site
 from auditor.sampling.scope import Scope
-from auditor.sampling.sites import PASSING, Averaged, reason_words
+from auditor.sampling.sites import Averaged, passes, reason_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +184,7 @@ def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
     copies = record.remove_sites(tuple(index for index in stack.sites if index != chosen))
     averaging = Averaging(tuple(int(step) for step in site.factor), stack.phases, placed)
     alias = _left(site, averaging, record.averaged.get(chosen))
-    flat = None if alias is None else alias.flat
-    antialiased = flat is not None and flat <= PASSING
+    antialiased = passes(alias)
     kept = f"{len(averaging.phases)} of {averaging.possible} phases are kept on the batch axis (phase averaging)"
     if not placed:
         kept += ", averaged where position still matters"
@@ -193,7 +192,7 @@ def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
         site,
         alias=alias,
         antialiased=antialiased,
-        reason=reason_words(flat, antialiased, kept) if alias is not None else f"{kept}: how much folds is not known",
+        reason=reason_words(alias, antialiased, kept) if alias is not None else f"{kept}: how much folds is not known",
         skipped=_skipped(site, averaging),
         members=(*site.members, *copies),
         averaged=(len(averaging.phases), averaging.possible),
@@ -202,10 +201,22 @@ def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
 
 def _left(site: Site, averaging: Averaging, left: Averaged | None) -> AliasEnergy | None:
     """The alias energy of a site in the mean over its phases."""
+    alias = site.alias
     if averaging.complete:
-        natural = None if site.alias is None or site.alias.natural is None else 0.0
-        return AliasEnergy(0.0, natural, 0.0, AliasBasis.RESPONSE)
-    return left(averaging) if left is not None and averaging.known else None
+        none = (0.0,) * len(averaging.stride)
+        known = alias is not None and alias.expected is not None
+        missing = "" if known or alias is None else alias.missing
+        return AliasEnergy(
+            0.0, 0.0, AliasBasis.RESPONSE, none, 0.0 if known else None, missing, bool(alias and alias.picture)
+        )
+    mean = left(averaging) if left is not None and averaging.known else None
+    if mean is None or alias is None:
+        return mean
+    # Of the expected energy the mean leaves as much as of the flat one.
+    scaled = alias.expected * mean.flat / alias.flat if alias.expected is not None and alias.flat > 0 else None
+    return replace(
+        mean, expected=None if scaled is None else min(scaled, 1.0), missing=alias.missing, picture=alias.picture
+    )
 
 
 def _skipped(site: Site, averaging: Averaging) -> Fraction:

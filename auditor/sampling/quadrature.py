@@ -1,4 +1,4 @@
-"""The table over lags that an isotropic 1 / |omega|^2 spectrum makes of a box of frequencies, by quadrature."""
+"""The table over lags that an isotropic power law 1 / |omega|^a makes of a box of frequencies, by quadrature."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Table: TypeAlias = NDArray[np.float64]
 _BLOCK = 1 << 18
 
 
-def natural_table(lags: Sequence[NDArray[Any]], limits: Sequence[float], lowest: float) -> Table:
-    """The integral of ``cos(omega . tau) / |omega|^2`` over the box ``|omega_a| <= limits_a`` outside of ``lowest``.
+def power_law_table(lags: Sequence[NDArray[Any]], limits: Sequence[float], lowest: float, slope: float) -> Table:
+    """The integral of ``cos(omega . tau) / |omega|^slope`` over ``|omega_a| <= limits_a``, outside of ``lowest``.
 
     ``lags`` are the non-negative lags per axis; the table has both signs. One orthant of the box is split into pyramids
     with their tips in the origin, one for each face: there ``omega = rho v`` with v on the face, and in ``log rho`` the
@@ -35,8 +35,8 @@ def natural_table(lags: Sequence[NDArray[Any]], limits: Sequence[float], lowest:
         square = sum(part**2 for part in v)
         depth = np.maximum(np.log(np.sqrt(square) / lowest), 0.0)
         rho = np.exp(-depth * node[:, None])
-        # d omega = rho^(d - 1) d rho d v and d rho = rho d(log rho); the spectrum is 1 / (rho |v|)^2.
-        amount = (rho ** float(d - 2) * (area * depth / square) * node_weight[:, None]).ravel()
+        # d omega = rho^(d - 1) d rho d v and d rho = rho d(log rho); the spectrum is 1 / (rho |v|)^slope.
+        amount = (rho ** (d - slope) * (area * depth / square ** (slope / 2)) * node_weight[:, None]).ravel()
         table += _cosine_sum(amount, [(rho * part).ravel() for part in v], lags)
     return table[np.ix_(*(np.abs(np.arange(1 - len(offset), len(offset))) for offset in lags))]
 

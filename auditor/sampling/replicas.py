@@ -21,6 +21,7 @@ from math import prod
 import numpy as np
 
 from auditor.sampling import spectra
+from auditor.sampling.result import AliasBasis, AliasEnergy
 
 MOST_PHASES = 16
 """Of a site, up to which what folds is computed; above, it is known only where all of them are averaged."""
@@ -79,7 +80,11 @@ class Averaging:
         mean = spectra.of_kernel(taps, (1,) * len(self.stride))
         return mean if field is None or mean is None else spectra.then(field, mean)
 
-    def folded(self, field: spectra.Autocorrelation | None) -> float | None:
-        """The share of the power of the field (None: white) that still folds."""
+    def folded(self, field: spectra.Autocorrelation | None, basis: AliasBasis) -> AliasEnergy | None:
+        """What of the power of the field (None: white) still folds."""
         seen = self.filtered(spectra.white(len(self.stride)) if field is None else field)
-        return None if seen is None else spectra.folded_share(seen, self.stride, self.replicas())
+        if seen is None:
+            return None
+        flat = spectra.folded_share(seen, self.stride, self.replicas())
+        per_axis = spectra.folded_shares(seen, self.stride, self.replicas())
+        return None if flat is None or per_axis is None else AliasEnergy(flat, flat, basis, per_axis)

@@ -70,14 +70,19 @@ class AliasBasis(Enum):
 class AliasEnergy:
     """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without a run.
 
-    ``flat`` assumes a flat (white) input spectrum; ``natural`` a 1/f^2 spectrum (natural images), only given where
-    the site reads the network input. ``worst_channel`` is the largest share of any output channel, flat spectrum.
+    ``flat`` assumes a flat (white) input spectrum: a property of the filter alone, ``per_axis`` of what folds along
+    each axis, in the order of the site's. ``worst_channel`` is the largest share of any output channel, flat spectrum.
+    ``expected`` assumes the spectrum that activations have on photographs (:mod:`auditor.sampling.expected`); None
+    where that is not known, for the reason ``missing``. ``picture``: the site reads the picture itself.
     """
 
     flat: float
-    natural: float | None
     worst_channel: float
     basis: AliasBasis
+    per_axis: tuple[float, ...] = ()
+    expected: float | None = None
+    missing: str = ""
+    picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)

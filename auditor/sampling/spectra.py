@@ -25,8 +25,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.sampling.quadrature import natural_table
-
 Table: TypeAlias = NDArray[np.float64]
 Replicas: TypeAlias = Mapping[tuple[int, ...], float]
 
@@ -36,12 +34,9 @@ MAX_LAGS = 1 << 18
 MAX_WEIGHTS = 1 << 22
 """The most weights that are read of one kernel: of a larger one, every n-th output channel stands for all."""
 
-LOWEST_FREQUENCY = 2 * math.pi / 224
-"""The lowest frequency of a natural image of 224 pixels, in radians per pixel."""
-
 _BLOCK = 1 << 18
-_LONGEST_LAG = {1: 4096, 2: 128, 3: 20}  # per number of axes: what the quadrature of `natural` can afford
-_MOST_TAPS = 2048  # of one output of a resize
+_FEW_TAPS = 64  # of a kernel whose autocorrelation is summed pair by pair
+_ROUGH = 0.17  # share of the power that a maximum over uncorrelated positions makes white
 _NEGLIGIBLE = 1e-6  # of the strongest channel's power: channels below this are pruned or dead
 
 
@@ -87,6 +82,50 @@ def of_kernel(kernel: NDArray[Any], dilation: Sequence[int]) -> Autocorrelation 
     return Autocorrelation(lags) if np.isfinite(lags).all() else None
 
 
+def of_weights(kernel: NDArray[Any], dilation: Sequence[int]) -> Autocorrelation | None:
+    """White noise on every input after all filters of a convolution ``(O, I, K_1, ..., K_d)``, summed over outputs."""
+    shape = kernel.shape[2:]
+    extents = _extents(shape, dilation)
+    if extents is None or not kernel.size or kernel.size > MAX_WEIGHTS:
+        return None
+    rows = np.asarray(kernel, np.float64).reshape(-1, math.prod(shape))
+    with np.errstate(all="ignore"):
+        dense = _few_taps(rows, shape) if rows.shape[1] <= _FEW_TAPS else _many_taps(rows, shape)
+    spread = np.zeros([2 * extent - 1 for extent in extents])
+    spread[tuple(slice(None, None, step) for step in dilation)] = dense
+    return Autocorrelation(spread) if np.isfinite(spread).all() else None
+
+
+def _few_taps(rows: Table, shape: Sequence[int]) -> Table:
+    places = np.indices(shape).reshape(len(shape), -1)
+    lags = places[:, :, None] - places[:, None, :] + np.array(shape)[:, None, None] - 1
+    size = [2 * taps - 1 for taps in shape]
+    index = np.ravel_multi_index(tuple(lags), size).ravel()
+    return np.asarray(np.bincount(index, (rows.T @ rows).ravel(), math.prod(size)).reshape(size), np.float64)
+
+
+def _many_taps(rows: Table, shape: Sequence[int]) -> Table:
+    size = [2 * taps - 1 for taps in shape]
+    axes = tuple(range(1, 1 + len(shape)))
+    power = 0.0
+    step = max(_BLOCK // math.prod(size), 1)
+    for start in range(0, len(rows), step):
+        transform = np.fft.rfftn(rows[start : start + step].reshape(-1, *shape), size, axes)
+        power = power + (np.abs(transform) ** 2).sum(axis=0)
+    return np.asarray(np.fft.fftshift(np.fft.irfftn(power, size, range(len(size)))), np.float64)
+
+
+def mixed(parts: Sequence[tuple[float, Autocorrelation]]) -> Autocorrelation:
+    """A field whose power is made up of these shares of others."""
+    halves = [max(part.lags.shape[axis] // 2 for _, part in parts) for axis in range(parts[0][1].lags.ndim)]
+    total = np.zeros([2 * half + 1 for half in halves])
+    for weight, part in parts:
+        own = [size // 2 for size in part.lags.shape]
+        inside = tuple(slice(half - mine, half + mine + 1) for half, mine in zip(halves, own, strict=True))
+        total[inside] += weight * part.lags / part.lags[tuple(own)]
+    return Autocorrelation(total)
+
+
 def of_average_pool(kernel: Sequence[int], dilation: Sequence[int] | None = None) -> Autocorrelation | None:
     """White noise after an average pool with a window of ``kernel`` positions per axis."""
     extents = _extents(kernel, dilation or (1,) * len(kernel))
@@ -111,6 +150,25 @@ def of_max_pool(kernel: Sequence[int], dilation: Sequence[int] | None = None) ->
         shared = shared * _lift(overlap, axis, len(kernel))
     n = float(math.prod(kernel))
     return Autocorrelation(shared / ((n + 1) ** 2 * (2 * n - shared + 2)))
+
+
+def of_max_pool_behind(
+    field: Autocorrelation, kernel: Sequence[int], dilation: Sequence[int] | None = None
+) -> Autocorrelation | None:
+    """Filtered noise after a max pool: close to the average over the window, since neighbours are alike.
+
+    The rest is rough: ``0.17 (1 - c)`` of the power, for a mean correlation ``c`` between two positions of the window.
+    That was fitted to simulated Gaussian and uniform noise behind boxes and binomials of 2 to 7 taps.
+    """
+    box = of_average_pool(kernel, dilation)
+    smooth = None if box is None else then(field, box)
+    n = math.prod(kernel)
+    if smooth is None or n == 1:
+        return field if n == 1 else None
+    power = float(field.lags[tuple(size // 2 for size in field.lags.shape)])
+    pairs = float(smooth.lags[tuple(size // 2 for size in smooth.lags.shape)]) / power
+    rough = _ROUGH * (1 - (pairs - n) / (n * (n - 1)))
+    return mixed([(1 - rough, smooth), (rough, white(len(kernel)))])
 
 
 def then(first: Autocorrelation, second: Autocorrelation) -> Autocorrelation | None:
@@ -150,6 +208,26 @@ def folded_share(field: Autocorrelation, stride: Sequence[float], replicas: Repl
     return _share(total - folded, total)
 
 
+def folded_shares(
+    field: Autocorrelation, stride: Sequence[float], replicas: Replicas | None = None
+) -> tuple[float, ...] | None:
+    """Per axis, the share of the field's power that lies above the new Nyquist frequency of that axis alone.
+
+    Where only some replicas fold, one that lies off several axes counts in equal parts on each of them.
+    """
+    shares = []
+    for axis in range(len(stride)):
+        if replicas is None:
+            share = folded_share(field, [step if a == axis else 1.0 for a, step in enumerate(stride)])
+        else:
+            own = {k: left / sum(map(bool, k)) for k, left in replicas.items() if k[axis]}
+            share = folded_share(field, stride, own)
+        if share is None:
+            return None
+        shares.append(share)
+    return tuple(shares)
+
+
 def decimation(stride: Sequence[float]) -> float:
     """The alias energy of sampling white noise without any filter."""
     return 1 - 1 / math.prod(max(float(step), 1.0) for step in stride)
@@ -183,55 +261,6 @@ def alias_energy(
     if replicas is not None:
         inside = total - sum(bands.values(), np.zeros_like(total))
     return _shares(kernel, inside, total)
-
-
-def natural(
-    kernel: NDArray[Any], stride: Sequence[int], dilation: Sequence[int], lowest: float = LOWEST_FREQUENCY
-) -> AliasShare | None:
-    """As :func:`alias_energy`, for a natural image as input: an isotropic power spectrum ``1 / |omega|^2``.
-
-    Frequencies below ``lowest`` (radians per pixel) are left out, the mean with them; where the new Nyquist frequency
-    is lower still, everything folds. The tables are integrated by Gauss-Legendre quadrature in pyramid coordinates, to
-    an absolute error of a share below 1e-6. None past 3 axes, 2048 taps or a long dilation.
-    """
-    shape = kernel.shape[2:]
-    if not _fits(shape, stride, dilation, (1,) * len(stride)) or not 0 < lowest < math.pi:
-        return None
-    lags = [step * np.arange(taps) for taps, step in zip(shape, dilation, strict=True)]
-    if max(int(offset[-1]) for offset in lags) > _LONGEST_LAG.get(len(shape), 0) or math.prod(shape) > 2048:
-        return None
-    inside = natural_table(lags, [math.pi / step for step in stride], lowest)
-    total = natural_table(lags, [math.pi] * len(stride), lowest)
-    return _shares(kernel, inside, total)
-
-
-def alias_of_taps(
-    per_axis: Sequence[Sequence[tuple[Sequence[int], Sequence[float]]]], scale: Sequence[float]
-) -> float | None:
-    """The alias energy of a separable resize, for white noise as input.
-
-    ``per_axis`` lists for every axis the taps of several outputs, ``(positions, weights)`` each: outputs fall on
-    different phases of the input grid, and their powers are averaged. ``scale`` is the distance of outputs in inputs
-    per axis (2 for halving); an axis that is not made coarser (1 or less) folds nothing.
-    """
-    kept = 1.0
-    if len(per_axis) != len(scale):
-        return None
-    for outputs, step in zip(per_axis, scale, strict=True):
-        inside = total = 0.0
-        for positions, weights in outputs:
-            if len(positions) != len(weights) or len(weights) > _MOST_TAPS:
-                return None
-            place, weight = np.asarray(positions, np.float64), np.asarray(weights, np.float64)
-            distance = place[:, None] - place
-            inside += float(weight @ _low_pass(distance, step) @ weight)
-            # Taps may name one position twice, where a border is repeated.
-            total += float(weight @ (distance == 0) @ weight)
-        share = _share(inside, total)
-        if share is None:
-            return None
-        kept *= 1 - share
-    return 1 - kept
 
 
 def _extents(kernel: Sequence[int], dilation: Sequence[int]) -> list[int] | None:
@@ -310,7 +339,7 @@ def _powers(block: Table, tables: Sequence[Table]) -> Table:
     """``sum_i sum_jk w_oij w_oik T[j - k]`` for each table and output channel: float64 ``(tables, O)``."""
     shape = block.shape[2:]
     taps = math.prod(shape)
-    if taps <= min(block.shape[1], 64):
+    if taps <= min(block.shape[1], _FEW_TAPS):
         flat = block.reshape(*block.shape[:2], taps)
         products = np.matmul(flat.transpose(0, 2, 1), flat).reshape(len(block), -1)
         return np.stack([products @ _toeplitz(table, shape) for table in tables])

@@ -192,10 +192,8 @@ def features(row: Array, layer: Layer) -> Array:
 
 
 def _predicted(site: Site | None) -> float | None:
-    """The static prediction, for natural images where the site reads the image."""
-    if site is None or site.alias is None:
-        return None
-    return site.alias.natural if site.alias.natural is not None else site.alias.flat
+    """The expected alias energy, which is on photographs; None where there is none."""
+    return None if site is None or site.alias is None else site.alias.expected
 
 
 def _spectra(model: Model, analysis: Analysis, layer: Layer) -> SiteSpectra | None:

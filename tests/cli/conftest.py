@@ -25,7 +25,9 @@ _DIGITS = 16
 
 def write_network(path: Path, stride: int = 2, name: str = "pool", size: int | str = 32) -> Path:
     """A max-pool of stride ``stride`` behind a convolution, written to ``path``."""
-    weights = numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float32), "weights")
+    # Kernels that differ: equal ones would be a blur in front of the pool.
+    values = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    weights = numpy_helper.from_array(values, "weights")
     nodes = [
         helper.make_node("Conv", ["image", "weights"], ["features"], "conv", pads=[1, 1, 1, 1]),
         helper.make_node("MaxPool", ["features"], ["pooled"], name, kernel_shape=[2, 2], strides=[stride, stride]),

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse, spectra
+from auditor.sampling.expected import HIDDEN, PICTURE, POOLED, power_law_share
 from auditor.sampling.sites import PASSING
 from scripts.docs_pages import links
 from tests.docs.pages import DOCS, PAGES, ROOT, generated
@@ -100,11 +101,58 @@ def test_the_table_of_alias_energies_is_what_the_program_computes() -> None:
         "blur Bin-5": share(binomial(5)),
         "max-pool 2x2 at stride 1, then blur Bin-5": then(spectra.of_max_pool((2, 2)), binomial(5)),
     }
+    first = THEORY.partition("### One filter, one verdict")[0]
     for words, value in values.items():
-        (row,) = [line for line in THEORY.splitlines() if line.startswith(f"| {words}")]
+        (row,) = [line for line in first.splitlines() if line.startswith(f"| {words}")]
         assert row.endswith(f"| {100 * value:.1f} % |")
     assert f"Tri-3 still lets {100 * share(binomial(3), 4):.1f} % fold" in THEORY
-    assert f"Up to {100 * PASSING:.0f} %" in THEORY
+    assert f"at most {100 * PASSING:.1f} % of a flat spectrum" in THEORY
+
+
+def test_the_table_of_one_verdict_is_what_the_program_computes() -> None:
+    def along(field: spectra.Autocorrelation | None) -> float:
+        assert field is not None
+        shares = spectra.folded_shares(field, (2,) * field.lags.ndim)
+        assert shares is not None
+        return shares[0]
+
+    def row(words: str) -> str:
+        (line,) = [line for line in THEORY.splitlines() if line.startswith(f"| {words}")]
+        return line
+
+    for taps in (2, 3):
+        one, two, three = (100 * along(spectra.of_max_pool((taps,) * d)) for d in (1, 2, 3))
+        assert f"| {one:.1f}, {two:.1f} and {three:.1f} % | does not |" in row(f"maximum over {taps}")
+    for words, taps, verdict in (("blur Tri-3, average over 3", 3, "passes"), ("blur Rect-2", 2, "does not")):
+        for d in (1, 2, 3):
+            share = along(spectra.of_average_pool((taps,) * d))
+            assert f"| {100 * share:.1f} % | {verdict} |" in row(words)
+            assert (share <= PASSING) == (verdict == "passes")
+
+
+def test_the_table_of_expected_alias_energies_is_what_the_program_computes() -> None:
+    row = np.array([1, 2, 1], float)
+    fields = {
+        "nothing": spectra.white(2),
+        "average-pool 2x2": spectra.of_average_pool((2, 2)),
+        "blur Tri-3": spectra.of_kernel(np.outer(row, row), (1, 1)),
+        "box 3x3": spectra.of_average_pool((3, 3)),
+    }
+
+    def values(words: str) -> list[float]:
+        field = fields[words]
+        assert field is not None
+        maps = [(224, PICTURE), *((side, HIDDEN) for side in (112, 56, 28, 14, 8))]
+        return [100 * (power_law_share(field, (2, 2), *size) or 0.0) for size in maps]
+
+    table = {words: values(words) for words in ("nothing", "average-pool 2x2", "blur Tri-3")}
+    for words, box in (("max-pool 2x2", "average-pool 2x2"), ("max-pool 3x3", "box 3x3")):
+        pairs = zip(values(box), table["nothing"], strict=True)
+        table[words] = [POOLED * average + (1 - POOLED) * bare for average, bare in pairs]
+    section = THEORY.partition("### How much is expected to fold")[2]
+    for words, shares in table.items():
+        (line,) = [line for line in section.splitlines() if line.startswith(f"| {words} |")]
+        assert line.endswith("| " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
 
 
 def test_the_formula_for_max_pools_is_the_covariance_of_maxima_of_noise() -> None:

@@ -102,7 +102,7 @@ def test_what_matters_can_be_read_from_the_top() -> None:
         "findings": "41 error · 2 warnings · 1 note",
         "cumulative factor": "32of the input grid",
         "sites without anti-aliasing": "4of 5",
-        "worst alias energy": "75 %#2 /stem/pool/MaxPool",
+        "worst expected alias": "32 %#3 /layer2/downsample/Conv",
     }
     assert texts(root, "h2") == ["The audit is incomplete"]
 

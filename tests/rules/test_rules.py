@@ -51,7 +51,8 @@ def analysis(**parts: Any) -> Analysis:
 
 def site(kind: SiteKind, flat: float | None = None, stride: int = 2, kernel: int = 2, **parts: Any) -> Site:
     factor = (Fraction(stride),) * 2
-    alias = None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    along = 1 - (1 - (flat or 0.0)) ** 0.5
+    alias = None if flat is None else AliasEnergy(flat, flat, AliasBasis.RESPONSE, (along, along), flat)
     plain = Site(
         node=ref(),
         kind=kind,
@@ -114,12 +115,19 @@ ALIAS_RULES = [
 
 @pytest.mark.parametrize(("code", "kind"), ALIAS_RULES)
 @pytest.mark.parametrize(
-    ("flat", "severity"), [(0.75, ERROR), (0.5, ERROR), (0.44, WARNING), (0.2, WARNING), (0.15, NOTE), (None, WARNING)]
+    ("expected", "severity"), [(0.75, ERROR), (0.25, ERROR), (0.24, WARNING), (0.1, WARNING), (0.09, NOTE)]
 )
-def test_alias_energy_decides_the_severity(code: str, kind: SiteKind, flat: float | None, severity: Severity) -> None:
-    finding = only(code, sites=(site(kind, flat),))
+def test_the_expected_alias_energy_decides_the_severity(
+    code: str, kind: SiteKind, expected: float, severity: Severity
+) -> None:
+    finding = only(code, sites=(site(kind, expected),))
     assert finding.severity is severity
-    assert finding.numbers.get("alias_energy") == flat
+    assert finding.numbers.get("alias_energy_expected") == expected
+
+
+@pytest.mark.parametrize(("code", "kind"), ALIAS_RULES)
+def test_a_site_of_which_nothing_is_known_is_a_warning(code: str, kind: SiteKind) -> None:
+    assert only(code, sites=(site(kind),)).severity is WARNING
 
 
 @pytest.mark.parametrize(("code", "kind"), ALIAS_RULES)
@@ -158,12 +166,47 @@ def test_a_shortcut_is_blurred_in_front_and_a_larger_kernel_after_its_activation
     assert "after the activation" in only("AA102", sites=(site(SiteKind.CONV, 0.6, kernel=3),)).advice
 
 
-def test_the_first_convolution_also_states_the_value_for_natural_images() -> None:
-    alias = AliasEnergy(0.62, 0.034, 0.9, AliasBasis.WEIGHTS)
+def test_a_finding_states_what_is_expected_to_fold_and_how_sure_that_is() -> None:
+    alias = AliasEnergy(0.62, 0.9, AliasBasis.WEIGHTS, (0.38, 0.38), 0.034)
     finding = only("AA102", sites=(site(SiteKind.CONV, kernel=7, alias=alias, reads_input=True),))
-    assert "Convolution 7x7 with stride 2: 62 %" in finding.message
-    assert "3.4 % for natural images" in finding.message
-    assert finding.numbers["alias_energy_natural"] == 0.034
+    assert "Convolution 7x7 with stride 2: about 3.4 % of what it samples is expected to fold" in finding.message
+    assert "(half to twice that on photographs; 62 % of a flat spectrum)" in finding.message
+    assert finding.numbers["alias_energy"] == 0.62
+    assert finding.numbers["alias_energy_expected"] == 0.034
+
+
+@pytest.mark.parametrize(
+    ("expected", "reads_input", "severity"),
+    [
+        (0.02, False, NOTE),
+        (0.09, False, NOTE),
+        (0.11, False, WARNING),
+        (0.24, False, WARNING),
+        (0.26, False, ERROR),
+        (0.02, True, NOTE),
+        (0.04, True, WARNING),
+        (0.11, True, ERROR),
+    ],
+)
+def test_the_picture_has_limits_of_its_own(expected: float, reads_input: bool, severity: Severity) -> None:
+    alias = AliasEnergy(0.4, 0.4, AliasBasis.WEIGHTS, (0.2, 0.2), expected, picture=reads_input)
+    finding = only("AA102", sites=(site(SiteKind.CONV, alias=alias),))
+    assert finding.severity is severity
+
+
+@pytest.mark.parametrize(("code", "kind"), ALIAS_RULES)
+def test_a_bare_decimation_of_the_picture_is_never_less_than_a_warning(code: str, kind: SiteKind) -> None:
+    alias = AliasEnergy(0.75, 0.75, AliasBasis.DECIMATION, (0.5, 0.5), 0.022, picture=True)
+    assert only(code, sites=(site(kind, alias=alias),)).severity is WARNING
+
+
+def test_where_nothing_can_be_expected_the_finding_says_why_and_is_a_warning() -> None:
+    alias = AliasEnergy(0.245, 0.245, AliasBasis.RESPONSE, (0.245,), None, "its map has one grid axis")
+    finding = only("AA101", sites=(site(SiteKind.MAX_POOL, alias=alias),))
+    assert finding.severity is WARNING
+    assert "24 % of a flat spectrum folds" in finding.message
+    assert "how much of real activations is not known: its map has one grid axis" in finding.message
+    assert "alias_energy_expected" not in finding.numbers
 
 
 def test_strides_that_differ_between_the_axes_are_both_stated() -> None:
@@ -212,7 +255,7 @@ def test_phase_to_channel_names_the_shift_that_keeps_the_channels() -> None:
     ],
 )
 def test_a_share_never_reads_as_nothing_or_everything_unless_it_is(share: float, words: str) -> None:
-    assert f": {words} of the power" in only("AA101", sites=(site(SiteKind.MAX_POOL, share),)).message
+    assert f": about {words} of what it samples" in only("AA101", sites=(site(SiteKind.MAX_POOL, share),)).message
 
 
 def test_patches_are_a_warning_whatever_folds() -> None:

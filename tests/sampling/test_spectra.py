@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate
 
 from auditor.sampling import spectra
+from auditor.sampling.separable import Taps, of_taps, separable
 from auditor.sampling.spectra import (
     AliasShare,
     Autocorrelation,
     alias_energy,
-    alias_of_taps,
     decimation,
     folded_share,
-    natural,
     of_average_pool,
     of_kernel,
     of_max_pool,
+    of_max_pool_behind,
+    of_weights,
     then,
     white,
 )
@@ -97,28 +97,22 @@ def test_alias_energy_of_three_axes_is_that_of_its_factors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taps", "by_two", "by_four", "of_natural"),
-    [(2, 18.2, 52, 0.110), (3, 7.6, 40, 0.039), (4, 3.3, 31, 0.015), (5, 1.5, 25, 0.006), (7, 0.3, 16, 0.001)],
+    ("taps", "by_two", "by_four"), [(2, 18.2, 52), (3, 7.6, 40), (4, 3.3, 31), (5, 1.5, 25), (7, 0.3, 16)]
 )
-def test_binomial_filters_fold_what_the_literature_says(
-    taps: int, by_two: float, by_four: float, of_natural: float
-) -> None:
+def test_binomial_filters_fold_what_the_literature_says(taps: int, by_two: float, by_four: float) -> None:
     kernel = binomial(taps)[None, None]
     assert 100 * known(alias_energy(kernel, [2], [1])).total == pytest.approx(by_two, abs=0.05)
     assert 100 * known(alias_energy(kernel, [4], [1])).total == pytest.approx(by_four, abs=0.6)
-    assert 100 * known(natural(kernel, [2], [1], math.pi / 224)).total == pytest.approx(of_natural, abs=0.0006)
 
 
 def test_decimation_folds_all_but_the_baseband() -> None:
     assert decimation((2, 2)) == 0.75
     assert known(alias_energy(np.ones((1, 1, 1, 1)), (2, 2), (1, 1))).total == pytest.approx(0.75)
-    assert 100 * known(natural(np.ones((1, 1, 1)), [2], [1], math.pi / 224)).total == pytest.approx(100 / 223, rel=1e-6)
 
 
 def test_a_site_that_keeps_its_grid_folds_nothing() -> None:
     kernel = np.random.default_rng(0).standard_normal((4, 70, 3, 3))
     assert known(alias_energy(kernel, (1, 1), (2, 2))).total == pytest.approx(0, abs=1e-12)
-    assert known(natural(kernel, (1, 1), (2, 2))).total == pytest.approx(0, abs=1e-12)
 
 
 def test_many_and_few_input_channels_give_the_same_share() -> None:
@@ -178,61 +172,6 @@ def test_max_pooled_noise_has_the_predicted_autocorrelation(kernel: tuple[int, i
     assert folded_share(correlation(of_max_pool(kernel, gap)), (2, 2)) == pytest.approx(folded, abs=5e-3)
 
 
-@pytest.mark.parametrize(("stride", "gap"), [((2, 2), (1, 1)), ((4, 2), (1, 2)), ((3, 1), (1, 1))])
-def test_natural_alias_energy_is_the_integral_over_the_spectrum(stride: tuple[int, int], gap: tuple[int, int]) -> None:
-    lowest = 2 * math.pi / 50
-    kernel = np.random.default_rng(9).standard_normal((3, 2))
-    kernel -= kernel.mean()  # a high-pass: what it leaves of a natural image is small
-    rows, columns = (g * np.arange(n) for g, n in zip(gap, kernel.shape, strict=True))
-
-    def power(radius: float, angle: float) -> float:
-        wave = np.exp(1j * radius * (math.cos(angle) * rows[:, None] + math.sin(angle) * columns))
-        return float(abs((kernel * wave).sum()) ** 2) / radius
-
-    def edge(angle: float, limits: tuple[float, float]) -> float:
-        return min(limits[0] / max(abs(math.cos(angle)), 1e-9), limits[1] / max(math.sin(angle), 1e-9))
-
-    def inside(limits: tuple[float, float]) -> float:
-        corner = math.atan2(limits[1], limits[0])
-        sectors = [(0, corner), (corner, math.pi - corner), (math.pi - corner, math.pi)]
-        parts = (integrate.dblquad(power, a, b, lowest, lambda t: edge(t, limits), epsrel=1e-7) for a, b in sectors)
-        return float(sum(value for value, _ in parts))
-
-    expected = 1 - inside((math.pi / stride[0], math.pi / stride[1])) / inside((math.pi, math.pi))
-    assert known(natural(kernel[None, None], stride, gap, lowest)).total == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize(("taps", "gap"), [(7, 1), (64, 1), (5, 30)])
-def test_natural_alias_energy_of_long_kernels_is_exact_on_one_axis(taps: int, gap: int) -> None:
-    lowest = 2 * math.pi / 224
-    kernel = np.random.default_rng(taps).standard_normal(taps)
-    omega = np.geomspace(lowest, math.pi, 400_001)
-    power = np.abs(np.exp(1j * gap * np.outer(omega, np.arange(taps))) @ kernel) ** 2 / omega**2
-    part = omega <= math.pi / 3
-    expected = 1 - integrate.trapezoid(power[part], omega[part]) / integrate.trapezoid(power, omega)
-    assert known(natural(kernel[None, None], [3], [gap])).total == pytest.approx(expected, abs=2e-5)
-
-
-def test_natural_alias_energy_of_three_axes_matches_a_plain_sum_over_frequencies() -> None:
-    lowest = 2 * math.pi / 8
-    kernel = np.random.default_rng(2).standard_normal((2, 3, 3))
-    omega = (np.arange(144) + 0.5) * math.pi / 72 - math.pi
-    grid = np.stack(np.meshgrid(omega[72:], omega, omega, indexing="ij"))
-    waves = [
-        np.exp(1j * np.outer(part, np.arange(taps)))
-        for part, taps in zip((omega[72:], omega, omega), kernel.shape, strict=True)
-    ]
-    square = (grid**2).sum(axis=0)
-    power = np.abs(np.einsum("xi,yj,zk,ijk->xyz", *waves, kernel, optimize=True)) ** 2 / square * (square > lowest**2)
-    box = (grid[0] < math.pi / 2) & (np.abs(grid[1]) < math.pi / 2) & (np.abs(grid[2]) < math.pi / 2)
-    expected = 1 - power[box].sum() / power.sum()
-    assert known(natural(kernel[None, None], (2, 2, 2), (1, 1, 1), lowest)).total == pytest.approx(expected, abs=2e-3)
-
-
-def test_everything_folds_below_the_lowest_frequency_of_the_image() -> None:
-    assert known(natural(np.ones((1, 1, 2)), [300], [1])).total == 1
-
-
 def test_the_worst_channel_ignores_dead_ones() -> None:
     kernel = np.zeros((3, 1, 3))
     kernel[0, 0] = binomial(3)
@@ -273,13 +212,11 @@ def test_a_very_large_kernel_is_judged_by_evenly_spaced_channels(monkeypatch: py
 )
 def test_a_kernel_without_a_meaning_has_no_alias_energy(kernel: np.ndarray[Any, Any]) -> None:
     assert alias_energy(kernel, (2, 2), (1, 1)) is None
-    assert natural(kernel, (2, 2), (1, 1)) is None
 
 
 def test_hostile_sizes_are_refused_before_anything_is_allocated() -> None:
     wide = np.broadcast_to(np.float32(1), (1, 1, 2**20, 2**20))
     assert alias_energy(wide, (2, 2), (1, 1)) is None
-    assert natural(wide, (2, 2), (1, 1)) is None
     assert of_kernel(wide[0, 0], (1, 1)) is None
     assert of_average_pool((2**20, 2**20)) is None
     assert of_max_pool((2**20, 2**20)) is None
@@ -290,36 +227,84 @@ def test_hostile_sizes_are_refused_before_anything_is_allocated() -> None:
     small = np.ones((1, 1, 3, 3))
     assert alias_energy(small, (2, 2), (10**30, 1)) is None
     assert alias_energy(small, (0, 2), (1, 1)) is None
-    assert natural(small, (2, 2), (10**6, 1)) is None
     assert alias_energy(np.ones((1, 1, 60000)), [2], [1], Autocorrelation(np.ones(100001))) is None
     assert then(Autocorrelation(np.ones((1, 150001))), Autocorrelation(np.ones((150001, 1)))) is None
     assert then(white(1), white(2)) is None
 
 
+def of_resize(*per_axis: Taps, scale: Sequence[float]) -> float | None:
+    fields = [of_taps(outputs) for outputs in per_axis]
+    whole = separable([correlation(field) for field in fields])
+    return folded_share(correlation(whole), scale)
+
+
 def test_halving_by_the_mean_of_two_is_the_box_filter() -> None:
     halves = [([2 * o, 2 * o + 1], [0.5, 0.5]) for o in range(3)]
-    assert alias_of_taps([halves], [2]) == pytest.approx(0.1817, abs=1e-4)
-    assert alias_of_taps([halves, halves], [2, 2]) == pytest.approx(1 - (1 - 0.1817) ** 2, abs=2e-4)
+    assert of_resize(halves, scale=[2]) == pytest.approx(0.1817, abs=1e-4)
+    assert of_resize(halves, halves, scale=[2, 2]) == pytest.approx(1 - (1 - 0.1817) ** 2, abs=2e-4)
 
 
 def test_nearest_resize_folds_as_decimation_does() -> None:
-    assert alias_of_taps([[([0], [1.0])]], [2.5]) == pytest.approx(decimation([2.5]))
+    assert of_resize([([0], [1.0])], scale=[2.5]) == pytest.approx(decimation([2.5]))
 
 
 def test_an_axis_that_grows_folds_nothing() -> None:
     outputs = [([0, 1], [0.75, 0.25]), ([0, 1], [0.25, 0.75])]
-    assert alias_of_taps([outputs], [0.5]) == pytest.approx(0)
-    assert alias_of_taps([[([0, 0], [0.5, 0.5])]], [1.0]) == pytest.approx(0)
+    assert of_resize(outputs, scale=[0.5]) == pytest.approx(0)
+    assert of_resize([([0, 0], [0.5, 0.5])], scale=[1.0]) == pytest.approx(0)
 
 
 def test_outputs_on_different_phases_are_averaged_by_their_power() -> None:
     """Linear interpolation at two thirds: one output in two lies on a sample, the other halfway between two."""
     outputs = [([0], [1.0]), ([1, 2], [0.5, 0.5])]
     inside = 1 / 1.5 + (0.5 / 1.5 + 0.5 * math.sin(math.pi / 1.5) / math.pi)
-    assert alias_of_taps([outputs], [1.5]) == pytest.approx(1 - inside / 1.5)
+    assert of_resize(outputs, scale=[1.5]) == pytest.approx(1 - inside / 1.5)
 
 
 def test_taps_without_weight_have_no_alias_energy() -> None:
-    assert alias_of_taps([[([0], [0.0])]], [2]) is None
-    assert alias_of_taps([[([0, 1], [1.0])]], [2]) is None
-    assert alias_of_taps([], [2]) is None
+    assert of_taps([([0], [0.0])]) is None
+    assert of_taps([([0, 1], [1.0])]) is None
+    assert of_taps([]) is None
+    assert of_taps([([0, 2**40], [0.5, 0.5])]) is None
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 80))
+@quick
+def test_the_filters_of_a_convolution_together_fold_what_each_of_them_does(seed: int, d: int, inputs: int) -> None:
+    draw = np.random.default_rng(seed)
+    shape = tuple(draw.integers(1, 10 if d < 3 else 6, d).tolist())
+    stride, gap = tuple(draw.integers(1, 5, d).tolist()), tuple(draw.integers(1, 4, d).tolist())
+    kernel = draw.standard_normal((3, inputs, *shape))
+    field = correlation(of_weights(kernel, gap))
+    assert folded_share(field, stride) == pytest.approx(known(alias_energy(kernel, stride, gap)).total, abs=1e-9)
+
+
+@pytest.mark.parametrize("taps", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize("window", [2, 3])
+@pytest.mark.parametrize("uniform", [False, True], ids=["gaussian", "uniform"])
+def test_a_maximum_behind_a_blur_folds_what_simulated_noise_does(taps: int, window: int, uniform: bool) -> None:
+    draw = np.random.default_rng(taps)
+    noise = draw.random((512, 512)) if uniform else draw.standard_normal((512, 512))
+    blur = np.outer(binomial(taps), binomial(taps))
+    wide = np.zeros_like(noise)
+    wide[:taps, :taps] = blur
+    maps = np.fft.irfft2(np.fft.rfft2(noise) * np.fft.rfft2(wide), s=noise.shape)
+    shifts = [np.roll(maps, (-i, -j), (0, 1)) for i in range(window) for j in range(window)]
+    maxima = np.maximum.reduce(shifts)
+    power = np.abs(np.fft.fft2(maxima - maxima.mean())) ** 2
+    kept = np.abs(np.fft.fftfreq(512)) <= 0.25
+    share = 1 - power[np.ix_(kept, kept)].sum() / power.sum()
+    field = correlation(of_max_pool_behind(correlation(of_kernel(blur, (1, 1))), (window, window)))
+    assert folded_share(field, (2, 2)) == pytest.approx(share, rel=0.35, abs=0.01)
+
+
+@given(st.integers(0, 2**32 - 1))
+@quick
+def test_along_one_axis_folds_what_a_filter_folds_that_works_along_it_alone(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    lines = [draw.random(int(taps)) + 0.01 for taps in draw.integers(1, 6, 3)]
+    stride = draw.integers(1, 5, 3).tolist()
+    whole = np.einsum("i,j,k->ijk", *lines)
+    shares = spectra.folded_shares(correlation(of_kernel(whole, (1, 1, 1))), stride)
+    alone = [folded_share(correlation(of_kernel(line, (1,))), [step]) for line, step in zip(lines, stride, strict=True)]
+    assert shares == pytest.approx(alone, abs=1e-9)

@@ -187,11 +187,15 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
         [f"of {len(sites)}" if sites else "there are no sites"],
         "" if left else "good",
     )
-    judged = [(site.alias.flat, index) for index, site in enumerate(sites, 1) if site.alias and verdict(site) in _FOLDS]
+    judged = [
+        (site.alias.expected, index)
+        for index, site in enumerate(sites, 1)
+        if site.alias is not None and site.alias.expected is not None and verdict(site) in _FOLDS
+    ]
     if judged:
         energy, index = max(judged, key=lambda item: (item[0], -item[1]))
         name = element("a", f"#{index} {_short(node_name(sites[index - 1].node))}", href=f"#{prefix}{index}")
-        yield _tile("worst alias energy", percent_text(energy), [name], "")
+        yield _tile("worst expected alias", percent_text(energy), [name], "")
 
 
 def _short(name: str) -> str:
@@ -215,7 +219,8 @@ def _legend(every: Sequence[Step]) -> Element:
         for one in SiteVerdict
     ]  # fmt: skip
     words = (
-        "A ring is filled by the alias energy: the share of the signal power above the new Nyquist limit, which folds."
+        "A ring is filled by the expected alias energy: the share of the power that is expected to fold, half to twice"
+        " that on photographs. The flat one is of white noise, and says whether the filter is a low-pass."
     )
     if any(last.end != step.start for last, step in pairwise(every[:MOST_STEPS])):
         words += " Dashed: back to a finer grid, on another branch or by upsampling."

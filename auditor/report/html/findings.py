@@ -20,8 +20,8 @@ from auditor.text import ModelText, plain
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
 
-_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "alias energy", "verdict")
-_NUMERIC = frozenset({"#", "factor", "total"})
+_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
+_NUMERIC = frozenset({"#", "factor", "total", "flat"})
 
 
 def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> Iterator[Child]:
@@ -106,11 +106,10 @@ def sites_table(model: ModelReport, prefix: str) -> Element | None:
 
 def _row(number: int, site: Site, prefix: str) -> Element:
     given = verdict(site)
-    energy = site.alias.flat if site.alias is not None else None
-    natural = site.alias.natural if site.alias is not None else None
+    flat, energy = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     words: list[Child] = [_bar(energy), " ", percent_text(energy) or "-"]
-    if natural is not None:
-        words.append(element("small", f" ({percent_text(natural)} natural)"))
+    if site.alias is not None and site.alias.missing:
+        words.append(element("div", f"not known: {site.alias.missing}", class_="origin"))
     reason = plain(site.reason) if site.antialiased or given is SiteVerdict.UNKNOWN else ""
     origin = origin_text(site.node.origin)
     known = [abs(value) for value in site.cumulative if value is not None]
@@ -123,6 +122,7 @@ def _row(number: int, site: Site, prefix: str) -> Element:
         element("td", kernel or "-"),
         element("td", axes_text(site.factor), class_="n", data_value=_sortable(map(abs, site.factor))),
         element("td", axes_text(site.cumulative) or "-", class_="n", data_value=_sortable(known)),
+        element("td", percent_text(flat) or "-", class_="n", data_value="" if flat is None else str(json_share(flat))),
         element("td", words, class_="energy", data_value="" if energy is None else str(json_share(energy))),
         element(
             "td",

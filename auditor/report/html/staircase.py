@@ -2,7 +2,7 @@
 
 From left to right stand the sites in graph order, from top to bottom the cumulative subsampling factor, an octave per
 step. Neighbouring sites with the same step up and down are branches of one step. Each site is a ring that is filled by
-its alias energy and coloured by its verdict; it links to its row in the table, which says the same in words.
+its expected alias energy and coloured by its verdict; it links to its row in the table, which says the same in words.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class _Stair:
 
 def _ring(number: int, site: Site, x: float, y: float, address: str) -> Element:
     given = verdict(site)
-    share = site.alias.flat if site.alias is not None else None
+    share = site.alias.expected if site.alias is not None else None
     around = 2 * math.pi * _RADIUS
     words = percent_text(share) or "?"
     reads = f"{node_name(site.node)}: {node_op(site.node)}, factor {axes_text(site.factor)}, {given.value}"
@@ -161,7 +161,7 @@ def _ring(number: int, site: Site, x: float, y: float, address: str) -> Element:
     beside = x + _RADIUS + 10
     return element(
         "a",
-        element("title", f"#{number} {reads}; {words} of the power folds"),
+        element("title", f"#{number} {reads}; {words} of the power is expected to fold"),
         element("circle", cx=x, cy=y, r=_RADIUS + 5, class_="halo"),
         element("circle", cx=x, cy=y, r=_RADIUS, class_="track"),
         arc,

@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import pairwise, product
 from math import gcd
 
+from auditor.sampling.alias import KEPT, Map, decimation
 from auditor.sampling.atoms import fuse
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.endings import merged_end
@@ -28,7 +29,7 @@ from auditor.sampling.lattice import (
 )
 from auditor.sampling.phases import stack
 from auditor.sampling.result import SiteKind
-from auditor.sampling.sites import Strided, decimation, record_site
+from auditor.sampling.sites import Strided, record_site
 
 PICTURES_RANK = 4  # from this rank on axis 0 is the batch; below it may be the channels of a single picture
 FEWEST_AXES = 3  # batch, channels and a grid: what strided operators make
@@ -152,7 +153,7 @@ def _focus(
         kind=SiteKind.PHASE_TO_CHANNEL,
         factor=factor,
         atoms=tuple(atoms.values()),
-        alias=decimation(factor),
+        alias=decimation(factor, Map(None, trunk.raw, KEPT)),
         filtered="all phases are kept as channels, so nothing is lost, but a shift permutes them",
         members=members,
     )

@@ -4,15 +4,19 @@ grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, map_of
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.endings import finish, gone
+from auditor.sampling.expected import GREY
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.join import join
 from auditor.sampling.lattice import State, anonymous
@@ -20,7 +24,7 @@ from auditor.sampling.ops.ends import FRAMED, frames_alias
 from auditor.sampling.ops.fourier import MOST_BINS, SHORTEST, analysis_window
 from auditor.sampling.ops.sliding import Slid, Taps, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
-from auditor.sampling.sites import Averaged, Strided, decimation, record_site, skipped_share
+from auditor.sampling.sites import Averaged, Strided, record_site, skipped_share
 from auditor.sampling.weights import kernel as read_kernel
 from auditor.sampling.weights import scale_rows
 
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
     from auditor.sampling.replicas import Averaging
 
 PATCH = 4
-NATURAL_TAPS = 256  # a 1/f^2 integral over larger kernels takes longer than the rest of the audit
+_LARGEST_FILTER = 1024  # taps beyond which a filter is not carried along
+_ALIKE = 0.9995  # squared cosine from which two kernels are one filter: quantised ones differ a little
 WEIGHT_INPUT = {"QLinearConv": 3}
 SUMMAND = 3  # the input that onnxruntime's fused convolutions add to their result
 FUSED = frozenset({"FusedConv", "NhwcFusedConv"})
@@ -82,14 +87,14 @@ def conv(call: Call) -> State:
     if slid.sampled:
         kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
         averaged = partial(_averaged, given, kernel)
-        _record(call, given, result, kernel, groups, slid, _alias(given, kernel), averaged)
+        alias = _alias(given, kernel, map_of(given, spatial, kernel.seen.stride))
+        _record(call, given, result, kernel, groups, slid, alias, averaged)
     if call.has(SUMMAND) and (call.node.op in FUSED or call.node.domain == BLOCKED):
         return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
     if slid.sampled:
         return result
-    if depthwise and max(window.kernel) > 1:
-        return _with_response(given, result, Kernel(call, weight, window, *seen_by_grid(given, spatial, window)))
-    return result
+    kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+    return replace(result, response=_response(given, kernel))
 
 
 def deform_conv(call: Call) -> State:
@@ -185,14 +190,15 @@ def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int
         spatial = tuple(range(2, 2 + len(window.stride)))
         slid = Slid((), {}, spatial, (None,) * len(spatial), covered=False, changed=True)
         kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
-        _record(call, given, result, kernel, call.integer("group", 1), slid, _alias(given, kernel))
+        alias = _alias(given, kernel, Map(None, missing=UNKNOWN_SIZE))
+        _record(call, given, result, kernel, call.integer("group", 1), slid, alias)
     return result
 
 
-def _alias(given: State, kernel: Kernel) -> AliasEnergy | None:
+def _alias(given: State, kernel: Kernel, read: Map) -> AliasEnergy | None:
     seen = kernel.seen
     if all(size == 1 for size in seen.kernel) and given.response is None and not given.raw:
-        return decimation([Fraction(step) for step in seen.stride])
+        return decimation([Fraction(step) for step in seen.stride], read)
     weights = kernel.weights()
     if weights is None:
         return None
@@ -200,23 +206,50 @@ def _alias(given: State, kernel: Kernel) -> AliasEnergy | None:
     share = spectra.alias_energy(weights, seen.stride, seen.dilation, response)
     if share is None:
         return None
-    natural = None
-    if given.raw and response is None and prod(seen.kernel) <= NATURAL_TAPS:
-        natural = spectra.natural(weights, seen.stride, seen.dilation)
-    return AliasEnergy(share.total, None if natural is None else natural.total, share.worst, AliasBasis.WEIGHTS)
+    field = _field(weights, seen.dilation, response)
+    per_axis = None if field is None else spectra.folded_shares(field, seen.stride)
+    if field is None or per_axis is None:
+        return AliasEnergy(share.total, share.worst, AliasBasis.WEIGHTS, (share.total,), None, TOO_WIDE)
+    if read.picture and weights.shape[1] > 1:
+        field = _of_colours(weights, seen.dilation, response, field)
+    stride = [float(step) for step in seen.stride]
+    told = expected(field, stride, read)
+    return AliasEnergy(share.total, share.worst, AliasBasis.WEIGHTS, per_axis, *told, read.picture)
+
+
+def _field(
+    weights: NDArray[np.float64], dilation: Sequence[int], response: spectra.Autocorrelation | None
+) -> spectra.Autocorrelation | None:
+    """What all filters of a convolution leave of noise, behind the filter in front of them."""
+    own = spectra.of_weights(weights, dilation)
+    return own if response is None or own is None else spectra.then(response, own)
+
+
+def _of_colours(
+    weights: NDArray[np.float64],
+    dilation: Sequence[int],
+    response: spectra.Autocorrelation | None,
+    field: spectra.Autocorrelation,
+) -> spectra.Autocorrelation:
+    """The field behind a picture, most of which is the same in all channels: a filter may cancel that."""
+    grey = _field(weights.sum(axis=1, keepdims=True), dilation, response)
+    return field if grey is None else spectra.Autocorrelation((1 - GREY) * field.lags + GREY * grey.lags)
 
 
 def _averaged(given: State, kernel: Kernel, averaging: Averaging) -> AliasEnergy | None:
     seen = kernel.seen
     if all(size == 1 for size in seen.kernel) and given.response is None:
-        flat = averaging.folded(None)
-        return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.DECIMATION)
+        return averaging.folded(None, AliasBasis.DECIMATION)
     weights = kernel.weights()
     if weights is None:
         return None
-    field = averaging.filtered(given.response)
-    share = spectra.alias_energy(weights, seen.stride, seen.dilation, field, averaging.replicas())
-    return None if share is None else AliasEnergy(share.total, None, share.worst, AliasBasis.WEIGHTS)
+    behind = averaging.filtered(given.response)
+    share = spectra.alias_energy(weights, seen.stride, seen.dilation, behind, averaging.replicas())
+    field = _field(weights, seen.dilation, given.response)
+    left = None if field is None else averaging.folded(field, AliasBasis.WEIGHTS)
+    if share is None or left is None:
+        return None
+    return replace(left, flat=share.total, worst_channel=share.worst)
 
 
 def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None:
@@ -237,29 +270,27 @@ def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None
     return weights
 
 
-def _with_response(given: State, result: State, kernel: Kernel) -> State:
-    """A stride-1 depthwise blur (one non-negative kernel for all channels) filters what comes after it."""
+def _response(given: State, kernel: Kernel) -> spectra.Autocorrelation | None:
+    """What a convolution at stride 1 leaves of the noise in front of it.
+
+    A filter is known by having one shape in all channels, as blurs have; kernels that were learned are already in the
+    spectrum that activations have. Behind a known filter every kernel counts.
+    """
     import numpy as np
 
-    if prod(kernel.seen.kernel) > 1024:
-        return result
+    known, seen = given.response, kernel.seen
+    if max(seen.kernel, default=1) == 1:
+        return known
+    if prod(seen.kernel) > _LARGEST_FILTER or (known is not None and known.lags.ndim != len(seen.kernel)):
+        return None
     weights = kernel.weights()
-    if weights is None or weights.shape[1] != 1 or weights.min() < 0:
-        return result
-    scale = weights[:, 0].reshape(weights.shape[0], -1).sum(axis=1)
-    if not np.all(scale > 0):
-        return result
-    shapes = weights[:, 0] / scale.reshape(-1, *[1] * len(kernel.seen.kernel))
-    if not np.allclose(shapes, shapes[:1], rtol=1e-2, atol=1e-4):
-        return result
-    response = spectra.of_kernel(shapes[0], kernel.seen.dilation)
-    if given.response is not None and response is not None:
-        response = spectra.then(given.response, response)
-    return State(
-        result.axes,
-        result.windows,
-        constant=result.constant,
-        mixing=result.mixing,
-        lost=result.lost,
-        response=response,
-    )
+    if weights is None:
+        return None
+    if known is None:
+        shapes = weights.reshape(-1, prod(seen.kernel))
+        power = (shapes**2).sum(axis=1)
+        largest = shapes[int(power.argmax())]
+        alike = (shapes @ largest) ** 2
+        if not power.max() > 0 or not np.all(alike >= _ALIKE * power * power.max()):
+            return None
+    return _field(weights, seen.dilation, known)

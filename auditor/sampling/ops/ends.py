@@ -10,13 +10,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import FRAMES_EXPECT, Map, filtered
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser, contract
 from auditor.sampling.endings import finish, gone
 from auditor.sampling.join import lost_together
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, anonymous, constant, finest
 from auditor.sampling.ops.sliding import lost_result
-from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.result import AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, record_site
 
 if TYPE_CHECKING:
@@ -191,8 +192,7 @@ FRAMED = "the analysis window is the low-pass"
 def frames_alias(window: NDArray[np.float64], step: int) -> AliasEnergy | None:
     """What folds in frames ``step`` apart: each bin is what the window passes around its frequency."""
     response = spectra.of_kernel(window, (1,))
-    flat = None if response is None else spectra.folded_share(response, (step,))
-    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    return None if response is None else filtered(response, (step,), Map(None, missing=FRAMES_EXPECT))
 
 
 def dft(call: Call) -> State:

@@ -10,13 +10,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import decimation, filtered, grid_of, map_of
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.endings import finish
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
-from auditor.sampling.sites import Strided, decimation, record_site
+from auditor.sampling.sites import Strided, record_site
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,14 +106,16 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
     decimated.sort(key=lambda pair: order.get(pair[0], LAST))
     factor = tuple(step for _, step in decimated)
     left = {atom.source: atom for axis in axes for atom in axis.atoms if abs(atom.stride) == finest(axes, atom.source)}
-    alias = decimation(factor)
-    filtered, response = "", None
+    read = map_of(given, grid_of(call, given, [source for source, _ in decimated]), [float(step) for step in factor])
+    alias = decimation(factor, read)
+    protected, response = "", None
     if given.response is not None and all(step.denominator == 1 for step in factor):
         steps = _steps_per_axis(call, given, {source: int(step) for source, step in decimated})
-        flat = spectra.folded_share(given.response, steps)
-        if flat is not None:
-            alias = AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
-            filtered = "a low-pass filter stands in front"
+        left_over = filtered(given.response, steps, read)
+        if left_over is not None:
+            sampled = tuple(share for share, step in zip(left_over.per_axis, steps, strict=True) if step > 1)
+            alias = replace(left_over, per_axis=sampled)
+            protected = "a low-pass filter stands in front"
             # An axis that is kept may be sampled by the next node: exporters write one Slice per axis.
             response = spectra.decimated(given.response, steps) if 1 in steps else None
     strided = Strided(
@@ -122,7 +125,7 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
         alias=alias,
         stride=tuple(int(step) for step in factor if step.denominator == 1),
         skipped=1 - 1 / Fraction(prod(factor)),
-        filtered=filtered,
+        filtered=protected,
         averaged=partial(_averaged, given.response),
     )
     index = record_site(call, strided, given, windows)
@@ -130,9 +133,7 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
 
 
 def _averaged(response: spectra.Autocorrelation | None, averaging: Averaging) -> AliasEnergy | None:
-    flat = averaging.folded(response)
-    basis = AliasBasis.DECIMATION if response is None else AliasBasis.RESPONSE
-    return None if flat is None else AliasEnergy(flat, None, flat, basis)
+    return averaging.folded(response, AliasBasis.DECIMATION if response is None else AliasBasis.RESPONSE)
 
 
 def _sources_in_order(axes: Sequence[Axis]) -> list[int]:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
+from auditor.sampling.alias import KEPT, Map, decimation
 from auditor.sampling.atoms import fuse, reshape
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import SiteKind, Upsampling
-from auditor.sampling.sites import Strided, decimation, record_site
+from auditor.sampling.sites import Strided, record_site
 
 
 def moved(state: State, axes: Sequence[Axis], windows: dict[int, Window] | None = None) -> State:
@@ -169,7 +170,7 @@ def _record_phases(call: Call, given: State, result: State, phases: dict[int, tu
         kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.PHASE_TO_CHANNEL,
         factor=tuple(factor),
         atoms=tuple(_coarse(result.axes[phases[source][0]], source, phases[source][1]) for source in ordered),
-        alias=decimation(factor),
+        alias=decimation(factor, Map(None, given.raw, KEPT)),
         filtered="all phases are kept as channels, so nothing is lost, but a shift permutes them",
     )
     record_site(call, strided, given, windows)

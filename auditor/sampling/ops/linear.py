@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
+from auditor.sampling.alias import KEPT, Map, decimation
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.endings import finish, has_grid
 from auditor.sampling.join import broadcast, compare, lost_together, merged_windows
 from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, constant, finest
 from auditor.sampling.result import HeadKind, SiteKind
-from auditor.sampling.sites import Strided, decimation, record_site
+from auditor.sampling.sites import Strided, record_site
 
 SECOND = {"QLinearMatMul": 3, "QGemm": 3}
 
@@ -198,7 +199,7 @@ def _record(
         kind=SiteKind.PATCH_EMBEDDING if patchy else SiteKind.PHASE_TO_CHANNEL,
         factor=factor,
         atoms=tuple(atoms.values()),
-        alias=decimation(factor),
+        alias=decimation(factor, Map(None, given.raw, KEPT)),
         filtered="all phases are mixed by a linear layer: a convolution with kernel = stride",
     )
     record_site(call, strided, given, windows)

@@ -43,12 +43,25 @@ def arithmetic(call: Call) -> State:
     """Add, Sub, Mul, Div and every other element-wise operator of several tensors, with broadcasting."""
     states, names = _operands(call)
     moving = [state for state in states if not state.constant]
+    varies = False
     if len(states) == 2 and len(moving) == 1 and moving[0].axes is not None:
-        _note_encoding(call, states, names)
-    return join(call, states, names, linear=call.node.op in LINEAR)
+        varies = _note_encoding(call, states, names)
+    return join(call, states, names, linear=_keeps_spectrum(call, states, varies=varies))
 
 
-LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
+def _keeps_spectrum(call: Call, states: Sequence[State], *, varies: bool) -> bool:
+    """Whether one operand that moves is only offset, or scaled by the same factor all over its grid.
+
+    A product with a constant that ``varies`` along the grid convolves the spectrum with the constant's own, and what
+    was band-limited is no longer.
+    """
+    if call.node.op in SUMS:
+        return True
+    return call.node.op in PRODUCTS and not varies and not (call.node.op == "Div" and states[0].constant)
+
+
+SUMS = frozenset({"Add", "Sub", "Sum", "BiasAdd", "QLinearAdd"})
+PRODUCTS = frozenset({"Mul", "Div", "QLinearMul"})
 QUANTISED_PAIRS = frozenset({"QLinearAdd", "QLinearMul"})
 
 
@@ -73,12 +86,15 @@ def _legacy_broadcast(call: Call) -> list[State]:
     return [left, replace(right, axes=(*right.axes, *unit * max(behind, 0)))]
 
 
-def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) -> None:
-    """Records a constant that varies along a grid axis and is added or multiplied in: a position encoding."""
+def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) -> bool:
+    """Records a constant that varies along a grid axis and is added or multiplied in: a position encoding.
+
+    Whether there is one.
+    """
     which = 0 if states[0].constant else 1
     fixed, moving = states[which], states[1 - which]
     if fixed.axes is None or moving.axes is None:
-        return
+        return False
     touched: list[tuple[int, int]] = []
     for back in range(1, min(len(fixed.axes), len(moving.axes)) + 1):
         axis = moving.axes[-back]
@@ -86,9 +102,10 @@ def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) ->
             own = [atom.source for atom in axis.atoms if atom.source >= 0]
             touched += [(back, source) for source in own if source in moving.windows]
     if not touched or not _varies(call, names[which], {back for back, _ in touched}):
-        return
+        return False
     sources = tuple(sorted({source for _, source in touched}))
     call.record.encodings.append(PositionEncoding(call.record.ref(call.scope.path, call.node, call.order), sources))
+    return True
 
 
 def _varies(call: Call, name: str, backs: set[int]) -> bool:

@@ -10,13 +10,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import UNKNOWN_SIZE, Map, decimation, filtered, map_of, max_pooled
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.endings import finish, gone
 from auditor.sampling.geometry import WindowAttributes, attributes
 from auditor.sampling.lattice import Atom, State, anonymous
 from auditor.sampling.ops.sliding import lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
-from auditor.sampling.sites import Strided, decimation, record_site, skipped_share
+from auditor.sampling.sites import Strided, record_site, skipped_share
 
 if TYPE_CHECKING:
     from auditor.sampling.replicas import Averaging
@@ -35,7 +36,7 @@ def pool(call: Call) -> Sequence[State]:
     if given.axes is None:
         result = lost_result(given)
         if max(window.stride, default=1) > 1:
-            _record(call, given, result, (None,) * len(kernel), window, window)
+            _record(call, given, result, (None,) * len(kernel), window, window, Map(None, missing=UNKNOWN_SIZE))
         return [result] * max(len(call.node.outputs), 1)
     spatial = spatial_axes(call, len(given.axes))
     if len(spatial) != len(kernel):
@@ -43,9 +44,11 @@ def pool(call: Call) -> Sequence[State]:
     slid = slide_axes(call, given, spatial, window)
     if not slid.changed:
         return [given] * max(len(call.node.outputs), 1)
+    if given.response is not None and given.response.lags.ndim != len(kernel):
+        given = replace(given, response=None)
     response = None
     seen, _ = seen_by_grid(given, spatial, window)
-    if not slid.sampled and prod(seen.kernel) <= LARGEST_RESPONSE:
+    if not slid.sampled:
         response = _response(given, seen, _kind(call))
     result = State(
         slid.axes,
@@ -60,7 +63,7 @@ def pool(call: Call) -> Sequence[State]:
         finish(call, windows, gone(given, slid.axes), HeadKind.POOLED)
         result = replace(result, windows=windows)
     if slid.sampled:
-        _record(call, given, result, slid.atoms, window, seen)
+        _record(call, given, result, slid.atoms, window, seen, map_of(given, spatial, seen.stride))
     return [result] * max(len(call.node.outputs), 1)
 
 
@@ -85,34 +88,41 @@ def _kind(call: Call) -> SiteKind:
 
 
 def _response(given: State, window: WindowAttributes, kind: SiteKind) -> spectra.Autocorrelation | None:
-    """The response of a stride-1 pool to a white input; a pool after a filter is only followed where it is linear."""
-    if kind is SiteKind.LP_POOL:
-        return None
-    if kind is SiteKind.MAX_POOL:
-        return spectra.of_max_pool(window.kernel, window.dilation)
-    own = spectra.of_average_pool(window.kernel, window.dilation)
-    if given.response is None or own is None:
-        return own
-    return spectra.then(given.response, own)
-
-
-def _alias(given: State, window: WindowAttributes, kind: SiteKind) -> AliasEnergy | None:
-    """A pool is its dense response followed by plain decimation: average pools exactly, max pools for white input."""
-    if prod(window.kernel) == 1 and given.response is None:
-        return decimation([Fraction(step) for step in window.stride])
+    """What a pool at stride 1 leaves of white noise, or of what a filter in front left of it."""
     if prod(window.kernel) > LARGEST_RESPONSE:
         return None
+    if prod(window.kernel) == 1 and kind is not SiteKind.LP_POOL:
+        return spectra.white(len(window.kernel)) if given.response is None else given.response
+    if kind is SiteKind.LP_POOL:
+        return None
+    if kind is not SiteKind.MAX_POOL:
+        return _box(given, window)
+    if given.response is None:
+        return spectra.of_max_pool(window.kernel, window.dilation)
+    return spectra.of_max_pool_behind(given.response, window.kernel, window.dilation)
+
+
+def _box(given: State, window: WindowAttributes) -> spectra.Autocorrelation | None:
+    """The same of the average over the window."""
+    own = spectra.of_average_pool(window.kernel, window.dilation)
+    return own if given.response is None or own is None else spectra.then(given.response, own)
+
+
+def _alias(given: State, window: WindowAttributes, kind: SiteKind, read: Map) -> AliasEnergy | None:
+    """A pool is its dense response followed by plain decimation: average pools exactly, max pools for white input."""
+    if prod(window.kernel) == 1 and given.response is None and kind is not SiteKind.LP_POOL:
+        return decimation([Fraction(step) for step in window.stride], read)
     response = _response(given, window, kind)
     if response is None:
         return None
-    flat = spectra.folded_share(response, window.stride)
-    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    stride = [float(step) for step in window.stride]
+    box = _box(given, window) if kind is SiteKind.MAX_POOL and given.response is None else None
+    return filtered(response, stride, read) if box is None else max_pooled(response, box, stride, read)
 
 
 def _averaged(given: State, window: WindowAttributes, kind: SiteKind, averaging: Averaging) -> AliasEnergy | None:
-    response = _response(given, window, kind) if prod(window.kernel) <= LARGEST_RESPONSE else None
-    flat = None if response is None else averaging.folded(response)
-    return None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
+    response = _response(given, window, kind)
+    return None if response is None else averaging.folded(response, AliasBasis.RESPONSE)
 
 
 def _record(
@@ -122,13 +132,14 @@ def _record(
     atoms: tuple[Atom | None, ...],
     window: WindowAttributes,
     seen: WindowAttributes,
+    read: Map,
 ) -> None:
     kind = _kind(call)
     strided = Strided(
         kind=kind,
         factor=tuple(Fraction(step) for step in seen.stride),
         atoms=atoms,
-        alias=_alias(given, seen, kind),
+        alias=_alias(given, seen, kind, read),
         kernel=window.kernel,
         stride=window.stride,
         dilation=window.dilation,

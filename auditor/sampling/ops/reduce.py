@@ -7,12 +7,13 @@ from fractions import Fraction
 from math import prod
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import Map, filtered, map_of_sides, max_pooled
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import contract
 from auditor.sampling.endings import finish
 from auditor.sampling.lattice import UNIT, Atom, State, finest
 from auditor.sampling.ops.sliding import lost_result
-from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
+from auditor.sampling.result import AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, record_site
 
 LARGEST_RESPONSE = 1024
@@ -74,6 +75,26 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
     return state
 
 
+def _alias(call: Call, given: State, kernel: tuple[int, ...], *, mean: bool) -> AliasEnergy | None:
+    stride = [float(step) for step in kernel]
+    box = spectra.of_average_pool(kernel)
+    window = box if mean else spectra.of_max_pool(kernel)
+    if box is None or window is None:
+        return None
+    read = _map(call, given, stride)
+    return filtered(box, stride, read) if mean else max_pooled(window, box, stride, read)
+
+
+def _map(call: Call, given: State, stride: list[float]) -> Map:
+    """The map in front of a Reshape that split its axes: their parts make up its sides."""
+    sides: dict[int, int] = {}
+    for axis in given.axes or ():
+        for atom in axis.atoms:
+            if atom.source in call.record.spatial:
+                sides[atom.source] = sides.get(atom.source, 1) * atom.extent
+    return map_of_sides(list(sides.values()), given.raw, stride)
+
+
 def _record(call: Call, given: State, after: State, decimated: dict[int, Fraction]) -> None:
     """A mean or maximum over the fine part of a split grid axis: a pool with kernel = stride, written as a Reshape."""
     atoms: dict[int, Atom] = {}
@@ -84,12 +105,10 @@ def _record(call: Call, given: State, after: State, decimated: dict[int, Fractio
     factor = tuple(decimated[source] for source in atoms)
     kernel = tuple(int(step) for step in factor if step.denominator == 1)
     mean = call.node.op in {"ReduceMean", "ReduceSum"}
+    call.record.spatial.update(atoms)
     alias = None
     if len(kernel) == len(factor) and prod(kernel) <= LARGEST_RESPONSE:
-        response = spectra.of_average_pool(kernel) if mean else spectra.of_max_pool(kernel)
-        flat = None if response is None else spectra.folded_share(response, kernel)
-        alias = None if flat is None else AliasEnergy(flat, None, flat, AliasBasis.RESPONSE)
-    call.record.spatial.update(atoms)
+        alias = _alias(call, given, kernel, mean=mean)
     strided = Strided(
         kind=SiteKind.AVERAGE_POOL if mean else SiteKind.MAX_POOL,
         factor=factor,

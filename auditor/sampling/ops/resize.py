@@ -8,14 +8,16 @@ from fractions import Fraction
 from math import ceil, floor
 
 from auditor.sampling import spectra
+from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, map_of
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
 from auditor.sampling.lattice import UNIT, Atom, Axis, Resized, State, Window, anonymous, finest
 from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.sliding import lost_result
-from auditor.sampling.result import AliasBasis, AliasEnergy, SiteKind, Upsampling
-from auditor.sampling.sites import Strided, decimation, record_site
+from auditor.sampling.result import AliasEnergy, SiteKind, Upsampling
+from auditor.sampling.separable import Taps, of_taps, separable
+from auditor.sampling.sites import Strided, record_site
 
 LARGEST = 2**40
 MOST_OUTPUTS = 64  # output phases that an alias energy averages over
@@ -130,13 +132,14 @@ def _record(
             )
     factor = tuple(abs(sampled[index].step) for index in down)
     nearest = how.mode == "nearest"
-    alias, filtered = _alias(given, how, [sampled[index] for index in down], factor)
+    read = map_of(given, grid_of(call, given, given.sources()), [float(step) for step in factor])
+    alias, protected = _alias(given, how, [sampled[index] for index in down], factor, read)
     strided = Strided(
         kind=SiteKind.RESIZE_NEAREST if nearest else SiteKind.RESIZE,
         factor=factor,
         atoms=atoms,
         alias=alias,
-        filtered=filtered,
+        filtered=protected,
         skipped=_skipped(how, [sampled[index] for index in down]),
     )
     record_site(call, strided, given, windows)
@@ -144,38 +147,31 @@ def _record(
 
 
 def _alias(
-    given: State, how: Resizing, places: Sequence[Sampled], factor: Sequence[Fraction]
+    given: State, how: Resizing, places: Sequence[Sampled], factor: Sequence[Fraction], read: Map
 ) -> tuple[AliasEnergy | None, str]:
     steps = [float(step) for step in factor]
     taken = all(_reach(how, place) == 0 for place in places)
     make = antialiased_taps if how.antialias else taps
     per_axis = [make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places]
     if given.response is not None and all(len(outputs) == 1 for outputs in per_axis):
-        field = given.response if taken else spectra.then(given.response, _kernel(per_axis))
-        flat = None if field is None else spectra.folded_share(field, steps)
-        if flat is not None:
-            return AliasEnergy(flat, None, flat, AliasBasis.RESPONSE), "a low-pass filter stands in front"
+        field = given.response if taken else _behind(given.response, per_axis)
+        left = None if field is None else filtered(field, steps, read)
+        if left is not None:
+            return left, "a low-pass filter stands in front"
     if taken:
-        return decimation(factor), ""
-    share = spectra.alias_of_taps(per_axis, steps)
-    if share is None:
+        return decimation(factor, read), ""
+    fields = [field for field in map(of_taps, per_axis) if field is not None]
+    alias = interpolated(fields, steps, read) if len(fields) == len(per_axis) else None
+    if alias is None:
         return None, ""
-    filtered = "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
-    return AliasEnergy(share, None, share, AliasBasis.RESPONSE), filtered
+    return alias, "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
 
 
-def _kernel(per_axis: Sequence[Sequence[tuple[Sequence[int], Sequence[float]]]]) -> spectra.Autocorrelation:
-    """The one kernel of a resize whose outputs all have the same taps: the outer product over its axes."""
-    import numpy as np
-
-    kernel = np.ones(())
-    for outputs in per_axis:
-        positions, weights = outputs[0]
-        line = np.zeros(max(positions) - min(positions) + 1)
-        np.add.at(line, np.asarray(positions) - min(positions), weights)
-        kernel = np.multiply.outer(kernel, line)
-    response = spectra.of_kernel(kernel, (1,) * kernel.ndim)
-    return spectra.white(kernel.ndim) if response is None else response
+def _behind(response: spectra.Autocorrelation, per_axis: Sequence[Taps]) -> spectra.Autocorrelation | None:
+    """What the one kernel of a resize whose outputs all have the same taps leaves behind a filter."""
+    fields = [field for field in map(of_taps, per_axis) if field is not None]
+    own = separable(fields)
+    return None if own is None or len(fields) < len(per_axis) else spectra.then(response, own)
 
 
 def _skipped(how: Resizing, places: Sequence[Sampled]) -> Fraction:
