@@ -41,7 +41,7 @@ class Map(NamedTuple):
     missing: str = ""
 
 
-def map_of(given: State, grid: Sequence[int], stride: Sequence[float]) -> Map:
+def map_of(given: State, grid: Sequence[int], stride: Sequence[float | Fraction]) -> Map:
     """The map that ``given`` is, with grid axes at the indices ``grid``; ``stride`` is that of the site."""
     if given.axes is None:
         return Map(None, given.raw, UNKNOWN_SIZE)
@@ -51,7 +51,7 @@ def map_of(given: State, grid: Sequence[int], stride: Sequence[float]) -> Map:
     return map_of_sides(sizes, given.raw and channels <= MOST_COLOURS, stride)
 
 
-def map_of_sides(sizes: Sequence[int], picture: bool, stride: Sequence[float]) -> Map:
+def map_of_sides(sizes: Sequence[int], picture: bool, stride: Sequence[float | Fraction]) -> Map:
     """The map of so many positions per grid axis."""
     sides = [size for size in sizes if size > 1]
     if len(sides) != 2:
@@ -91,6 +91,15 @@ def filtered(field: spectra.Autocorrelation, stride: Sequence[float], read: Map)
     if flat is None or per_axis is None:
         return None
     return AliasEnergy(flat, flat, AliasBasis.RESPONSE, per_axis, *expected(field, stride, read), read.picture)
+
+
+def sampled_alone(field: spectra.Autocorrelation, stride: Sequence[int], read: Map) -> AliasEnergy | None:
+    """The same of a site that has only the axes it samples."""
+    energy = filtered(field, stride, read)
+    if energy is None:
+        return None
+    shares = zip(energy.per_axis, stride, strict=True)
+    return replace(energy, per_axis=tuple(share for share, step in shares if step > 1))
 
 
 def interpolated(per_axis: Sequence[spectra.Autocorrelation], stride: Sequence[float], read: Map) -> AliasEnergy | None:

@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from auditor.sampling import spectra
-from auditor.sampling.alias import decimation, filtered, grid_of, map_of
+from auditor.sampling.alias import decimation, grid_of, map_of, sampled_alone
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.endings import finish
@@ -106,17 +106,15 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Wi
     decimated.sort(key=lambda pair: order.get(pair[0], LAST))
     factor = tuple(step for _, step in decimated)
     left = {atom.source: atom for axis in axes for atom in axis.atoms if abs(atom.stride) == finest(axes, atom.source)}
-    read = map_of(given, grid_of(call, given, [source for source, _ in decimated]), [float(step) for step in factor])
+    read = map_of(given, grid_of(call, given, [source for source, _ in decimated]), factor)
     alias = decimation(factor, read)
     protected, response = "", None
     if given.response is not None and all(step.denominator == 1 for step in factor):
         steps = _steps_per_axis(call, given, {source: int(step) for source, step in decimated})
-        left_over = filtered(given.response, steps, read)
+        left_over = sampled_alone(given.response, steps, read)
         if left_over is not None:
-            sampled = tuple(share for share, step in zip(left_over.per_axis, steps, strict=True) if step > 1)
-            alias = replace(left_over, per_axis=sampled)
-            protected = "a low-pass filter stands in front"
-            # An axis that is kept may be sampled by the next node: exporters write one Slice per axis.
+            alias, protected = left_over, "a low-pass filter stands in front"
+            # An axis that is kept may be sampled by the next node.
             response = spectra.decimated(given.response, steps) if 1 in steps else None
     strided = Strided(
         kind=kind,
