@@ -20,6 +20,7 @@ from auditor.cli.process import (
     SystemRefusalError,
     ended_by_signals,
     is_gone,
+    prepare,
     reason,
     refusal,
     reserve_standard_files,
@@ -93,8 +94,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     # Modules and graphs live to the end: looking for garbage among them took a tenth of a small audit's CPU time.
     gc.set_threshold(100_000, 50, 50)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name must not end the report on an ASCII terminal
+        prepare(stream)
     try:
         words = sys.argv[1:] if arguments is None else list(arguments)
         application(words)(args=words, prog_name=PROGRAM, obj=session)

@@ -78,7 +78,12 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
         if isinstance(value, dict):
             _request(settings, name)
 
+    ended = False
+
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
+        nonlocal ended
+        if ended:  # by the user, during the model before
+            raise KeyboardInterrupt
         from auditor.verify.runner import verify
         from auditor.verify.worker.providers import installed_clash
 
@@ -88,6 +93,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
             say(clash)
         with watched(show) as observer:
             found = verify(model, request.source(), request.settings, analysis, observer)
+        ended = found.incomplete.startswith("interrupted")
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)
         return found

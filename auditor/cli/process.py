@@ -83,6 +83,18 @@ def reserve_standard_files() -> None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
+def prepare(stream: TextIO) -> None:
+    """Let a stream take every character: a name must not end the report on an ASCII terminal.
+
+    Where Windows would write a pipe or a file in its code page, it is written in UTF-8, unless the user said otherwise.
+    """
+    if not hasattr(stream, "reconfigure"):
+        return
+    stream.reconfigure(errors="backslashreplace")
+    if sys.platform == "win32" and not stream.isatty() and not os.environ.get("PYTHONIOENCODING"):
+        stream.reconfigure(encoding="utf-8")
+
+
 def is_gone(error: OSError) -> bool:
     """Whether the reader of a stream has gone. Windows says EINVAL of a pipe that nobody reads."""
     return error.errno in _GONE or (sys.platform == "win32" and error.errno == errno.EINVAL)

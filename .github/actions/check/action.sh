@@ -2,6 +2,7 @@
 # The steps of the action: prepare, install, audit, verdict. Inputs arrive as ALIASAUDIT_ACTION_* variables and stay
 # data: they are never part of a script, and only ever whole words of an argument list. Runs on the Bash 3.2 of macOS.
 set -euo pipefail
+export PYTHONUTF8=1 # on Windows, Python would write the report in a code page
 
 readonly OWN_FOLDER="${GITHUB_ACTION_PATH:?}"
 readonly WORK="${RUNNER_TEMP:?}/aliasaudit"
