@@ -13,6 +13,7 @@ Olive 0.13). It passes models on as files, and so does this: weights of an ONNX 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from olive.passes import Pass
 from olive.passes.pass_config import PassConfigParam
 
 from auditor.onnxfile import read_model
+from auditor.repair.loading import require_loads
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Padding, Phases
+from auditor.rewrite.result import Kernel, Lowering, Padding, Phases, Where
 from auditor.sampling import analyse
 
 _MODULE = "auditor.olive_pass.AntiAliasing"
@@ -51,6 +53,20 @@ class AntiAliasing(Pass):
             "padding": PassConfigParam(
                 type_=Padding, default_value=default.padding, description="How a blur continues the map at its border."
             ),
+            "where": PassConfigParam(
+                type_=Where, default_value=default.where, description="Whether a blur stands behind or in front."
+            ),
+            "blend": PassConfigParam(
+                type_=float, default_value=default.blend, description="The share of the low-pass, above 0 up to 1."
+            ),
+            "lowering": PassConfigParam(
+                type_=Lowering, default_value=default.lowering, description="Where the phases that are averaged stand."
+            ),
+            "margin": PassConfigParam(
+                type_=int,
+                default_value=default.margin,
+                description="How far crop-select moves the window, in pixels; None: by the model.",
+            ),
             "phases": PassConfigParam(
                 type_=Phases, default_value=default.phases, description="The phases that are averaged."
             ),
@@ -59,8 +75,10 @@ class AntiAliasing(Pass):
     def _run_for_config(self, model: ONNXModelHandler, config: Any, output_model_path: str) -> ONNXModelHandler:
         source = read_model(Path(model.model_path))
         target = Path(resolve_onnx_path(output_model_path))
-        options = Options(kernel=Kernel(config.kernel), padding=Padding(config.padding), phases=Phases(config.phases))
-        done = rewrite(source, analyse(source), target, Strategy(config.strategy), options, config.sites)
+        admit = partial(require_loads, source)
+        done = rewrite(
+            source, analyse(source), target, Strategy(config.strategy), _options(config), config.sites, admit=admit
+        )
         if done.path is None:
             if done.skipped:
                 reasons = sorted({skipped.refusal.reason for skipped in done.skipped})
@@ -69,6 +87,22 @@ class AntiAliasing(Pass):
         if any(entry != target for entry in target.parent.iterdir()):  # external weights lie beside the model
             return ONNXModelHandler(model_path=str(target.parent), onnx_file_name=target.name)
         return ONNXModelHandler(model_path=str(target))
+
+
+def _options(config: Any) -> Options:
+    if not 0 < config.blend <= 1:
+        raise RewriteError(f"blend must lie above 0 and at most at 1, and is {config.blend:g}")
+    if config.margin is not None and config.margin < 1:
+        raise RewriteError(f"margin must be at least 1, and is {config.margin}")
+    return Options(
+        kernel=Kernel(config.kernel),
+        where=Where(config.where),
+        padding=Padding(config.padding),
+        blend=config.blend,
+        phases=Phases(config.phases),
+        lowering=Lowering(config.lowering),
+        margin=config.margin,
+    )
 
 
 def package_config() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from auditor.finetune.result import Finetuned, FinetuneError, Schedule
 from auditor.finetune.train import train
 from auditor.finetune.write import write
 from auditor.onnxfile.graph import Model
+from auditor.repair.loading import require_loads
 from auditor.rewrite.graph.save import check_target
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def finetune(
             "epoch": done.best,
             "loss": [round(done.losses[0], 6), round(done.losses[done.best], 6)],
         }
-        write(model, done.weights, target, provenance)
+        write(model, done.weights, target, provenance, partial(require_loads, model))
         path = target
     return Finetuned(
         path=path,

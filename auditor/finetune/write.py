@@ -11,7 +11,7 @@ from auditor.finetune.result import FinetuneError
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
-from auditor.rewrite.graph.save import save_edited
+from auditor.rewrite.graph.save import Admit, anything, save_edited
 
 if TYPE_CHECKING:
     from onnx import TensorProto
@@ -27,8 +27,11 @@ def write(
     trained: Mapping[str, AnyArray],
     target: Path,
     provenance: dict[str, object],
+    admit: Admit = anything,
 ) -> None:
     """Write ``model`` with other elements in the ``trained`` tensors, in their own type.
+
+    The finished file is shown to ``admit`` before it gets its name.
 
     Raises:
         FinetuneError: a number does not fit the type of its tensor, or a tensor is no more where it was.
@@ -60,7 +63,7 @@ def write(
             raise FinetuneError("the graph changed while it was read; run the command again")
         return result
 
-    save_edited(model, edit, target, provenance, key=PROVENANCE)
+    save_edited(model, edit, target, provenance, key=PROVENANCE, admit=admit)
 
 
 def _replace(tensor: TensorProto, values: AnyArray) -> None:

@@ -56,6 +56,7 @@ def apply(
         step.sites,
         in_place=original.in_place,
         pictures=fitted if measurement is None else None,
+        admit=original.admit,
     )
     if measurement is None or not done.changes:
         return Repaired(done.path, (done,), backup=done.backup, inlined=original.inlined)

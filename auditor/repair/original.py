@@ -10,6 +10,7 @@ from pathlib import Path
 from auditor.onnxfile import read_model
 from auditor.onnxfile.graph import Model
 from auditor.policy.settings import Settings
+from auditor.repair.loading import require_loads
 from auditor.rewrite.graph.inline import inlined
 from auditor.rewrite.graph.save import check_target, publish
 from auditor.sampling import Analysis, analyse
@@ -48,7 +49,12 @@ class Original:
     def keep(self, staged: Path) -> Path | None:
         """Give the staged file its name; returns the backup of an overwritten model. Raises RewriteError."""
         assert self.target is not None
-        return publish(read_model(staged, self.settings.limits), self.target, self.named, in_place=self.in_place)
+        finished = read_model(staged, self.settings.limits)
+        return publish(finished, self.target, self.named, in_place=self.in_place, admit=self.admit)
+
+    def admit(self, written: Path) -> None:
+        """Refuse a rewritten file that cannot be loaded. Raises RewriteError."""
+        require_loads(self.named, written)
 
 
 @contextmanager

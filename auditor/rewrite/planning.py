@@ -12,7 +12,7 @@ from auditor import __version__
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.calibration.calibrate import Pictures, calibrate
 from auditor.rewrite.cost import largest, total
-from auditor.rewrite.graph.save import save
+from auditor.rewrite.graph.save import Admit, anything, save
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.result import (
     Calibrated,
@@ -90,11 +90,13 @@ def rewrite(
     *,
     in_place: bool = False,
     pictures: Pictures | None = None,
+    admit: Admit = anything,
 ) -> Rewritten:
     """Apply one strategy and write the model to ``target`` (None: a dry run).
 
     ``names`` are the sites to rewrite, by the names of their nodes; without any, the strategy chooses. Nothing is
-    written when no site could be rewritten. With ``pictures`` every blurred site is calibrated on them.
+    written when no site could be rewritten, or where ``admit`` does not take the finished file. With ``pictures``
+    every blurred site is calibrated on them.
 
     Raises:
         RewriteError: a name is no site, or the result cannot be written.
@@ -123,7 +125,7 @@ def rewrite(
     cost = _sum(costs, spared=sum(shape[1] * prod(shape) for shape in folded)) if costs else None
     offer = Offer(strategy, None, None) if cost is None else _offer(strategy, cost, whole, elements)
     if target is not None and costs:
-        backup = save(surgeon, target, provenance, in_place=in_place)
+        backup = save(surgeon, target, provenance, in_place=in_place, admit=admit)
     done.sort(key=lambda site: site.node.order)
     return Rewritten(
         path=target if costs else None,

@@ -22,7 +22,7 @@ from auditor.onnxfile.graph import Attribute, Graph, Model, PayloadKind, Tensor
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.rewrite.graph.branches import splice
-from auditor.rewrite.graph.save import check_target, publish
+from auditor.rewrite.graph.save import Admit, anything, check_target, publish
 from auditor.rewrite.graph.staging import staging
 from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Options, RewriteError, Rewritten, Strategy
@@ -113,17 +113,20 @@ def rewrite_inlined(
     *,
     in_place: bool = False,
     pictures: Pictures | None = None,
+    admit: Admit = anything,
 ) -> Rewritten:
     """As :func:`auditor.rewrite.planning.rewrite`, on the copy that :func:`inlined` made of ``original``."""
     if target is None or copy is original:
-        return rewrite(copy, analysis, target, strategy, options, names, in_place=in_place, pictures=pictures)
+        return rewrite(
+            copy, analysis, target, strategy, options, names, in_place=in_place, pictures=pictures, admit=admit
+        )
     check_target(original, target, in_place=in_place)
     with staging(target) as folder:
         staged = folder / "model.onnx"
         done = rewrite(copy, analysis, staged, strategy, options, names, pictures=pictures)
         if done.path is None:
             return done
-        backup = publish(read_model(staged), target, original, in_place=in_place)
+        backup = publish(read_model(staged), target, original, in_place=in_place, admit=admit)
     return replace(done, path=target, backup=backup)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -20,15 +20,30 @@ from auditor.rewrite.graph.surgery import PROVENANCE, Surgeon
 from auditor.rewrite.result import RewriteError
 
 
+Admit = Callable[[Path], None]
+"""Looks at a finished file before it gets its name, and raises RewriteError for one that may not be kept."""
+
+
+def anything(_: Path) -> None:
+    """Admits every file: those that are looked at later, or are gone soon."""
+
+
 class Edit(Protocol):
     """Makes the fields of the edited main graph from those of the source."""
 
     def __call__(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]: ...
 
 
-def save(surgeon: Surgeon, target: Path, provenance: dict[str, object], *, in_place: bool = False) -> Path | None:
+def save(
+    surgeon: Surgeon,
+    target: Path,
+    provenance: dict[str, object],
+    *,
+    in_place: bool = False,
+    admit: Admit = anything,
+) -> Path | None:
     """Write the edited model to ``target``; returns and raises as :func:`save_edited`."""
-    return save_edited(surgeon.model, surgeon.graph_pieces, target, provenance, in_place=in_place)
+    return save_edited(surgeon.model, surgeon.graph_pieces, target, provenance, in_place=in_place, admit=admit)
 
 
 def save_edited(
@@ -39,15 +54,17 @@ def save_edited(
     *,
     in_place: bool = False,
     key: str = PROVENANCE,
+    admit: Admit = anything,
 ) -> Path | None:
     """Write a model with an edited main graph to ``target``; returns the backup of an overwritten source, else None.
 
     At most 1 MiB of the source is in memory at a time. Files of external data are copied beside a target in another
-    folder. ``provenance`` becomes metadata of the model under ``key``, with a number where that is taken.
+    folder. ``provenance`` becomes metadata of the model under ``key``, with a number where that is taken. The finished
+    file is shown to ``admit`` under another name, beside its external data.
 
     Raises:
         RewriteError: the target is the source and ``in_place`` was not given, external data cannot be copied, the
-            result is not a valid model, or the disk refuses.
+            result is not a valid model or not admitted, or the disk refuses.
         ModelFileError: the source has changed since it was read.
     """
     target = target.resolve()
@@ -63,6 +80,8 @@ def save_edited(
         try:
             with _copied_data(model, target.parent), replacing(target) as sink:
                 file.write(reader, data, sink.write)
+                sink.flush()
+                admit(Path(sink.name))
                 reader.close()  # Windows does not replace an open source
                 backup = _back_up(target) if replaces else None
         except OSError as error:
@@ -84,7 +103,9 @@ def check_target(model: Model, target: Path, *, in_place: bool = False) -> bool:
     return replaces
 
 
-def publish(staged: Model, target: Path, source: Model, *, in_place: bool = False) -> Path | None:
+def publish(
+    staged: Model, target: Path, source: Model, *, in_place: bool = False, admit: Admit = anything
+) -> Path | None:
     """Give a finished model its name; ``staged`` lies on the same disk, with its external data beside it.
 
     Returns the path of the backup of an overwritten source, else None.
@@ -94,6 +115,7 @@ def publish(staged: Model, target: Path, source: Model, *, in_place: bool = Fals
     """
     target = target.resolve()
     replaces = check_target(source, target, in_place=in_place)
+    admit(staged.source)
     try:
         with _copied_data(staged, target.parent, source.source.resolve().parent):
             mode = target.stat().st_mode & 0o7777 if target.exists() else None

@@ -20,6 +20,7 @@ from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, Tensor
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
+from auditor.rewrite.graph.arity import check_arity
 from auditor.rewrite.graph.parts import Joint, Part, captures, holds_graph
 from auditor.rewrite.result import Change, ChangeKind, RewriteError
 from auditor.sampling.result import Analysis, Lattice, Site
@@ -38,9 +39,13 @@ _OPTIONAL_INPUTS_SINCE = 4
 
 
 class Surgeon:
-    """Edits the main graph of one model. ``analysis`` is that of the unedited model."""
+    """Edits the main graph of one model. ``analysis`` is that of the unedited model.
+
+    Raises RewriteError for a model whose nodes have too few or too many inputs or outputs.
+    """
 
     def __init__(self, model: Model, analysis: Analysis) -> None:
+        check_arity(model)
         self.model = model
         self.analysis = analysis
         self.opset = model.opsets.get("", 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
@@ -30,8 +31,13 @@ _REPEATED = "/repeated"
 
 
 def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
-    """The phases to average, the original one first: all, or the two on the diagonal half a stride apart."""
+    """The phases to average, the original one first: all, or the two on the diagonal half a stride apart.
+
+    Raises TailError for more phases than are averaged, before they are listed: a file may claim any stride.
+    """
     if phases is Phases.ALL:
+        if (count := prod(strides)) > MOST_PHASES:
+            raise TailError(f"it has {count} phases, more than {MOST_PHASES}: average the diagonal ones")
         return list(product(*(range(step) for step in strides)))
     return [(0,) * len(strides), tuple(step // 2 for step in strides)]
 

@@ -18,7 +18,7 @@ from math import prod
 from auditor.rewrite.cost import total
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import WindowError
-from auditor.rewrite.phases.averaging import MOST_PHASES, check_heads, edit_tail, offsets
+from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.dilation import Dilation
 from auditor.rewrite.phases.groups import together
 from auditor.rewrite.phases.realign import Shift, samples_of, shift_on
@@ -105,8 +105,6 @@ def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
         raise TailError(common)
     strides = strides_of(surgeon, site)
     chosen = tuple(offsets(strides, phases))
-    if len(chosen) > MOST_PHASES:
-        raise TailError(f"it has {len(chosen)} phases, more than {MOST_PHASES}: average the diagonal ones")
     picture, axes = part_of(surgeon, site).inputs[0], range(2, 2 + len(strides))
     shifts = tuple(shift_on(surgeon, picture, axes, move) for move in chosen)
 
