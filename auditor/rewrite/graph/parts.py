@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile.graph import Attribute, Graph, Node
 from auditor.sampling.result import Site
+from auditor.text import plain
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 PREFIX = "aliasaudit/"
 """The first part of the name of everything that a rewrite inserts."""
+
+_LONGEST = 80  # characters of a name in a message
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +60,12 @@ class Joint:
     blurred: str
     original: str
     steps: tuple[int, ...]
+
+
+def called(part: Part) -> str:
+    """A node in a message: its operator and its name, or what it writes where it has none."""
+    name = part.name or next((output for output in part.outputs if output), "")
+    return f'the {plain(part.op, _LONGEST)} "{plain(name, _LONGEST)}"'
 
 
 def captures(node: Node) -> set[str]:

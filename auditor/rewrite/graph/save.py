@@ -19,7 +19,6 @@ from auditor.rewrite.graph.check import objection
 from auditor.rewrite.graph.surgery import PROVENANCE, Surgeon
 from auditor.rewrite.result import RewriteError
 
-
 Admit = Callable[[Path], None]
 """Looks at a finished file before it gets its name, and raises RewriteError for one that may not be kept."""
 

@@ -12,8 +12,8 @@ A tensor's name never changes its meaning: where a rewrite changes what a tensor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from auditor.findings import NodeRef
 from auditor.onnxfile import walk
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import NodeProto, TensorProto
+
+Kept = TypeVar("Kept")
 
 PROVENANCE = "aliasaudit.fix"
 """The metadata key that says where a node comes from."""
@@ -61,6 +63,7 @@ class Surgeon:
         self._producers: dict[str, Part] = {}
         self._consumers: dict[str, dict[Part, None]] = {}
         self._captured: set[str] = set()
+        self._remembered: dict[str, object] = {}
         self._outputs = {value.name for value in model.graph.outputs}
         self._names = {*model.graph.initializers, *(value.name for value in model.graph.inputs)}
         for node in model.graph.nodes:
@@ -75,6 +78,21 @@ class Surgeon:
                 self._constants[node.outputs[0]] = value
         self._places = {order: node.index for order, (scope, node) in enumerate(walk(model)) if not scope}
         self._dynamic = self._reached([value.name for value in model.graph.inputs])
+
+    def remembered(self, what: str, make: Callable[[], Kept]) -> Kept:
+        """What was found out about the graph as it is, made by ``make`` at first; forgotten with the next edit."""
+        if what not in self._remembered:
+            self._remembered[what] = make()
+        return cast("Kept", self._remembered[what])
+
+    def order(self) -> tuple[Sequence[Part], Mapping[Part, int]]:
+        """All nodes in graph order, and the place of each."""
+
+        def ordered() -> tuple[Sequence[Part], Mapping[Part, int]]:
+            parts = tuple(self.parts())
+            return parts, {part: place for place, part in enumerate(parts)}
+
+        return self.remembered("order", ordered)
 
     def parts(self) -> Iterator[Part]:
         """All nodes in graph order."""
@@ -212,6 +230,7 @@ class Surgeon:
                 made.append(helper.make_node("Constant", [], [tensor.name], tensor.name, value=tensor))
             else:
                 self._tensors.append(tensor)
+        self._remembered.clear()
         place = anchor.slot.index(anchor) + (1 if after else 0)
         while after and place < len(anchor.slot) and anchor.slot[place].index is None:
             place += 1
@@ -245,6 +264,7 @@ class Surgeon:
 
     def remove(self, part: Part) -> None:
         """Take a node that this rewrite inserted out again. Nothing may read what it writes any more."""
+        self._remembered.clear()
         part.slot.remove(part)
         for name in part.inputs:
             self._consumers.get(name, {}).pop(part, None)
@@ -351,6 +371,7 @@ class Surgeon:
                 self._producers[name] = part
 
     def _edited(self, part: Part, what: str) -> None:
+        self._remembered.clear()
         part.edited = True
         if what not in part.details:
             part.details.append(what)

@@ -8,15 +8,14 @@ from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.graph import Tensor
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
+from auditor.sampling.traits import DOMAINS, traits_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
 
 _FARTHEST = 10_000
-_BY_SECOND_INPUT = {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "Where", "DequantizeLinear"}
 _INTEGERS = {"Shape", "Size", "NonZero", "ArgMax", "ArgMin"}
-_SAME_AS_INPUT_DOMAINS = {"", "com.microsoft"}
 
 
 def element_type(surgeon: Surgeon, tensor: str) -> int:
@@ -29,7 +28,7 @@ def element_type(surgeon: Surgeon, tensor: str) -> int:
         if tensor in inputs:
             return inputs[tensor]
         part = surgeon.producer(tensor)
-        if part is None or part.domain not in _SAME_AS_INPUT_DOMAINS:
+        if part is None or part.domain not in DOMAINS:
             return 0
         known, following = _step(surgeon, part)
         if following is None:
@@ -53,7 +52,9 @@ def _step(surgeon: Surgeon, part: Part) -> tuple[int, str | None]:
         return DataType.INT64, None
     if part.op.startswith("QLinear") or part.op.endswith("Integer"):
         return DataType.UINT8, None
-    place = 1 if part.op in _BY_SECOND_INPUT and len(part.inputs) > 1 else 0
+    place = traits_of(part.domain, part.op).typed
+    if len(part.inputs) <= place:
+        place = 0
     if len(part.inputs) <= place or not part.inputs[place]:
         return 0, None
     return 0, part.inputs[place]

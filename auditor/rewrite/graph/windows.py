@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from auditor.onnxfile.graph import Attribute
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
+from auditor.sampling.geometry import SAME, place
 
 OPEN_SIZE = "its padding depends on an input size that the file leaves open: export with a fixed size"
-_SAME = ("SAME_UPPER", "SAME_LOWER")
 
 
 class WindowError(Exception):
@@ -65,7 +65,8 @@ def window_of(surgeon: Surgeon, part: Part) -> Window:
     stride = _ints(part.attributes.get("strides")) or (1,) * rank
     dilation = _ints(part.attributes.get("dilations")) or (1,) * rank
     pads = _ints(part.attributes.get("pads")) or (0,) * (2 * rank)
-    auto_pad = part.attributes.get("auto_pad", "NOTSET")
+    auto_pad = str(part.attributes.get("auto_pad", "NOTSET") or "NOTSET")
+    ceil, pool = bool(part.attributes.get("ceil_mode")), part.op.endswith("Pool")
     if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
         raise WindowError("its strides, dilations or pads do not fit its kernel")
     begin, end = list(pads[:rank]), list(pads[rank:])
@@ -73,26 +74,18 @@ def window_of(surgeon: Surgeon, part: Part) -> Window:
     sizes, counts = shape[2:], result[2:]
     widened = False
     for axis in range(rank):
-        reach = dilation[axis] * (kernel[axis] - 1)
-        if auto_pad in _SAME:
-            if not fixed and stride[axis] > 1:
-                raise WindowError(OPEN_SIZE)
-            total = max((-(-sizes[axis] // stride[axis]) - 1) * stride[axis] + reach + 1 - sizes[axis], 0)
-            begin[axis] = total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2)
-            end[axis] = total - begin[axis]
-        elif auto_pad == "VALID":
-            begin[axis] = end[axis] = 0
-        room = sizes[axis] + begin[axis] + end[axis] - reach - 1
-        missing = (counts[axis] - 1) * stride[axis] - room
-        if part.attributes.get("ceil_mode") and stride[axis] > 1:
-            if not fixed:
-                raise WindowError("with ceil_mode its size depends on an input size that the file leaves open")
-            if missing > 0:
-                end[axis] += missing
-                widened = True
-                missing = 0
-        if room < 0 or missing > 0:
+        if auto_pad in SAME and not fixed and stride[axis] > 1:
+            raise WindowError(OPEN_SIZE)
+        if ceil and not fixed and stride[axis] > 1:
+            raise WindowError("with ceil_mode its size depends on an input size that the file leaves open")
+        pad = (begin[axis], end[axis])
+        placed = place(sizes[axis], kernel[axis], stride[axis], dilation[axis], pad, auto_pad, ceil=ceil, pool=pool)
+        if placed is None or placed.size != counts[axis]:
             raise WindowError("its size is not what its attributes say")
+        # What stands behind the last window stays: a dense operator has windows there, too.
+        least = end[axis] if auto_pad == "NOTSET" else 0
+        widened = widened or (auto_pad not in SAME and placed.end > least)
+        begin[axis], end[axis] = placed.begin, max(placed.end, least)
     return Window(kernel, stride, dilation, tuple(begin), tuple(end), sizes, counts, widened)
 
 

@@ -6,35 +6,10 @@ from dataclasses import dataclass
 
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
+from auditor.sampling.traits import Family, traits_of
 
-_LINEAR = {"BatchNormalization", "Identity", "Dropout", "Neg"}
-_LINEAR_WITH_CONSTANTS = {"Add", "Sub", "Mul", "Div"}
-_NONLINEAR = {
-    "Abs",
-    "Celu",
-    "Clip",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Max",
-    "Min",
-    "Mish",
-    "PRelu",
-    "Pow",
-    "Relu",
-    "Selu",
-    "Sigmoid",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Swish",
-    "Tanh",
-    "ThresholdedRelu",
-}
+_PER_CHANNEL = frozenset({"BatchNormalization", "Dropout"})  # what they read besides the map has an axis of its own
+_RANDOM = frozenset({"Bernoulli"})
 _MOST = 32
 
 
@@ -87,12 +62,11 @@ def _next(surgeon: Surgeon, inside: list[str], parts: list[Part]) -> Part | None
 
 
 def _is_pointwise(surgeon: Surgeon, part: Part, inside: list[str]) -> bool:
-    if part.domain or part.own or any(part.outputs[1:]) or not part.outputs:
+    traits = traits_of(part.domain, part.op)
+    if not traits.pointwise or traits.retyped or part.op in _RANDOM or part.own or any(part.outputs[1:]):
         return False
-    if part.op in _LINEAR:
+    if part.op in _PER_CHANNEL:
         return part.inputs[0] in inside
-    if part.op not in _NONLINEAR and part.op not in _LINEAR_WITH_CONSTANTS:
-        return False
     return all(not name or name in inside or _is_per_channel(surgeon, name, inside[0]) for name in part.inputs)
 
 
@@ -109,9 +83,8 @@ def _is_per_channel(surgeon: Surgeon, tensor: str, like: str) -> bool:
 
 def _is_linear(part: Part, inside: list[str]) -> bool:
     """Whether the node is affine in the region's tensors."""
-    if part.op in _LINEAR:
-        return True
-    if part.op not in _LINEAR_WITH_CONSTANTS:
-        return False
+    traits = traits_of(part.domain, part.op)
+    if not traits.affine or traits.family is not Family.PAIR:
+        return traits.affine
     variable = [place for place, name in enumerate(part.inputs) if name in inside]
     return len(variable) == 1 and not (part.op == "Div" and variable[0] == 1)

@@ -14,8 +14,10 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
+from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
 from auditor.rewrite.phases.realign import FOLDED, Samples, Shift, moved_back, moved_on, samples_of
-from auditor.rewrite.phases.tail import Tail, TailError
+from auditor.rewrite.phases.tail import Tail
+from auditor.rewrite.phases.tail_operators import Patch, Sized, TailError
 from auditor.rewrite.result import Phases
 from auditor.sampling.result import HeadKind
 
@@ -28,6 +30,7 @@ _REASONS = {
 }
 MOST_PHASES = 16
 _REPEATED = "/repeated"
+_LAST = 2**31 - 1
 
 
 def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
@@ -44,7 +47,7 @@ def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
 
 def check_heads(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> None:
     """Raises TailError where an output behind the site has no mean that means anything."""
-    reached = [head for head in surgeon.analysis.heads if head.output.raw in tail.tensors]
+    reached = [head for head in surgeon.analysis.heads if head.output.raw in tail.outputs]
     if not reached:
         raise TailError("no output of the model depends on it in a way that is known")
     for head in reached:
@@ -52,10 +55,13 @@ def check_heads(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> None:
             raise TailError(_REASONS.get(head.kind, "what an output does with position is not known"))
         if numpy_type(element_type(surgeon, head.output.raw)) is None:
             raise TailError("an output is no floating-point tensor, such as a class label, and has no mean")
-    if any(value.name in surgeon.downstream(tail.tensors) - tail.tensors for value in surgeon.model.graph.outputs):
+        if head.kind is HeadKind.POOLED and holds_map(surgeon, head.output.raw):
+            raise TailError(UNPOOLED)
+    if tail.holds_sizes:
         raise TailError("an output holds sizes of tensors behind it, which would change")
     moving = [head for head, places in _places(surgeon, tail, shifts).items() if any(places)]
-    if moving and any(surgeon.at(encoding.node) in tail.parts for encoding in surgeon.analysis.encodings):
+    encoded = [part for encoding in surgeon.analysis.encodings if (part := surgeon.at(encoding.node)) is not None]
+    if moving and any(tail.reads(part, surgeon.order()[1][part]) for part in encoded):
         raise TailError("an output grid may hold positions, since some are added to the map: they would not shift")
 
 
@@ -63,7 +69,7 @@ def _places(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> dict[str, 
     """By output that is a grid: how far each phase is to be moved back. Raises TailError."""
     found: dict[str, list[Samples]] = {}
     for head in surgeon.analysis.heads:
-        if head.kind is HeadKind.DENSE and head.output.raw in tail.tensors:
+        if head.kind is HeadKind.DENSE and head.output.raw in tail.outputs:
             if not head.lattice:
                 raise TailError(FOLDED)
             for shift in shifts:
@@ -81,31 +87,40 @@ def edit_tail(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift], label: str)
 
     Tensors from elsewhere that meet the phases are shifted with them.
     """
-    import numpy as np
-
     prefix = f"{PREFIX}{label[:200]}"
     places = _places(surgeon, tail, shifts)
-    for part, shape in tail.reshapes:
-        if len(part.inputs) < 2:
-            surgeon.set_attribute(part, "shape", shape)
-            continue
-        block = Block(surgeon, prefix)
-        new = block.constant(np.array(shape, np.int64), "shape")
-        block.insert(part, after=False)
-        surgeon.replace_input(part, part.inputs[1], new)
-    for part, sizes in tail.resizes:
-        block = Block(surgeon, prefix)
-        count = block.slice(block.node("Shape", [part.inputs[0]], "shape")[0], [0], [1], [0], "count")
-        new = block.node("Concat", [count, np.array(sizes[1:], np.int64)], "sizes", axis=0)[0]
-        block.insert(part, after=False)
-        surgeon.replace_input(part, part.inputs[3], new)
-    order = {part: place for place, part in enumerate(surgeon.parts())}
+    for node in tail.sized:
+        _patch(surgeon, node, prefix)
+    _, order = surgeon.order()
     for tensor, readers in tail.entering.items():
         _enter(surgeon, tensor, sorted(readers, key=lambda part: order[part]), shifts, prefix)
     for value in surgeon.model.graph.outputs:
         if value.name in tail.tensors:
             _average(surgeon, value.name, places.get(value.name, [{}] * len(shifts)), prefix)
     surgeon.drop_value_info(tail.tensors)
+
+
+def _patch(surgeon: Surgeon, node: Sized, prefix: str) -> None:
+    """Let a node that names the size of the batch take it from what it reads."""
+    import numpy as np
+
+    part, place = node.part, node.place
+    if node.patch is Patch.CONSTANT:
+        if len(part.inputs) <= place:
+            surgeon.set_attribute(part, "shape", node.values)
+            return
+        # With allowzero a 0 would be a size, and no copy of one.
+        surgeon.set_attribute(part, "allowzero", None)
+    block = Block(surgeon, prefix)
+    if node.patch is Patch.CONSTANT:
+        new = block.constant(np.array(node.values, np.int64), "shape")
+    else:
+        count = block.slice(block.node("Shape", [part.inputs[0]], "shape")[0], [0], [1], [0], "count")
+        sizes = np.array(node.values[1:], np.int64)
+        others = sizes if node.patch is Patch.FIRST else block.slice(part.inputs[place], [1], [_LAST], [0], "others")
+        new = block.node("Concat", [count, others], "sizes", axis=0)[0]
+    block.insert(part, after=False)
+    surgeon.replace_input(part, part.inputs[place], new, place)
 
 
 def _enter(surgeon: Surgeon, tensor: str, readers: Sequence[Part], shifts: Sequence[Shift], prefix: str) -> None:
@@ -117,7 +132,9 @@ def _enter(surgeon: Surgeon, tensor: str, readers: Sequence[Part], shifts: Seque
             _enter(surgeon, piece, [writer], shifts, prefix)
         return
     block = Block(surgeon, prefix)
-    moved = [moved_on(block, tensor, samples_of(surgeon, tensor, shift) or {}) for shift in shifts]
+    # Constants are the same for all phases, wherever these are.
+    moving = surgeon.is_dynamic(tensor)
+    moved = [moved_on(block, tensor, (samples_of(surgeon, tensor, shift) or {}) if moving else {}) for shift in shifts]
     repeated = block.concat(moved, _REPEATED.strip("/"))
     block.insert(readers[0], after=False)
     for made in {repeated, *moved} - {tensor}:

@@ -13,32 +13,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.onnxfile.values import inline_values
-from auditor.rewrite.graph.parts import Part
+from auditor.rewrite.graph.parts import Part, called
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.graph.windows import Window, window_of
-from auditor.rewrite.phases.tail import ALONG_AXIS, ELEMENTWISE, SHAPES, TailError, words
+from auditor.rewrite.phases.operands import AtNodeError
+from auditor.rewrite.phases.tail_operators import TailError
+from auditor.sampling.traits import DOMAINS, Family, traits_of
 
 Grid = Mapping[int, int]
 """How many phases stand between each other, by tensor axis; axes with one are left out."""
 
-UNKNOWN = "an operator behind it is not known to work on each phase alone where they stand between each other"
+UNKNOWN = "is not known to work on each phase alone where they stand between each other"
 STRIDED = "another strided operator stands behind it, which would skip phases: name it with --site as well"
 POOLED = "a pooled branch behind it meets the map again (squeeze-and-excitation), and would see all phases at once"
 POSITIONS = "a constant behind it differs from place to place, and the map would no longer fit it"
-SIZES = "an operator behind it depends on the size of the map, which would be another"
+SIZES = "depends on the size of the map, which would be another"
+_SHAPES = "has a tensor whose size is not known"
 POOLS = "AveragePool has dilations from opset 19 on, LpPool from 18, MaxPool from 10: export with a newer opset"
 BORDER = "a pool behind it would be padded by its whole window, which onnxruntime refuses"
 
 _POOLS_SINCE = {"MaxPool": 10, "LpPool": 18, "AveragePool": 19}
-_POINTWISE = words(
-    """
-    Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast Ceil Celu Clip Cos Cosh DequantizeLinear
-    Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity ImageScaler IsInf IsNaN LRN LeakyRelu Log Mish Neg Not
-    QuantizeLinear Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh
-    ThresholdedRelu
-    """
-)
+_ACROSS_CHANNELS = frozenset({"LRN"})
 _NORMS = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 _SPATIAL = 2  # the first grid axis of a convolution or a pool
 
@@ -67,7 +63,8 @@ class _Trace:
     def __init__(self, surgeon: Surgeon, starts: Mapping[str, Grid]) -> None:
         self.surgeon = surgeon
         self.grids = dict(starts)
-        self.reached = surgeon.downstream(starts)
+        self._starts = tuple(starts)
+        self._downstream: set[str] | None = None
         self.parts: list[Part] = []
         self.edits: list[tuple[Part, Mapping[str, tuple[int, ...] | None]]] = []
         self.pads: list[tuple[Part, tuple[int, ...]]] = []
@@ -76,31 +73,45 @@ class _Trace:
         self.pools = False
 
     def visit(self, part: Part) -> None:
+        """Follow the phases through a node. Raises TailError and WindowError."""
+        try:
+            self._visit(part)
+        except AtNodeError as error:
+            raise TailError(f"{called(part)} behind it {error}") from error
+
+    def _visit(self, part: Part) -> None:
         inside = [name for name in part.inputs if name in self.grids]
         if not inside:
             return
         self.parts.append(part)
-        if part.own or part.domain not in ("", "com.microsoft"):
-            raise TailError(UNKNOWN)
-        if part.op in ELEMENTWISE:
-            grid: Grid = self._elementwise(part, inside)
-        elif part.op in _POINTWISE:
+        traits = traits_of(part.domain, part.op)
+        if part.own or part.domain not in DOMAINS:
+            raise AtNodeError(UNKNOWN)
+        if part.op in _HANDLERS:
+            grid: Grid = _HANDLERS[part.op](self, part)
+        elif traits.family is Family.PAIR or part.op == "PRelu":
+            grid = self._elementwise(part, inside)
+        elif (traits.pointwise and traits.by_picture) or part.op in _ACROSS_CHANNELS:
             grid = self._alone(part)
-        elif part.op in ALONG_AXIS and part.op != "Flatten":
-            grid = self._apart(part, self._along(part))
+        elif traits.axis is not None:
+            grid = self._apart(part, self._along(part, traits.axis))
         elif part.op.startswith("Reduce"):
             grid = self._reduced(part)
-        elif part.op in _HANDLERS:
-            grid = _HANDLERS[part.op](self, part)
         else:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         if grid:
             self.grids.update((name, grid) for name in part.outputs if name)
+
+    def _reached(self) -> set[str]:
+        """Everything that depends on the phases, on their grid or not."""
+        if self._downstream is None:
+            self._downstream = self.surgeon.downstream(self._starts)
+        return self._downstream
 
     def _alone(self, part: Part) -> Grid:
         """The phases come in by the first input, and everything else is constant."""
         if part.inputs[0] not in self.grids or any(self.surgeon.is_dynamic(name) for name in part.inputs[1:] if name):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return self.grids[part.inputs[0]]
 
     def _apart(self, part: Part, axes: Iterable[int]) -> Grid:
@@ -108,22 +119,22 @@ class _Trace:
         grid = self._alone(part)
         rank = len(self._shape(part.inputs[0]))
         if not grid.keys().isdisjoint(axis % rank for axis in axes):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return grid
 
     def _elementwise(self, part: Part, inside: Sequence[str]) -> Grid:
         rank = len(self._shape(inside[0]))
         grid = self.grids[inside[0]]
         if any(self.grids[name] != grid or len(self._shape(name)) != rank for name in inside):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         for name in part.inputs:
             if not name or name in self.grids:
                 continue
-            if name in self.reached:
+            if name in self._reached():
                 raise TailError(POOLED)
             shape = self._shape(name)
             if len(shape) > rank:
-                raise TailError(UNKNOWN)
+                raise AtNodeError(UNKNOWN)
             if any(axis - rank >= -len(shape) and shape[axis - rank] != 1 for axis in grid):
                 self._enters(name)
         return grid
@@ -133,12 +144,12 @@ class _Trace:
         grid, rank = self.grids[first], len(self._shape(first))
         axis = part.attributes.get("axis", 1)
         if not isinstance(axis, int) or axis % rank in grid:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         for name in part.inputs:
             if name in self.grids:
                 if self.grids[name] != grid:
-                    raise TailError(UNKNOWN)
-            elif name in self.reached:
+                    raise AtNodeError(UNKNOWN)
+            elif name in self._reached():
                 raise TailError(POOLED)
             else:
                 self._enters(name)
@@ -148,12 +159,12 @@ class _Trace:
         grid = self._alone(part)
         order = part.attributes.get("perm")
         if not isinstance(order, tuple):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return {order.index(axis): count for axis, count in grid.items()}
 
     def matmul(self, part: Part) -> Grid:
         if len(self._shape(part.inputs[1])) != 2:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return self._apart(part, (-1,))
 
     def slice(self, part: Part) -> Grid:
@@ -163,7 +174,7 @@ class _Trace:
         elif len(part.inputs) > 3 and part.inputs[3]:
             listed = self._values(part.inputs[3])
         else:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return self._apart(part, [int(axis) for axis in listed if isinstance(axis, (int, float))])
 
     def pad(self, part: Part) -> Grid:
@@ -173,7 +184,7 @@ class _Trace:
         pads = [int(value) for value in values if isinstance(value, (int, float))]
         rank = len(self._shape(part.inputs[0]))
         if len(pads) != 2 * rank:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         wider = tuple(count * grid.get(place % rank, 1) for place, count in enumerate(pads))
         if wider != tuple(pads):
             if part.attributes.get("mode", "constant") != "constant":
@@ -184,7 +195,7 @@ class _Trace:
     def window(self, part: Part) -> Grid:
         grid = self._alone(part)
         if any(part.outputs[1:]) or min(grid) < _SPATIAL:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         window = window_of(self.surgeon, part)
         factors = tuple(grid.get(axis, 1) for axis in range(_SPATIAL, _SPATIAL + window.rank))
         if part.op == "AveragePool" and self._covers(part, window, grid):
@@ -194,7 +205,7 @@ class _Trace:
         if any(step > 1 and count > 1 for step, count in zip(window.stride, factors, strict=True)):
             raise TailError(STRIDED)
         if window.widened and part.op != "MaxPool":
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         self._dilate(part, window, factors)
         return grid
 
@@ -239,11 +250,11 @@ class _Trace:
 
     def ends(self, part: Part) -> Grid:
         if min(self._alone(part)) < _SPATIAL:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return {}
 
     def sized(self, part: Part) -> Grid:  # noqa: ARG002 - as all handlers
-        raise TailError(SIZES)
+        raise AtNodeError(SIZES)
 
     def _reduced(self, part: Part) -> Grid:
         grid = self._alone(part)
@@ -255,21 +266,25 @@ class _Trace:
         if gone and part.op == "ReduceMean" and gone.issuperset(grid):
             return {}
         if not gone or not gone.isdisjoint(grid):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         if part.attributes.get("keepdims", 1):
             return grid
         return {axis - sum(other < axis for other in gone): count for axis, count in grid.items()}
 
-    def _along(self, part: Part) -> Sequence[int]:
+    def _along(self, part: Part, default: int) -> Sequence[int]:
         """The axes that an operator with an ``axis`` works along."""
         rank = len(self._shape(part.inputs[0]))
         norm = part.op in _NORMS
-        default = -1 if norm and self.surgeon.opset >= 13 else ALONG_AXIS[part.op]
+        default = -1 if norm and self.surgeon.opset >= 13 else default
         axis = part.attributes.get("axis", default)
         if not isinstance(axis, int) or (part.op in ("ArgMax", "ArgMin") and not part.attributes.get("keepdims", 1)):
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         axis %= rank
-        wide = part.op == "LayerNormalization" or (norm and self.surgeon.opset < 13)
+        wide = (
+            part.op.endswith("LayerNormalization")
+            or part.op == "RMSNormalization"
+            or (norm and self.surgeon.opset < 13)
+        )
         return range(axis, rank) if wide else (axis,)
 
     def _enters(self, name: str) -> None:
@@ -281,14 +296,14 @@ class _Trace:
         constant = self.surgeon.constant(tensor)
         values = None if constant is None else inline_values(constant)
         if values is None:
-            raise TailError(UNKNOWN)
+            raise AtNodeError(UNKNOWN)
         return tuple(values)
 
     def _shape(self, tensor: str) -> tuple[int, ...]:
         constant = self.surgeon.constant(tensor)
         shape = constant.dims if constant is not None else self.surgeon.shape(tensor)
         if shape is None:
-            raise TailError(SHAPES)
+            raise AtNodeError(_SHAPES)
         return shape
 
 
@@ -322,7 +337,7 @@ def dilated_tail(surgeon: Surgeon, starts: Mapping[str, Grid]) -> DilatedTail:
     for part in surgeon.parts():
         trace.visit(part)
     if any(surgeon.is_captured(name) for name in trace.grids):
-        raise TailError(UNKNOWN)
+        raise AtNodeError(UNKNOWN)
     if any(surgeon.is_output(name) for name in trace.grids):
         raise TailError("an output is still a grid, which would be another: use phases on the batch axis")
     return DilatedTail(

@@ -23,9 +23,9 @@ from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.graph.windows import WindowError, window_of
 from auditor.rewrite.phases.averaging import MOST_PHASES, offsets
 from auditor.rewrite.phases.dilated_tail import DilatedTail, Grid, dilated_tail
-from auditor.rewrite.phases.groups import together
+from auditor.rewrite.phases.groups import Behind, together
 from auditor.rewrite.phases.sites import check_site, part_of, strides_of
-from auditor.rewrite.phases.tail import TailError
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Phases
 from auditor.rewrite.strategies.strategy import DILATED, Cost, common_refusal
 from auditor.sampling.result import Site, SiteKind
@@ -94,10 +94,12 @@ def _group(surgeon: Surgeon, site: Site) -> _Group:
         raise TailError(f"it has {prod(strides)} phases, more than {MOST_PHASES}")
     grid: Grid = {axis: step for axis, step in enumerate(strides, 2) if step > 1}
 
-    def foreign(outputs: Sequence[str]) -> str | None:
-        return next(iter(dilated_tail(surgeon, dict.fromkeys(outputs, grid)).entering), None)
+    def behind(outputs: Sequence[str]) -> Behind:
+        tail = dilated_tail(surgeon, dict.fromkeys(outputs, grid))
+        parts = frozenset(tail.parts)
+        return Behind(tail.entering, parts.__contains__)
 
-    sites = together(surgeon, site, foreign)
+    sites = together(surgeon, site, behind)
     starts = dict.fromkeys((part_of(surgeon, member).outputs[0] for member in sites), grid)
     return _Group(sites, prod(strides), dilated_tail(surgeon, starts))
 

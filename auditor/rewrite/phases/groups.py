@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.phases.sites import part_of
-from auditor.rewrite.phases.tail import TailError
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.strategies.strategy import common_refusal
 from auditor.sampling.result import Site
 
+_SERIES = "a branch that meets its map again passes two sites one after the other: the phases would be shifted twice"
 _SKIP = "a branch that does not pass a site like it meets its map again: the phases would be shifted against it"
 
 
-def together(surgeon: Surgeon, site: Site, foreign: Callable[[Sequence[str]], str | None]) -> tuple[Site, ...]:
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What stands behind sites: ``foreign`` tensors that must come from a site as well, and whether a node is there."""
+
+    foreign: Sequence[str]
+    reads: Callable[[Part], bool]
+
+
+def together(surgeon: Surgeon, site: Site, behind: Callable[[Sequence[str]], Behind]) -> tuple[Site, ...]:
     """The site with those on other branches that must be shifted with it (residual shortcuts, Inception blocks).
 
-    ``foreign`` names, for the outputs of sites that are shifted, a tensor that meets what stands behind them and must
-    come from a site as well. Raises TailError where it does not.
+    ``behind`` says what stands behind the outputs of sites that are shifted. Raises TailError where a tensor that meets
+    it comes from no site, or from one in front of another, which would shift what is shifted already.
     """
-    sites = [site]
+    sites = {site.node.order: site}
     while True:
-        tensor = foreign([part_of(surgeon, member).outputs[0] for member in sites])
-        if tensor is None:
-            return tuple(sites)
-        for member in _sites_behind(surgeon, tensor, site):
-            if any(member is other for other in sites):
-                raise TailError(_SKIP)
+        parts = [part_of(surgeon, member) for member in sites.values()]
+        found = behind([part.outputs[0] for part in parts])
+        if any(map(found.reads, parts)):
+            raise TailError(_SERIES)
+        if not found.foreign:
+            return tuple(sites.values())
+        beside = {
+            member.node.order: member for tensor in found.foreign for member in _sites_behind(surgeon, tensor, site)
+        }
+        if not beside.keys().isdisjoint(sites):
+            raise TailError(_SKIP)
+        for member in beside.values():
             reason = common_refusal(surgeon, member, blurred=True)
             if reason is not None:
                 raise TailError(f"a branch beside it cannot be shifted: {reason}")
-            sites.append(member)
+        sites.update(beside)
 
 
 def _sites_behind(surgeon: Surgeon, tensor: str, like: Site) -> list[Site]:
     """The sites that a branch passes on its way to ``tensor``, all sampling as ``like`` does. Raises TailError."""
-    by_part = {surgeon.part(site): site for site in surgeon.analysis.sites if surgeon.part(site) is not None}
+    by_part = surgeon.remembered("sites", lambda: {surgeon.part(site): site for site in surgeon.analysis.sites})
     found: list[Site] = []
     waiting, seen = [tensor], {tensor}
     while waiting:

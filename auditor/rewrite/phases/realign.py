@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.phases.tail import TailError
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Padding
 
 Shift = Mapping[int, Fraction]

@@ -13,7 +13,7 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import Window, window_of
-from auditor.rewrite.phases.tail import TailError
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.sampling.result import Site, SiteKind
 
 Offset = tuple[int, ...]

@@ -1,376 +1,160 @@
 """What stands behind a site, and whether it treats every picture of a batch alone, so that phases can be its batch.
 
-Each tensor behind the site is followed with axis 0 as its batch axis. Operators that are not known to keep the batch
-axis apart end in a refusal, as do constants that fix its size; a Reshape with a constant ``[1, ...]`` is patched to
-``[0, ...]``, which copies the size, and a Resize to constant sizes takes that of the batch from its input.
+A tail is followed up to the first tensor that everything further behind reads alone, and goes on with the tail of that
+one, which sites in front of it share: the tails of all sites of a network together cost little more than the longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import prod
 
-from auditor.onnxfile.values import inline_values
+from auditor.rewrite.cost import Tally, tally
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
-
-UNKNOWN = "an operator behind it is not known to treat every picture of a batch alone"
-MIXES = "an operator behind it works across the batch axis, which the phases would occupy"
-FIXED = "a Reshape behind it folds the batch axis into others"
-SHAPES = "the size of a tensor behind it is not known"
-FOREIGN = "an operator behind it combines its map with a constant for a fixed batch"
-
-_RESHAPE_INPUT_SINCE = 5
-
-
-class TailError(Exception):
-    """The batch axis is not free; the message is the reason of a refusal."""
+from auditor.rewrite.phases.operands import UNKNOWN
+from auditor.rewrite.phases.tail_operators import Sized, TailError, Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """``tensors`` carry the batch, ``entering`` are variable tensors from elsewhere that meet them, with their readers.
+    """The part of a network behind some tensors; ``rest`` is what stands behind the one tensor that ends it.
 
-    ``reshapes`` are the nodes whose constant shape fixes the batch, with the shape to take instead; ``resizes`` those
-    of whose constant sizes the first one does.
+    ``own`` is what is not in the rest: nodes, by their places in the graph, and tensors that carry the batch.
+    ``entering`` are tensors from elsewhere that meet the batch anywhere, with their readers that carry it. ``outputs``
+    are all outputs of the model that carry it, ``holds_sizes`` says that another one holds its size.
+    ``work`` and ``elements`` are the multiply-adds and the size of the largest tensor, of all of it.
     """
 
-    parts: tuple[Part, ...]
-    tensors: frozenset[str]
+    own: Mapping[Part, int]
+    own_tensors: frozenset[str]
+    own_sized: tuple[Sized, ...]
+    rest: Tail | None
     entering: Mapping[str, tuple[Part, ...]]
-    reshapes: tuple[tuple[Part, tuple[int, ...]], ...]
-    resizes: tuple[tuple[Part, tuple[int, ...]], ...]
+    outputs: frozenset[str]
+    holds_sizes: bool
+    work: Tally
+    elements: int
+
+    def __iter__(self) -> Iterator[Tail]:
+        """The pieces, from the front to the back."""
+        piece: Tail | None = self
+        while piece is not None:
+            yield piece
+            piece = piece.rest
+
+    @property
+    def tensors(self) -> frozenset[str]:
+        """All tensors that carry the batch."""
+        return frozenset().union(*(piece.own_tensors for piece in self))
+
+    @property
+    def sized(self) -> tuple[Sized, ...]:
+        """The nodes that name the size of the batch, which is another with phases on it."""
+        return tuple(node for piece in self for node in piece.own_sized)
+
+    def reads(self, part: Part, place: int) -> bool:
+        """Whether a node, at its place in the graph, reads something that carries the batch or its size."""
+        for piece in self:
+            if part in piece.own:
+                return True
+            if piece.own and max(piece.own.values()) > place:
+                return False
+        return False
 
 
-def words(text: str) -> frozenset[str]:
-    """The words of a text, such as the names of operators."""
-    return frozenset(text.split())
-
-
-_SAMPLE_BY_SAMPLE = words(
-    """
-    Abs Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization BitwiseNot Cast Ceil Celu Clip Conv ConvInteger
-    ConvTranspose Cos Cosh DepthToSpace DequantizeLinear Dropout Elu Erf Exp Floor FusedConv Gelu GlobalAveragePool
-    GlobalLpPool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Identity ImageScaler InstanceNormalization IsInf
-    IsNaN LRN LeakyRelu Log LpPool MaxPool Mish Neg Not QLinearConv QuantizeLinear Reciprocal Relu Round Selu Shrink
-    Sigmoid Sign Sin Sinh Softplus Softsign SpaceToDepth Sqrt Swish Tan Tanh ThresholdedRelu
-    """
-)
-ELEMENTWISE = words(
-    """
-    Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or
-    PRelu Pow Sub Sum Where Xor
-    """
-)
-ALONG_AXIS = {
-    "Softmax": 1,
-    "LogSoftmax": 1,
-    "Hardmax": 1,
-    "ArgMax": 0,
-    "ArgMin": 0,
-    "Split": 0,
-    "TopK": -1,
-    "LayerNormalization": -1,
-    "LpNormalization": -1,
-    "CumSum": 0,
-    "Flatten": 1,
-}
-_OF_SHAPES = words("Add Cast Concat Div Floor Gather Identity Mul Reshape Slice Squeeze Sub Unsqueeze")
-_OF_SIZES = words("Expand ConstantOfShape")
-
-
-class _Trace:
-    """Follows the batch axis through the nodes in order."""
-
-    def __init__(self, surgeon: Surgeon, starts: Iterable[str]) -> None:
-        self.surgeon = surgeon
-        self.batch = set(starts)
-        self.shapes: set[str] = set()
-        self.parts: list[Part] = []
-        self.entering: dict[str, list[Part]] = {}
-        self.reshapes: list[tuple[Part, tuple[int, ...]]] = []
-        self.resizes: list[tuple[Part, tuple[int, ...]]] = []
-
-    def visit(self, part: Part) -> None:
-        inside = [name for name in part.inputs if name in self.batch]
-        sizes = [name for name in part.inputs if name in self.shapes]
-        if not inside and not sizes:
-            return
-        if not part.domain and self._reads_no_batch(part):
-            return
-        self.parts.append(part)
-        if part.own and inside:
-            self.batch.update(name for name in part.outputs if name)
-            return
-        if part.domain not in ("", "com.microsoft") or any(
-            self.surgeon.is_captured(name) for name in (*inside, *part.outputs) if name
-        ):
-            raise TailError(UNKNOWN)
-        if not inside:
-            self._of_shapes(part)
-        elif part.op == "Shape":
-            self.shapes.update(part.outputs)
-        else:
-            self._of_batch(part)
-            self.batch.update(name for name in part.outputs if name)
-
-    def _reads_no_batch(self, part: Part) -> bool:
-        """Whether a node reads nothing that depends on the size of the batch: the type of a map, or its rank."""
-        if part.op == "CastLike":
-            return part.inputs[0] not in self.batch
-        return part.op in ("Shape", "Size") and part.inputs[0] in self.shapes
-
-    def _of_shapes(self, part: Part) -> None:
-        if part.op in _OF_SHAPES:
-            self.shapes.update(part.outputs)
-        elif part.op in _OF_SIZES and (part.inputs[0] in self.shapes or not self._is_variable(part.inputs[0])):
-            self.batch.update(part.outputs)
-        else:
-            raise TailError(UNKNOWN)
-
-    def _of_batch(self, part: Part) -> None:
-        if part.op in _SAMPLE_BY_SAMPLE:
-            self._alone(part)
-        elif part.op in ELEMENTWISE:
-            self._elementwise(part)
-        elif part.op in ALONG_AXIS:
-            self._alone(part)
-            self._not_first(self._axis(part, ALONG_AXIS[part.op]), part)
-        elif part.op.startswith("Reduce"):
-            self._axes(part)
-        elif part.op in _HANDLERS:
-            _HANDLERS[part.op](self, part)
-        else:
-            raise TailError(UNKNOWN)
-
-    def _alone(self, part: Part) -> None:
-        """The batch comes in by the first input only; what else is read is the same for all pictures."""
-        if part.inputs[0] not in self.batch or any(name in self.batch for name in part.inputs[1:]):
-            raise TailError(UNKNOWN)
-
-    def _elementwise(self, part: Part) -> None:
-        rank = max(len(self._shape(name)) for name in part.inputs if name in self.batch)
-        size = self._size(next(name for name in part.inputs if name in self.batch))
-        for name in part.inputs:
-            shape = self._shape(name) if name else ()
-            if name in self.batch:
-                if len(shape) != rank:
-                    raise TailError(MIXES)
-            elif len(shape) > rank:
-                raise TailError(MIXES)
-            elif self._is_variable(name):
-                if len(shape) == rank and shape[0] == size:
-                    self._enters(name, part)
-            elif len(shape) == rank and shape[0] != 1:
-                raise TailError(FOREIGN)
-
-    def cast_like(self, part: Part) -> None:
-        """The second input gives its type alone."""
-
-    def concat(self, part: Part) -> None:
-        self._not_first(self._axis(part, 1), part)
-        for name in part.inputs:
-            if name not in self.batch:
-                if not self._is_variable(name):
-                    raise TailError(FOREIGN)
-                self._enters(name, part)
-
-    def transpose(self, part: Part) -> None:
-        order = part.attributes.get("perm")
-        if not isinstance(order, tuple) or not order or order[0] != 0:
-            raise TailError(MIXES)
-
-    def gather(self, part: Part) -> None:
-        self._alone(part)
-        self._not_first(self._axis(part, 0), part)
-
-    def slice(self, part: Part) -> None:
-        self._alone(part)
-        if "starts" in part.attributes:
-            starts = part.attributes["starts"]
-            axes = part.attributes.get("axes") or tuple(range(len(starts) if isinstance(starts, tuple) else 0))
-        elif len(part.inputs) > 3 and part.inputs[3]:
-            axes = self._values(part.inputs[3])
-        else:
-            axes = (0,)
-        if not isinstance(axes, tuple) or any(self._first(axis, part.inputs[0]) for axis in axes):
-            raise TailError(MIXES)
-
-    def pad(self, part: Part) -> None:
-        self._alone(part)
-        if len(part.inputs) > 3 and part.inputs[3]:
-            axes = self._values(part.inputs[3])
-            if any(self._first(axis, part.inputs[0]) for axis in axes):
-                raise TailError(MIXES)
-            return
-        pads = part.attributes.get("pads", part.attributes.get("paddings"))
-        values = pads if isinstance(pads, tuple) else self._values(part.inputs[1]) if len(part.inputs) > 1 else ()
-        if not values or values[0] or values[len(values) // 2]:
-            raise TailError(MIXES)
-
-    def resize(self, part: Part) -> None:
-        if part.inputs[0] not in self.batch:
-            raise TailError(UNKNOWN)
-        if self._shape(part.outputs[0])[:1] != self._shape(part.inputs[0])[:1]:
-            raise TailError(MIXES)
-        if len(part.inputs) < 4 or not part.inputs[3] or part.inputs[3] in self.shapes:
-            return
-        axes = part.attributes.get("axes")
-        if not axes:
-            sizes = tuple(int(size) for size in self._values(part.inputs[3]))
-            self.resizes.append((part, sizes))
-        elif not isinstance(axes, tuple) or any(self._first(axis, part.inputs[0]) for axis in axes):
-            raise TailError(FOREIGN)
-
-    def expand(self, part: Part) -> None:
-        """A 1 in the place of the batch leaves its size."""
-        if part.inputs[0] not in self.batch:
-            raise TailError(UNKNOWN)
-        if part.inputs[1] in self.shapes:
-            return
-        shape, rank = self._values(part.inputs[1]), len(self._shape(part.inputs[0]))
-        if len(shape) > rank:
-            raise TailError(MIXES)
-        if len(shape) == rank and shape[0] != 1:
-            raise TailError(FOREIGN)
-
-    def squeeze(self, part: Part) -> None:
-        axes = self._listed(part)
-        if not axes or any(self._first(axis, part.inputs[0]) for axis in axes):
-            raise TailError(MIXES)
-
-    def unsqueeze(self, part: Part) -> None:
-        axes = self._listed(part)
-        if not axes or any(self._first(axis, part.outputs[0]) for axis in axes):
-            raise TailError(MIXES)
-
-    def reshape(self, part: Part) -> None:
-        if part.inputs[0] not in self.batch:
-            raise TailError(UNKNOWN)
-        size = self._size(part.inputs[0])
-        if self._shape(part.outputs[0])[:1] != (size,):
-            raise TailError(FIXED)
-        if len(part.inputs) > 1 and part.inputs[1] in self.shapes:
-            return
-        old = part.attributes.get("shape") if self.surgeon.opset < _RESHAPE_INPUT_SINCE else None
-        wanted = old if isinstance(old, tuple) else self._values(part.inputs[1]) if len(part.inputs) > 1 else ()
-        shape = tuple(int(value) for value in wanted if isinstance(value, (int, float)))
-        if not shape or (part.attributes.get("allowzero") and 0 in shape):
-            raise TailError(FIXED)
-        if shape[0] > 0:
-            if part.attributes.get("allowzero"):
-                raise TailError(FIXED)
-            self.reshapes.append((part, (0, *shape[1:])))
-
-    def gemm(self, part: Part) -> None:
-        self._alone(part)
-        if part.attributes.get("transA"):
-            raise TailError(MIXES)
-        added = self._shape(part.inputs[2]) if len(part.inputs) > 2 and part.inputs[2] else ()
-        if len(added) > 1 and added[0] != 1:
-            raise TailError(FOREIGN)
-
-    def matmul(self, part: Part) -> None:
-        left, right = (self._shape(name) for name in part.inputs[:2])
-        both = all(name in self.batch for name in part.inputs)
-        if both and len(left) == len(right) >= 3:
-            return
-        if part.inputs[0] in self.batch and part.inputs[1] not in self.batch and len(left) >= 2:
-            if len(right) <= 2 or len(right) < len(left):
-                return
-            if not self._is_variable(part.inputs[1]):
-                raise TailError(FOREIGN)
-        if len(left) == len(right) >= 3 and left[0] == right[0]:
-            (other,) = (name for name in part.inputs[:2] if name not in self.batch)
-            if not self._is_variable(other):
-                raise TailError(FOREIGN)
-            self._enters(other, part)
-            return
-        raise TailError(UNKNOWN)
-
-    def _axes(self, part: Part) -> None:
-        if part.inputs[0] not in self.batch:
-            raise TailError(UNKNOWN)
-        axes = self._listed(part)
-        if not axes or any(self._first(axis, part.inputs[0]) for axis in axes):
-            raise TailError(MIXES)
-
-    def _listed(self, part: Part) -> tuple[int | float, ...]:
-        """The axes of a node, as an attribute or as a constant."""
-        axes = part.attributes.get("axes")
-        if isinstance(axes, tuple):
-            return tuple(axis for axis in axes if isinstance(axis, int))
-        return self._values(part.inputs[1]) if len(part.inputs) > 1 and part.inputs[1] else ()
-
-    def _axis(self, part: Part, default: int) -> int:
-        if part.op in ("Softmax", "LogSoftmax", "Hardmax") and self.surgeon.opset >= 13:
-            default = -1
-        axis = part.attributes.get("axis", default)
-        return axis if isinstance(axis, int) else default
-
-    def _not_first(self, axis: int, part: Part) -> None:
-        if self._first(axis, next(name for name in part.inputs if name in self.batch)):
-            raise TailError(MIXES)
-
-    def _first(self, axis: object, tensor: str) -> bool:
-        return not isinstance(axis, int) or axis % max(len(self._shape(tensor)), 1) == 0
-
-    def _values(self, tensor: str) -> tuple[int | float, ...]:
-        constant = self.surgeon.constant(tensor)
-        values = None if constant is None else inline_values(constant)
-        if values is None:
-            raise TailError(UNKNOWN)
-        return values
-
-    def _shape(self, tensor: str) -> tuple[int, ...]:
-        constant = self.surgeon.constant(tensor)
-        shape = constant.dims if constant is not None else self.surgeon.shape(tensor)
-        if shape is None:
-            raise TailError(SHAPES)
-        return shape
-
-    def _size(self, tensor: str) -> int:
-        shape = self._shape(tensor)
-        if not shape:
-            raise TailError(MIXES)
-        return shape[0]
-
-    def _is_variable(self, tensor: str) -> bool:
-        return bool(tensor) and self.surgeon.is_dynamic(tensor)
-
-    def _enters(self, tensor: str, part: Part) -> None:
-        readers = self.entering.setdefault(tensor, [])
-        if part not in readers:
-            readers.append(part)
-
-
-_HANDLERS: Mapping[str, Callable[[_Trace, Part], None]] = {
-    "CastLike": _Trace.cast_like,
-    "Concat": _Trace.concat,
-    "Expand": _Trace.expand,
-    "Gather": _Trace.gather,
-    "Gemm": _Trace.gemm,
-    "MatMul": _Trace.matmul,
-    "Pad": _Trace.pad,
-    "Reshape": _Trace.reshape,
-    "Resize": _Trace.resize,
-    "Slice": _Trace.slice,
-    "Squeeze": _Trace.squeeze,
-    "Transpose": _Trace.transpose,
-    "Unsqueeze": _Trace.unsqueeze,
-    "Upsample": _Trace.resize,
-}
-
-
-def tail_behind(surgeon: Surgeon, starts: Sequence[str]) -> Tail:
+def tail_behind(surgeon: Surgeon, starts: Iterable[str]) -> Tail:
     """Everything behind the tensors ``starts``, whose axis 0 is the batch. Raises TailError where it is not free."""
-    trace = _Trace(surgeon, starts)
-    for part in surgeon.parts():
-        trace.visit(part)
+    known: dict[str, Tail | TailError] = surgeon.remembered("tails", dict)
+    pieces: list[tuple[Sequence[str], Trace]] = []
+    following: Sequence[str] = tuple(starts)
+    tail: Tail | None = None
+    while following:
+        if len(following) == 1 and (shared := known.get(following[0])) is not None:
+            if isinstance(shared, TailError):
+                _remember(known, pieces, shared)
+                raise TailError(str(shared))
+            tail = shared
+            break
+        try:
+            trace, cut = _piece(surgeon, following)
+        except TailError as error:
+            _remember(known, [*pieces, (following, Trace(surgeon, ()))], error)
+            raise
+        pieces.append((following, trace))
+        following = () if cut is None else (cut,)
+    for begins, trace in reversed(pieces):
+        tail = _joined(surgeon, trace, tail)
+        if len(begins) == 1:
+            known[begins[0]] = tail
+    assert tail is not None
+    return tail
+
+
+def _remember(
+    known: dict[str, Tail | TailError], pieces: Sequence[tuple[Sequence[str], Trace]], error: TailError
+) -> None:
+    for begins, _ in pieces:
+        if len(begins) == 1:
+            known[begins[0]] = error
+
+
+def _piece(surgeon: Surgeon, starts: Sequence[str]) -> tuple[Trace, str | None]:
+    """Follow the batch up to the next tensor that all nodes further behind read alone, or to the end."""
+    if any(map(surgeon.is_captured, starts)):
+        raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
+    trace = Trace(surgeon, starts)
+    parts, places = surgeon.order()
+    waiting: list[int] = []
+    queued: set[int] = set()
+
+    def queue(tensors: Iterable[str]) -> None:
+        for tensor in tensors:
+            for reader in surgeon.consumers(tensor):
+                if (place := places[reader]) not in queued:
+                    queued.add(place)
+                    heappush(waiting, place)
+
+    queue(starts)
+    while waiting:
+        made = trace.visit(parts[heappop(waiting)])
+        queue(made)
+        if len(made) == 1 and made[0] in trace.batch and waiting and _is_cut(surgeon, trace, made[0], len(waiting)):
+            return trace, made[0]
+    return trace, None
+
+
+def _is_cut(surgeon: Surgeon, trace: Trace, tensor: str, waiting: int) -> bool:
+    """Whether the ``waiting`` nodes are the readers of a tensor, and read nothing else of what was followed."""
+    readers = surgeon.consumers(tensor)
+    return len(readers) == waiting and all(
+        name == tensor or not trace.follows(name) for reader in readers for name in reader.inputs
+    )
+
+
+def _merged(
+    own: Mapping[str, Sequence[Part]], behind: Mapping[str, tuple[Part, ...]]
+) -> Mapping[str, tuple[Part, ...]]:
+    if not own:
+        return behind
+    return {**behind, **{tensor: (*readers, *behind.get(tensor, ())) for tensor, readers in own.items()}}
+
+
+def _joined(surgeon: Surgeon, trace: Trace, rest: Tail | None) -> Tail:
+    _, places = surgeon.order()
+    outputs = frozenset(filter(surgeon.is_output, trace.batch))
+    elements = max((prod(surgeon.shape(name) or (0,)) for name in trace.batch), default=0)
+    work = tally(surgeon, trace.parts)
     return Tail(
-        tuple(trace.parts),
-        frozenset(trace.batch),
-        {tensor: tuple(readers) for tensor, readers in trace.entering.items()},
-        tuple(trace.reshapes),
-        tuple(trace.resizes),
+        own={part: places[part] for part in trace.parts},
+        own_tensors=frozenset(trace.batch),
+        own_sized=tuple(trace.sized),
+        rest=rest,
+        entering=_merged(trace.entering, {} if rest is None else rest.entering),
+        outputs=outputs if rest is None else rest.outputs if not outputs - rest.outputs else outputs | rest.outputs,
+        holds_sizes=any(map(surgeon.is_output, trace.shapes)) or (rest is not None and rest.holds_sizes),
+        work=work if rest is None else work + rest.work,
+        elements=elements if rest is None else max(elements, rest.elements),
     )

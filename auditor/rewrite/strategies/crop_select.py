@@ -25,7 +25,8 @@ from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.averaging import WITHOUT_GRID
-from auditor.rewrite.phases.tail import TailError
+from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategies.input_average import picture_input
 from auditor.rewrite.strategies.strategy import OWN, WINDOW, Cost
@@ -141,6 +142,8 @@ def _check_heads(surgeon: Surgeon, tensor: str) -> None:
     for head in heads:
         if head.kind not in WITHOUT_GRID:
             raise TailError(_MOVES.get(head.kind, "what an output does with position is not known"))
+        if head.kind is HeadKind.POOLED and holds_map(surgeon, head.output.raw):
+            raise TailError(UNPOOLED)
 
 
 def _chosen(block: Block, picture: _Picture) -> tuple[str, str]:

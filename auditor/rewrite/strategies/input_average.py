@@ -6,16 +6,14 @@ whole network: the strongest cure for jitter of one pixel, at the cost of whole 
 
 from __future__ import annotations
 
-from math import prod
-
-from auditor.rewrite.cost import total
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.realign import shift_on
-from auditor.rewrite.phases.tail import Tail, TailError, tail_behind
+from auditor.rewrite.phases.tail import Tail, tail_behind
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategies.strategy import OWN, PHASES, WINDOW, Cost
 
@@ -48,9 +46,8 @@ class InputAverage:
         tensor, axes = picture_input(surgeon)
         count = len(offsets((2,) * len(axes), options.phases))
         tail = _tail(surgeon, tensor)
-        heavy = total(surgeon, tail.parts)
-        elements = max((prod(surgeon.shape(name) or (0,)) for name in tail.tensors), default=0)
-        return Cost(None if heavy is None else (count - 1) * heavy, count * elements)
+        heavy = tail.work.total
+        return Cost(None if heavy is None else (count - 1) * heavy, count * tail.elements)
 
     def rewrite(self, surgeon: Surgeon, options: Options) -> None:
         """Edit the graph."""
@@ -93,6 +90,6 @@ def picture_input(surgeon: Surgeon) -> tuple[str, tuple[int, ...]]:
 
 def _tail(surgeon: Surgeon, tensor: str) -> Tail:
     tail = tail_behind(surgeon, [tensor])
-    if tail.entering:
+    if any(map(surgeon.is_dynamic, tail.entering)):
         raise TailError("another input meets the picture in the network")
     return tail

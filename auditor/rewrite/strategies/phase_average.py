@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
-from auditor.rewrite.cost import total
+from auditor.rewrite.cost import tally
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import WindowError
 from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.dilation import Dilation
-from auditor.rewrite.phases.groups import together
+from auditor.rewrite.phases.groups import Behind, together
 from auditor.rewrite.phases.realign import Shift, samples_of, shift_on
 from auditor.rewrite.phases.sites import Offset, check_site, keep_phases, part_of, strides_of
-from auditor.rewrite.phases.tail import Tail, TailError, tail_behind
+from auditor.rewrite.phases.tail import Tail, tail_behind
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Lowering, Options, Phases
 from auditor.rewrite.strategies.strategy import Applied, Cost, common_refusal
 from auditor.sampling.result import Site
@@ -64,19 +64,24 @@ class OnBatchAxis:
     def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
         try:
             group = _group(surgeon, site, options.phases)
-            check_heads(surgeon, group.tail, group.shifts)
-            for member in group.sites:
-                check_site(surgeon, member, offsets(strides_of(surgeon, member), options.phases))
-        except (TailError, WindowError) as error:
+            # Of all sites of a group the same is true: it is found out once.
+            refusals: dict[tuple[Phases, int], str | None] = surgeon.remembered("refusals", dict)
+            key = options.phases, group.sites[0].node.order
+            if key not in refusals:
+                refusals[key] = _refusal(surgeon, group, options.phases)
+        except TailError as error:
             return str(error)
-        return None
+        return refusals[key]
 
     def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
         group = _group(surgeon, site, options.phases)
-        count = len(group.phases)
-        heavy = total(surgeon, [*group.tail.parts, *(part_of(surgeon, member) for member in group.sites)])
-        elements = max((prod(surgeon.shape(name) or (0,)) for name in group.tail.tensors), default=0)
-        return Cost(None if heavy is None else (count - 1) * heavy, count * elements)
+        costs: dict[tuple[Phases, int], Cost] = surgeon.remembered("costs", dict)
+        key = options.phases, group.sites[0].node.order
+        if key not in costs:
+            own = tally(surgeon, [part_of(surgeon, member) for member in group.sites])
+            heavy, count = (own + group.tail.work).total, len(group.phases)
+            costs[key] = Cost(None if heavy is None else (count - 1) * heavy, count * group.tail.elements)
+        return costs[key]
 
     def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
         group = _group(surgeon, site, options.phases)
@@ -98,8 +103,27 @@ def _lowering(surgeon: Surgeon, site: Site, options: Options) -> Applied:
     return _BATCH if options.lowering is Lowering.BATCH else _DILATION
 
 
+def _refusal(surgeon: Surgeon, group: _Group, phases: Phases) -> str | None:
+    try:
+        check_heads(surgeon, group.tail, group.shifts)
+        for member in group.sites:
+            check_site(surgeon, member, offsets(strides_of(surgeon, member), phases))
+    except (TailError, WindowError) as error:
+        return str(error)
+    return None
+
+
 def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
     """The site with those on other branches, and what stands behind them. Raises TailError."""
+    known: dict[tuple[Phases, int], _Group] = surgeon.remembered("groups", dict)
+    found = known.get((phases, site.node.order))
+    if found is None:
+        found = _found(surgeon, site, phases)
+        known.update(((phases, member.node.order), found) for member in found.sites)
+    return found
+
+
+def _found(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
     common = common_refusal(surgeon, site, blurred=True)
     if common is not None:
         raise TailError(common)
@@ -108,10 +132,13 @@ def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
     picture, axes = part_of(surgeon, site).inputs[0], range(2, 2 + len(strides))
     shifts = tuple(shift_on(surgeon, picture, axes, move) for move in chosen)
 
-    def foreign(outputs: Sequence[str]) -> str | None:
-        entering = tail_behind(surgeon, outputs).entering
-        return next((name for name in entering if any(samples_of(surgeon, name, one) is None for one in shifts)), None)
+    def behind(outputs: Sequence[str]) -> Behind:
+        tail = tail_behind(surgeon, outputs)
+        _, places = surgeon.order()
+        met = [name for name in tail.entering if surgeon.is_dynamic(name)]
+        foreign = [name for name in met if any(samples_of(surgeon, name, shift) is None for shift in shifts)]
+        return Behind(foreign, lambda part: tail.reads(part, places[part]))
 
-    sites = together(surgeon, site, foreign)
+    sites = together(surgeon, site, behind)
     tail = tail_behind(surgeon, [part_of(surgeon, member).outputs[0] for member in sites])
     return _Group(sites, chosen, tail, shifts)
