@@ -6,9 +6,10 @@ place; its first samples, which no shifted phase has, are those of the original 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
+from operator import itemgetter
 
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
@@ -19,7 +20,7 @@ from auditor.rewrite.phases.realign import FOLDED, Samples, Shift, moved_back, m
 from auditor.rewrite.phases.tail import Tail
 from auditor.rewrite.phases.tail_operators import Patch, Sized, TailError
 from auditor.rewrite.result import Phases
-from auditor.sampling.result import HeadKind
+from auditor.sampling.result import Head, HeadKind
 
 WITHOUT_GRID = frozenset({HeadKind.POOLED, HeadKind.POSITION_DEPENDENT, HeadKind.CLASS_TOKEN})
 """Outputs that do not say where in the picture something is."""
@@ -47,7 +48,7 @@ def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
 
 def check_heads(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> None:
     """Raises TailError where an output behind the site has no mean that means anything."""
-    reached = [head for head in surgeon.analysis.heads if head.output.raw in tail.outputs]
+    reached = _heads(surgeon, tail)
     if not reached:
         raise TailError("no output of the model depends on it in a way that is known")
     for head in reached:
@@ -60,16 +61,31 @@ def check_heads(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> None:
     if tail.holds_sizes:
         raise TailError("an output holds sizes of tensors behind it, which would change")
     moving = [head for head, places in _places(surgeon, tail, shifts).items() if any(places)]
-    encoded = [part for encoding in surgeon.analysis.encodings if (part := surgeon.at(encoding.node)) is not None]
-    if moving and any(tail.reads(part, surgeon.order()[1][part]) for part in encoded):
+    if moving and any(tail.reads(part, place) for part, place in _encoded(surgeon)):
         raise TailError("an output grid may hold positions, since some are added to the map: they would not shift")
+
+
+def _heads(surgeon: Surgeon, tail: Tail) -> list[Head]:
+    """The heads of a tail, in their order."""
+    known = surgeon.remembered("heads", lambda: {h.output.raw: (n, h) for n, h in enumerate(surgeon.analysis.heads)})
+    found = [known[output] for output in tail.outputs if output in known]
+    return [head for _, head in sorted(found, key=itemgetter(0))]
+
+
+def _encoded(surgeon: Surgeon) -> Iterator[tuple[Part, int]]:
+    """The nodes that add positions to a map, and their places."""
+    _, places = surgeon.order()
+    for encoding in surgeon.analysis.encodings:
+        part = surgeon.at(encoding.node)
+        if part is not None:
+            yield part, places[part]
 
 
 def _places(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> dict[str, list[Samples]]:
     """By output that is a grid: how far each phase is to be moved back. Raises TailError."""
     found: dict[str, list[Samples]] = {}
-    for head in surgeon.analysis.heads:
-        if head.kind is HeadKind.DENSE and head.output.raw in tail.outputs:
+    for head in _heads(surgeon, tail):
+        if head.kind is HeadKind.DENSE:
             if not head.lattice:
                 raise TailError(FOLDED)
             for shift in shifts:

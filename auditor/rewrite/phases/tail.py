@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from math import prod
 
 from auditor.rewrite.cost import Tally, tally
+from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.phases.operands import UNKNOWN
@@ -106,32 +106,13 @@ def _piece(surgeon: Surgeon, starts: Sequence[str]) -> tuple[Trace, str | None]:
     if any(map(surgeon.is_captured, starts)):
         raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
     trace = Trace(surgeon, starts)
-    parts, places = surgeon.order()
-    waiting: list[int] = []
-    queued: set[int] = set()
-
-    def queue(tensors: Iterable[str]) -> None:
-        for tensor in tensors:
-            for reader in surgeon.consumers(tensor):
-                if (place := places[reader]) not in queued:
-                    queued.add(place)
-                    heappush(waiting, place)
-
-    queue(starts)
-    while waiting:
-        made = trace.visit(parts[heappop(waiting)])
-        queue(made)
-        if len(made) == 1 and made[0] in trace.batch and waiting and _is_cut(surgeon, trace, made[0], len(waiting)):
+    frontier = Frontier(surgeon, starts)
+    for part in frontier:
+        made = trace.visit(part)
+        frontier.follow(made)
+        if len(made) == 1 and made[0] in trace.batch and frontier.is_cut(made[0], trace.follows):
             return trace, made[0]
     return trace, None
-
-
-def _is_cut(surgeon: Surgeon, trace: Trace, tensor: str, waiting: int) -> bool:
-    """Whether the ``waiting`` nodes are the readers of a tensor, and read nothing else of what was followed."""
-    readers = surgeon.consumers(tensor)
-    return len(readers) == waiting and all(
-        name == tensor or not trace.follows(name) for reader in readers for name in reader.inputs
-    )
 
 
 def _merged(

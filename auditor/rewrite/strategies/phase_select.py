@@ -12,6 +12,7 @@ from math import prod
 
 from auditor.rewrite.cost import multiply_adds
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import Window, WindowError, make_explicit, window_of
@@ -35,17 +36,18 @@ class PhaseSelect:
         part = _part(surgeon, site)
         if part.domain or part.op not in _WINDOWS or any(part.outputs[1:]):
             return "phases of this operator are not known"
-        if surgeon.opset < _WRAP_SINCE or not all(map(_is_circular, surgeon.parts())):
+        if surgeon.opset < _WRAP_SINCE or not surgeon.remembered("circular", lambda: _all_circular(surgeon)):
             return ZEROS
         if surgeon.is_captured(part.outputs[0]):
             return "a sub-graph reads its output"
-        if _meets_another_grid(surgeon, part):
-            return "another branch meets its map again, and would keep a phase of its own"
         try:
             window = window_of(surgeon, part)
         except WindowError as error:
             return str(error)
-        return _misfit(surgeon, part, window)
+        reason = _misfit(surgeon, part, window)
+        if reason is None and _meets_another_grid(surgeon, part.outputs[0]):
+            return "another branch meets its map again, and would keep a phase of its own"
+        return reason
 
     def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
         part = _part(surgeon, site)
@@ -111,16 +113,46 @@ def _is_circular(part: Part) -> bool:
     )
 
 
-def _meets_another_grid(surgeon: Surgeon, part: Part) -> bool:
-    behind = surgeon.downstream([part.outputs[0]])
-    for reader in surgeon.parts():
-        if reader is part or behind.isdisjoint(reader.inputs):
-            continue
-        for name in reader.inputs:
-            lattices = surgeon.lattices(name) if name and name not in behind and surgeon.is_dynamic(name) else ()
-            if lattices is None or any(lattice is not None for lattice in lattices):
-                return True
-    return False
+def _all_circular(surgeon: Surgeon) -> bool:
+    return all(map(_is_circular, surgeon.parts()))
+
+
+def _meets_another_grid(surgeon: Surgeon, tensor: str) -> bool:
+    """Whether a tensor from elsewhere that has a grid meets what stands behind this one.
+
+    Followed up to the first tensor that everything further behind reads alone, whose answer sites in front share.
+    """
+    known: dict[str, bool] = surgeon.remembered("meetings", dict)
+    passed: list[str] = []
+    while tensor not in known:
+        passed.append(tensor)
+        met, cut = _met(surgeon, tensor)
+        if cut is None:
+            known[tensor] = met
+        else:
+            tensor = cut
+    known.update(dict.fromkeys(passed, known[tensor]))
+    return known[tensor]
+
+
+def _met(surgeon: Surgeon, start: str) -> tuple[bool, str | None]:
+    """Whether one meets it up to the next such tensor, and that tensor; None where one does, or at the end."""
+    behind = {start}
+    entering: set[str] = set()
+    frontier = Frontier(surgeon, behind)
+    for part in frontier:
+        entering.update(name for name in part.inputs if name and name not in behind and surgeon.is_dynamic(name))
+        made = [name for name in part.outputs if name]
+        behind.update(made)
+        frontier.follow(made)
+        if len(made) == 1 and frontier.is_cut(made[0], behind.__contains__):
+            return (True, None) if _any_grid(surgeon, entering) else (False, made[0])
+    return _any_grid(surgeon, entering), None
+
+
+def _any_grid(surgeon: Surgeon, tensors: set[str]) -> bool:
+    lattices = [surgeon.lattices(tensor) for tensor in tensors]
+    return any(of is None or any(lattice is not None for lattice in of) for of in lattices)
 
 
 def _misfit(surgeon: Surgeon, part: Part, window: Window) -> str | None:
