@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
+def replacing(target: Path, ready: Callable[[Path], None] | None = None) -> Iterator[IO[bytes]]:
     """A file that takes the place of ``target`` when the context ends without an error, with the same permissions.
+
+    ``ready`` is called with the finished file before that, and may raise to keep it from taking the place.
 
     Raises:
         OSError: it cannot be written.
@@ -28,6 +30,8 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(sink.fileno())
         # Windows renames and removes closed files only.
         temporary.chmod(mode)
+        if ready is not None:
+            ready(temporary)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -69,6 +69,13 @@ def save_edited(
     target = target.resolve()
     replaces = check_target(model, target, in_place=in_place)
     pieces = file.split(model)
+    backup: Path | None = None
+
+    def ready(written: Path) -> None:
+        nonlocal backup
+        admit(written)
+        backup = _back_up(target) if replaces else None
+
     with file.Reader(model) as reader:
         graph = edit(pieces, reader)
         complaint = objection(reader, pieces, graph, model)
@@ -77,12 +84,9 @@ def save_edited(
         after = field(file.MODEL_METADATA, _entry(_free(model, key), json.dumps(provenance, sort_keys=True)))
         data = file.assemble(pieces, graph, after)
         try:
-            with _copied_data(model, target.parent), replacing(target) as sink:
+            with _copied_data(model, target.parent), replacing(target, ready) as sink:
                 file.write(reader, data, sink.write)
-                sink.flush()
-                admit(Path(sink.name))
                 reader.close()  # Windows does not replace an open source
-                backup = _back_up(target) if replaces else None
         except OSError as error:
             raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
     return backup
