@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -51,12 +51,8 @@ def test_no_fault_of_a_random_network_ends_in_a_traceback(seed: int, tmp_path: P
         attempt(mutant, tmp_path)
 
 
-def cases() -> Iterator[Path]:
-    yield from sorted(CASES.glob("*.onnx"))
-
-
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not beside the checkout")
-@pytest.mark.parametrize("case", cases(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("case", sorted(CASES.glob("*.onnx")), ids=lambda path: path.stem)
 def test_no_fault_of_a_case_ends_in_a_traceback(case: Path, tmp_path: Path) -> None:
     for mutant in mutants(onnx.load(case), 1, 4):
         attempt(mutant, tmp_path)

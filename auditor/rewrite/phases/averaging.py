@@ -15,10 +15,11 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
+from auditor.rewrite.phases.operands import Patch, Sized
 from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
 from auditor.rewrite.phases.realign import FOLDED, Samples, Shift, moved_back, moved_on, samples_of
 from auditor.rewrite.phases.tail import Tail
-from auditor.rewrite.phases.tail_operators import Patch, Sized, TailError
+from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Phases
 from auditor.sampling.result import Head, HeadKind
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
 
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.parts import Part
@@ -19,6 +21,24 @@ _SOFTMAX_AXIS_SINCE = 13
 
 class AtNodeError(Exception):
     """What a node does that the batch axis does not bear; the node is put in front of it."""
+
+
+class Patch(Enum):
+    """How a node gets the size of the batch that the phases make."""
+
+    CONSTANT = "other constants"
+    FIRST = "the first of its constant sizes is that of its input"
+    COMPUTED = "the first of its computed sizes is that of its input"
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A node whose operand ``place`` fixes the size of the batch, and the ``values`` that stand there, if constant."""
+
+    part: Part
+    place: int
+    patch: Patch
+    values: tuple[int, ...] = ()
 
 
 class Operands:

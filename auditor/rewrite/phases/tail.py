@@ -14,8 +14,8 @@ from auditor.rewrite.cost import Tally, tally
 from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.phases.operands import UNKNOWN
-from auditor.rewrite.phases.tail_operators import Sized, TailError, Trace
+from auditor.rewrite.phases.operands import UNKNOWN, Sized
+from auditor.rewrite.phases.tail_operators import TailError, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,11 @@ to a shape that is computed from other tensors takes it from what it reshapes, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.parts import Part, called
 from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.phases.operands import FIXED, FOREIGN, MIXES, UNKNOWN, AtNodeError, Operands
+from auditor.rewrite.phases.operands import FIXED, FOREIGN, MIXES, UNKNOWN, AtNodeError, Operands, Patch, Sized
 from auditor.sampling.traits import DOMAINS, Family, traits_of
 
 _RESHAPE_INPUT_SINCE = 5
@@ -22,24 +20,6 @@ _RESHAPE_INPUT_SINCE = 5
 
 class TailError(Exception):
     """The batch axis is not free; the message is the reason of a refusal."""
-
-
-class Patch(Enum):
-    """How a node gets the size of the batch that the phases make."""
-
-    CONSTANT = "other constants"
-    FIRST = "the first of its constant sizes is that of its input"
-    COMPUTED = "the first of its computed sizes is that of its input"
-
-
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """A node whose operand ``place`` fixes the size of the batch, and the ``values`` that stand there, if constant."""
-
-    part: Part
-    place: int
-    patch: Patch
-    values: tuple[int, ...] = ()
 
 
 _OF_SHAPES = frozenset(
