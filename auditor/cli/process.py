@@ -14,7 +14,7 @@ from typing import TextIO
 
 _SIGNALS = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _REPEATED = 2.0  # seconds; `timeout` and some runners of jobs send a signal twice
-_GONE = frozenset({errno.EPIPE, errno.ESHUTDOWN, errno.EIO})  # a pipe without a reader, a terminal that hung up
+_GONE = frozenset({errno.EPIPE, errno.ESHUTDOWN})
 _ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EMFILE: "allow more open files (ulimit -n)",

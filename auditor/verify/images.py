@@ -55,7 +55,7 @@ class Picture:
     def digest_into(self, digest: hashlib._Hash) -> None:
         """Add shape, type and pixels to a running hash that identifies the set of images."""
         digest.update(f"{self.pixels.shape} {self.pixels.dtype.str};".encode())
-        digest.update(np.ascontiguousarray(self.pixels).tobytes())
+        digest.update(np.ascontiguousarray(self.pixels).data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,4 +116,5 @@ def _levels(opened: Image, library: Any) -> AnyArray:
         colour = opened.convert("RGBA")
         black = library.new("RGBA", colour.size, (0, 0, 0, 255))
         return np.asarray(library.alpha_composite(black, colour).convert("RGB"))
-    return np.asarray(opened.convert("RGB"))
+    # A copy of a large photograph is not made for nothing.
+    return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))

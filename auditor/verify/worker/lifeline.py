@@ -20,8 +20,11 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def follow(parent: int) -> None:
     """Let Linux kill this process when the parent's thread that started it ends, even inside a call that holds the GIL.
 
-    Elsewhere, and where the C library cannot be reached, :func:`commands` alone notices.
+    Elsewhere, and where the C library cannot be reached, :func:`commands` alone notices. A service manager asks every
+    process of a job to end: the parent answers for both, and reports what was measured so far.
     """
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
         import ctypes
 

@@ -135,6 +135,16 @@ def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_prog
         one.open(SessionSpec(path))
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_to_every_process_of_a_job_is_the_parents_to_answer(
+    running: Worker, tmp_path: Path, name: str
+) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    key = running.open(SessionSpec(path)).key
+    os.kill(running.pid, getattr(signal, name))
+    assert len(running.run(job(key, 4)).calls) == 3
+
+
 def test_a_worker_killed_from_outside_is_an_error(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", classifier())
     with worker() as one:
