@@ -14,16 +14,22 @@ from auditor.verify.worker.job import Port
 
 # Image networks that leave the size open were nearly all trained at this one.
 DEFAULT_SIZE = (224, 224)
+# Readers of text lines take lines of a fixed height, which many exports leave open.
+LINE_SIZES = ((48, 320), (32, 320))
 _IMAGE_TYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
-_COLOURS = (1, 3)
+_COLOURS = (1, 3, 4)
+# What is smaller or longer is a signal, a state or a table, not a picture.
+_LEAST_SIDE = 8
+_LONGEST = 20
+_LONGEST_GREY = 4  # without an axis of channels: (N, C, T) is a signal
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
     """The input that takes the image.
 
-    ``size`` is (H, W). ``batch`` is the fixed batch size, None where it is free. ``assumed_size`` says that the model
-    leaves the size open and nobody named one.
+    ``size`` is (H, W), ``open_sides`` which of the two the model leaves open. ``batch`` is the fixed batch size, None
+    where it is free. ``assumed_size`` says that the model leaves the size open and nobody named one.
     """
 
     name: str
@@ -33,6 +39,14 @@ class ImageInput:
     dtype: str
     batch: int | None
     assumed_size: bool
+    open_sides: tuple[bool, bool] = (False, False)
+
+    def possible(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A size (H, W) with the sides that the model fixes."""
+        return (
+            size[0] if self.open_sides[0] else self.size[0],
+            size[1] if self.open_sides[1] else self.size[1],
+        )
 
     def fit(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing with the layout, type and number of channels of this input."""
@@ -48,7 +62,10 @@ def image_input(
     layout: Layout | None = None,
     channels: int | None = None,
 ) -> ImageInput:
-    """Find the image input: the one named, else the only one that looks like an image batch.
+    """Find the image input: the one named, else the only one whose shape is that of a batch of pictures.
+
+    A picture has one, three or four channels on an axis of their own and two sides of some length. (N, H, W) is taken
+    for grey pictures where both sides are fixed and alike; signals, states and unbatched pictures have such shapes too.
 
     Args:
         ports: all inputs of the session.
@@ -60,15 +77,22 @@ def image_input(
     Raises:
         DataError: no input or several look like images, or what the user said contradicts the shape.
     """
-    candidates = [port for port in ports if port.dtype in _IMAGE_TYPES and len(port.shape) in (3, 4)]
     if name is not None:
         candidates = [port for port in ports if port.name == name]
-    elif len(candidates) > 1:
-        # A mask or a state has another number of channels; the image is the input with one or three.
-        candidates = [port for port in candidates if len(port.shape) == 4 and _guess(port)] or candidates
+        if not candidates:
+            raise DataError("the model has no input of the name given with --image-input", _listed(ports))
+    else:
+        candidates = _pictures(ports, layout)
+        numeric = [port for port in ports if port.dtype in _IMAGE_TYPES and len(port.shape) == 4]
+        if not candidates and len(numeric) == 1 and _sides(numeric[0], layout) is None:
+            candidates = numeric  # why it is none is said below
     if len(candidates) != 1:
         count = "no" if not candidates else f"{len(candidates)}"
-        raise DataError(f"{count} inputs of the model look like an image (N, C, H, W): name one with --image-input")
+        raise DataError(
+            f"{count} inputs of the model look like an image (N, C, H, W): name one with --image-input, and its axes "
+            "with --layout",
+            _listed(ports),
+        )
     port = candidates[0]
     if port.dtype not in _IMAGE_TYPES or len(port.shape) not in (3, 4):
         raise DataError("the input is no image (N, C, H, W), (N, H, W, C) or (N, H, W) of numbers", port.name)
@@ -110,10 +134,11 @@ def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, 
         raise DataError(f"layout {chosen.value} does not fit an input with {len(port.shape)} axes", port.name)
     spatial = (2, 3) if chosen is Layout.NCHW else (1, 2)
     declared = 1 if chosen is Layout.NHW else port.shape[1 if chosen is Layout.NCHW else 3]
-    depth = declared if isinstance(declared, int) else (channels or 3)
+    depth = declared if isinstance(declared, int) and declared > 0 else (channels or 3)
     if depth not in _COLOURS or (channels is not None and channels != depth):
         raise DataError(
-            f"the image input has {depth} channels: images have 1 or 3; give --layout or --image-input", port.name
+            f"the image input has {depth} channels: images have 1, 3 or 4; give --layout, --channels or --image-input",
+            port.name,
         )
     sides: list[int] = []
     assumed = False
@@ -128,11 +153,48 @@ def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, 
             sides.append((size or DEFAULT_SIZE)[position])
     first = port.shape[0]
     batch = first if isinstance(first, int) and first > 0 else None
-    return ImageInput(port.name, chosen, depth, (sides[0], sides[1]), port.dtype, batch, assumed)
+    high, wide = (not isinstance(port.shape[axis], int) or port.shape[axis] in (0, -1) for axis in spatial)
+    return ImageInput(port.name, chosen, depth, (sides[0], sides[1]), port.dtype, batch, assumed, (high, wide))
+
+
+def _pictures(ports: tuple[Port, ...], layout: Layout | None) -> list[Port]:
+    """The inputs whose shape is that of a batch of pictures; those in colour, if there are some."""
+    likely = [port for port in ports if port.dtype in _IMAGE_TYPES and _like_picture(port, layout)]
+    best = [port for port in likely if 3 in (port.shape[1], port.shape[-1]) and len(port.shape) == 4]
+    return best or likely
+
+
+def _like_picture(port: Port, layout: Layout | None) -> bool:
+    sides = _sides(port, layout)
+    if sides is None:
+        return False
+    fixed = [side for side in sides if isinstance(side, int) and side > 0]
+    if any(side < _LEAST_SIDE for side in fixed):
+        return False
+    if len(port.shape) == 3 and layout is not Layout.NHW:
+        # An axis of the batch that is fixed to three is one of colours.
+        return len(fixed) == 2 and max(fixed) <= _LONGEST_GREY * min(fixed) and port.shape[0] != 3
+    return len(fixed) < 2 or max(fixed) <= _LONGEST * min(fixed)
+
+
+def _sides(port: Port, layout: Layout | None) -> tuple[int | str | None, int | str | None] | None:
+    """The two spatial axes of an input, None where its shape has no place for colours."""
+    guess = _guess(port)
+    chosen = layout or (guess[0] if guess else None)
+    if chosen is None and len(port.shape) == 4 and not all(isinstance(axis, int) for axis in port.shape[1:]):
+        chosen = Layout.NCHW if not isinstance(port.shape[1], int) else None
+    if chosen is None or (chosen is Layout.NHW) != (len(port.shape) == 3) or len(port.shape) not in (3, 4):
+        return None
+    first, second = (2, 3) if chosen is Layout.NCHW else (1, 2)
+    return port.shape[first], port.shape[second]
+
+
+def _listed(ports: tuple[Port, ...]) -> str:
+    return "; ".join(f"{port.name} {port.dtype or '?'} {'x'.join(map(str, port.shape))}" for port in ports)
 
 
 def _guess(port: Port) -> tuple[Layout] | None:
-    """The layout that the shape suggests; None where neither channel position has one or three."""
+    """The layout that the shape suggests; None where neither channel position has one, three or four."""
     if len(port.shape) == 3:
         return (Layout.NHW,)
     if len(port.shape) != 4:

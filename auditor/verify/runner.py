@@ -27,6 +27,7 @@ from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.tally import REFERENCE, Tally, UnusableOutputError
 from auditor.verify.tally.choice import make_tally
+from auditor.verify.tasks import Clues
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import DEPTH, Worker
 from auditor.verify.worker.job import SessionSpec
@@ -102,7 +103,7 @@ def verify(
     spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
     progress = Progress()
     with Worker(settings.device, settings.limits, settings.threads) as worker:
-        setup, units = prepare(worker, spec, source, settings)
+        setup, units = prepare(worker, spec, source, settings, Clues.of(model, analysis))
         other = _open_reference(worker, setup, source, settings)
         tally = make_tally(setup, settings, analysis, () if other is None else other.target.outputs)
         observer.begin("images", source.count)
@@ -174,7 +175,8 @@ def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings:
     names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
     known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
     theirs = replace(settings, image_input=known[settings.image_input], output=known[settings.output])
-    other, _ = prepare(worker, spec, source, theirs)
+    # The reference is measured as the model under test is.
+    other, _ = prepare(worker, spec, source, theirs, Clues.of(model, None))
     ours = setup.target
     if other.target.task is not ours.task:
         raise DataError(

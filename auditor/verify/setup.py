@@ -9,16 +9,16 @@ from itertools import chain
 import numpy as np
 
 from auditor.verify.batching import Batching, choose_batching
-from auditor.verify.errors import DataError
+from auditor.verify.errors import DataError, ModelRejectedError
 from auditor.verify.feeder import Load, loads
 from auditor.verify.images import ImageSource
-from auditor.verify.inputs import ImageInput, image_input, other_feeds
+from auditor.verify.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.preprocess import Layout, Preprocessing
 from auditor.verify.protocols import Protocol
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts import DEFAULT_RADIUS, ShiftSettings
-from auditor.verify.tasks import Target, find_target
+from auditor.verify.tasks import Clues, Target, find_target
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, Opened, SessionSpec, Windows
@@ -26,6 +26,8 @@ from auditor.verify.worker.job import Job, Opened, SessionSpec, Windows
 # Zhang's windows are 224 of 256 px: shifts reach one seventh of the window.
 _WINDOW_SHARE = 7
 _MAX_REASONS = 3
+# The numbers of one image decide no task safely.
+_TRIED_IMAGES = 4
 # All outputs of one image are in memory at once; two images are under way.
 _OUTPUT_BYTES = 256 << 20
 _FEWEST_WINDOWS = 8
@@ -70,38 +72,40 @@ class Setup:
 
 
 def prepare(
-    worker: Worker, spec: SessionSpec, source: ImageSource, settings: VerifySettings
+    worker: Worker,
+    spec: SessionSpec,
+    source: ImageSource,
+    settings: VerifySettings,
+    clues: Clues | None = None,
+    any_task: bool = False,
 ) -> tuple[Setup, Iterator[Load | Rejected]]:
-    """Open the model and try it on the first usable image.
+    """Open the model and try it on the first usable images.
+
+    ``clues`` help to tell the task. With ``any_task`` a task that cannot be told is no error: all outputs are given.
 
     Returns:
-        The setup, and all units of the source, the tried one included.
+        The setup, and all units of the source, the tried ones included.
 
     Raises:
         DataError: no image can be used, the image input or the output cannot be told, or the shifts do not fit.
         ModelRejectedError: onnxruntime refuses the model or the image.
     """
     opened = worker.open(spec)
-    image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
-    try:
-        protocol, shifts = plan_protocol(image.size, settings)
-        protocol.plan(0, shifts)
-    except ValueError as error:
-        raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
-    preprocessing = image.fit(settings.preprocessing)
-    seen, units = _first(loads(source, protocol, preprocessing, shifts))
-    first = seen[-1]
-    assert isinstance(first, Load)
-
-    feeds = other_feeds(opened.inputs, image, settings.feeds, first.extra, image.batch or 1)
     names = tuple(port.name for port in opened.outputs if port.dtype)
     if not names:
         raise DataError("the model has no output that is a numeric tensor")
-    windows = Windows(image.name, first.canvases, first.places[:2], image.size, image.layout is not Layout.NCHW)
-    probe = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
-    answer = worker.run(probe)
-    rows = {name: answer.rows(name)[0].copy() for name in names}
-    target = find_target(rows, settings.task, settings.output, image.size)
+    clues = clues or Clues()
+    trial = _first_that_runs(worker, opened, names, source, settings, clues)
+    image, protocol, shifts, preprocessing = trial.image, trial.protocol, trial.shifts, trial.preprocessing
+    seen, units, probe, feeds = trial.seen, trial.units, trial.probe, trial.probe.feeds
+    rows = trial.samples[0]
+    clues = replace(clues, labelled=any(isinstance(unit, Load) and unit.unit.label is not None for unit in seen))
+    try:
+        target = find_target(trial.samples, settings.task, settings.output, image.size, clues)
+    except DataError:
+        if not any_task:
+            raise
+        target = Target(names, Task.CLASSIFICATION)
     probe = replace(probe, outputs=target.outputs)
     batching = Batching(opened, image.batch or 1, image.batch is not None)
     if not feeds:
@@ -109,13 +113,79 @@ def prepare(
     task_shifts = shifts_for(target.task, shifts, sum(rows[name].nbytes for name in target.outputs))
     if task_shifts != shifts:
         seen, units = [], loads(source, protocol, preprocessing, task_shifts)
-    guesses = []
+    guesses = [*target.remarks]
     if target.guessed:
-        guesses.append(f"the task was taken to be {target.task.value} from the shape of the output (--task)")
+        guesses.append(f"the task was taken to be {target.task.value} from the outputs (--task)")
     if image.assumed_size:
         guesses.append(f"the model leaves its input size open: {image.size[0]} x {image.size[1]} was used (--size)")
     setup = Setup(opened, image, protocol, task_shifts, preprocessing, target, batching, tuple(guesses))
     return setup, chain(seen, units)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The model on its first images: what was run, the outputs for each, and all units of the source."""
+
+    image: ImageInput
+    protocol: Protocol
+    shifts: ShiftSettings
+    preprocessing: Preprocessing
+    seen: list[Load | Rejected]
+    units: Iterator[Load | Rejected]
+    probe: Job
+    samples: list[dict[str, Array]]
+
+
+def _first_that_runs(
+    worker: Worker,
+    opened: Opened,
+    names: tuple[str, ...],
+    source: ImageSource,
+    settings: VerifySettings,
+    clues: Clues,
+) -> _Trial:
+    """Try the sizes that an input of open size may be made for, the likeliest first."""
+    image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
+    sizes: list[tuple[int, int]] = [image.size]
+    if image.assumed_size:
+        lines = [size for line in LINE_SIZES if (size := image.possible(line)) not in sizes]
+        sizes = list(dict.fromkeys([*lines, image.size] if clues.reads_lines else [image.size, *lines]))
+    refused: ModelRejectedError | None = None
+    for size in sizes:
+        try:
+            return _tried(worker, opened, names, replace(image, size=size), source, settings)
+        except ModelRejectedError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _tried(
+    worker: Worker,
+    opened: Opened,
+    names: tuple[str, ...],
+    image: ImageInput,
+    source: ImageSource,
+    settings: VerifySettings,
+) -> _Trial:
+    try:
+        protocol, shifts = plan_protocol(image.size, settings)
+        protocol.plan(0, shifts)
+    except ValueError as error:
+        raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
+    preprocessing = image.fit(settings.preprocessing)
+    seen, units = _first(loads(source, protocol, preprocessing, shifts), 1 if settings.task else _TRIED_IMAGES)
+    samples: list[dict[str, Array]] = []
+    probe: Job | None = None
+    for load in (unit for unit in seen if isinstance(unit, Load)):
+        feeds = other_feeds(opened.inputs, image, settings.feeds, load.extra, image.batch or 1)
+        windows = Windows(image.name, load.canvases, load.places[:2], image.size, image.layout is not Layout.NCHW)
+        job = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
+        probe = probe or job
+        answer = worker.run(job)
+        samples.append({name: answer.rows(name)[0].copy() for name in names})
+    assert probe is not None
+    return _Trial(image, protocol, shifts, preprocessing, seen, units, probe, samples)
 
 
 def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Protocol, ShiftSettings]:
@@ -156,13 +226,17 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettin
     return replace(shifts, per_distance=per_distance, pairs=max(1, min(shifts.pairs, left // 2)))
 
 
-def _first(units: Iterator[Load | Rejected]) -> tuple[list[Load | Rejected], Iterator[Load | Rejected]]:
-    """The units up to and with the first that can be run, and the rest."""
+def _first(units: Iterator[Load | Rejected], count: int) -> tuple[list[Load | Rejected], Iterator[Load | Rejected]]:
+    """The units up to and with the first ``count`` that can be run, or all where there are fewer, and the rest."""
     seen: list[Load | Rejected] = []
+    usable = 0
     for unit in units:
         seen.append(unit)
-        if isinstance(unit, Load):
+        usable += isinstance(unit, Load)
+        if usable == count:
             return seen, units
+    if usable:
+        return seen, units
     if not seen:
         raise DataError("there are no images: give a folder, an array file or module:function with --images")
     reasons = sorted({unit.reason for unit in seen if isinstance(unit, Rejected)})

@@ -1,25 +1,56 @@
-"""What a model's outputs are, from the shapes and numbers of one run, where the user does not say.
+"""What a model's outputs are, from the shapes and numbers of a few runs, where the user does not say.
 
-Only what a shape can tell is guessed, and the report says that it was guessed: a vector is a class score or an
-embedding, a grid is dense, boxes are a list of rows with four coordinates.
+Only what fits one reading is taken, and the report says that it was taken. Where two readings fit, the error says what
+was considered and asks: a wrong guess would be a wrong number in a merge gate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from auditor.onnxfile.graph import Model
+from auditor.sampling.result import Analysis, HeadKind
+from auditor.verify.box_readings import read_box_outputs
 from auditor.verify.errors import DataError
+from auditor.verify.readings import Reading, channel_axis, is_vector, read_map, read_vector
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 
-# The widths of the features under a classifier's last layer; no common data set has so many classes.
-_EMBEDDING_WIDTHS = frozenset([128, 160, 192, 256, 320, 384, 512, 640, 768, 960, 1024, 1152, 1280, 1536, 2048, 4096])
+_TASKS: Mapping[Reading, Task] = {
+    Reading.CLASSES: Task.CLASSIFICATION,
+    Reading.EMBEDDING: Task.EMBEDDING,
+    Reading.MAP: Task.DENSE,
+    Reading.BOXES: Task.DETECTION,
+}
+_HEADS: Mapping[Task, frozenset[HeadKind]] = {
+    Task.CLASSIFICATION: frozenset([HeadKind.DENSE]),
+    Task.EMBEDDING: frozenset([HeadKind.DENSE]),
+    Task.DENSE: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
+    Task.DETECTION: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
+}
 
-_BOX_WIDTHS = (4, 5, 6, 7)
-_MANY_BOXES = 1000
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What tells a task beside the numbers: the operators of the graph, and what the analysis calls its outputs."""
+
+    operators: frozenset[str] = frozenset()
+    heads: Mapping[str, HeadKind] = field(default_factory=dict)
+    labelled: bool = False
+
+    @property
+    def reads_lines(self) -> bool:
+        """Whether the model has what readers of text lines have: a recurrent layer or a head over a sequence."""
+        return bool(self.operators & {"LSTM", "GRU", "RNN"}) or HeadKind.SEQUENCE in self.heads.values()
+
+    @classmethod
+    def of(cls, model: Model, analysis: Analysis | None) -> Clues:
+        """The clues of a model."""
+        heads = {head.output.raw: head.kind for head in analysis.heads} if analysis is not None else {}
+        return cls(frozenset(node.op for node in model.graph.nodes), heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +59,7 @@ class Target:
 
     ``channel_axis`` is the axis of the classes in one row of a dense output, None for a map without one, and ``grid``
     its height and width ((1, 1) for another task).
-    ``guessed`` says that the task was read from the shapes.
+    ``guessed`` says that the task was read from the outputs; ``remarks`` is what a reader should know of the choice.
     """
 
     outputs: tuple[str, ...]
@@ -36,87 +67,137 @@ class Target:
     channel_axis: int | None = None
     grid: tuple[int, int] = (1, 1)
     guessed: bool = True
+    remarks: tuple[str, ...] = ()
 
 
-def find_target(rows: Mapping[str, Array], task: Task | None, output: str | None, window: tuple[int, int]) -> Target:
+def find_target(
+    samples: Sequence[Mapping[str, Array]],
+    task: Task | None,
+    output: str | None,
+    window: tuple[int, int],
+    clues: Clues | None = None,
+) -> Target:
     """Choose the output to measure.
 
     Args:
-        rows: one row of every numeric output, without the batch axis.
+        samples: one row of every numeric output, without the batch axis, for each of a few images and shifts.
         task: what the user said, or None.
         output: the output that the user named, or None.
         window: the size (H, W) of the model's input.
+        clues: what else tells the task.
 
     Raises:
-        DataError: no output fits, or none has the name.
+        DataError: no output fits, several readings fit, or no output has the name.
     """
+    clues = clues or Clues()
     if output is not None:
-        if output not in rows:
+        if output not in samples[0]:
             raise DataError("the model has no numeric output of the name given with --measured-output", output)
-        rows = {output: rows[output]}
-    guesses = {name: _guess(row, window) for name, row in rows.items()}
-    chosen = task or _overall(rows, guesses)
-    if chosen is Task.DETECTION:
-        return Target(tuple(rows), Task.DETECTION, guessed=task is None)
-    fitting = [name for name, guess in guesses.items() if guess is chosen]
-    if not fitting and task is not None:
-        fitting = [name for name, row in rows.items() if row.ndim >= 1] or list(rows)
-    if chosen is None or not fitting:
-        raise DataError("the task cannot be told from the shapes of the outputs: give --task and --measured-output")
-    name = fitting[0]
-    if chosen is not Task.DENSE:
-        return Target((name,), chosen, guessed=task is None)
-    axis = _channel_axis(rows[name], window)
-    high, wide = (size for position, size in enumerate(rows[name].shape) if position != axis)
-    return Target((name,), chosen, axis, (high, wide), guessed=task is None)
+        samples = [{output: rows[output]} for rows in samples]
+    readings = {name: _readings(name, samples, window, clues) for name in samples[0]}
+    if task is None:
+        task, name = _told_apart(samples, readings, window, clues)
+        guessed = True
+    else:
+        name, guessed = _fitting(samples[0], readings, task), False
+    remarks = _contradictions(name, task, clues)
+    if task is Task.DETECTION:
+        return Target(tuple(samples[0]), task, guessed=guessed, remarks=remarks)
+    if task is not Task.DENSE:
+        return Target((name,), task, guessed=guessed, remarks=remarks)
+    axis, grid = _layout(samples[0][name], window)
+    return Target((name,), task, axis, grid, guessed, remarks)
 
 
-def _overall(rows: Mapping[str, Array], guesses: Mapping[str, Task | None]) -> Task | None:
-    found = [guess for guess in guesses.values() if guess is not None]
-    if Task.DETECTION in found:
-        return Task.DETECTION
-    for task in (Task.CLASSIFICATION, Task.EMBEDDING, Task.DENSE):
-        if guesses[next(iter(rows))] is task:
-            return task
-    return found[0] if found else None
+def _readings(
+    name: str, samples: Sequence[Mapping[str, Array]], window: tuple[int, int], clues: Clues
+) -> frozenset[Reading]:
+    rows = [sample[name] for sample in samples if _finite(sample[name])]
+    if not rows or rows[0].dtype.kind not in "fiub" or any(row.shape != rows[0].shape for row in rows):
+        return frozenset([Reading.UNKNOWN])
+    return read_vector(name, rows, clues.labelled) if is_vector(rows[0]) else read_map(rows, window)
 
 
-def _guess(row: Array, window: tuple[int, int]) -> Task | None:
-    shape = tuple(size for size in row.shape if size != 1)
-    if len(shape) <= 1:
-        return _vector_task(row.ravel())
-    if len(shape) == 2 and not _like_window(shape, window):
-        # Boxes: rows of four coordinates with little beside them, or thousands of rows (no token sequence is so long).
-        narrow, long = sorted(shape)
-        return Task.DETECTION if shape[1] in _BOX_WIDTHS or (narrow > 4 and long >= _MANY_BOXES) else None
-    return Task.DENSE if len(shape) in (2, 3) else None
+def _finite(row: Array) -> bool:
+    return row.dtype.kind != "f" or bool(np.isfinite(row).all())
 
 
-def _vector_task(row: Array) -> Task | None:
-    if row.size == 0 or row.dtype.kind not in "fiu":
-        return None
-    values = row.astype(np.float64)
-    sums_to_one = bool(values.min() >= 0 and abs(values.sum() - 1) < 1e-2)
-    unit_length = abs(float(np.linalg.norm(values)) - 1) < 1e-3
-    if not sums_to_one and ((unit_length and row.size >= 32) or row.size in _EMBEDDING_WIDTHS):
-        return Task.EMBEDDING
-    return Task.CLASSIFICATION
+def _told_apart(
+    samples: Sequence[Mapping[str, Array]],
+    readings: Mapping[str, frozenset[Reading]],
+    window: tuple[int, int],
+    clues: Clues,
+) -> tuple[Task, str]:
+    if not any(_finite(row) for rows in samples for row in rows.values()):
+        raise DataError(
+            f"none of the first {len(samples)} images could be measured: the model's output holds NaN or infinity; "
+            "check --preset and the model"
+        )
+    boxes = read_box_outputs(samples, window, clues.operators)
+    first = next(iter(readings))
+    if boxes is Reading.BOXES:
+        return Task.DETECTION, first
+    if boxes is Reading.RAW_BOXES:
+        raise _doubt(samples[0], {name: fits | {boxes} for name, fits in readings.items()})
+    single = {name: next(iter(fits)) for name, fits in readings.items() if len(fits) == 1}
+    # Scores that sum to one or are called so are not put in doubt by what stands beside them.
+    scores = [name for name, reading in single.items() if reading is Reading.CLASSES]
+    if scores and all(reading is not Reading.MAP for fits in readings.values() for reading in fits):
+        others = [fits for name, fits in readings.items() if name != scores[0]]
+        if not any(Reading.LANDMARKS in fits or Reading.RAW_BOXES in fits for fits in others):
+            return Task.CLASSIFICATION, scores[0]
+    kinds = {reading for fits in readings.values() for reading in fits}
+    if len(kinds) != 1 or next(iter(kinds)) not in _TASKS:
+        raise _doubt(samples[0], readings)
+    kind = next(iter(kinds))
+    if kind is Reading.MAP and len({_channels(samples[0][name], window) for name in readings}) > 1:
+        raise _doubt(samples[0], {name: fits | {Reading.HEATMAPS} for name, fits in readings.items()})
+    return _TASKS[kind], first
 
 
-def _like_window(shape: tuple[int, ...], window: tuple[int, int]) -> bool:
-    """Whether a map has the proportions of the input, to within one cell of rounding."""
-    return abs(shape[0] * window[1] - shape[1] * window[0]) <= max(window)
+def _channels(row: Array, window: tuple[int, int]) -> int:
+    axis, _ = _layout(row, window)
+    return 1 if axis is None else row.shape[axis]
 
 
-def _channel_axis(row: Array, window: tuple[int, int]) -> int | None:
-    """The axis of the classes of a dense row; the other two must look like the input."""
+def _fitting(rows: Mapping[str, Array], readings: Mapping[str, frozenset[Reading]], task: Task) -> str:
+    """The output that suits a task which the user named: one that reads so, else the first of the right form."""
+    wanted = {kind for kind, one in _TASKS.items() if one is task}
+    for fits in ([n for n, f in readings.items() if f == wanted], [n for n, f in readings.items() if f & wanted]):
+        if fits:
+            return fits[0]
+    vector = task in (Task.CLASSIFICATION, Task.EMBEDDING)
+    names = [name for name, row in rows.items() if row.ndim >= 1 and is_vector(row) == vector]
+    return (names or [name for name, row in rows.items() if row.ndim >= 1] or list(rows))[0]
+
+
+def _layout(row: Array, window: tuple[int, int]) -> tuple[int | None, tuple[int, int]]:
+    """The axis of the channels of a dense row, and its height and width."""
     if row.ndim == 2:
-        return None
+        return None, (row.shape[0], row.shape[1])
     if row.ndim != 3:
         raise DataError(
             f"a dense output with {row.ndim} axes per image is not supported: name another with --measured-output"
         )
-    first, last = _like_window(row.shape[1:], window), _like_window(row.shape[:2], window)
-    if first and last:
-        return 0 if row.shape[0] <= row.shape[2] else 2
-    return 2 if last else 0
+    axis = channel_axis(row.shape, window) or 0
+    high, wide = (size for position, size in enumerate(row.shape) if position != axis)
+    return axis, (high, wide)
+
+
+def _contradictions(name: str, task: Task, clues: Clues) -> tuple[str, ...]:
+    head = clues.heads.get(name)
+    if head is None or head not in _HEADS[task]:
+        return ()
+    return (f"measured as {task.value}, while the static analysis calls this output {head.value}: check --task",)
+
+
+def _doubt(rows: Mapping[str, Array], readings: Mapping[str, frozenset[Reading]]) -> DataError:
+    listed = "; ".join(
+        f"{name} {list(rows[name].shape)}: {' or '.join(sorted(one.value for one in fits))}"
+        for name, fits in readings.items()
+    )
+    return DataError(
+        "the task cannot be told from the outputs: give --task (classification, dense, embedding or detection), and "
+        "--measured-output where there are several",
+        listed,
+    )

@@ -92,7 +92,7 @@ def test_without_images_the_built_in_ones_are_used_and_the_report_says_so(run: R
         (("--images", "empty"), 3, "no image files"),
         (("--images", "bad"), 3, "none of the 5 images can be used: is not a picture"),
         (("--radius", "400"), 0, ""),
-        (("--image-input", "nothing"), 3, "look like an image"),
+        (("--image-input", "nothing"), 3, "no input of the name"),
         (("--measured-output", "nothing"), 3, "--measured-output"),
         (("--size", "32x32"), 3, "fixed to 16 px"),
         (("--custom-ops", "missing.so"), 3, "refuses"),

@@ -43,8 +43,33 @@ def test_a_free_size_is_taken_from_the_user_and_said_to_be_assumed_without() -> 
     assert not told.assumed_size
 
 
-def test_the_image_is_told_from_a_mask_by_its_channels() -> None:
-    assert image_input((port(1, 16, 8, 8, name="state"), port(1, 3, 8, 8))).name == "x"
+@pytest.mark.parametrize(
+    "other",
+    [
+        port(1, 16, 8, 8, name="state"),
+        port(1, 1, 8, 8, name="mask"),
+        port("N", 1, "H", "W", name="mask"),
+        port(1, 128, 64, name="state"),
+        port(2, "N", 64, name="h"),
+        port(1, 3, 4, 4, name="anchors"),
+        port(1, 2, name="size"),
+        port(1, 3, 8, 8, name="x2", dtype="int64"),
+    ],
+)
+def test_the_picture_among_several_inputs_is_told_by_its_shape(other: Port) -> None:
+    for ports in ((other, port(1, 3, 8, 8)), (port("N", 3, "H", "W"), other), (port(1, 8, 8, 3), other)):
+        assert image_input(ports).name == "x"
+
+
+def test_an_input_that_no_shape_tells_can_be_named() -> None:
+    found = image_input((port(1, 28, 280, name="line"), port(1, 28, 28)), name="line", layout=Layout.NHW)
+    assert (found.name, found.size) == ("line", (28, 280))
+
+
+def test_a_side_that_is_fixed_stays_when_another_size_is_tried() -> None:
+    found = image_input((port("N", 3, 32, "W"),))
+    assert (found.size, found.possible((48, 320))) == ((32, 224), (32, 320))
+    assert image_input((port("N", 3, "H", "W"),)).possible((48, 320)) == (48, 320)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +78,13 @@ def test_the_image_is_told_from_a_mask_by_its_channels() -> None:
         ((), {}, "no inputs"),
         ((port(1, 3, 8, 8, name="a"), port(1, 3, 8, 8, name="b")), {}, "2 inputs"),
         ((port(1, 16, 8, 8),), {}, "16 channels"),
-        ((port(1, 3, 8, 8),), {"name": "nothing"}, "no inputs"),
+        ((port(1, 3, 8, 8),), {"name": "nothing"}, "no input of the name"),
+        ((port(1, 12, 1000),), {}, "no inputs"),  # an electrocardiogram
+        ((port("N", 12, "T"),), {}, "no inputs"),
+        ((port(1, 1, 12, 5000),), {}, "no inputs"),
+        ((port(1, 257, 1, 2),), {}, "channels"),
+        ((port(3, 224, 224),), {}, "no inputs"),  # colours without a batch
+        ((port("batch", "sequence", name="input"), port(2, "batch", 128, name="state")), {}, "no inputs"),
         ((port(1, 3, 8, 8, dtype="int64"),), {"name": "x"}, "is no image"),
         ((port(1, 3, 8, 8),), {"size": (9, 9)}, "fixed to 8 px"),
         ((port(1, 3, 8, 8),), {"layout": Layout.NHW}, "does not fit"),

@@ -110,7 +110,7 @@ def test_white_noise_folds_what_the_flat_prediction_says(tmp_path: Path) -> None
         helper.make_node("Sub", ["x", "half"], ["zero_mean"]),
         helper.make_node("Slice", ["zero_mean", "zero", "end", "axes", "step"], ["kept"]),
         helper.make_node("GlobalAveragePool", ["kept"], ["mean"]),
-        helper.make_node("Flatten", ["mean"], ["y"]),
+        helper.make_node("Flatten", ["mean"], ["logits"]),
     ]
     weights = {
         "half": np.array([0.5], np.float32),
@@ -119,7 +119,7 @@ def test_white_noise_folds_what_the_flat_prediction_says(tmp_path: Path) -> None
         "axes": np.array([2, 3]),
         "step": np.array([2, 2]),
     }
-    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 3]}, weights)
+    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"logits": ["N", 3]}, weights)
     read = read_model(saved(tmp_path / "m.onnx", made))
     noise = pictures(3, size=20)  # the size of the canvas: no resizing colours the noise
     found = analyse(read)
@@ -164,7 +164,7 @@ def test_protocols_without_whole_pixel_windows_say_that_layers_were_not_measured
 def test_an_nhwc_network_is_compared_on_the_right_axes(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Slice", ["x", "zero", "end", "axes", "step"], ["kept"]),
-        helper.make_node("ReduceMean", ["kept"], ["y"], axes=[1, 2], keepdims=0),
+        helper.make_node("ReduceMean", ["kept"], ["logits"], axes=[1, 2], keepdims=0),
     ]
     weights = {
         "zero": np.array([0, 0]),
@@ -172,7 +172,7 @@ def test_an_nhwc_network_is_compared_on_the_right_axes(tmp_path: Path) -> None:
         "axes": np.array([1, 2]),
         "step": np.array([2, 2]),
     }
-    made = model(nodes, {"x": ["N", 16, 16, 3]}, {"y": ["N", 3]}, weights)
+    made = model(nodes, {"x": ["N", 16, 16, 3]}, {"logits": ["N", 3]}, weights)
     layer = only(run(tmp_path, made))
     error = np.array(layer.map.error)
     assert error[0, 0] == 0

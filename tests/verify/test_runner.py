@@ -172,10 +172,13 @@ def test_outputs_that_are_not_numbers_are_listed_and_never_counted_as_agreement(
     made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 3]}, {"bound": np.array([0.5], np.float32)})
     dark = Picture(ModelText("dark"), np.zeros((24, 24, 3), np.uint8))
     bright = Picture(ModelText("bright"), np.full((24, 24, 3), 255, np.uint8))
-    found = run(tmp_path, made, [dark, bright])
+    told = replace(SETTINGS, task=Task.CLASSIFICATION)
+    found = run(tmp_path, made, [dark, bright], told)
     assert [name.raw for name in found.data.used] == ["bright"]
     assert "NaN" in found.data.rejected[0].reason
     with pytest.raises(DataError, match=r"none of the 1 images could be measured: .*NaN"):
+        run(tmp_path, made, [dark], told)
+    with pytest.raises(DataError, match=r"none of the first 1 images could be measured: .*NaN"):
         run(tmp_path, made, [dark])
 
 

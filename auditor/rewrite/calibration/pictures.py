@@ -57,7 +57,7 @@ class WorkerPictures:
             specs.append(SessionSpec(path, extra, custom_ops=self.settings.custom_ops))
         first, second = specs
         with Worker(self.settings.device, self.settings.limits, self.settings.threads) as worker:
-            setup, units = prepare(worker, first, self.source, self.settings)
+            setup, units = prepare(worker, first, self.source, self.settings, any_task=True)
             keys = [worker.open(spec).key for spec in (second, first)]
             rows = setup.image.batch or 1
             for load in units:

@@ -33,7 +33,7 @@ def speed(original: Path, rewritten: Path, source: ImageSource, settings: Verify
     """
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         first = SessionSpec(original, custom_ops=settings.custom_ops)
-        setup, units = prepare(worker, first, source, settings)
+        setup, units = prepare(worker, first, source, settings, any_task=True)
         load = next(unit for unit in units if isinstance(unit, Load))
         opened = [worker.open(SessionSpec(path, custom_ops=settings.custom_ops)) for path in (original, rewritten)]
         image = setup.image
