@@ -1,6 +1,8 @@
 """Throughput of a measurement against a bare onnxruntime loop over the same tensors, in one run on one machine.
 
-``python benchmarks/verify.py [--device cuda] [--model FILE --preset NAME]`` takes about a minute. Both sides use the
+``python benchmarks/verify.py [--device cuda] [--model FILE --preset NAME --task TASK]`` takes about a minute. Without a
+model it measures one built here: a classifier, or with ``--task dense`` one whose output is a grid, as the head of a
+detector (``--stride 16``, the default) or a segmentation at full size (``--stride 1``) gives. Both sides use the
 same session options, batch and windows; the bare loop has its windows cut and in memory beforehand and looks at no
 result. They take turns, and the least time of the rounds counts. A ratio of 1 says that decoding, cutting, transfer
 between processes and measuring cost nothing. Also printed: how many runs the equivariance maps save, and how much the
@@ -33,7 +35,7 @@ from auditor.verify.options import read_request  # noqa: E402
 from auditor.verify.result import DataKind, Rejected, Verification  # noqa: E402
 from auditor.verify.runner import verify  # noqa: E402
 from auditor.verify.settings import VerifySettings  # noqa: E402
-from auditor.verify.setup import plan_protocol  # noqa: E402
+from auditor.verify.setup import plan_protocol, shifts_for  # noqa: E402
 from auditor.verify.synthetic import synthetic_image  # noqa: E402
 from auditor.verify.worker.windows import cut  # noqa: E402
 
@@ -56,8 +58,8 @@ class Stopwatch:
         self.end = time.perf_counter()
 
 
-def network(path: Path) -> Path:
-    """A plain convolutional classifier of more than 10 ms per image on two cores."""
+def network(path: Path, dense_stride: int | None = None) -> Path:
+    """A plain convolutional network of more than 10 ms per image on two cores: a classifier, or 85 maps of a stride."""
     from onnx import TensorProto, helper, numpy_helper, save_model
 
     rng = np.random.default_rng(0)
@@ -70,15 +72,27 @@ def network(path: Path) -> Path:
         )
         nodes.append(helper.make_node("Relu", [f"c{index}"], [f"r{index}"]))
         tensor, channels = f"r{index}", width
-    weights.append(numpy_helper.from_array(rng.normal(size=(channels, 100)).astype(np.float32), "head"))
-    nodes += [
-        helper.make_node("GlobalAveragePool", [tensor], ["mean"]),
-        helper.make_node("Flatten", ["mean"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "head"], ["logits"]),
-    ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIZE, SIZE])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 100])
-    graph = helper.make_graph(nodes, "network", [image], [logits], weights)
+    if dense_stride is None:
+        weights.append(numpy_helper.from_array(rng.normal(size=(channels, 100)).astype(np.float32), "head"))
+        nodes += [
+            helper.make_node("GlobalAveragePool", [tensor], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "head"], ["logits"]),
+        ]
+        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 100])
+    else:
+        maps = 85 if dense_stride > 1 else 21
+        head = rng.normal(scale=channels**-0.5, size=(maps, channels, 1, 1)).astype(np.float32)
+        scale = np.array([1, 1, 16 / dense_stride, 16 / dense_stride], np.float32)
+        weights += [numpy_helper.from_array(head, "head"), numpy_helper.from_array(scale, "scale")]
+        nodes += [
+            helper.make_node("Conv", [tensor, "head"], ["coarse"]),
+            helper.make_node("Resize", ["coarse", "", "scale"], ["map"], mode="linear"),
+        ]
+        side = SIZE // dense_stride
+        output = helper.make_tensor_value_info("map", TensorProto.FLOAT, ["N", maps, side, side])
+    graph = helper.make_graph(nodes, "network", [image], [output], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     save_model(model, path)
     return path
@@ -110,7 +124,7 @@ def tool(path: Path, source: ImageSource, settings: VerifySettings) -> tuple[flo
     return watch.end - watch.start, found
 
 
-def bare(path: Path, source: ImageSource, settings: VerifySettings, batch: int) -> float:
+def bare(path: Path, source: ImageSource, settings: VerifySettings, found: Verification) -> float:
     """Seconds that onnxruntime alone needs for the same batches, session options as in the worker."""
     import onnxruntime
 
@@ -119,12 +133,16 @@ def bare(path: Path, source: ImageSource, settings: VerifySettings, batch: int) 
     engine = Engine(settings.device, settings.threads, None, str)
     session: Any = engine.open(str(path), engine.options())
     port = session.get_inputs()[0]
-    protocol, shifts = plan_protocol((SIZE, SIZE), settings)
+    size, batch = found.shifts.window, found.shared_batch
+    protocol, shifts = plan_protocol(size, settings)
     ready = settings.preprocessing
+    first = next(load for load in loads(source, protocol, ready, shifts) if isinstance(load, Load))
+    answer = session.run([found.outputs[0].output.raw], {port.name: cut(first.canvases, first.places[:1], size, False)})
+    shifts = shifts_for(found.outputs[0].task, shifts, answer[0].nbytes)
     batches = []
     for load in loads(source, protocol, ready, shifts):
         if isinstance(load, Load):
-            windows = cut(load.canvases, load.places, (SIZE, SIZE), False)
+            windows = cut(load.canvases, load.places, size, False)
             batches += [windows[start : start + batch] for start in range(0, len(windows), batch)]
     session.run(None, {port.name: batches[0]})
     if engine.gpu:
@@ -154,11 +172,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--preset", default="imagenet")
+    parser.add_argument("--task", default="classification")
+    parser.add_argument("--stride", type=int, default=16)
     parser.add_argument("--images", type=int, default=24)
     given = parser.parse_args()
-    settings = read_request({"device": given.device, "preset": given.preset, "layers": 0}).settings
+    settings = read_request({"device": given.device, "preset": given.preset, "task": given.task, "layers": 0}).settings
     with tempfile.TemporaryDirectory() as folder:
-        path = given.model or network(Path(folder) / "network.onnx")
+        path = given.model or network(Path(folder) / "network.onnx", given.stride if given.task == "dense" else None)
         # First, because a peak never falls: the bare loop keeps all its windows.
         tool(path, lazy(4), settings)
         before = peak()
@@ -169,7 +189,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             seconds, found = tool(path, source, settings)
             tools.append(seconds)
-            bares.append(bare(path, source, settings, found.shared_batch))
+            bares.append(bare(path, source, settings, found))
         runs = found.runs - min(settings.self_test_images, given.images)
         print(f"provider {found.provider.used}, compute nodes {dict(found.provider.placement)}")
         print(f"batch {found.shared_batch}, {runs} windows of {given.images} images, {settings.threads} threads")

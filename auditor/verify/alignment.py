@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.verify.arrays import AnyArray, FloatArray, IntArray
+from auditor.verify.arrays import AnyArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,18 @@ def aligned(
     grid: Grid,
     border: int = 0,
     step: tuple[int, int] = (1, 1),
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[AnyArray, AnyArray]:
     """Two tensors (..., h, w) of inputs ``shift`` apart at the pixels that both show: two (..., H', W').
 
     The moved input shows at p what the reference shows at p + shift. ``border`` leaves out that many pixels along every
     side, where the two inputs see different surroundings; a circular input has none. ``step`` compares every so many
-    pixels only, which is as good for tensors of a large stride and costs less. Raises ValueError for a shift that is no
-    whole number of pixels, or where nothing is left to compare.
+    pixels only, which is as good for tensors of a large stride and costs less. What needs no interpolation is a view
+    and must not be written into. Raises ValueError for a shift that is no whole number of pixels, or where nothing is
+    left to compare.
     """
     if any(part % 1 for part in shift):
         raise ValueError(f"a shift of {shift} px does not map pixels onto pixels")
-    left, right = np.asarray(reference, dtype=np.float64), np.asarray(moved, dtype=np.float64)
+    left, right = _floating(reference), _floating(moved)
     for axis in (0, 1):
         along = left.ndim - 2 + axis
         move = int(shift[axis])
@@ -61,6 +62,11 @@ def aligned(
         left = _interpolate(left, along, pixels, axis, grid)
         right = _interpolate(right, along, pixels - move, axis, grid)
     return left, right
+
+
+def coarse_step(grid: Grid) -> tuple[int, int]:
+    """Pixels between comparisons that still see every cell of a grid four times along each axis."""
+    return max(1, int(grid.stride[0] // 4)), max(1, int(grid.stride[1] // 4))
 
 
 def common_pixels(count: int, axis: int, shift: int, grid: Grid, border: int = 0) -> IntArray:
@@ -78,7 +84,15 @@ def common_pixels(count: int, axis: int, shift: int, grid: Grid, border: int = 0
     return np.arange(low, high + 1, dtype=np.int64)
 
 
-def _interpolate(values: FloatArray, along: int, pixels: IntArray, axis: int, grid: Grid) -> FloatArray:
+def _floating(values: AnyArray) -> AnyArray:
+    """Single precision where it was single or half: a difference of equal values is zero in either."""
+    array = np.asarray(values)
+    if array.dtype in (np.float32, np.float64):
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def _interpolate(values: AnyArray, along: int, pixels: IntArray, axis: int, grid: Grid) -> AnyArray:
     count = values.shape[along]
     position = (pixels - grid.offset[axis]) / grid.stride[axis]
     if grid.circular:
@@ -88,11 +102,24 @@ def _interpolate(values: FloatArray, along: int, pixels: IntArray, axis: int, gr
         position = np.clip(position, 0, count - 1)
         low = np.floor(position).astype(np.int64)  # a pixel on a centre has weight 0 and stays exact
         weight, high = position - low, np.minimum(low + 1, count - 1)
-    below: FloatArray = np.take(values, low, axis=along)
     if not weight.any():
-        return below
+        return _taken(values, low, along)
     shape = [1] * values.ndim
     shape[along] = -1
-    above: FloatArray = np.take(values, high, axis=along)
-    between: FloatArray = below + (above - below) * weight.reshape(shape)
+    weights = weight.astype(values.dtype).reshape(shape)
+    below, above = np.take(values, low, axis=along), np.take(values, high, axis=along)
+    above -= below
+    above *= weights
+    between: AnyArray = np.add(above, below, out=above)
     return between
+
+
+def _taken(values: AnyArray, indices: IntArray, along: int) -> AnyArray:
+    """The positions along an axis; a view where they lie evenly, as at one value per pixel."""
+    if len(indices) and indices[0] <= indices[-1]:
+        step = int(indices[1] - indices[0]) if len(indices) > 1 else 1
+        if step > 0 and bool(np.all(np.diff(indices) == step)):
+            window = [slice(None)] * values.ndim
+            window[along] = slice(int(indices[0]), int(indices[-1]) + 1, step)
+            return values[tuple(window)]
+    return np.take(values, indices, axis=along)

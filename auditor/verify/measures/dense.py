@@ -15,9 +15,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from auditor.verify.alignment import Grid, aligned
+from auditor.verify.alignment import Grid, aligned, coarse_step
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.measures.embedding import cosine
 from auditor.verify.shifts import Pairs
 
 
@@ -27,32 +26,77 @@ def class_agreement(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
     Outputs with one channel are class maps already (integers) and are compared at the nearest position; outputs with
     several are scores per class, upsampled before the largest is taken.
     """
-    shares = np.empty(len(pairs))
-    for index, (reference, moved, shift) in enumerate(zip(pairs.reference, pairs.moved, pairs.shift, strict=True)):
-        left, right = outputs[reference], outputs[moved]
-        step = (float(shift[0]), float(shift[1]))
-        if outputs.shape[1] == 1:
-            one, two = aligned(_one_hot(left, right), _one_hot(right, left), step, grid)
-        else:
-            one, two = aligned(left, right, step, grid)
-        shares[index] = np.mean(one.argmax(axis=0) == two.argmax(axis=0))
-    return shares
+    return compare_pairs(None, outputs, pairs, grid)["massc"]
 
 
 def equivariance_error(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
     """(P,) relative error on the overlap, 0 for equal outputs (two all-zero outputs are equal)."""
-    errors = np.empty(len(pairs))
-    for index, (left, right) in enumerate(_overlaps(outputs, pairs, grid)):
-        errors[index] = relative_error(left, right)
-    return errors
+    return compare_pairs(outputs, None, pairs, grid)["equivariance-error"]
 
 
 def overlap_cosine(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
     """(P,) cosine of the overlapping parts, each taken as one vector."""
-    values = np.empty(len(pairs))
-    for index, (left, right) in enumerate(_overlaps(outputs, pairs, grid)):
-        values[index] = cosine(left[None], right[None])[0]
-    return values
+    return compare_pairs(outputs, None, pairs, grid)["cosine"]
+
+
+def compare_pairs(maps: AnyArray | None, classes: AnyArray | None, pairs: Pairs, grid: Grid) -> dict[str, FloatArray]:
+    """All measures of ``maps`` and of ``classes`` (which may be the same array) by name, each pair aligned once.
+
+    Tensors of a stride above four pixels are compared at four places per cell along each axis: what lies between is
+    interpolated from the same values.
+    """
+    names = [
+        *(["massc"] if classes is not None else []),
+        *(["equivariance-error", "cosine"] if maps is not None else []),
+    ]
+    found = {name: np.empty(len(pairs)) for name in names}
+    step = coarse_step(grid)
+    # One class per position can be chosen once per window where no position lies between two others.
+    winners = _winners(classes) if classes is not None and _on_pixels(grid) else None
+    for index, (reference, moved, shift) in enumerate(zip(pairs.reference, pairs.moved, pairs.shift, strict=True)):
+        move = (float(shift[0]), float(shift[1]))
+        left: AnyArray | None = None
+        right: AnyArray | None = None
+        if maps is not None:
+            left, right = aligned(maps[reference], maps[moved], move, grid, step=step)
+            found["equivariance-error"][index], found["cosine"][index] = _likeness(left, right)
+        if winners is not None:
+            one, two = aligned(winners[reference], winners[moved], move, grid)
+            found["massc"][index] = np.mean(one == two)
+        elif classes is not None:
+            if classes.shape[1] == 1:
+                first, second = classes[reference], classes[moved]
+                left, right = aligned(_one_hot(first, second), _one_hot(second, first), move, grid, step=step)
+            elif classes is not maps or left is None or right is None:
+                left, right = aligned(classes[reference], classes[moved], move, grid, step=step)
+            found["massc"][index] = np.mean(left.argmax(axis=0) == right.argmax(axis=0))
+    return found
+
+
+def _on_pixels(grid: Grid) -> bool:
+    """Whether every position is a pixel of its own, so that nothing is interpolated."""
+    return grid.stride == (1.0, 1.0) and not any(part % 1 for part in grid.offset)
+
+
+def _winners(classes: AnyArray) -> AnyArray:
+    """(W, h, w) the class at every position, as a small number type."""
+    chosen = classes[:, 0] if classes.shape[1] == 1 else classes.argmax(axis=1)
+    return chosen.astype(np.float32) if abs(int(chosen.max(initial=0))) < 1 << 24 else chosen.astype(np.float64)
+
+
+def _likeness(left: AnyArray, right: AnyArray) -> tuple[float, float]:
+    """Relative error and cosine of two tensors of one shape, with few passes and sums in double precision."""
+    first, second, product = _dot(left, left), _dot(right, right), _dot(left, right)
+    difference = left - right
+    scale = np.sqrt((first + second) / 2)
+    error = float(np.sqrt(_dot(difference, difference)) / scale) if scale else 0.0
+    if first == 0 or second == 0:
+        return error, 1.0 if first == second else 0.0
+    return error, float(np.clip(product / np.sqrt(first * second), -1.0, 1.0))
+
+
+def _dot(left: AnyArray, right: AnyArray) -> float:
+    return float(np.einsum("...j,...j->...", left, right).sum(dtype=np.float64))
 
 
 def position_agreement(left: AnyArray, right: AnyArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.alignment import Grid
 from auditor.verify.measures.classification import finite_rows
-from auditor.verify.measures.dense import class_agreement, equivariance_error, overlap_cosine, position_agreement
+from auditor.verify.measures.dense import compare_pairs, position_agreement
 from auditor.verify.measures.embedding import cosine
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.shifts import Pairs
@@ -79,13 +79,7 @@ class DenseTally:
         )
 
     def _along(self, maps: Array, classes: Array | None, pairs: Pairs) -> dict[str, Array]:
-        found: dict[str, Array] = {}
-        if classes is not None:
-            found["massc"] = class_agreement(classes, pairs, self._grid)
-        if maps.dtype.kind == "f":
-            found["equivariance-error"] = equivariance_error(maps, pairs, self._grid)
-            found["cosine"] = overlap_cosine(maps, pairs, self._grid)
-        return found
+        return compare_pairs(maps if maps.dtype.kind == "f" else None, classes, pairs, self._grid)
 
     def _maps(self, rows: list[Array]) -> Array:
         maps = np.stack([self._channels_first(row) for row in rows])
