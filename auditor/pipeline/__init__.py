@@ -1,4 +1,5 @@
-"""The deployed pipeline in front of a model: how a picture is resized and placed before it is run.
+"""The deployed pipeline around a model: how a picture is resized and placed before it is run, how answers are read
+behind.
 
 from auditor import pipeline
 
@@ -9,8 +10,9 @@ placement.boxes_to_picture(boxes)
 
 from __future__ import annotations
 
+from auditor.pipeline.decode import decode, layouts
 from auditor.pipeline.fitting import fit, place
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.resizing import kernels, resize
 
-__all__ = ["Placement", "fit", "kernels", "place", "resize"]
+__all__ = ["Placement", "decode", "fit", "kernels", "layouts", "place", "resize"]

@@ -1,0 +1,51 @@
+"""Forms of boxes, and the suppression of those that are found twice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.pipeline.decode.answers import Array
+
+
+def from_centre(boxes: Array) -> Array:
+    """(N, 4) centre x, centre y, width, height as corners x0, y0, x1, y1."""
+    centre, half = boxes[:, :2], boxes[:, 2:4] / 2
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def from_distances(points: Array, distances: Array) -> Array:
+    """Corners from points (N, 2) and their distances (N, 4) to the left, top, right and bottom edge."""
+    return np.concatenate([points[:, :2] - distances[:, :2], points[:, :2] + distances[:, 2:4]], axis=1)
+
+
+def clipped(boxes: Array, size: tuple[int, int]) -> Array:
+    """Boxes held within an input of (height, width)."""
+    limit = np.array([size[1], size[0], size[1], size[0]], float)
+    return np.clip(boxes, 0, limit)
+
+
+def overlap(box: Array, others: Array) -> Array:
+    """Intersection over union of one box (4,) with others (N, 4)."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    whole = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - shared
+    ratio: Array = shared / np.maximum(whole, np.finfo(float).tiny)
+    return ratio
+
+
+def suppressed(boxes: Array, scores: Array, labels: Array, iou: float) -> Array:
+    """Indices of the boxes that stay, the surest first: greedy non-maximum suppression within each class.
+
+    A box goes when its intersection over union with a surer one of its class is above ``iou``.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        same = labels[rest] == labels[best]
+        twice = np.zeros(len(rest), bool)
+        twice[same] = overlap(boxes[best], boxes[rest[same]]) > iou
+        order = rest[~twice]
+    return np.array(kept, np.int64)

@@ -1,0 +1,49 @@
+"""What many layouts share: scores to objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from auditor.pipeline.decode.answers import Array, Detections
+from auditor.pipeline.decode.boxes import suppressed
+from auditor.pipeline.decode.layout import Reading
+
+
+def sigmoid(values: Array) -> Array:
+    """The logistic function, without overflow."""
+    result: Array = 0.5 * (1 + np.tanh(np.asarray(values, np.float64) / 2))
+    return result
+
+
+def softmax(values: Array, axis: int = -1) -> Array:
+    """The shares of exp(values) along an axis."""
+    shifted = np.exp(values - values.max(axis=axis, keepdims=True))
+    result: Array = shifted / shifted.sum(axis=axis, keepdims=True)
+    return result
+
+
+def best_class(boxes: Array, scores: Array, reading: Reading, *, suppress: bool = True, **more: Any) -> Detections:
+    """Objects from candidates: ``boxes`` (N, 4) corners, ``scores`` (N, classes); each candidate is of its surest
+    class.
+
+    ``more`` are further fields of :class:`Detections`, one entry a candidate.
+    """
+    labels = scores.argmax(axis=1)
+    return of_labels(boxes, scores[np.arange(len(scores)), labels], labels, reading, suppress=suppress, **more)
+
+
+def of_labels(
+    boxes: Array, scores: Array, labels: Array, reading: Reading, *, suppress: bool = True, **more: Array
+) -> Detections:
+    """Objects from candidates whose class is known; the same object found twice is kept once where ``suppress``."""
+    sure = np.flatnonzero(np.isfinite(scores) & (scores > reading.score) & np.isfinite(boxes).all(axis=1))
+    if suppress:
+        sure = sure[suppressed(boxes[sure], scores[sure], labels[sure], reading.iou)]
+    else:
+        sure = sure[np.argsort(-scores[sure], kind="stable")]
+    fields: dict[str, Any] = {name: values[sure] for name, values in more.items()}
+    return Detections(
+        boxes[sure].astype(np.float64), scores[sure].astype(np.float64), labels[sure].astype(np.int64), **fields
+    )

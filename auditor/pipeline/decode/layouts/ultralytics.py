@@ -1,0 +1,126 @@
+"""Heads of Ultralytics models: one column a cell, no objectness, class probabilities.
+
+Source: the exported graphs of ultralytics 8.4.190 and the metadata they carry (``task``, ``names``, ``kpt_shape``).
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from auditor.pipeline.decode import grid
+from auditor.pipeline.decode.answers import Array, Detections
+from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
+from auditor.pipeline.decode.layouts.common import best_class, sigmoid
+
+_SOURCE = "ultralytics 8.4.190, exported graphs and metadata"
+_COEFFICIENTS = 32  # of a mask
+# Levels of the heads met in the wild: the usual three, P2, P6, and the two of v3-tiny.
+_LEVELS = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
+
+
+def columns(signature: Signature) -> Array | None:
+    """The head as (rows, cells), or None where the first output is none."""
+    head = signature.arrays[0]
+    if head.ndim != 3 or head.shape[0] != 1:
+        return None
+    sums = {grid.count(signature.size, levels) for levels in _LEVELS}
+    matrix: Array = head[0]
+    return matrix if matrix.shape[1] in sums and matrix.shape[0] >= 5 else None
+
+
+def value(text: str | None) -> Any:
+    """A Python literal of the metadata, or None."""
+    try:
+        return ast.literal_eval(text or "")
+    except (ValueError, SyntaxError):
+        return None
+
+
+def _is(task: str, signature: Signature) -> bool:
+    return signature.metadata.get("task") == task
+
+
+def _fits_detect(signature: Signature) -> Evidence:
+    if columns(signature) is None or len(signature.arrays) != 1:
+        return Evidence.NONE
+    if "task" in signature.metadata:
+        return Evidence.METADATA if _is("detect", signature) else Evidence.NONE
+    return Evidence.SHAPE
+
+
+def _read_detect(signature: Signature, reading: Reading) -> Detections:
+    head = _columns(signature)
+    return best_class(from_centre(head[:4].T), head[4:].T, reading)
+
+
+def _fits_pose(signature: Signature) -> Evidence:
+    return Evidence.METADATA if columns(signature) is not None and _is("pose", signature) else Evidence.NONE
+
+
+def _read_pose(signature: Signature, reading: Reading) -> Detections:
+    head = _columns(signature)
+    shape = value(signature.metadata.get("kpt_shape")) or [(len(head) - 5) // 3, 3]
+    number, depth = int(shape[0]), int(shape[1])
+    classes = len(head) - 4 - number * depth
+    if classes < 1:
+        raise LayoutError(f"a pose head of {len(head)} rows has no room for {number} points of {depth} numbers")
+    points = head[4 + classes :].T.reshape(-1, number, depth)
+    more: dict[str, Any] = {"keypoints": points[..., :2]}
+    if depth == 3:
+        more["visibility"] = points[..., 2]
+    return best_class(from_centre(head[:4].T), head[4 : 4 + classes].T, reading, **more)
+
+
+def _fits_segment(signature: Signature) -> Evidence:
+    head = columns(signature)
+    if head is None or len(signature.arrays) != 2 or signature.arrays[1].ndim != 4:
+        return Evidence.NONE
+    prototypes = signature.arrays[1].shape[1]
+    if len(head) <= 4 + prototypes:
+        return Evidence.NONE
+    return Evidence.METADATA if _is("segment", signature) else Evidence.SHAPE
+
+
+def _read_segment(signature: Signature, reading: Reading) -> Detections:
+    head, prototypes = _columns(signature), signature.arrays[1][0]
+    number = len(prototypes)
+    objects = best_class(
+        from_centre(head[:4].T), head[4 : len(head) - number].T, reading, masks=head[len(head) - number :].T
+    )
+    assert objects.masks is not None
+    return Detections(objects.boxes, objects.scores, objects.labels, masks=_masks(objects, prototypes, signature.size))
+
+
+def _masks(objects: Detections, prototypes: Array, size: tuple[int, int]) -> Array:
+    """(N, H, W): sigmoid of the weighted prototypes above one half, within the box, at the input's size."""
+    from auditor.pipeline.resizing import resize
+
+    assert objects.masks is not None
+    soft = np.tensordot(objects.masks.astype(np.float32), prototypes.astype(np.float32), axes=1)
+    masks = np.zeros((len(objects), *size), bool)
+    y, x = np.mgrid[: size[0], : size[1]]
+    for index, (logits, box) in enumerate(zip(soft, objects.boxes, strict=True)):
+        inside = (x >= box[0]) & (x < box[2]) & (y >= box[1]) & (y < box[3])
+        masks[index] = (sigmoid(resize(logits, size, "torch-bilinear")) > 0.5) & inside
+    return masks
+
+
+def _columns(signature: Signature) -> Array:
+    head = columns(signature)
+    if head is None:
+        raise LayoutError(
+            f"the first output {list(signature.arrays[0].shape)} has not one column a cell of an input of"
+            f" {signature.size[0]}x{signature.size[1]}"
+        )
+    return head
+
+
+LAYOUTS = (
+    Layout("yolov8", "YOLOv8, v9, 11, 12, v5u: detection", _SOURCE, _fits_detect, _read_detect),
+    Layout("yolov8-pose", "YOLOv8, 11: pose", _SOURCE, _fits_pose, _read_pose),
+    Layout("yolov8-seg", "YOLOv8, 11: segmentation", _SOURCE, _fits_segment, _read_segment),
+)

@@ -1,0 +1,53 @@
+"""YOLOX: offsets from the corner of a cell and logarithms of the size, one row a cell.
+
+Source: YOLOX 0.3.0, exported graph and its demo's post-processing; ``--decode_in_inference`` exports pixels in the same
+shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.pipeline.decode import grid
+from auditor.pipeline.decode.answers import Array, Detections
+from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
+from auditor.pipeline.decode.layouts.common import best_class
+from auditor.pipeline.decode.layouts.rows import rows
+
+_SOURCE = "YOLOX 0.3.0"
+
+
+def _table(signature: Signature) -> Array:
+    table = rows(signature)
+    if table is None or len(table) != grid.count(signature.size) or table.shape[1] < 6:
+        raise LayoutError(f"the output {list(signature.arrays[0].shape)} has not one row a cell")
+    return table
+
+
+def _in_cells(table: Array) -> bool:
+    """Whether sizes are logarithms: pixels are never negative, and logarithms of sizes in cells are small."""
+    return bool(table[:, 2:4].min() < 0 and np.abs(table[:, 2:4]).max() < 12)
+
+
+def _fits_raw(signature: Signature) -> Evidence:
+    try:
+        table = _table(signature)
+    except LayoutError:
+        return Evidence.NONE
+    return Evidence.VALUES if _in_cells(table) and not np.all(table[:, 4] == 1) else Evidence.NONE
+
+
+def _read_raw(signature: Signature, reading: Reading) -> Detections:
+    table = _table(signature)
+    points = grid.points(signature.size, offset=0.0)
+    stride = points[:, 2:]
+    centre = points[:, :2] + table[:, :2] * stride
+    return best_class(
+        from_centre(np.concatenate([centre, np.exp(table[:, 2:4]) * stride], axis=1)),
+        table[:, 4:5] * table[:, 5:],
+        reading,
+    )
+
+
+LAYOUTS = (Layout("yolox", "YOLOX, raw grid (its default export)", _SOURCE, _fits_raw, _read_raw),)
