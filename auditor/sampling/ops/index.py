@@ -15,14 +15,12 @@ from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
 from auditor.sampling.endings import finish
 from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.ops.progression import indexed, take
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.sites import Strided, record_site
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from auditor.sampling.replicas import Averaging
 
 LAST = 2**62
@@ -45,43 +43,6 @@ def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
     end = min(max(end, low), length)
     count = max(-((start - end) // step), 0) if step > 0 else max((start - end - step - 1) // -step, 0)
     return start, count
-
-
-def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Window]) -> Axis:
-    """An axis after keeping ``count`` entries from ``start`` on, ``step`` apart; moves the source's offset along.
-
-    Raises :class:`OpaqueError` where a merged axis is cut inside one of its atoms.
-    """
-    size = axis.size
-    if start == 0 and count == size and step == 1:
-        return axis
-    if count == 0:
-        return anonymous(0)
-    atom = axis.single
-    if atom is not None:
-        old = windows[atom.source]
-        if start:
-            windows[atom.source] = old._replace(offset=old.offset + atom.stride * start)
-        return Axis((Atom(atom.source, atom.stride * step, count),)) if count > 1 else UNIT
-    if not axis.has_source:
-        return anonymous(count)
-    inner = size - axis.before - axis.after
-    if count == 1 or step != 1:
-        if count == 1:
-            return UNIT
-        raise OpaqueError("a strided slice cuts an axis that holds several grid axes")
-    skip, stop = start - axis.before, start + count - axis.before
-    if skip <= 0 and stop >= inner:
-        return Axis(axis.atoms, -skip, stop - inner)
-    if stop <= 0 or skip >= inner:
-        return anonymous(count)
-    outer, rest = axis.atoms[0], prod(atom.extent for atom in axis.atoms[1:])
-    if skip < 0 or stop > inner or skip % rest or stop % rest or outer.source not in windows:
-        raise OpaqueError("a slice cuts an axis that holds several grid axes")
-    old = windows[outer.source]
-    windows[outer.source] = old._replace(offset=old.offset + outer.stride * (skip // rest))
-    left = Atom(outer.source, outer.stride, (stop - skip) // rest)
-    return Axis((left, *axis.atoms[1:]) if left.extent > 1 else axis.atoms[1:])
 
 
 def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Window], kind: SiteKind) -> State:
@@ -214,46 +175,9 @@ def gather(call: Call) -> State:
     if indices is None:
         return _data_dependent(call, given, [where], "the indices of a Gather are computed from data")
     windows = dict(given.windows)
-    new = _indexed(axis, indices, windows)
+    new = indexed(axis, indices, windows)
     axes = [*given.axes[:where], *new, *given.axes[where + 1 :]]
     return picked(call, given, axes, windows, SiteKind.GATHER)
-
-
-def _indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window]) -> list[Axis]:
-    """The axes that an index array makes of one axis: one per array dimension, in affine steps ``a + b*i + c*j``."""
-    import numpy as np
-
-    if indices.dtype.kind not in "iu" or indices.size == 0:
-        raise OpaqueError("the indices of Gather are not integers")
-    table = indices.astype(np.int64)
-    size = axis.size
-    table = np.where(table < 0, table + size, table)
-    if int(table.min()) < 0 or int(table.max()) >= size:
-        raise OpaqueError("an index of Gather is out of range")
-    origin = (0,) * table.ndim
-    start = int(table[origin])
-    steps = [
-        int(table[tuple(int(d == place) for d in range(table.ndim))]) - start if extent > 1 else 0
-        for place, extent in enumerate(table.shape)
-    ]
-    grids = np.meshgrid(*[np.arange(extent) for extent in table.shape], indexing="ij", sparse=True)
-    affine = sum((step * grid for step, grid in zip(steps, grids, strict=True)), np.int64(start))
-    moving = [place for place, extent in enumerate(table.shape) if extent > 1]
-    if not np.array_equal(np.broadcast_to(affine, table.shape), table) or any(steps[place] == 0 for place in moving):
-        raise OpaqueError("constant indices that are no arithmetic progression leave no lattice")
-    if len(moving) <= 1:
-        count = table.shape[moving[0]] if moving else 1
-        taken = take(axis, start, count, steps[moving[0]] if moving else 1, windows)
-        return [taken if extent > 1 else UNIT for extent in table.shape] if table.ndim else []
-    atom = axis.single
-    if atom is None:
-        raise OpaqueError("an index matrix cuts an axis that holds several grid axes")
-    old = windows[atom.source]
-    windows[atom.source] = old._replace(offset=old.offset + atom.stride * start)
-    return [
-        Axis((Atom(atom.source, atom.stride * step, extent),)) if extent > 1 else UNIT
-        for step, extent in zip(steps, table.shape, strict=True)
-    ]
 
 
 def gather_nd(call: Call) -> State:
@@ -278,14 +202,15 @@ def gather_nd(call: Call) -> State:
         column = indices[..., place]
         used = [d for d in range(column.ndim) if np.ptp(column, axis=d).any()] if column.size else []
         if place == 0 and depth == 1:
-            made = _indexed(given.axes[0], column, windows)
+            made = indexed(given.axes[0], column, windows)
             break
-        if len(used) > 1 or any(made[d].atoms for d in used):
+        if any(made[d].atoms for d in used):
             raise OpaqueError("GatherND's indices are not separable")
-        line = column[tuple(slice(None) if d in used else slice(0, 1) for d in range(column.ndim))].reshape(-1)
-        taken = _indexed(given.axes[place], line, windows)[0]
-        if used:
-            made[used[0]] = taken
+        table = column[tuple(slice(None) if d in used else 0 for d in range(column.ndim))]
+        for d, taken in zip(
+            used, indexed(given.axes[place], table if used else table.reshape(1), windows), strict=False
+        ):
+            made[d] = taken
     if depth > 1 and any(axis.size != extent for axis, extent in zip(made, indices.shape[:-1], strict=True)):
         raise OpaqueError("GatherND repeats entries")
     axes = [*made, *given.axes[depth:]]

@@ -71,12 +71,16 @@ def reduced(call: Call, given: State, axes: Sequence[int], *, keep: bool, select
         lost=given.lost,
     )
     if result.decimated:
-        _record(call, given, state, result.decimated)
+        _record(
+            call, given, state, result.decimated, {s: _taps(given, gone, s, f) for s, f in result.decimated.items()}
+        )
     return state
 
 
-def _alias(call: Call, given: State, kernel: tuple[int, ...], *, mean: bool) -> AliasEnergy | None:
-    stride = [float(step) for step in kernel]
+def _alias(
+    call: Call, given: State, kernel: tuple[int, ...], factor: tuple[Fraction, ...], *, mean: bool
+) -> AliasEnergy | None:
+    stride = [float(step) for step in factor]
     box = spectra.of_average_pool(kernel)
     window = box if mean else spectra.of_max_pool(kernel)
     if box is None or window is None:
@@ -95,27 +99,36 @@ def _map(call: Call, given: State, stride: list[float]) -> Map:
     return map_of_sides(list(sides.values()), given.raw, stride)
 
 
-def _record(call: Call, given: State, after: State, decimated: dict[int, Fraction]) -> None:
-    """A mean or maximum over the fine part of a split grid axis: a pool with kernel = stride, written as a Reshape."""
+def _taps(given: State, gone: set[int], source: int, factor: Fraction) -> int:
+    """How many neighbours a reduction takes in: the fine part of a grid, which may overlap with the next one."""
+    atoms = [atom for index in gone for atom in (given.axes or ())[index].atoms if atom.source == source]
+    if len(atoms) == 1 and abs(atoms[0].stride) == given.windows[source].grid:
+        return atoms[0].extent
+    return int(factor) if factor.denominator == 1 else 0
+
+
+def _record(call: Call, given: State, after: State, decimated: dict[int, Fraction], taps: dict[int, int]) -> None:
+    """A mean or maximum over the fine part of a split grid axis: a pool, written as a Reshape or with indices."""
     atoms: dict[int, Atom] = {}
     for axis in after.axes or ():
         for atom in axis.atoms:
             if atom.source in decimated and abs(atom.stride) == finest(after.axes or (), atom.source):
                 atoms.setdefault(atom.source, atom)
     factor = tuple(decimated[source] for source in atoms)
-    kernel = tuple(int(step) for step in factor if step.denominator == 1)
+    kernel = tuple(taps[source] for source in atoms)
+    whole = tuple(int(step) for step in factor if step.denominator == 1)
     mean = call.node.op in {"ReduceMean", "ReduceSum"}
     call.record.spatial.update(atoms)
     alias = None
-    if len(kernel) == len(factor) and prod(kernel) <= LARGEST_RESPONSE:
-        alias = _alias(call, given, kernel, mean=mean)
+    if 0 < prod(kernel) <= LARGEST_RESPONSE:
+        alias = _alias(call, given, kernel, factor, mean=mean)
     strided = Strided(
         kind=SiteKind.AVERAGE_POOL if mean else SiteKind.MAX_POOL,
         factor=factor,
         atoms=tuple(atoms.values()),
         alias=alias,
         kernel=kernel,
-        stride=kernel,
+        stride=whole if len(whole) == len(factor) else (),
         dilation=(1,) * len(kernel),
     )
     record_site(call, strided, given, after.windows)

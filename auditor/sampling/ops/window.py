@@ -11,6 +11,7 @@ from dataclasses import replace
 from auditor.sampling.call import Call
 from auditor.sampling.lattice import State
 from auditor.sampling.ops import index
+from auditor.sampling.ops.progression import take
 from auditor.sampling.result import DataDependentSampling
 
 _REASON = "it reads a run of neighbours that begins where the data say: the grid keeps its step, but not its place"
@@ -63,7 +64,7 @@ def _window(call: Call, where: int, count: int) -> State | None:
     axis, windows = given.axes[where], dict(given.windows)
     if axis.single is None or not 1 < count <= axis.size:
         return None
-    taken = index.take(axis, (axis.size - count) // 2, count, 1, windows)
+    taken = take(axis, (axis.size - count) // 2, count, 1, windows)
     ref = call.record.ref(call.scope.path, call.node, call.order)
     call.record.data_dependent.append(DataDependentSampling(ref, _REASON))
     axes = (*given.axes[:where], taken, *given.axes[where + 1 :])
