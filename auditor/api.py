@@ -17,6 +17,7 @@ from auditor.input_shapes import check_input_shapes
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
+from auditor.policy.thresholds import COMPARED_IMAGES
 from auditor.report.model import ModelReport
 from auditor.sampling import analyse
 from auditor.text import plain
@@ -101,7 +102,7 @@ def compare(
         new: The model to replace it.
         settings: As for :func:`check`; its ``compare`` holds the thresholds of a measured difference.
         verify: The options of a measurement by name (``{"images": "photos", "device": "cpu"}``, or ``{}``) to also run
-            both models on the same images and shifts; None runs neither.
+            both models on the same images and shifts, at most 256 images unless they say otherwise; None runs neither.
 
     Raises:
         ModelFileError: A file cannot be read, is no ONNX model, or exceeds the limits.
@@ -112,7 +113,7 @@ def compare(
     settings = _settings(settings)
     rules = load_rules(settings)
     baseline = load(settings.baseline) if settings.baseline is not None else None
-    measure = None if verify is None else _measure(options_table("verify", verify))
+    measure = None if verify is None else _measure(options_table("verify", verify), COMPARED_IMAGES)
     check_input_shapes([_file(base), _file(new)], settings)
     with _named(_file(new).name):
         after = examine(_file(new), settings, measure)
@@ -265,10 +266,13 @@ def _file(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(Path(path), Path(path).as_posix())
 
 
-def _measure(options: Mapping[str, object]) -> Measure:
+def _measure(options: Mapping[str, object], images: int | None = None) -> Measure:
+    """A measurement with these options; ``images`` is how many are used where they do not say."""
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options)
+    if request.limit is None:
+        request = replace(request, limit=images)
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
         from auditor.verify.runner import verify

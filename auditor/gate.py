@@ -96,21 +96,52 @@ class OutputChange:
 class Condition:
     """One threshold on a measured value. ``limit`` is as the settings say it; ``name`` is their key.
 
-    ``images_needed`` is about how many images would decide an inconclusive verdict, None where none would.
+    About ``images_needed`` to ``images_enough`` images would decide an inconclusive verdict, if the values stay as they
+    are; both are None where no practical number would, and equal where the number is exact. ``largest_change`` is what
+    the verdict takes for the most that one image can change, None where it needs no such thing. ``otherwise`` is the
+    verdict if that were ``twice_seen``, twice the largest change among the images; None where it is the same.
     """
 
     name: str
     limit: float
     verdict: Verdict
     images_needed: int | None = None
+    images_enough: int | None = None
+    largest_change: float | None = None
+    otherwise: Verdict | None = None
+    twice_seen: float | None = None
+
+
+def needed_words(low: int | None, high: int | None) -> str:
+    """How many images would decide an undecided verdict, as a clause."""
+    if low is None or high is None:
+        return "too small a difference from what is allowed to tell with a practical number of images"
+    if low == high:
+        return f"{low} images would decide it if the values stay as they are"
+    return f"about {low} to {high} images would decide it if the difference stays as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalRatio:
+    """The typical image's ``new / base`` of a measure without a largest value, with its interval (None: few images).
+
+    ``base_largest`` and ``new_largest`` are the largest values of any image.
+    """
+
+    value: float
+    interval: Interval | None
+    base_largest: float
+    new_largest: float
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredChange:
     """One measure on the same images and shifts in both models, paired image by image.
 
-    ``difference`` is new less base, with its interval (None: too few images). ``conditions`` are empty for measures
-    that are shown but not held to a threshold. ``images`` counts the pairs.
+    ``difference`` is new less base, with its interval (None: too few images, or a measure without a largest value,
+    which has a ``ratio`` in its place). ``conditions`` are empty for measures that are shown but not held to a
+    threshold. ``images`` counts the pairs. ``unseen`` is the share of all images that could change without showing
+    here; None where some image changed.
     """
 
     measure: str
@@ -123,6 +154,8 @@ class MeasuredChange:
     interval: Interval | None
     images: int
     conditions: tuple[Condition, ...] = ()
+    ratio: TypicalRatio | None = None
+    unseen: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +165,7 @@ class Comparison:
     Findings and sites are matched by fingerprint, then by name, then by what they do in the order of the graph.
     ``fixed`` and ``removed`` are of the base. ``measured`` is empty where the models were not run. ``inconclusive``
     (fail, warn or pass) says what a verdict means that more images would decide; ``confidence`` is that of a verdict.
+    ``same_model``: graph and weights are equal, so that nothing is left to chance.
     """
 
     base: str
@@ -149,3 +183,4 @@ class Comparison:
     confidence: float = 0.95
     remarks: tuple[str, ...] = ()
     base_verification: Verification | None = None
+    same_model: bool = False

@@ -166,24 +166,41 @@ def _check_limit(measure: str, limit: float) -> None:
 
 def _hold(name: str, measure: Measure, limit: float, inconclusive: str) -> None:
     __tracebackhide__ = True
+    from auditor.gate import needed_words
     from auditor.verify.statistics import Verdict, judge
 
     images = sum(value == value for value in measure.per_image)  # NaN marks an image that does not count
-    judgement = judge(measure.value, measure.interval, limit, images, measure.higher_is_better)
-    if judgement.verdict is Verdict.PASS:
-        return
     interval = measure.interval
+    verdict = judge(interval, limit, measure.higher_is_better)
+    if verdict is Verdict.PASS:
+        return
     reach = "no interval" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
     side = "below" if measure.higher_is_better else "above"
     said = f"{name}: {measure.name} is {measure.value:.3f} ({reach}, {images} images)"
-    if judgement.verdict is Verdict.FAIL:
+    if verdict is Verdict.FAIL:
         raise AssertionError(f"{said}, {side} the limit {limit:g}")
-    needed = f"about {judgement.images_needed} images" if judgement.images_needed else "no number of images"
-    said += f": too few to say whether it is {side} the limit {limit:g}; {needed} would decide"
+    said += f": undecided whether it is {side} the limit {limit:g}; {needed_words(*_needed(measure, limit))}"
     if inconclusive == "fail":
         raise AssertionError(said)
     if inconclusive == "warn":
         warnings.warn(InconclusiveWarning(said), stacklevel=3)
+
+
+def _needed(measure: Measure, limit: float) -> tuple[int | None, int | None]:
+    """About how many images would decide whether a measure holds its limit."""
+    import numpy as np
+
+    from auditor.verify.statistics import FEW_IMAGES, images_needed, images_needed_unbounded
+
+    interval = measure.interval
+    if interval is None:
+        return FEW_IMAGES, FEW_IMAGES
+    values = np.asarray(measure.per_image)
+    if measure.unit in ("share", "probability"):
+        needed = images_needed(values, limit, (1 - interval.confidence) / 2, (0.0, 1.0))
+    else:
+        needed = images_needed_unbounded(values, limit, interval)
+    return (None, None) if needed is None else (needed.low, needed.high)
 
 
 def _assert_no_new_aliasing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.findings import Finding, Severity
-from auditor.gate import Comparison, Condition, MeasuredChange
+from auditor.gate import Comparison, Condition, MeasuredChange, needed_words
 from auditor.rule import Context, Need, Rule
 
 from ._common import node_finding
@@ -44,26 +44,37 @@ def _finding(change: MeasuredChange, condition: Condition, severity: Severity, c
     }
     if change.interval is not None:
         numbers |= {"low": round(change.interval.low, 6), "high": round(change.interval.high, 6)}
-    if condition.images_needed is not None:
-        numbers["images_needed"] = condition.images_needed
+    if change.ratio is not None:
+        numbers["typical_ratio"] = round(change.ratio.value, 4)
+        if change.ratio.interval is not None:
+            numbers |= {"low": round(change.ratio.interval.low, 4), "high": round(change.ratio.interval.high, 4)}
+    if condition.largest_change is not None:
+        numbers["largest_change"] = condition.largest_change
+    if condition.images_needed is not None and condition.images_enough is not None:
+        numbers |= {"images_needed": condition.images_needed, "images_enough": condition.images_enough}
     moved = f"{change.measure} went from {_value(change, change.base)} to {_value(change, change.new)}"
     limit = f"{condition.name} {_limit(change, condition)}"
     if condition.verdict.value == "fail":
         message = f"{moved} on the same {change.images} images and shifts, which breaks {limit}{_span(change)}."
         advice = "Find the layer that lost it with `aliasaudit verify`; the sites that are new or worse are listed."
     else:
-        message = f"{moved} on the same {change.images} images and shifts: too close to {limit} to say{_span(change)}."
+        message = f"{moved} on the same {change.images} images and shifts: undecided against {limit}{_span(change)}."
         advice = _more_images(condition, confidence)
     return node_finding(RULE, None, severity, message[0].upper() + message[1:], advice, numbers)
 
 
 def _more_images(condition: Condition, confidence: float) -> str:
+    words = needed_words(condition.images_needed, condition.images_enough)
     if condition.images_needed is None:
-        return "More images are unlikely to decide it: the difference is about as large as what is allowed."
-    return f"About {condition.images_needed} images would decide it at {100 * confidence:.4g} % confidence: --images."
+        return f"This is {words}: allow more, or state a smaller largest-change if you know one."
+    return f"{words[0].upper()}{words[1:]} ({100 * confidence:.4g} % confidence): --images, --images-limit."
 
 
 def _span(change: MeasuredChange) -> str:
+    if change.ratio is not None:
+        ratio = change.ratio.interval
+        ends = "" if ratio is None else f", {ratio.low:.2f} to {ratio.high:.2f} at {100 * ratio.confidence:.4g} %"
+        return f" (typical image x{change.ratio.value:.2f}{ends})"
     span = change.interval
     if span is None:
         return ""
@@ -72,6 +83,8 @@ def _span(change: MeasuredChange) -> str:
 
 
 def _limit(change: MeasuredChange, condition: Condition) -> str:
+    if condition.name == "max-jitter-rise":
+        return f"{100 * condition.limit:.4g} %"
     if condition.name == "max-relative-drop":
         return f"{100 * condition.limit:.4g} % of the base"
     if condition.name == "max-absolute-drop" and change.unit == "share":

@@ -12,7 +12,7 @@ import typer
 from auditor.cli import measuring_options, options
 from auditor.cli.errors import UsageError
 from auditor.cli.session import Session
-from auditor.policy.thresholds import THRESHOLDS
+from auditor.policy.thresholds import COMPARED_IMAGES, THRESHOLDS
 
 if TYPE_CHECKING:
     from auditor.comparison.run import Change
@@ -45,13 +45,22 @@ def compare(
     minimum: Annotated[str | None, _threshold("min", "NUMBER")] = None,
     max_absolute_drop: Annotated[str | None, _threshold("max-absolute-drop", "NUMBER")] = None,
     max_relative_drop: Annotated[str | None, _threshold("max-relative-drop", "SHARE")] = None,
+    max_jitter_rise: Annotated[str | None, _threshold("max-jitter-rise", "SHARE")] = None,
+    largest_change: Annotated[str | None, _threshold("largest-change", "NUMBER")] = None,
     confidence: Annotated[str | None, _threshold("confidence", "SHARE")] = None,
     min_images: Annotated[str | None, _threshold("min-images", "N")] = None,
     inconclusive: Annotated[str | None, _threshold("inconclusive", "fail|warn|pass")] = None,
     require_verify: Annotated[bool, typer.Option("--require-verify", help=THRESHOLDS["require-verify"])] = False,
     images: measuring_options.Images = None,
     labels: measuring_options.Labels = None,
-    images_limit: measuring_options.ImagesLimit = None,
+    images_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--images-limit",
+            metavar="N",
+            help=f"Use at most N images, evenly spaced over the set. [default: {COMPARED_IMAGES}]",
+        ),
+    ] = None,
     preset: measuring_options.Preset = None,
     device: measuring_options.Device = None,
     select: options.Select = None,
@@ -83,7 +92,8 @@ def compare(
 
     Findings are those that the base does not have, or not as heavy, at the same place of the network; a place is
     recognised after retraining, renaming and another export. With --verify both models run on the same images and
-    shifts, and the paired difference passes, fails, or says how many images would decide.
+    shifts, and the paired difference passes, fails, or is undecided and says how many images would decide. Undecided is
+    no failure unless --inconclusive fail requires a verdict.
 
     Exit codes: 0 no worse, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the comparison is
     incomplete (a model could not be had or read, a required measurement was not made), 130 interrupted.
@@ -116,6 +126,8 @@ def compare(
                     "min": minimum,
                     "max-absolute-drop": max_absolute_drop,
                     "max-relative-drop": max_relative_drop,
+                    "max-jitter-rise": max_jitter_rise,
+                    "largest-change": largest_change,
                     "confidence": confidence,
                     "min-images": min_images,
                     "inconclusive": inconclusive,
@@ -153,7 +165,7 @@ def compare(
         refuse_models(show.reports, models)
         running, known = load_rules(settings), read_baseline(settings)
         fit_input_shapes([file for change in changes for file in (change.base, change.new)], settings, quiet)
-        measure = measure_with(settings, show) if verify else None
+        measure = measure_with(settings, show, images=COMPARED_IMAGES) if verify else None
         outcomes = settle(
             list(compare_all(changes, running, settings, measure, reraise=show.debug)),
             running,

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -63,8 +63,10 @@ class Plots:
             say(f"--plots {self.folder.as_posix()}: {error}")
 
 
-def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> Measure:
+def measure_with(settings: Settings, show: Show, plots: Plots | None = None, images: int | None = None) -> Measure:
     """The function that measures a model with the options that the settings hold for it, and draws its figures.
+
+    ``images`` is how many are used where the settings do not say.
 
     Raises:
         SettingsError: an option is not valid, or a settings file turns on what only the command line may.
@@ -88,6 +90,8 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None) -> 
         from auditor.verify.worker.providers import installed_clash
 
         request = _request(settings, project_path(file, settings.root))
+        if request.limit is None:
+            request = replace(request, limit=images)
         clash = installed_clash()
         if clash and not show.quiet:
             say(clash)

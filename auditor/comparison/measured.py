@@ -1,27 +1,26 @@
 """The measured difference of two models, paired image by image on the same shifts.
 
-The image is the unit. Pairs make the interval several times narrower than two separate ones would be. A verdict is
-one-sided, since the question is only whether the new model is worse: with a confidence c, the two-sided interval of
-2c - 1 lies wholly on the good side of a threshold (pass), wholly on the bad side (fail), or decides nothing. At a true
-change of exactly the allowed drop each of the wrong verdicts then comes up in 1 - c of the runs (non-inferiority by two
-one-sided tests; Schuirmann 1987).
+The image is the unit. Pairs make the interval several times narrower than two separate ones would be. With a confidence
+c of a verdict, the interval shown is the two-sided one of 2c - 1, from whose ends the verdict is read
+(:mod:`auditor.comparison.conditions`).
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from auditor.gate import Condition, MeasuredChange
+from auditor.comparison.conditions import Judged, conditions, floor, largest_change, two_sided, unbounded
+from auditor.gate import MeasuredChange, TypicalRatio
 from auditor.policy.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
-from auditor.verify.result import Measure, OutputResult, Task, Verification
-from auditor.verify.statistics import Judgement, Verdict, difference_interval, judge, mean_interval
+from auditor.verify.result import Interval, Measure, OutputResult, Task, Verification
+from auditor.verify.statistics import difference_interval, ratio_interval, unseen_share
 
 # What a threshold is held against, the first that there is. The other measures are shown beside it.
 GATED: Mapping[Task, tuple[str, ...]] = MappingProxyType(
@@ -32,7 +31,8 @@ GATED: Mapping[Task, tuple[str, ...]] = MappingProxyType(
         Task.DETECTION: ("flicker", "score-deviation"),
     }
 )
-_BOUNDS = {"share": (0.0, 1.0), "probability": (0.0, 1.0)}
+# Beside it, measures in pixels: they have no largest value and are held by the ratio of the typical image.
+JITTER: Mapping[Task, tuple[str, ...]] = MappingProxyType({Task.DETECTION: ("centre-jitter",)})
 
 
 class NotComparableError(Exception):
@@ -47,8 +47,8 @@ class Measured:
     remarks: tuple[str, ...] = ()
 
 
-def compare_measured(base: Verification, new: Verification, thresholds: Thresholds) -> Measured:
-    """The paired changes of every measure that both models have.
+def compare_measured(base: Verification, new: Verification, thresholds: Thresholds, same: bool = False) -> Measured:
+    """The paired changes of every measure that both models have; ``same``: they are one model.
 
     Raises:
         NotComparableError: The runs differ in images, shifts, device or task, or one fails its self-test.
@@ -62,7 +62,11 @@ def compare_measured(base: Verification, new: Verification, thresholds: Threshol
     images = len(rows[0])
     if images < len(base.data.used) or images < len(new.data.used):
         remarks.append(f"{images} images could be used with both models; the others are left out")
-    changes = [change for before, after in _outputs(base, new) for change in _changes(before, after, rows, thresholds)]
+    changes: list[MeasuredChange] = []
+    for before, after in _outputs(base, new):
+        for change, said in _changes(before, after, rows, thresholds, same):
+            changes.append(change)
+            remarks += said
     if not any(change.conditions for change in changes):
         raise NotComparableError("the two models have no measure in common that a threshold could be held against")
     return Measured(tuple(sorted(changes, key=lambda change: not change.conditions)), tuple(remarks))
@@ -121,27 +125,44 @@ def _outputs(base: Verification, new: Verification) -> list[tuple[OutputResult, 
 
 
 def _changes(
-    before: OutputResult, after: OutputResult, rows: tuple[list[int], list[int]], thresholds: Thresholds
-) -> list[MeasuredChange]:
+    before: OutputResult, after: OutputResult, rows: tuple[list[int], list[int]], thresholds: Thresholds, same: bool
+) -> list[tuple[MeasuredChange, tuple[str, ...]]]:
     common = [(one, other) for other in after.measures if (one := before.measure(other.name)) is not None]
-    gated = next((name for name in GATED[after.task] if any(one.name == name for one, _ in common)), "")
-    return [_change(after, one, other, rows, thresholds, other.name == gated) for one, other in common]
+    known = {one.name for one, _ in common}
+    gated = {next((name for name in names if name in known), "") for names in _gates(after.task)}
+    return [_change(after, (one, other), rows, thresholds, other.name in gated, same) for one, other in common]
+
+
+def _gates(task: Task) -> tuple[tuple[str, ...], ...]:
+    """For each threshold the measures that it may be held against, of which the first counts that there is."""
+    return (GATED[task], JITTER[task]) if task in JITTER else (GATED[task],)
 
 
 def _change(
     output: OutputResult,
-    before: Measure,
-    after: Measure,
+    pair: tuple[Measure, Measure],
     rows: tuple[list[int], list[int]],
     thresholds: Thresholds,
     gated: bool,
-) -> MeasuredChange:
+    same: bool,
+) -> tuple[MeasuredChange, tuple[str, ...]]:
+    before, after = pair
     base = np.asarray(before.per_image, dtype=np.float64)[rows[0]]
     new = np.asarray(after.per_image, dtype=np.float64)[rows[1]]
     both = ~(np.isnan(base) | np.isnan(new))
     base, new = base[both], new[both]
-    difference, interval = difference_interval(base, new, two_sided(thresholds.confidence))
-    return MeasuredChange(
+    confidence = two_sided(thresholds.confidence)
+    largest = largest_change(base, new, after, thresholds)
+    difference, interval = difference_interval(base, new, confidence, largest)
+    ratio = None
+    if unbounded(after):
+        interval = None
+        ratio = _ratio(base, new, confidence, floor(after)) if len(base) else None
+    elif same and interval is not None:
+        interval = Interval(0.0, 0.0, confidence)
+    judged = conditions(base, new, after, thresholds, same) if gated else Judged(())
+    unchanged = len(base) > 0 and not same and bool(np.all(base == new))
+    change = MeasuredChange(
         measure=after.name,
         output=output.output,
         unit=after.unit,
@@ -151,49 +172,13 @@ def _change(
         difference=difference,
         interval=interval,
         images=len(base),
-        conditions=conditions(base, new, after, thresholds) if gated else (),
+        conditions=judged.conditions,
+        ratio=ratio,
+        unseen=unseen_share(len(base), 1 - thresholds.confidence) if unchanged else None,
     )
+    return change, judged.remarks
 
 
-def two_sided(confidence: float) -> float:
-    """The confidence of the interval from which a one-sided verdict of ``confidence`` is read."""
-    return 2 * confidence - 1
-
-
-def conditions(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thresholds) -> tuple[Condition, ...]:
-    """The thresholds that were asked for, on values per image (N,) of both models in the same order."""
-    up = measure.higher_is_better
-    confidence = two_sided(thresholds.confidence)
-    found: list[tuple[str, float, Judgement]] = []
-    if thresholds.minimum is not None:
-        interval = mean_interval(new, confidence, _BOUNDS.get(measure.unit))
-        value = float(new.mean()) if len(new) else math.nan
-        found.append(("min", thresholds.minimum, judge(value, interval, thresholds.minimum, len(new), up)))
-    if thresholds.max_absolute_drop is not None:
-        drop = thresholds.max_absolute_drop
-        found.append(("max-absolute-drop", drop, _drop(base, new, -drop if up else drop, confidence, up)))
-    if thresholds.max_relative_drop is not None:
-        drop = thresholds.max_relative_drop
-        # As one paired difference, so that the base's own uncertainty counts.
-        found.append(
-            ("max-relative-drop", drop, _drop(base * (1 - drop if up else 1 + drop), new, 0.0, confidence, up))
-        )
-    return tuple(_condition(name, limit, judgement, len(new), thresholds) for name, limit, judgement in found)
-
-
-def _drop(base: FloatArray, new: FloatArray, limit: float, confidence: float, higher_is_better: bool) -> Judgement:
-    difference, interval = difference_interval(base, new, confidence)
-    return judge(difference, interval, limit, len(new), higher_is_better)
-
-
-def _condition(name: str, limit: float, judgement: Judgement, images: int, thresholds: Thresholds) -> Condition:
-    if images < thresholds.min_images:
-        needed = max(thresholds.min_images, judgement.images_needed or 0)
-        return Condition(name, limit, Verdict.INCONCLUSIVE, needed)
-    return Condition(name, limit, judgement.verdict, judgement.images_needed)
-
-
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Fail before inconclusive before pass."""
-    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-    return next((one for one in order if one in verdicts), Verdict.PASS)
+def _ratio(base: FloatArray, new: FloatArray, confidence: float, least: float) -> TypicalRatio:
+    value, interval = ratio_interval(base, new, confidence, least)
+    return TypicalRatio(value, interval, float(base.max()), float(new.max()))

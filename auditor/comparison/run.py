@@ -94,10 +94,12 @@ def _with_measured(
         message = "the settings require a measurement (require-verify): give --verify"
         return comparison, (Problem(ProblemKind.NOT_MEASURED, message, new.file.name, "required"),)
     # The arrays behind a measurement are not for a static comparison to load.
+    from auditor.comparison.identity import same_model
     from auditor.comparison.measured import NotComparableError, compare_measured
 
+    same = same_model(base.model, new.model)
     try:
-        measured = compare_measured(base.verification, new.verification, held)
+        measured = compare_measured(base.verification, new.verification, held, same)
     except NotComparableError as error:
         return comparison, (Problem(ProblemKind.NOT_MEASURED, str(error), new.file.name, "not-comparable"),)
-    return replace(comparison, measured=measured.changes, remarks=measured.remarks), ()
+    return replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), ()

@@ -2,7 +2,7 @@
 
     [tool.aliasaudit.compare]
     min = 0.9
-    max-absolute-drop = 0.005
+    max-absolute-drop = 0.02
     confidence = 0.95
     inconclusive = "warn"
     require-verify = true
@@ -28,20 +28,28 @@ class Inconclusive(str, Enum):
     PASS = "pass"
 
 
+# At a drop of two points allowed, the least number with which a model that changed no answer surely passes is 149.
+COMPARED_IMAGES = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """What a model that replaces another must hold.
 
     ``minimum`` is the least value of a measure that should be high, or the largest of one that should be low.
-    ``max_absolute_drop`` is in the measure's unit, ``max_relative_drop`` a share of the base's value; None: not asked.
-    ``confidence`` is how sure a verdict is: at a true change of exactly the allowed drop, at most one in twenty runs
-    fails (or passes) at 0.95. Fewer than ``min_images`` decide nothing. ``require_verify``: without a measurement the
-    comparison is incomplete.
+    ``max_absolute_drop`` is in the measure's unit, ``max_relative_drop`` a share of the base's value,
+    ``max_jitter_rise`` a share of the typical jitter in pixels, which has no largest value; None: not asked.
+    ``largest_change`` states how much one image's value can change; None takes twice the largest change seen, which is
+    no proof and not for a gate. ``confidence`` is how sure a verdict is: at a true change of exactly the allowed drop,
+    at most one in twenty runs fails (or passes) at 0.95. Fewer than ``min_images`` decide nothing. ``require_verify``:
+    without a measurement the comparison is incomplete.
     """
 
     minimum: float | None = None
-    max_absolute_drop: float | None = 0.005
+    max_absolute_drop: float | None = 0.02
     max_relative_drop: float | None = None
+    max_jitter_rise: float | None = 0.1
+    largest_change: float | None = 1.0
     confidence: float = 0.95
     min_images: int = 32
     inconclusive: Inconclusive = Inconclusive.WARN
@@ -103,14 +111,18 @@ def _number(value: object) -> float | None:
 _INFINITY = float("inf")
 _RANGES: Mapping[str, tuple[float, float, str]] = {
     "min": (-_INFINITY, _INFINITY, "a number"),
-    "max-absolute-drop": (0.0, _INFINITY, "a number of 0 or more, such as 0.005 for half a point"),
+    "max-absolute-drop": (0.0, _INFINITY, "a number of 0 or more, such as 0.02 for two points"),
     "max-relative-drop": (0.0, 1.0, "a share such as 0.01"),
+    "max-jitter-rise": (0.0, _INFINITY, "a share of 0 or more, such as 0.1"),
+    "largest-change": (1e-6, 2.000001, "a number above 0, at most 2"),
     "confidence": (0.75, 1.0, "a number from 0.75 to below 1"),
 }
 _FIELDS: Mapping[str, str] = {
     "min": "minimum",
     "max-absolute-drop": "max_absolute_drop",
     "max-relative-drop": "max_relative_drop",
+    "max-jitter-rise": "max_jitter_rise",
+    "largest-change": "largest_change",
     "confidence": "confidence",
     "min-images": "min_images",
     "inconclusive": "inconclusive",
@@ -118,11 +130,13 @@ _FIELDS: Mapping[str, str] = {
 }
 THRESHOLDS: Mapping[str, str] = {
     "min": "The least value of the new model; the largest for a measure that should be low.",
-    "max-absolute-drop": "How much worse than the base it may be, in the measure's unit. [default: 0.005]",
+    "max-absolute-drop": "How much worse than the base it may be, in the measure's unit. [default: 0.02]",
     "max-relative-drop": "The same as a share of the base's value; it replaces the default absolute drop.",
-    "confidence": "How sure a verdict must be. [default: 0.95]",
+    "max-jitter-rise": "How much the typical jitter of boxes may rise, as a share of the base's. [default: 0.1]",
+    "largest-change": "How much one image's value can change, as far as you know. [default: 1]",
+    "confidence": "Confidence level of the verdict. [default: 0.95]",
     "min-images": "Fewer images than this decide nothing. [default: 32]",
-    "inconclusive": "What it means that more images are needed: fail, warn or pass. [default: warn]",
+    "inconclusive": "Result of an undecided comparison: fail (a verdict is required), warn or pass. [default: warn]",
     "require-verify": "A comparison without a measurement is incomplete (exit code 3).",
 }
 

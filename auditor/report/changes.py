@@ -6,20 +6,24 @@ Text that is not our own is left as :class:`~auditor.text.ModelText` or as the f
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from auditor.gate import Comparison, Condition, MeasuredChange
+from auditor.gate import Comparison, Condition, MeasuredChange, needed_words
 from auditor.report.numbers import count_text, factor_text
 from auditor.text import ModelText
 
 _WORST_FIRST = ("fail", "inconclusive", "pass")
+VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}
+_FLOOR = "min"  # the threshold that asks nothing of the base
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRow:
-    """One measure in both models. ``verdict`` is fail, inconclusive, pass, or empty where nothing was asked of it."""
+    """One measure in both models. ``verdict`` is fail, inconclusive, pass, or empty where nothing was asked of it.
+
+    ``notes`` are sentences on what the verdict assumes.
+    """
 
     output: ModelText
     measure: str
@@ -29,10 +33,74 @@ class MeasuredRow:
     interval: str
     verdict: str
     detail: str
+    notes: tuple[str, ...] = ()
+
+
+def headline(found: Comparison) -> str:
+    """What the measured comparison comes to, in a few words; empty where nothing was measured."""
+    asked = [(change, condition) for change in found.measured for condition in change.conditions]
+    words = [_drop_word(found, asked), *_floor_words(asked)] if asked else []
+    return ", ".join(filter(None, words))
+
+
+def undecided(found: Comparison | None) -> bool:
+    """Whether no threshold fails, and one cannot be judged with the images that there are."""
+    verdicts = {row.verdict for row in measured_rows(found)} if found is not None else set()
+    return "inconclusive" in verdicts and "fail" not in verdicts
+
+
+def _drop_word(found: Comparison, asked: list[tuple[MeasuredChange, Condition]]) -> str:
+    drops = [(change, condition) for change, condition in asked if condition.name != _FLOOR]
+    if found.same_model:
+        return "SAME MODEL (equal graph and weights)"
+    if not drops:
+        return ""
+    verdict = _worst(condition for _, condition in drops)
+    if verdict == "fail":
+        return "WORSE"
+    change, condition = next((change, one) for change, one in drops if one.verdict.value == verdict)
+    if verdict == "inconclusive":
+        return f"UNDECIDED ({needed_words(condition.images_needed, condition.images_enough)})"
+    if all(_surely_better(change) for change, _ in drops):
+        return "BETTER"
+    return f"NO DIFFERENCE FOUND (at most {allowed_text(change, condition)}, {100 * found.confidence:.4g} %)"
+
+
+def _floor_words(asked: list[tuple[MeasuredChange, Condition]]) -> Iterator[str]:
+    floors = [condition for _, condition in asked if condition.name == _FLOOR]
+    if floors:
+        words = {"fail": "MINIMUM NOT HELD", "inconclusive": "MINIMUM UNDECIDED", "pass": "minimum held"}
+        yield words[_worst(floors)]
+
+
+def _surely_better(change: MeasuredChange) -> bool:
+    span = change.interval
+    if change.ratio is not None:
+        return change.ratio.interval is not None and change.ratio.interval.high < 1
+    return span is not None and (span.low > 0 if change.higher_is_better else span.high < 0)
+
+
+def _worst(conditions: Iterable[Condition]) -> str:
+    verdicts = {condition.verdict.value for condition in conditions}
+    return next((word for word in _WORST_FIRST if word in verdicts), "")
+
+
+def allowed_text(change: MeasuredChange, condition: Condition) -> str:
+    """What a threshold on a change allows."""
+    if condition.name == "max-jitter-rise":
+        return f"{100 * condition.limit:.4g} % more jitter"
+    if condition.name == "max-relative-drop":
+        return f"{100 * condition.limit:.4g} % of the base worse"
+    if condition.name == _FLOOR:
+        return _number(condition.limit, change.unit)
+    unit = change.unit == "share"
+    return f"{100 * condition.limit:.4g} points worse" if unit else f"{condition.limit:g} worse"
 
 
 def sentences(found: Comparison) -> Iterator[str]:
-    """Findings, sites and subsampling against the base, the weightiest first; each a clause without a full stop."""
+    """Verdict, findings, sites and subsampling against the base, the weightiest first; each without a full stop."""
+    if verdict := headline(found):
+        yield verdict
     worse = sum(kept.worse for kept in found.kept)
     counts = [(len(found.added), "added"), (worse, "worse"), (len(found.fixed), "fixed")]
     changed = [f"{count_text(count, 'finding')} {word}" for count, word in counts if count]
@@ -50,9 +118,6 @@ def sentences(found: Comparison) -> Iterator[str]:
     moved = [f"{count_text(count, 'sampling site')} {word}" for count, word in sites if count]
     if moved:
         yield ", ".join(moved)
-    verdicts = Counter(row.verdict for row in measured_rows(found) if row.verdict)
-    if verdicts:
-        yield "measured: " + ", ".join(f"{verdicts[word]} {word}" for word in _WORST_FIRST if verdicts[word])
 
 
 def measured_rows(found: Comparison) -> list[MeasuredRow]:
@@ -71,26 +136,63 @@ def output_rows(found: Comparison) -> Iterator[tuple[ModelText, str, str]]:
 
 
 def _row(change: MeasuredChange) -> MeasuredRow:
-    verdicts = {condition.verdict.value for condition in change.conditions}
-    worst = next((word for word in _WORST_FIRST if word in verdicts), "")
-    span = change.interval
+    worst = _worst(change.conditions)
     return MeasuredRow(
         output=change.output,
         measure=change.measure,
-        base=_number(change.base, change.unit),
-        new=_number(change.new, change.unit),
-        difference=_difference(change.difference, change.unit),
-        interval=""
-        if span is None
-        else f"{_difference(span.low, change.unit)} to {_difference(span.high, change.unit)}",
+        base=_value(change, change.base, None if change.ratio is None else change.ratio.base_largest),
+        new=_value(change, change.new, None if change.ratio is None else change.ratio.new_largest),
+        difference=_moved(change),
+        interval=_span(change),
         verdict=worst,
         detail="; ".join(_condition(one) for one in change.conditions if one.verdict.value == worst),
+        notes=tuple(_notes(change)),
     )
 
 
+def _value(change: MeasuredChange, value: float, largest: float | None) -> str:
+    text = _number(value, change.unit)
+    return text if largest is None else f"{text} (largest {_number(largest, change.unit)})"
+
+
+def _moved(change: MeasuredChange) -> str:
+    difference = _difference(change.difference, change.unit)
+    return difference if change.ratio is None else f"{difference}, typical x{change.ratio.value:.2f}"
+
+
+def _span(change: MeasuredChange) -> str:
+    if change.ratio is not None:
+        ratio = change.ratio.interval
+        return "" if ratio is None else f"x{ratio.low:.2f} to x{ratio.high:.2f}"
+    span = change.interval
+    if span is None:
+        return ""
+    return f"{_difference(span.low, change.unit)} to {_difference(span.high, change.unit)}"
+
+
 def _condition(condition: Condition) -> str:
-    needed = f", about {condition.images_needed} images would decide" if condition.images_needed is not None else ""
-    return f"{condition.name} {condition.limit:g}{needed}"
+    words = f"{condition.name} {condition.limit:g}"
+    if condition.largest_change is not None:
+        words += f", largest-change {condition.largest_change:g}"
+    if condition.verdict.value != "inconclusive":
+        return words
+    return f"{words}; {needed_words(condition.images_needed, condition.images_enough)}"
+
+
+def _notes(change: MeasuredChange) -> Iterator[str]:
+    if not change.conditions:
+        return
+    if change.unseen is not None:
+        yield (
+            f"no image changed; up to {100 * change.unseen:.1f} % of all images could and would not show in"
+            f" {change.images}"
+        )
+    for condition in change.conditions:
+        if condition.otherwise is not None and condition.twice_seen is not None:
+            points = change.unit == "share"
+            most = f"{100 * condition.twice_seen:.3g} points" if points else f"{condition.twice_seen:.3g}"
+            verdict = VERDICT_WORDS[condition.otherwise.value]
+            yield f"{verdict} if no image changes by more than {most} (twice the largest change seen)"
 
 
 def _number(value: float, unit: str) -> str:

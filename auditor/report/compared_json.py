@@ -8,7 +8,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange
+from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
+from auditor.report.changes import headline
 from auditor.report.json_format import finding_json, site_json
 from auditor.report.measured_json import interval_json, number_json, verification_json
 from auditor.report.numbers import json_number
@@ -40,6 +41,8 @@ def comparison_json(found: Comparison, analysis: Analysis) -> Json:
         "measured": [_measured(one) for one in found.measured],
         "inconclusive": found.inconclusive,
         "confidence": found.confidence,
+        "same_model": found.same_model,
+        "headline": headline(found),
         "remarks": list(found.remarks),
         "base_verification": None if base is None else verification_json(base),
     }
@@ -76,9 +79,22 @@ def _measured(change: MeasuredChange) -> Json:
                 "limit": number_json(one.limit),
                 "verdict": one.verdict.value,
                 "images_needed": one.images_needed,
+                "images_enough": one.images_enough,
+                "largest_change": number_json(one.largest_change),
+                "otherwise": None if one.otherwise is None else one.otherwise.value,
+                "twice_seen": number_json(one.twice_seen),
             }
             for one in change.conditions
         ],
+        "ratio": None
+        if change.ratio is None
+        else {
+            "value": number_json(change.ratio.value),
+            "interval": interval_json(change.ratio.interval),
+            "base_largest": number_json(change.ratio.base_largest),
+            "new_largest": number_json(change.ratio.new_largest),
+        },
+        "unseen": number_json(change.unseen),
     }
 
 
@@ -95,9 +111,20 @@ def comparison_schema() -> Json:
             "name": text,
             "limit": number,
             "verdict": {"enum": ["pass", "fail", "inconclusive"]},
-            "images_needed": {"type": ["integer", "null"], "description": "About how many images would decide."},
+            "images_needed": {
+                "type": ["integer", "null"],
+                "description": "About so many images would decide, at least.",
+            },
+            "images_enough": {
+                "type": ["integer", "null"],
+                "description": "About so many images would decide, at most.",
+            },
+            "largest_change": number | {"description": "What is taken for the most that one image can change."},
+            "otherwise": {"enum": ["pass", "fail", "inconclusive", None]},
+            "twice_seen": number | {"description": "With this for the largest change the verdict is `otherwise`."},
         }
     )
+    ratio = _object({"value": number, "interval": interval, "base_largest": number, "new_largest": number})
     measured = {
         "measure": text,
         "output": text,
@@ -109,6 +136,8 @@ def comparison_schema() -> Json:
         "interval": interval,
         "images": count,
         "conditions": _list(condition),
+        "ratio": {"oneOf": [{"type": "null"}, ratio]},
+        "unseen": number | {"description": "The share of all images that could change without showing here."},
     }
     return _object(
         {
@@ -125,6 +154,8 @@ def comparison_schema() -> Json:
             "measured": _list(_object(measured)),
             "inconclusive": {"enum": ["fail", "warn", "pass"]},
             "confidence": {"type": "number"},
+            "same_model": {"type": "boolean", "description": "Graph and weights are equal."},
+            "headline": text | {"description": "What the measured comparison comes to."},
             "remarks": _list(text),
             "base_verification": {"oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}]},
         }
@@ -180,6 +211,7 @@ def read_comparison(found: Cursor, places: Mapping[tuple[str, int], int]) -> Com
         measured=tuple(_read_measured(one) for one in found["measured"]),
         inconclusive=found["inconclusive"].text,
         confidence=float(found["confidence"].number),
+        same_model=found["same_model"].flag,
         remarks=tuple(one.text for one in found["remarks"]),
         base_verification=read_verification(base) if base is not None else None,
     )
@@ -192,10 +224,27 @@ def _read_measured(found: Cursor) -> MeasuredChange:
     def number(one: Cursor) -> float:
         return math.nan if one.null else float(one.number)
 
+    def count(one: Cursor | None) -> int | None:
+        return None if one is None else one.integer
+
+    def known(one: Cursor) -> float | None:
+        return None if one.null else float(one.number)
+
     def condition(one: Cursor) -> Condition:
-        needed = one.get("images_needed")
-        limit, verdict = number(one["limit"]), one["verdict"].one_of(Verdict)
-        return Condition(one["name"].text, limit, verdict, None if needed is None else needed.integer)
+        return Condition(
+            one["name"].text,
+            number(one["limit"]),
+            one["verdict"].one_of(Verdict),
+            count(one.get("images_needed")),
+            count(one.get("images_enough")),
+            known(one["largest_change"]),
+            None if one["otherwise"].null else one["otherwise"].one_of(Verdict),
+            known(one["twice_seen"]),
+        )
+
+    def ratio(one: Cursor) -> TypicalRatio:
+        largest = number(one["base_largest"]), number(one["new_largest"])
+        return TypicalRatio(number(one["value"]), read_interval(one), *largest)
 
     return MeasuredChange(
         measure=found["measure"].text,
@@ -208,4 +257,6 @@ def _read_measured(found: Cursor) -> MeasuredChange:
         interval=read_interval(found),
         images=found["images"].integer,
         conditions=tuple(condition(one) for one in found["conditions"]),
+        ratio=None if found["ratio"].null else ratio(found["ratio"]),
+        unseen=known(found["unseen"]),
     )

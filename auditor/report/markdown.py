@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from auditor.findings import Finding, Severity
 from auditor.gate import Comparison
 from auditor.report import RenderOptions
-from auditor.report.changes import MeasuredRow, measured_rows, output_rows, sentences
+from auditor.report.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
 from auditor.report.model import ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text
 from auditor.report.place import node_name, node_op, origin_text, rule_title
@@ -33,7 +33,7 @@ MARKER = "<!-- aliasaudit -->"
 _NAME = 120
 _SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💬"}
 _CLEAN = "✅"
-_VERDICTS = {"fail": "❌ fail", "inconclusive": "⚠️ inconclusive", "pass": "✅ pass"}
+_VERDICTS = {"fail": "❌ fail", "inconclusive": "⚠️ undecided", "pass": "✅ pass"}
 _BLANK = ""
 
 
@@ -112,6 +112,8 @@ def _headline(report: Report) -> str:
     accepted = Counter(one.by for model in report.models for one in model.accepted)
     others = [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     known = f" ({', '.join(others)})" if others else ""
+    open_verdicts = sum(undecided(model.comparison) for model in report.models)
+    known += f"; {count_text(open_verdicts, 'comparison')} undecided" if open_verdicts else ""
     incomplete = "; the audit is incomplete" if report.problems else ""
     return f"{sign} aliasaudit: {new}{found} in {count_text(len(report.models), 'model')}{known}{incomplete}"
 
@@ -223,7 +225,8 @@ def _compared(page: _Page, model: ModelReport, found: Comparison, several: bool)
 
 def _measured_change(row: MeasuredRow) -> str:
     cells = [_VERDICTS.get(row.verdict, ""), markdown_words(row.measure), markdown_code(row.output, _NAME)]
-    return _row([*cells, row.base, row.new, row.difference, row.interval or "-", markdown_words(row.detail)])
+    because = "; ".join(filter(None, (row.detail, *row.notes)))
+    return _row([*cells, row.base, row.new, row.difference, row.interval or "-", markdown_words(because)])
 
 
 def _measurement(found: Verification) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, NodeRef, Severity
 from auditor.gate import Comparison
-from auditor.report.changes import measured_rows, output_rows, sentences
+from auditor.report.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
 from auditor.report.model import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.report.numbers import axes_text, count_text, factor_text, percent_text, shape_text
 from auditor.report.verdict import SiteVerdict, verdict
@@ -106,8 +106,9 @@ def _compared(found: Comparison) -> Iterator[str]:
         yield f"  subsampling to {plain(name)}: {before} in the base, {after} here"
     for row in measured_rows(found):
         span = f" ({100 * (2 * found.confidence - 1):.4g} % interval {row.interval})" if row.interval else ""
-        verdict = f": {row.verdict} ({row.detail})" if row.verdict else ""
+        verdict = f": {VERDICT_WORDS[row.verdict]} ({row.detail})" if row.verdict else ""
         yield f"  {row.measure}: {row.base} in the base, {row.new} here, {row.difference}{span}{verdict}"
+        yield from (f"    {note}" for note in row.notes)
     for remark in found.remarks:
         yield f"  note: {plain(remark)}"
     for kept in found.kept:
@@ -158,6 +159,8 @@ def summary(report: Report) -> str:
     known = [total for total in totals if total is not None]
     if known:
         parts.append(f"largest cumulative factor {factor_text(max(known))}")
+    if open_verdicts := sum(undecided(model.comparison) for model in report.models):
+        parts.insert(1, f"{count_text(open_verdicts, 'comparison')} undecided")
     if report.problems:
         parts.append(f"{count_text(len(report.problems), 'problem')}, the audit is incomplete")
     return "; ".join(parts)

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
+import numpy as np
+import onnx
+import onnx.helper
 import pytest
 
+import auditor
 from auditor.report.schema import report_schema
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
@@ -140,21 +144,67 @@ def test_budgets_and_waivers_hold_in_a_comparison_too(run: Run, pair: tuple[Path
 
 @pytest.fixture
 def measured(workplace: Path) -> tuple[Path, Path]:
-    """Two classifiers whose answers depend on position by a little and by much."""
+    """Two classifiers whose answers depend on position by a little and by much, and pictures of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 24, 24, 3), dtype=np.uint8)
+    np.save(workplace / "noise.npy", noise)
     return saved(workplace / "fine.onnx", classifier(stride=1)), saved(workplace / "coarse.onnx", classifier(stride=16))
 
 
 def test_both_models_are_run_on_the_same_images_and_a_regression_fails(run: Run, measured: tuple[Path, Path]) -> None:
     fine, coarse = measured
-    options = ["--verify", "--images-limit", "32", "--device", "cpu", "-q", "--select", "AA501"]
+    options = ["--verify", "--images", "noise.npy", "--device", "cpu", "-q", "--select", "AA501"]
     Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 8\n", encoding="utf-8")
     code, out, _ = run("compare", fine, fine, *options)
     assert code == 0
-    assert "+0.0 points" in out
-    assert ": pass (max-absolute-drop 0.005)" in out
+    assert "compared with fine.onnx: SAME MODEL (equal graph and weights)" in out
+    assert ": pass (max-absolute-drop 0.02)" in out
     code, out, _ = run("compare", fine, coarse, *options, "--max-absolute-drop", "0.001")
     assert code == 1
+    assert "compared with fine.onnx: WORSE" in out
     assert "error AA501 consistency-regression" in out
-    code, out, _ = run("compare", fine, fine, *options, "--min-images", "40", "--inconclusive", "fail")
-    assert code == 1
-    assert "About 40 images would decide it" in out
+
+
+def test_an_undecided_comparison_says_so_in_the_first_line_and_fails_only_where_a_verdict_is_required(
+    run: Run, measured: tuple[Path, Path]
+) -> None:
+    fine = measured[0]
+    again = onnx.load(fine)
+    again.graph.node.append(onnx.helper.make_node("Identity", ["x"], ["unused"]))  # another graph, the same answers
+    onnx.save(again, "again.onnx")
+    options = [
+        "--verify",
+        "--images",
+        "noise.npy",
+        "--images-limit",
+        "40",
+        "--device",
+        "cpu",
+        "-q",
+        "--select",
+        "AA501",
+    ]
+    Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 2\n", encoding="utf-8")
+    code, out, _ = run("compare", fine, "again.onnx", *options)
+    assert code == 0
+    assert "compared with fine.onnx: UNDECIDED (149 images would decide it if the values stay as they are)" in out
+    assert "no image changed; up to 7.2 % of all images could and would not show in 40" in out
+    assert "1 comparison undecided" in out.splitlines()[-1]
+    code, out, _ = run("compare", fine, "again.onnx", *options, "--output-format", "markdown")
+    assert "1 comparison undecided" in out.splitlines()[1]
+    code, out, _ = run("compare", fine, "again.onnx", *options, "--output-format", "json")
+    compared = json.loads(out)["models"][0]["comparison"]
+    assert compared["headline"].startswith("UNDECIDED")
+    (condition,) = compared["measured"][0]["conditions"]
+    assert (condition["verdict"], condition["images_needed"], condition["images_enough"]) == ("inconclusive", 149, 149)
+    assert run("compare", fine, "again.onnx", *options, "--inconclusive", "fail")[0] == 1
+    assert run("compare", fine, "again.onnx", *options, "--max-absolute-drop", "0.08")[0] == 0
+
+
+def test_a_comparison_takes_256_images_unless_told_otherwise(run: Run, measured: tuple[Path, Path]) -> None:
+    Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 1\n", encoding="utf-8")
+    options = ["--verify", "--images", "noise.npy", "--device", "cpu", "-q", "--output-format", "json"]
+    document = json.loads(run("compare", measured[0], measured[0], *options)[1])
+    assert document["models"][0]["comparison"]["measured"][0]["images"] == 256
+    found = auditor.compare(*measured, verify={"images": "noise.npy", "shifts": 1, "layers": 0, "device": "cpu"})
+    assert found.comparison is not None
+    assert found.comparison.measured[0].images == 256

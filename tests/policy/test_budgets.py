@@ -64,4 +64,6 @@ def test_a_budget_is_over_only_above_its_limit_and_the_ratchet_only_lowers_it() 
     limits = {"AA101": 2.0, "AA102": 2.0}
     assert overruns(limits, {"AA101": 2, "AA102": 3}, {}) == (Overrun("AA102", 2, 3),)
     assert overruns(limits, {"AA101": 2, "AA102": 2}, {"AA101": 1, "AA102": 7}) == (Overrun("AA101", 1, 2, True),)
+    assert overruns(limits, {"AA101": 2, "AA102": 3}, {"AA102": 7}) == (Overrun("AA102", 2, 3),)
+    assert overruns(limits, {"AA101": 3}, {"AA101": 2}) == (Overrun("AA101", 2, 3),)
     assert overruns({"max-subsampling": 32.0}, {}, {}) == ()

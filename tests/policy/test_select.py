@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.policy.errors import SettingsError
-from auditor.policy.select import choose, ignored_for, is_ignored
+from auditor.policy.select import choose, ignored_for, is_ignored, names
 from auditor.policy.settings import Layer, Origin, Settings, Source, resolve
 from auditor.policy.validate import check_values
 from auditor.rule import Rule
@@ -50,11 +50,20 @@ def codes(file: dict[str, object] | None = None, typed: dict[str, object] | None
         ({"select": ["AA1"], "ignore": ["AA101"]}, ["AA102"]),
         ({"select": ["AA101"], "ignore": ["AA101"]}, []),
         ({"select": ["AA1"], "extend-select": ["AA201"]}, ["AA101", "AA102", "AA201"]),
+        ({"select": ["AA10"], "ignore": ["AA1"]}, ["AA101", "AA102"]),
+        ({"select": ["AA1"], "ignore": ["AA10"]}, []),
+        ({"select": ["AA"], "ignore": ["ALL"]}, ["AA101", "AA102", "AA201"]),
+        ({"select": ["ALL"], "ignore": ["AA"]}, ["XY101"]),
     ],
 )
 def test_the_more_specific_word_wins(given: dict[str, object], chosen: list[str]) -> None:
     assert codes(given) == chosen
     assert codes(None, given) == chosen
+
+
+@pytest.mark.parametrize("word", ["A", "aa1", "AA1-", "AA1013", "strided", "1", ""])
+def test_a_word_that_is_no_prefix_of_a_code_names_no_rule(word: str) -> None:
+    assert not any(names(word, rule) for rule in RULES)
 
 
 def test_a_select_on_the_command_line_starts_afresh_but_keeps_what_the_file_ignores() -> None:

@@ -18,6 +18,8 @@ EVERYTHING: dict[str, Any] = {
     "min": 0.9,
     "max-absolute-drop": 0.01,
     "max-relative-drop": 0.02,
+    "max-jitter-rise": 0.3,
+    "largest-change": 0.4,
     "confidence": 0.9,
     "min-images": 100,
     "inconclusive": "fail",
@@ -27,15 +29,15 @@ EVERYTHING: dict[str, Any] = {
 
 def test_every_threshold_is_read_from_numbers_and_from_text_as_typed() -> None:
     assert set(EVERYTHING) == set(THRESHOLDS)
-    wanted = Thresholds(0.9, 0.01, 0.02, 0.9, 100, Inconclusive.FAIL, require_verify=True)
+    wanted = Thresholds(0.9, 0.01, 0.02, 0.3, 0.4, 0.9, 100, Inconclusive.FAIL, require_verify=True)
     assert thresholds(read_thresholds(EVERYTHING)) == wanted
     typed = {key: value if isinstance(value, bool) else str(value) for key, value in EVERYTHING.items()}
     assert thresholds(read_thresholds(typed)) == wanted
     jsonschema.validate(EVERYTHING, thresholds_schema())
 
 
-def test_half_a_point_may_be_lost_unless_something_else_is_said() -> None:
-    assert thresholds({}).max_absolute_drop == 0.005
+def test_two_points_may_be_lost_and_an_image_may_change_wholly_unless_something_else_is_said() -> None:
+    assert thresholds({}) == Thresholds(max_absolute_drop=0.02, max_jitter_rise=0.1, largest_change=1.0)
     assert thresholds(read_thresholds({"max-relative-drop": 0.01})).max_absolute_drop is None
 
 
@@ -48,6 +50,9 @@ def test_half_a_point_may_be_lost_unless_something_else_is_said() -> None:
         {"max-absolute-drop": -0.1},
         {"max-absolute-drop": "nan"},
         {"max-relative-drop": 1},
+        {"max-jitter-rise": -0.1},
+        {"largest-change": 0},
+        {"largest-change": 3},
         {"confidence": 1},
         {"confidence": 0.5},
         {"min-images": 0},

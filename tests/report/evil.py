@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from auditor.findings import Finding, NodeRef, Origin, Severity
-from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange
+from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
 from auditor.report.model import Accepted, AcceptedBy, Problem, ProblemKind, Report, RuleInfo
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
@@ -96,8 +96,10 @@ def comparison(name: str, finding: Finding, place: Site) -> Comparison:
         MeasuredChange("consistency", word, "share", True, 0.93, 0.90, -0.03, Interval(-0.05, -0.01), 100, (
             Condition("max-absolute-drop", 0.01, Verdict.FAIL), Condition("min", 0.8, Verdict.PASS))),
         MeasuredChange("mac", word, "probability", False, 0.02, 0.03, 0.01, None, 3, (
-            Condition("max-absolute-drop", 0.01, Verdict.INCONCLUSIVE, 400),)),
-        MeasuredChange("centre-jitter", word, "px", False, 0.2, float("nan"), 0.1, None, 3),
+            Condition("max-absolute-drop", 0.01, Verdict.INCONCLUSIVE, 400, 800, 1.0, Verdict.PASS, 0.04),),
+            None, 0.125),
+        MeasuredChange("centre-jitter", word, "px", False, 0.2, float("nan"), 0.1, None, 3, (), TypicalRatio(
+            1.12, Interval(1.03, 1.22), 4.5, float("nan"))),
     ]  # fmt: skip
     return Comparison(
         base=name,

@@ -113,14 +113,15 @@ def test_measurements_stand_with_their_interval() -> None:
 def test_what_changed_stands_in_front_of_what_is_folded() -> None:
     text = shown(evil_report("net"))
     line = (
-        "Against `net`: **1 finding added, 1 finding worse, 1 finding fixed; cumulative factor 1 to 2; "
-        "1 sampling site new, 1 sampling site gone; measured: 1 fail, 1 inconclusive**"
+        "Against `net`: **WORSE, minimum held; 1 finding added, 1 finding worse, 1 finding fixed; "
+        "cumulative factor 1 to 2; 1 sampling site new, 1 sampling site gone**"
     )
     assert line in text
     assert text.index(line) < text.index("<details>")
     assert "| ❌ fail | consistency | `net` | 93.0 % | 90.0 % | -3.0 points | -5.0 points to -1.0 points |" in text
-    assert "| 400 images would decide" not in text
-    assert "about 400 images would decide" in text
+    assert "about 400 to 800 images would decide it if the difference stays as it is" in text
+    assert "no image changed; up to 12.5 % of all images could and would not show in 3" in text
+    assert "pass if no image changes by more than 0.04 (twice the largest change seen)" in text
     assert "| `net` | - | 4/3 |" in text
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from auditor.findings import Finding, Severity
-from auditor.gate import Comparison, Condition, MeasuredChange, OutputChange
+from auditor.gate import Comparison, Condition, MeasuredChange, OutputChange, TypicalRatio
 from auditor.packs import load_builtin
 from auditor.rule import Context, Need
 from auditor.sampling.result import Site, SiteKind
@@ -41,7 +41,7 @@ def measured(verdict: Verdict, needed: int | None = None, inconclusive: str = "w
         difference=-0.023,
         interval=Interval(-0.031, -0.015, 0.9),
         images=256,
-        conditions=(Condition("max-absolute-drop", 0.005, verdict, needed),),
+        conditions=(Condition("max-absolute-drop", 0.005, verdict, needed, needed and 2 * needed),),
     )
     return Comparison("base.onnx", measured=(change,), inconclusive=inconclusive)
 
@@ -71,13 +71,38 @@ def test_an_open_question_weighs_what_the_settings_say_and_tells_how_many_images
 ) -> None:
     (finding,) = check("AA501", measured(Verdict.INCONCLUSIVE, 900, meaning))
     assert finding.severity is severity
-    assert finding.advice == "About 900 images would decide it at 95 % confidence: --images."
+    assert finding.advice == (
+        "About 900 to 1800 images would decide it if the difference stays as it is (95 % confidence): --images,"
+        " --images-limit."
+    )
     (endless,) = check("AA501", measured(Verdict.INCONCLUSIVE, None, meaning))
-    assert "unlikely to decide" in endless.advice
+    assert "to tell with a practical number of images" in endless.advice
 
 
 def test_an_open_question_may_be_let_pass() -> None:
     assert check("AA501", measured(Verdict.INCONCLUSIVE, 900, "pass")) == []
+
+
+def test_jitter_that_rose_is_told_by_the_ratio_of_the_typical_image() -> None:
+    change = MeasuredChange(
+        measure="centre-jitter",
+        output=ModelText("boxes"),
+        unit="px",
+        higher_is_better=False,
+        base=2.0,
+        new=2.6,
+        difference=0.6,
+        interval=None,
+        images=256,
+        conditions=(Condition("max-jitter-rise", 0.1, Verdict.FAIL),),
+        ratio=TypicalRatio(1.3, Interval(1.2, 1.4, 0.9), 9.0, 11.0),
+    )
+    (finding,) = check("AA501", Comparison("base.onnx", measured=(change,)))
+    assert finding.message == (
+        "Centre-jitter went from 2 to 2.6 on the same 256 images and shifts, which breaks max-jitter-rise 10 %"
+        " (typical image x1.30, 1.20 to 1.40 at 90 %)."
+    )
+    assert (finding.numbers["typical_ratio"], finding.numbers["low"], finding.numbers["high"]) == (1.3, 1.2, 1.4)
 
 
 def with_site(one: Site, before: int, after: int) -> Comparison:

@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from auditor.verify.result import Interval
 from auditor.verify.statistics import (
     MIN_IMAGES,
+    Needed,
     Verdict,
     difference_interval,
+    images_needed,
+    images_needed_unbounded,
     judge,
+    judge_mean,
     mean_interval,
+    ratio_interval,
     student_quantile,
+    twice_the_largest,
+    unseen_share,
 )
 
 
@@ -37,8 +44,8 @@ def like_models(
 def coverage(images: int, repeats: int) -> float:
     draw = np.random.default_rng(images)
     held = 0
-    for seed in range(repeats):
-        interval = mean_interval(shares(draw, images), seed=seed)
+    for _ in range(repeats):
+        interval = mean_interval(shares(draw, images))
         assert interval is not None
         held += interval.low <= 0.92 <= interval.high
     return held / repeats
@@ -47,65 +54,81 @@ def coverage(images: int, repeats: int) -> float:
 def false_alarms(images: int, alike: float, repeats: int) -> float:
     draw = np.random.default_rng(images)
     alarms = 0
-    for seed in range(repeats):
-        _, interval = difference_interval(*like_models(draw, images, alike), seed=seed)
+    for _ in range(repeats):
+        _, interval = difference_interval(*like_models(draw, images, alike))
         assert interval is not None
         alarms += not interval.low <= 0 <= interval.high
     return alarms / repeats
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    # three standard errors of 200 repeats: 4.6 points
-    assert 0.904 <= coverage(64, 200) <= 0.996
+def test_the_interval_covers_the_truth_at_least_as_often_as_it_says() -> None:
+    assert coverage(64, 200) >= 0.904  # three standard errors of 200 repeats: 4.6 points
 
 
 def test_two_equally_good_models_are_rarely_told_apart() -> None:
-    assert 0.004 <= false_alarms(100, 0.7, 200) <= 0.096
+    assert false_alarms(100, 0.7, 200) <= 0.096
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("images", [32, 64, 128, 256])
-def test_the_interval_covers_93_to_97_per_cent(images: int) -> None:
-    assert 0.93 <= coverage(images, 2000) <= 0.97
+def test_the_interval_covers_at_least_95_per_cent(images: int) -> None:
+    assert coverage(images, 2000) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 2000)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("images", "alike"), [(64, 0.7), (256, 0.7), (256, 0.9), (1000, 0.9)])
-def test_the_paired_test_alarms_falsely_in_3_to_7_per_cent(images: int, alike: float) -> None:
-    assert 0.03 <= false_alarms(images, alike, 2000) <= 0.07
+def test_the_paired_test_alarms_falsely_in_at_most_5_per_cent(images: int, alike: float) -> None:
+    assert false_alarms(images, alike, 2000) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
 
 
 def test_pairing_narrows_the_difference_several_times() -> None:
-    base, new = like_models(np.random.default_rng(0), 256, alike=0.7)
+    base, new = like_models(np.random.default_rng(0), 1024, alike=0.7)
     _, paired = difference_interval(base, new)
     one, two = mean_interval(base), mean_interval(new)
     assert paired is not None
     assert one is not None
     assert two is not None
     unpaired = math.hypot(one.high - one.low, two.high - two.low)
-    assert unpaired / (paired.high - paired.low) > 4
+    assert unpaired / (paired.high - paired.low) > 2.5
 
 
-def test_a_real_drop_of_two_points_is_seen_with_64_images() -> None:
+def test_a_real_drop_of_five_points_is_seen_with_128_images() -> None:
     draw = np.random.default_rng(5)
-    found = 0
-    for seed in range(50):
-        _, interval = difference_interval(*like_models(draw, 64, alike=0.9, drop=0.02), seed=seed)
+    seen = 0
+    for _ in range(50):
+        _, interval = difference_interval(*like_models(draw, 128, alike=0.9, drop=0.05))
         assert interval is not None
-        found += interval.high < 0
-    assert found > 35
+        seen += interval.high < 0
+    assert seen > 45
 
 
 def test_many_alike_values_give_the_interval_of_the_t_test() -> None:
     values = np.random.default_rng(2).normal(0.3, 0.05, 400)
-    interval = mean_interval(values)
+    interval = mean_interval(values, bounds=None)
     assert interval is not None
     expected = scipy.stats.t.interval(0.95, 399, values.mean(), values.std(ddof=1) / 20)
     np.testing.assert_allclose((interval.low, interval.high), expected, rtol=2e-3)
-    mean, paired = difference_interval(np.zeros(400), values)
-    assert paired is not None
-    assert mean == pytest.approx(values.mean())
-    np.testing.assert_allclose((paired.low, paired.high), expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("images", [8, 20])
+def test_without_bounds_it_is_the_bootstrap_t_with_one_image_of_the_whole_sample_in_every_variance(
+    images: int, seed: int
+) -> None:
+    values = np.random.default_rng(images).lognormal(0, 1, images)
+    picks = np.random.default_rng(seed).integers(images, size=(2000, images))
+    ratios = []
+    for pick in picks:
+        resample = values[pick]
+        degrees = [resample.var(ddof=1)] * (images - 1) + [values.var(ddof=1)]
+        ratios.append((resample.mean() - values.mean()) / math.sqrt(sum(degrees) / images))
+    lower, upper = np.quantile(ratios, [0.05, 0.95])
+    spread = values.std(ddof=1)
+    interval = mean_interval(values, 0.9, bounds=None, seed=seed)
+    assert interval is not None
+    expected = values.mean() - upper * spread, values.mean() - lower * spread
+    np.testing.assert_allclose((interval.low, interval.high), expected, rtol=1e-9)
+    assert mean_interval(np.full(images, 3.5), 0.9, bounds=None) == Interval(3.5, 3.5, 0.9)
 
 
 def test_a_perfect_score_on_few_images_is_no_proof_of_perfection() -> None:
@@ -117,9 +140,30 @@ def test_a_perfect_score_on_few_images_is_no_proof_of_perfection() -> None:
     assert (1 - (1 - interval.low)) ** 50 == pytest.approx(0.025)
 
 
-def test_models_that_never_differ_have_a_difference_of_exactly_nothing() -> None:
-    values = np.random.default_rng(0).random(30)
-    assert difference_interval(values, values) == (0.0, Interval(0.0, 0.0))
+@pytest.mark.parametrize(("images", "points"), [(8, 31.2), (16, 17.1), (32, 8.9), (64, 4.6), (128, 2.3), (256, 1.2)])
+def test_models_that_never_differ_may_still_differ_where_nobody_looked(images: int, points: float) -> None:
+    values = np.random.default_rng(0).random(images)
+    difference, interval = difference_interval(values, values, 0.9)
+    assert difference == 0
+    assert interval is not None
+    assert 100 * interval.high == pytest.approx(points, abs=0.05)
+    assert interval.low == -interval.high
+    assert unseen_share(images, 0.05) == pytest.approx(interval.high)
+
+
+def test_a_stated_largest_change_narrows_the_interval_and_the_largest_one_seen_may_take_its_place() -> None:
+    base = np.full(64, 0.5)
+    new = base + np.tile([0.0, 0.0, 0.1, -0.1], 16)
+    spans = [difference_interval(base, new, 0.9, largest)[1] for largest in (1.0, 0.5, None)]
+    widths = [span.high - span.low for span in spans if span is not None]
+    assert widths == sorted(widths, reverse=True)
+    seen = difference_interval(base, new, 0.9, 0.2)[1]
+    assert spans[2] is not None
+    assert seen is not None
+    assert (spans[2].low, spans[2].high) == pytest.approx((seen.low, seen.high), abs=1e-12)
+    assert difference_interval(base, base, 0.9, None) == difference_interval(base, base, 0.9, 1.0)
+    assert twice_the_largest(np.array([0.0, -0.7])) == 1.0
+    assert twice_the_largest(np.array([1.5])) == 1.5
 
 
 @settings(max_examples=40, deadline=None)
@@ -177,30 +221,98 @@ def test_values_that_cannot_be_compared_are_refused() -> None:
 def test_an_interval_passes_fails_or_does_not_decide(
     low: float, high: float, limit: float, better: bool, verdict: Verdict
 ) -> None:
-    assert judge((low + high) / 2, Interval(low, high), limit, 100, better).verdict is verdict
+    assert judge(Interval(low, high), limit, better) is verdict
+    assert judge(None, limit, better) is Verdict.INCONCLUSIVE
 
 
-def test_a_draw_says_how_many_images_would_decide_it() -> None:
-    # 0.01 above the limit, reaching 0.04 down: the interval must shrink fourfold, so sixteen times the images
-    assert judge(0.91, Interval(0.87, 0.93), 0.90, 100).images_needed == pytest.approx(1600, abs=1)
-    assert judge(0.09, Interval(0.05, 0.12), 0.10, 100, higher_is_better=False).images_needed == pytest.approx(
-        900, abs=1
-    )
-    assert judge(0.90, Interval(0.87, 0.93), 0.90, 100).images_needed is None
-    assert judge(0.90, None, 0.80, 3).verdict is Verdict.INCONCLUSIVE
-
-
-def test_the_number_of_images_that_would_decide_does() -> None:
-    draw = np.random.default_rng(11)
-    values = shares(draw, 60, mean=0.9)
-    interval = mean_interval(values)
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.sampled_from([-1.0, -0.1, 0.0, 0.1, 1.0]), min_size=MIN_IMAGES, max_size=60),
+    limit=st.floats(-0.9, 0.9),
+)
+def test_the_verdict_on_a_mean_is_that_of_its_interval(values: list[float], limit: float) -> None:
+    _, interval = difference_interval(np.zeros(len(values)), np.array(values), 0.9)
     assert interval is not None
-    limit = float(values.mean()) - 0.02
-    judgement = judge(float(values.mean()), interval, limit, 60)
-    assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert judgement.images_needed is not None
-    more = np.resize(values, int(1.3 * judgement.images_needed))
-    assert judge(float(more.mean()), mean_interval(more), limit, len(more)).verdict is Verdict.PASS
+    if min(abs(interval.low - limit), abs(interval.high - limit)) > 1e-6:
+        assert judge_mean(np.array(values), limit, 0.05, (-1.0, 1.0)) is judge(interval, limit)
+
+
+@pytest.mark.parametrize(("allowed", "images"), [(0.005, 598), (0.01, 299), (0.02, 149), (0.05, 59)])
+def test_where_no_image_changes_the_number_for_a_pass_is_exact(allowed: float, images: int) -> None:
+    assert images_needed(np.zeros(16), -allowed, 0.05, (-1.0, 1.0)) == Needed(images, images)
+    assert judge_mean(np.zeros(images), -allowed, 0.05, (-1.0, 1.0)) is Verdict.PASS
+    assert judge_mean(np.zeros(images - 1), -allowed, 0.05, (-1.0, 1.0)) is Verdict.INCONCLUSIVE
+
+
+def test_where_nothing_may_be_lost_no_number_of_images_passes_what_never_changed() -> None:
+    assert images_needed(np.zeros(64), 0.0, 0.05, (-1.0, 1.0)) is None
+    assert images_needed(np.zeros(64), -1e-6, 0.05, (-1.0, 1.0)) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sample_that_often_decides_and_one_time_fewer_does_not(sign: int) -> None:
+    values = sign * np.tile([0.0, 0.0, 0.0, 0.0, 0.0, 0.1, -0.1, 0.0], 4)
+    limit = -0.02 * sign
+    needed = images_needed(values, limit, 0.05, (-1.0, 1.0))
+    assert needed is not None
+    assert needed.high == 2 * needed.low
+    times = needed.low // len(values)
+    assert judge_mean(np.tile(values, times), limit, 0.05, (-1.0, 1.0)) is (Verdict.PASS if sign > 0 else Verdict.FAIL)
+    assert judge_mean(np.tile(values, times - 1), limit, 0.05, (-1.0, 1.0)) is Verdict.INCONCLUSIVE
+
+
+def test_a_difference_about_as_large_as_what_is_allowed_has_no_number() -> None:
+    values = np.tile([0.1, -0.1], 32)
+    error = values.std(ddof=1) / 8
+    assert images_needed(values, -0.99 * error, 0.05, (-1.0, 1.0)) is None
+    assert images_needed(values, 0.99 * error, 0.05, (-1.0, 1.0)) is None
+    assert images_needed(values, -1.01 * error, 0.05, (-1.0, 1.0)) is not None
+
+
+def test_more_than_a_hundred_thousand_images_is_no_practical_number() -> None:
+    values = np.append(np.zeros(9999), 1e-9)
+    assert images_needed(values, -2e-5, 0.05, (-1.0, 1.0)) is None
+    assert images_needed(values, -1e-4, 0.05, (-1.0, 1.0)) is not None
+
+
+def test_without_bounds_the_interval_shrinks_with_the_root_of_the_number_of_images() -> None:
+    values = np.tile([0.05, -0.05], 50) + 0.02
+    reach = 0.04
+    interval = Interval(0.02 - reach, 0.02 + reach)
+    # the margin is half of the reach: four times the images
+    below = images_needed_unbounded(values, 0.0, interval)
+    assert below is not None
+    assert abs(below.low - 400) <= 1
+    assert below.high == 2 * below.low
+    above = images_needed_unbounded(values, 0.04, interval)
+    assert above is not None
+    assert abs(above.low - 400) <= 1  # where the limit lies above
+    assert images_needed_unbounded(values, 0.019, interval) is None  # within one standard error
+
+
+def test_the_ratio_of_jitter_is_students_interval_of_the_logarithms() -> None:
+    draw = np.random.default_rng(4)
+    base = draw.lognormal(0, 1, 40)
+    new = base * draw.lognormal(math.log(1.2), 0.3, 40)
+    base[:3] = new[:2] = 0.0
+    ratio, interval = ratio_interval(base, new, 0.9)
+    logs = np.log((new + 0.01) / (base + 0.01))
+    assert interval is not None
+    assert ratio == pytest.approx(scipy.stats.gmean((new + 0.01) / (base + 0.01)))
+    expected = np.exp(scipy.stats.t.interval(0.9, 39, logs.mean(), scipy.stats.sem(logs)))
+    np.testing.assert_allclose((interval.low, interval.high), expected, rtol=1e-4)
+    turned, backwards = ratio_interval(new, base, 0.9)
+    assert backwards is not None
+    np.testing.assert_allclose(
+        (turned, backwards.low, backwards.high), (1 / ratio, 1 / interval.high, 1 / interval.low)
+    )
+
+
+def test_a_ratio_of_few_images_has_no_interval_and_one_of_none_no_value() -> None:
+    assert ratio_interval(np.ones(MIN_IMAGES - 1), np.ones(MIN_IMAGES - 1)) == (1.0, None)
+    value, interval = ratio_interval(np.array([np.nan]), np.array([1.0]))
+    assert math.isnan(value)
+    assert interval is None
 
 
 @pytest.mark.parametrize("degrees", [7, 15, 63, 999])
@@ -211,12 +323,7 @@ def test_students_quantile_is_scipys(degrees: int, probability: float) -> None:
 
 def test_many_images_go_over_into_the_t_interval_without_a_step() -> None:
     values = shares(np.random.default_rng(0), 5000)
-    few, many = mean_interval(values[:-1]), mean_interval(values)
+    few, many = mean_interval(values[:-1], bounds=None), mean_interval(values, bounds=None)
     assert few is not None
     assert many is not None
     np.testing.assert_allclose((few.low, few.high), (many.low, many.high), atol=5e-4)
-    _, short = difference_interval(values[:-1], values[:-1] ** 2)
-    _, long = difference_interval(values, values**2)
-    assert short is not None
-    assert long is not None
-    np.testing.assert_allclose((short.low, short.high), (long.low, long.high), atol=5e-4)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.findings import Finding
 from auditor.gate import Comparison
-from auditor.report.changes import MeasuredRow, measured_rows, output_rows, sentences
+from auditor.report.changes import VERDICT_WORDS, MeasuredRow, measured_rows, output_rows, sentences
 from auditor.report.html.tree import Child, Element, element, prose
 from auditor.report.place import node_name, node_op, rule_title
 from auditor.text import plain
@@ -37,8 +37,10 @@ def compared(found: Comparison) -> Iterator[Child]:
 
 
 def _measured(row: MeasuredRow) -> Element:
-    verdict = element("span", row.verdict, class_=f"verdict {_CLASSES[row.verdict]}") if row.verdict else None
-    detail = element("div", prose(row.detail), class_="origin") if row.detail else None
+    verdict = (
+        element("span", VERDICT_WORDS[row.verdict], class_=f"verdict {_CLASSES[row.verdict]}") if row.verdict else None
+    )
+    detail = [element("div", prose(text), class_="origin") for text in (row.detail, *row.notes) if text]
     name = element("th", plain(row.measure), " ", element("div", element("code", plain(row.output)), class_="origin"),
                    scope="row")  # fmt: skip
     values = (row.base, row.new, row.difference, row.interval or "-")
