@@ -202,3 +202,17 @@ def test_phases_are_averaged_by_dilation_where_that_is_asked_for(run: Run, netwo
     code, _, err = run("fix", network, "--plan", "--lowering", "rows")
     assert code == 2
     assert "--lowering must be one of auto, batch, dilation" in err
+
+
+def test_what_a_library_prints_is_not_mixed_into_json(run: Run, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx_graphsurgeon
+
+    export = onnx_graphsurgeon.export_onnx
+
+    def talking(graph: object) -> object:
+        print("[W] a warning of a library")
+        return export(graph)
+
+    monkeypatch.setattr(onnx_graphsurgeon, "export_onnx", talking)
+    _, out, _ = run("fix", network, "-o", "fixed.onnx", "--strategy", "blur", "--output-format", "json")
+    assert json.loads(out)["written"] == "fixed.onnx"

@@ -13,6 +13,7 @@ import pytest
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
+from auditor.rewrite.calibration import ridge
 from auditor.rewrite.calibration.linear import linear_operator
 from auditor.rewrite.calibration.ridge import Fit, Moments, error, fit, matched
 from auditor.rewrite.graph.surgery import Surgeon
@@ -261,3 +262,23 @@ def test_a_blur_in_front_cannot_be_calibrated(tmp_path: Path) -> None:
     options = Options(where=Where.PRE)
     done = rewrite(read, analyse(read), None, Strategy.BLUR, options, pictures=Noise(40, 24))
     assert "cannot be calibrated" in done.skipped[0].refusal.reason
+
+
+def test_the_chosen_ridge_is_fitted_anew_on_all_pictures_and_not_on_half_of_them() -> None:
+    random = np.random.default_rng(5)
+    used, held_out, both = (Moments(1, 3, 2) for _ in range(3))
+    truth = random.standard_normal((2, 3))
+    for moments in (used, held_out):
+        z = random.standard_normal((1, 3, 40))
+        t = truth @ z + 0.3 * random.standard_normal((1, 2, 40))
+        moments.add(z, t)
+        both.add(z, t)
+    prior = np.zeros((1, 2, 3))
+    found = fit(used, held_out, prior, np.zeros((1, 2)), prior)
+    assert np.isfinite(found.strength)
+    # What is fitted on all pictures errs less on all of them than the same ridge on either half.
+    halves = [ridge._solved(half, found.strength, prior) for half in (used, held_out)]
+    whole = ridge._solved(both, found.strength, prior)
+    np.testing.assert_allclose(found.matrix, whole[0], rtol=1e-10)
+    np.testing.assert_allclose(found.bias, whole[1], rtol=1e-10)
+    assert all(error(both, found.matrix, found.bias) < error(both, *half) for half in halves)

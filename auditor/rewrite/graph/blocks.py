@@ -6,7 +6,9 @@ inserted as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from auditor.rewrite.graph.parts import Part
@@ -23,11 +25,19 @@ _PAD_INPUTS_SINCE = 11
 _SPLIT_COUNT_SINCE = 18
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what graphsurgeon prints off stdout, where reports go."""
+    with redirect_stdout(StringIO()):
+        yield
+
+
 class Block:
     """Nodes that stand together and have names below one prefix, such as ``aliasaudit/conv1``."""
 
     def __init__(self, surgeon: Surgeon, prefix: str) -> None:
-        import onnx_graphsurgeon as gs
+        with _silent():
+            import onnx_graphsurgeon as gs
 
         self._gs = gs
         self.surgeon = surgeon
@@ -38,14 +48,8 @@ class Block:
 
     def insert(self, anchor: Part, *, after: bool) -> list[Part]:
         """Put the nodes into the graph in front of or behind ``anchor``."""
-        from onnx_graphsurgeon.logger import G_LOGGER
-
-        severity = G_LOGGER.severity
-        G_LOGGER.severity = G_LOGGER.CRITICAL  # its warnings go to stdout
-        try:
+        with _silent():
             made = self._gs.export_onnx(self._graph)
-        finally:
-            G_LOGGER.severity = severity
         tensors = [*self._tensors, *made.graph.initializer]
         return self.surgeon.add(made.graph.node, tensors, anchor, after=after, shapes=self._shapes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -182,9 +183,11 @@ def _copied_data(model: Model, folder: Path, home: Path | None = None) -> Iterat
                 origin, target = _inside(source, location), _inside(folder, location)
                 if not origin.is_file():
                     raise RewriteError("a file of external data is missing, so the model cannot move to another folder")
+                if target.is_file() and filecmp.cmp(origin, target, shallow=False):
+                    continue  # an earlier rewrite of the same model left it there
                 if target.exists():
                     raise RewriteError(
-                        "a file of external data of that name exists beside the output: write to an empty folder"
+                        "another file of external data of that name exists beside the output: write to an empty folder"
                     )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.append(target)
