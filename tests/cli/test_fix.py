@@ -210,7 +210,7 @@ def test_what_a_library_prints_is_not_mixed_into_json(run: Run, network: Path, m
     export = onnx_graphsurgeon.export_onnx
 
     def talking(graph: object) -> object:
-        print("[W] a warning of a library")
+        print("[W] a warning of a library")  # noqa: T201 - it does
         return export(graph)
 
     monkeypatch.setattr(onnx_graphsurgeon, "export_onnx", talking)
