@@ -37,7 +37,7 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         lines += _worst_images(output)
     if found.layers:
-        lines += ["", "layers, largest added error first", *_columns(_layers(found.layers))]
+        lines += ["", "layers, largest added error first", *_columns(_layers(found.layers)), *_agreement(found.layers)]
     return lines
 
 
@@ -142,13 +142,35 @@ def _worst_images(output: OutputResult) -> list[str]:
 
 
 def _layers(layers: Sequence[LayerResult]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("added", "error", "cosine", "total", "alias measured/predicted", "layer")]
+    rows: list[tuple[str, ...]] = [("added", "error", "cosine", "total", "alias measured/expected", "layer")]
     for layer in sorted(layers, key=lambda layer: -layer.added)[:_WORST_LAYERS]:
         total = "x".join("?" if factor is None else f"{factor:g}" for factor in dict.fromkeys(layer.cumulative))
         alias = f"{percent_text(layer.alias_measured) or '?'}/{percent_text(layer.alias_predicted) or '?'}"
         name = layer.node.name if layer.node is not None and layer.node.name else layer.tensor
         rows.append((f"{layer.added:.3f}", f"{layer.error:.3f}", f"{layer.cosine:.3f}", total, alias, plain(name, 80)))
     return rows
+
+
+# Measured and expected alias energies are held against the limits of hidden maps.
+_LIMITS = (0.05, 0.1, 0.25)
+
+
+def _agreement(layers: Sequence[LayerResult]) -> Iterator[str]:
+    """How often what was expected leads to the same verdict as what was measured."""
+    pairs = [
+        (_verdict(layer.alias_measured), _verdict(layer.alias_predicted))
+        for layer in layers
+        if layer.alias_measured is not None and layer.alias_predicted is not None
+    ]
+    if not pairs:
+        return
+    same, near = sum(a == b for a, b in pairs), sum(abs(a - b) <= 1 for a, b in pairs)
+    yield f"  alias energy: measured and expected lead to the same verdict at {same} of {len(pairs)} sites, within"
+    yield f"  one step at {near}; added: the error on top of what was inherited, no ranking of aliasing"
+
+
+def _verdict(share: float) -> int:
+    return sum(share >= limit for limit in _LIMITS)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -26,7 +26,8 @@ MAX_FRAMES = 64
 class Load:
     """One unit ready to run: ``canvases`` (canvas, C, H, W) in the model's layout and ``places`` (windows, 3).
 
-    ``digest`` is the SHA-256 of the pixels, ``extra`` the image's own further inputs of the model.
+    ``digest`` is the SHA-256 of the pixels, ``extra`` the image's own further inputs of the model. ``enlarged`` is the
+    largest factor by which a picture was enlarged, 1 where none was.
     """
 
     unit: Unit
@@ -34,6 +35,7 @@ class Load:
     places: Array
     digest: bytes
     extra: Mapping[str, Array]
+    enlarged: float = 1.0
 
 
 def loads(
@@ -95,4 +97,6 @@ def _load(
             canvases.append(to_tensor(protocol.canvas(prepared, variant), preprocessing))
     places = np.array([(position[one.image, one.variant], one.y, one.x) for one in plan.windows], np.int64)
     unit = Unit(name, label, plan, digest.digest())
-    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra)
+    height, width = protocol.picture
+    enlarged = max((max(height / one.pixels.shape[0], width / one.pixels.shape[1]) for one in pictures), default=1.0)
+    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0))

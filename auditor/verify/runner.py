@@ -51,6 +51,10 @@ class Silent:
         """Ignore it."""
 
 
+# Up to this factor an enlargement is no loss that anybody sees in a measurement.
+_ENLARGED = 1.05
+
+
 @dataclass(slots=True)
 class Progress:
     """What a run has found so far; it stays usable when the run is interrupted."""
@@ -67,6 +71,7 @@ class Progress:
     agreed: int = 0
     difference: float = 0.0
     interrupted: bool = False
+    enlarged: list[float] = field(default_factory=list)
 
     @property
     def self_test(self) -> SelfTest | None:
@@ -132,9 +137,18 @@ def verify(
         naive_runs=progress.naive_runs + progress.naive_layer_runs,
         seconds=time.perf_counter() - start,
         external=external,
-        notes=(*source.notes, *setup.guesses, *opened.remarks, *remarks),
+        notes=(*source.notes, *setup.guesses, *opened.remarks, *_enlargement(progress), *remarks),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
+
+
+def _enlargement(progress: Progress) -> tuple[str, ...]:
+    """What was measured on pictures with fewer pixels than the model reads."""
+    if not progress.enlarged:
+        return ()
+    most = f"{max(progress.enlarged):.2f}"
+    words = f"{len(progress.enlarged)} of {len(progress.used)} images were enlarged, up to {most} times"
+    return (f"{words}: they have no detail at the scale of a pixel, so too little aliases in the first layers",)
 
 
 def _require_measured(tally: Tally, progress: Progress, settings: VerifySettings) -> None:
@@ -276,6 +290,8 @@ def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress
         progress.rejected.append(Rejected(load.unit.name, str(error)))
         return
     progress.used.append(load.unit.name)
+    if load.enlarged > _ENLARGED:
+        progress.enlarged.append(load.enlarged)
     progress.digest.update(load.digest)
     progress.labelled += load.unit.label is not None
     if all(repeated.values()):

@@ -26,7 +26,8 @@ from auditor.verify.images import ImageSource, Picture
 from auditor.verify.picture_file import decode
 from auditor.verify.result import DataKind, Rejected
 
-SIZE = (272, 272)  # (H, W), as the pictures that the package carries: room for windows of 224 and shifts of 32 px
+# (H, W): windows of up to 640 px and their shifts fit without enlarging, which takes detail away.
+SIZE = (720, 720)
 _PICTURES = Path(__file__).with_name("pictures")
 _LEAVES = 500
 _LEAST_RADIUS = 3.0  # pixels of the finished image
@@ -44,8 +45,7 @@ def synthetic_image(index: int, seed: int = 0, size: tuple[int, int] = SIZE) -> 
 def dead_leaves(draw: np.random.Generator, size: tuple[int, int]) -> FloatArray:
     """One dead-leaves image (H, W, 3), 0..1: discs painted from the back to the front, each in its colour."""
     height, width = 2 * size[0], 2 * size[1]
-    texture = pink_noise(draw, (height, width))
-    canvas = np.broadcast_to(draw.random(3), (height, width, 3)).copy()
+    canvas = np.broadcast_to(draw.random(3), (height, width, 3)).astype(np.float32)
     ys, xs = draw.random(_LEAVES) * height, draw.random(_LEAVES) * width
     radii = _radii(draw, 2 * _LEAST_RADIUS, _LARGEST_RADIUS * min(height, width))
     lightness, tint = draw.random(_LEAVES), draw.random((_LEAVES, 3)) - 0.5
@@ -55,9 +55,8 @@ def dead_leaves(draw: np.random.Generator, size: tuple[int, int]) -> FloatArray:
         bottom, right = min(height, int(y + radius) + 2), min(width, int(x + radius) + 2)
         rows, columns = np.arange(top, bottom)[:, None], np.arange(left, right)[None, :]
         canvas[top:bottom, left:right][(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = colour
-    canvas *= 1 + 2 * _TEXTURE * (texture - 0.5)
-    blocks: FloatArray = canvas.reshape(size[0], 2, size[1], 2, 3).mean(axis=(1, 3))
-    return np.clip(blocks, 0, 1)
+    blocks: FloatArray = canvas.reshape(size[0], 2, size[1], 2, 3).mean(axis=(1, 3), dtype=np.float64)
+    return np.clip(blocks * (1 + 2 * _TEXTURE * (pink_noise(draw, size) - 0.5)), 0, 1)
 
 
 def pink_noise(draw: np.random.Generator, size: tuple[int, int]) -> FloatArray:

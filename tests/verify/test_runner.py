@@ -378,3 +378,12 @@ def test_boxes_that_move_with_the_input_are_steady(tmp_path: Path) -> None:
     assert value(found, "centre-jitter") == 0
     assert value(found, "flicker") == 0
     assert value(found, "score-deviation") == 0
+
+
+@pytest.mark.parametrize(("size", "said"), [(12, True), (24, False), (48, False)])
+def test_images_that_had_to_be_enlarged_are_counted_with_the_factor(tmp_path: Path, size: int, said: bool) -> None:
+    found = verify(read_model(saved(tmp_path / "m.onnx", classifier())), source(pictures(3, size)), SETTINGS)
+    notes = [note for note in found.notes if "enlarged" in note]
+    assert bool(notes) == said
+    for note in notes:
+        assert note.startswith("3 of 3 images were enlarged, up to ")

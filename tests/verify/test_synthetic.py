@@ -64,7 +64,8 @@ def test_without_data_there_are_pictures_and_synthetic_images_and_it_is_said() -
     assert source.count == len(found) == 7
     assert "no images were given" in source.notes[0]
     assert [one.name.raw.split()[0] for one in found] == ["built-in"] * 4 + ["synthetic"] * 3
-    assert all(min(one.pixels.shape[:2]) >= 256 for one in found)
+    assert all(min(one.pixels.shape[:2]) >= 300 for one in found)
+    assert all(min(one.pixels.shape[:2]) >= 720 for one in found[4:])
     assert len({one.name for one in found}) == 7
     with pytest.raises(ValueError, match="at least 1"):
         builtin_images(0)
@@ -82,8 +83,8 @@ def test_the_carried_pictures_are_small_and_each_has_its_licence() -> None:
     files = sorted(folder.glob("*.jpg"))
     licence = (folder / "LICENCE.md").read_text(encoding="utf-8")
     assert 2 <= len(files) <= 4
-    assert sum(file.stat().st_size for file in files) <= 150_000
+    assert sum(file.stat().st_size for file in files) <= 300_000
     for file in files:
-        assert file.stat().st_size <= 60_000
+        assert file.stat().st_size <= 90_000
         row = next(line for line in licence.splitlines() if file.name in line)
         assert "CC0" in row or "public domain" in row

@@ -101,7 +101,7 @@ def _layers(layers: Sequence[LayerResult]) -> Iterator[Element]:
         words = [f"error {layer.added:+.3f} (in all {layer.error:.3f}), cosine {layer.cosine:.3f}"]
         if layer.alias_measured is not None:
             predicted = percent_text(layer.alias_predicted) or "?"
-            words.append(f"alias energy {percent_text(layer.alias_measured)}, predicted {predicted}")
+            words.append(f"alias energy {percent_text(layer.alias_measured)}, expected {predicted}")
         chart = map_chart(layer.map)
         caption = element("figcaption", element("code", plain(name, 80)), element("br"), "; ".join(words))
         figures.append(element("figure", chart, caption))
