@@ -39,6 +39,7 @@ def check(
     labels: measuring_options.Labels = None,
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
+    image_input: measuring_options.ImageInput = None,
     device: measuring_options.Device = None,
     fix: Annotated[
         bool,
@@ -122,6 +123,7 @@ def check(
                     "labels": labels,
                     "images-limit": images_limit,
                     "preset": preset,
+                    "image-input": image_input,
                     "device": device,
                 }
             ),

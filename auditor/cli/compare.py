@@ -62,6 +62,7 @@ def compare(
         ),
     ] = None,
     preset: measuring_options.Preset = None,
+    image_input: measuring_options.ImageInput = None,
     device: measuring_options.Device = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
@@ -140,6 +141,7 @@ def compare(
                     "labels": labels,
                     "images-limit": images_limit,
                     "preset": preset,
+                    "image-input": image_input,
                     "device": device,
                 }
             ),

@@ -52,6 +52,7 @@ def fix(
     labels: measuring_options.Labels = None,
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
+    image_input: measuring_options.ImageInput = None,
     device: measuring_options.Device = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what applies at each site and what it costs.")] = False,
     recipe: Annotated[
@@ -105,6 +106,7 @@ def fix(
                     "labels": labels,
                     "images-limit": images_limit,
                     "preset": preset,
+                    "image-input": image_input,
                     "device": device,
                 }
             ),

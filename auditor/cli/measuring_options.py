@@ -27,4 +27,7 @@ Images = Annotated[str | None, option("images", "DIR|FILE|MODULE:FUNCTION")]
 Labels = Annotated[str | None, option("labels", "CSV")]
 ImagesLimit = Annotated[str | None, option("images-limit", "N")]
 Preset = Annotated[str | None, option("preset", "NAME")]
+ImageInput = Annotated[
+    str | None, typer.Option("--image-input", "--input", metavar="NAME", help=OPTIONS["image-input"])
+]
 Device = Annotated[str | None, option("device", "DEVICE")]

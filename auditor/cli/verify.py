@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.measuring_options import Device, Images, ImagesLimit, Labels, PlotsFolder, PlotsFormat, Preset, option
+from auditor.cli.measuring_options import (
+    Device,
+    ImageInput,
+    Images,
+    ImagesLimit,
+    Labels,
+    PlotsFolder,
+    PlotsFormat,
+    Preset,
+    option,
+)
 from auditor.cli.session import Session
 
 MEASURED_RULES = ("AA4", "runtime-crashed")
@@ -36,7 +46,7 @@ def verify(
     exhaustive: Annotated[str | None, option("exhaustive", "PX")] = None,
     seed: Annotated[str | None, option("seed", "N")] = None,
     task: Annotated[str | None, option("task", "NAME")] = None,
-    image_input: Annotated[str | None, option("image-input", "NAME")] = None,
+    image_input: ImageInput = None,
     measured_output: Annotated[str | None, option("measured-output", "NAME")] = None,
     feed: Annotated[list[str] | None, option("feed", "NAME=NUMBER")] = None,
     box_score: Annotated[str | None, option("box-score", "SHARE")] = None,

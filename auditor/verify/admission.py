@@ -17,18 +17,19 @@ from auditor.onnxfile.graph import Attribute, Graph, Model, Node, Payload, Paylo
 from auditor.text import ModelText
 from auditor.verify.errors import ModelRefusedError
 
-STANDARD_DOMAINS = frozenset(["", "ai.onnx", "ai.onnx.ml"])
-# Some domains hold native code or engine binaries chosen by the model; no setting allows them.
-_ENGINE_OPS = frozenset(["EPContext"])
+# onnxruntime's own operators are built into it and run no code of the model's choice, but for those below.
+STANDARD_DOMAINS = frozenset(["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
+# These name or embed an engine binary, or call into Python; no setting allows them.
+_ENGINE_OPS = frozenset(["EPContext", "Snpe", "PythonOp", "PythonOpGrad"])
 _CHUNK = 1 << 20
 
 
 def check_domains(model: Model, allowed: frozenset[str] = frozenset()) -> None:
-    """Refuse operators that the ONNX standard or the model itself does not define, unless their domain is allowed.
+    """Refuse operators that neither ONNX, onnxruntime nor the model itself defines, unless their domain is allowed.
 
     Args:
         model: the model without its weights.
-        allowed: further operator domains, as ``com.microsoft``.
+        allowed: further operator domains, as ``ai.onnx.contrib``.
 
     Raises:
         ModelRefusedError: the domain in ``detail`` is not allowed, or a node embeds an engine.
@@ -36,7 +37,9 @@ def check_domains(model: Model, allowed: frozenset[str] = frozenset()) -> None:
     own = {(domain, name) for domain, name, _ in model.functions}
     for node in _nodes(model):
         if node.op in _ENGINE_OPS:
-            raise ModelRefusedError("an EPContext node names or embeds an engine binary: such models are never run")
+            raise ModelRefusedError(
+                f"a node of type {node.op} embeds an engine or calls foreign code: such models are never run"
+            )
         if node.domain not in STANDARD_DOMAINS | allowed and (node.domain, node.op) not in own:
             raise ModelRefusedError(
                 "an operator is of a domain that is not standard: allow it with --allow-domain if you trust it",

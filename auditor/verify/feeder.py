@@ -11,7 +11,7 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.images import Picture
-from auditor.verify.preprocess import Preprocessing, to_picture, to_tensor
+from auditor.verify.preprocess import Preprocessing, on_black, to_picture, to_tensor
 from auditor.verify.protocols import Protocol
 from auditor.verify.result import ProtocolKind, Rejected
 from auditor.verify.shifts import Plan, ShiftSettings, plan_frames
@@ -91,7 +91,10 @@ def _load(
     canvases: list[Array] = []
     for image, picture in zip(images, pictures, strict=True):
         picture.digest_into(digest)
-        prepared = to_picture(picture.pixels, protocol.picture, preprocessing)
+        pixels = picture.pixels
+        if picture.transparent and preprocessing.channels != 4:
+            pixels = on_black(pixels)
+        prepared = to_picture(pixels, protocol.picture, preprocessing)
         for variant in sorted({window.variant for window in plan.windows if window.image == image}):
             position[image, variant] = len(canvases)
             canvases.append(to_tensor(protocol.canvas(prepared, variant), preprocessing))

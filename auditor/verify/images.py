@@ -36,12 +36,14 @@ from auditor.verify.result import DataKind, Rejected
 from auditor.verify.worker.memory import default_limit
 
 _BESIDE = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".html"})  # annotations, notes
-_CHANNELS = (1, 3)
+_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One decoded image: ``pixels`` (h, w), (h, w, 1) or (h, w, 3) RGB, uint8 or float on the 0..255 scale.
+    """One decoded image: ``pixels`` (h, w), or (h, w, C) of C = 1, 3 (RGB) or 4, uint8 or float on the 0..255 scale.
+
+    ``transparent`` says that the fourth channel is opacity: a model of fewer channels gets the picture on black.
 
     ``group`` is the folder that holds it (a sequence of frames, a class). ``extra`` are further inputs of the model.
     """
@@ -51,6 +53,7 @@ class Picture:
     label: int | None = None
     group: ModelText = field(default_factory=lambda: ModelText(""))
     extra: Mapping[str, AnyArray] = field(default_factory=dict)
+    transparent: bool = False
 
     def digest_into(self, digest: hashlib._Hash) -> None:
         """Add shape, type and pixels to a running hash that identifies the set of images."""
@@ -205,7 +208,8 @@ def _load(root: Path, file: Path, label: int | None, max_megapixels: float) -> P
         return Rejected(name, str(error))
     except Exception as error:  # noqa: BLE001 - a decoder may fail in any way; one bad file must not end the run
         return Rejected(name, f"cannot be decoded ({type(error).__name__})")
-    return Picture(name, pixels, label, ModelText(file.parent.as_posix()))
+    four = pixels.ndim == 3 and pixels.shape[2] == 4
+    return Picture(name, pixels, label, ModelText(file.parent.as_posix()), transparent=four)
 
 
 # ---- array files
@@ -276,7 +280,7 @@ def _from_array(
     if pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS and pixels.shape[0] in _CHANNELS:
         pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in _CHANNELS) or pixels.size == 0:
-        return Rejected(called, f"an array of shape {pixels.shape} is no grey or colour image")
+        return Rejected(called, f"an array of shape {pixels.shape} is no image of 1, 3 or 4 channels")
     try:
         refuse_size(pixels.shape[0], pixels.shape[1], max_megapixels)
     except PictureError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.verify.errors import DataError
-from auditor.verify.preprocess import ChannelOrder, Layout, Preprocessing, for_grey
+from auditor.verify.preprocess import ChannelOrder, Layout, Preprocessing, for_four, for_grey
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.job import Port
 
@@ -52,6 +52,8 @@ class ImageInput:
         """The preprocessing with the layout, type and number of channels of this input."""
         if self.channels == 1:
             preprocessing = replace(for_grey(preprocessing), order=ChannelOrder.RGB)
+        if self.channels == 4:
+            preprocessing = for_four(preprocessing)
         return replace(preprocessing, layout=self.layout, dtype=self.dtype, channels=self.channels)
 
 

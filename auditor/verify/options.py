@@ -111,7 +111,7 @@ def read_keywords(values: Mapping[str, object]) -> Request:
     """
     from auditor.choices import suggestion
 
-    named = {_keyword(name): name for name in OPTIONS}
+    named = {_keyword(name): name for name in OPTIONS} | {"input": "image-input"}
     for name in values:
         if name not in named:
             raise ValueError(f"there is no option {name!r}{suggestion(str(name), named)}; there is {', '.join(named)}")

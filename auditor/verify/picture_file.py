@@ -10,7 +10,7 @@ import os
 import stat
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def decode(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> AnyArray:
         try:
             with Image.open(stream, formats=FORMATS) as opened:
                 refuse_size(opened.height, opened.width, max_megapixels)
-                return _levels(opened, Image)
+                return _levels(opened)
         except UnidentifiedImageError:
             raise PictureError(f"is not a picture of a known format ({', '.join(FORMATS)})") from None
         except Image.DecompressionBombError:
@@ -104,7 +104,7 @@ def _refuse_others(stream: BinaryIO) -> None:
         raise PictureError("is a Git LFS pointer, not the picture itself; run `git lfs pull` to fetch it")
 
 
-def _levels(opened: Image, library: Any) -> AnyArray:
+def _levels(opened: Image) -> AnyArray:
     opened.load()
     if opened.mode.startswith("I;16"):
         return ((np.asarray(opened).astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -113,8 +113,6 @@ def _levels(opened: Image, library: Any) -> AnyArray:
     if opened.mode in ("I", "F"):
         raise PictureError("has 32 bits per pixel, whose scale is not known")
     if "A" in opened.mode or "transparency" in opened.info:
-        colour = opened.convert("RGBA")
-        black = library.new("RGBA", colour.size, (0, 0, 0, 255))
-        return np.asarray(library.alpha_composite(black, colour).convert("RGB"))
+        return np.asarray(opened.convert("RGBA"))
     # A copy of a large photograph is not made for nothing.
     return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))

@@ -41,7 +41,8 @@ class Preprocessing:
     """``tensor = (picture * scale - mean) / std`` per channel, in the channel order of the tensor.
 
     ``scale`` acts on 0..255 pixels. ``mean`` and ``std`` have one value per channel or one for all. ``channels`` is 1
-    (grey) or 3. An integer ``dtype`` is rounded to the nearest and clipped to its range.
+    (grey), 3 (colour) or 4 (colour and one more). An integer ``dtype`` is rounded to the nearest and clipped to its
+    range.
     """
 
     scale: float = 1.0
@@ -53,10 +54,8 @@ class Preprocessing:
     channels: int = 3
 
     def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise ValueError(
-                f"{self.channels} input channels: pictures are grey (1) or colour (3); give arrays instead"
-            )
+        if self.channels not in (1, 3, 4):
+            raise ValueError(f"{self.channels} input channels: pictures have 1 (grey), 3 (colour) or 4")
         if self.layout is Layout.NHW and self.channels != 1:
             raise ValueError("layout NHW has no channel axis: it needs channels = 1")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -72,7 +71,7 @@ class Preprocessing:
         numbers = [f"scale {self.scale:.6g}"]
         for name, values in (("mean", self.mean), ("std", self.std)):
             numbers.append(f"{name} {' '.join(f'{value:.6g}' for value in values)}")
-        colours = self.order.value.upper() if self.channels == 3 else "grey"
+        colours = "grey" if self.channels == 1 else self.order.value.upper() + ("A" if self.channels == 4 else "")
         return ", ".join([colours, *numbers, self.layout.value, self.dtype])
 
 
@@ -109,6 +108,21 @@ def for_grey(preprocessing: Preprocessing) -> Preprocessing:
         return values if len(values) == 1 else (float(np.dot(weights, values)),)
 
     return replace(preprocessing, channels=1, mean=luma(preprocessing.mean), std=luma(preprocessing.std))
+
+
+def for_four(preprocessing: Preprocessing) -> Preprocessing:
+    """The same preprocessing with a fourth channel, which is only scaled where mean and std do not name it."""
+
+    def widened(values: tuple[float, ...], last: float) -> tuple[float, ...]:
+        return (*values, last) if len(values) == 3 else values
+
+    mean, std = widened(preprocessing.mean, 0.0), widened(preprocessing.std, 1.0)
+    return replace(preprocessing, channels=4, mean=mean, std=std)
+
+
+def on_black(pixels: AnyArray) -> AnyArray:
+    """A picture (h, w, 4) of colours and opacity as colours on black (h, w, 3)."""
+    return np.rint(pixels[..., :3] * (pixels[..., 3:] / 255.0)).astype(pixels.dtype)
 
 
 def to_picture(pixels: AnyArray, size: tuple[int, int], preprocessing: Preprocessing) -> FloatArray:
@@ -160,8 +174,10 @@ def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     values = pixels if pixels.dtype == np.uint8 else np.asarray(pixels, dtype=np.float64)
     if values.ndim == 2:
         values = values[..., None]
-    if values.ndim != 3 or values.shape[2] not in (1, 3):
-        raise ValueError(f"an image of shape {pixels.shape} is neither grey (h, w) nor colour (h, w, 3)")
+    if values.ndim != 3 or values.shape[2] not in (1, 3, 4):
+        raise ValueError(f"an image of shape {pixels.shape} is neither grey (h, w) nor colour (h, w, 3 or 4)")
+    if (values.shape[2] == 4) != (preprocessing.channels == 4):
+        raise ValueError(f"the image has {values.shape[2]} channels and the model reads {preprocessing.channels}")
     if min(values.shape) == 0:
         raise ValueError(f"an image of shape {pixels.shape} has no pixels")
     if preprocessing.channels == 1:
@@ -170,4 +186,6 @@ def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> AnyArray:
         return values
     if values.shape[2] == 1:
         return np.repeat(values, 3, axis=2)
-    return values[..., ::-1] if preprocessing.order is ChannelOrder.BGR else values
+    if preprocessing.order is ChannelOrder.BGR:
+        return values[..., [2, 1, 0, 3][: values.shape[2]]]
+    return values

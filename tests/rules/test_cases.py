@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onnx import TensorProto, helper, save_model
 
 from auditor.findings import Finding
 from auditor.onnxfile import read_model
@@ -91,3 +92,26 @@ def test_a_page_is_titled_by_its_rule_and_states_every_option_with_its_default(r
 @RULES
 def test_lines_of_a_page_fit_a_terminal(rule: Rule) -> None:
     assert [line for line in PACK.page(rule.code).splitlines() if len(line) > 120] == []
+
+
+def nearest_of(channels: int, tmp_path: Path) -> list[str]:
+    """The rules that fire on a network of a picture and a second input of so many channels, resized to one half."""
+    nodes = [
+        helper.make_node("Resize", ["second", "", "half"], ["small"], mode="nearest"),
+        helper.make_node("AveragePool", ["picture"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Mul", ["pooled", "small"], ["y"]),
+    ]
+    shapes = {"picture": [1, 3, 64, 64], "second": [1, channels, 64, 64]}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    half = helper.make_tensor("half", TensorProto.FLOAT, [4], [1, 1, 0.5, 0.5])
+    graph = helper.make_graph(nodes, "masked", inputs, [output], [half])
+    path = tmp_path / "masked.onnx"
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    rule = next(rule for rule in PACK.rules if rule.code == "AA104")
+    return [finding.rule for finding in rule.check(Context(analyse(read_model(path)), rule.options))]
+
+
+def test_a_nearest_resize_of_a_mask_beside_the_picture_is_right(tmp_path: Path) -> None:
+    assert nearest_of(1, tmp_path) == []
+    assert nearest_of(3, tmp_path) == ["AA104"]

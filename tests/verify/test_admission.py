@@ -101,15 +101,21 @@ def foreign(op: str, domain: str) -> ModelProto:
 
 
 def test_an_operator_of_another_domain_needs_permission(tmp_path: Path) -> None:
-    read = read_model(saved(tmp_path / "m.onnx", foreign("FusedConv", "com.microsoft")))
+    read = read_model(saved(tmp_path / "m.onnx", foreign("Tokenizer", "ai.onnx.contrib")))
     with pytest.raises(ModelRefusedError, match="--allow-domain") as caught:
         check_domains(read)
-    assert caught.value.detail.raw == "com.microsoft::FusedConv"
-    check_domains(read, frozenset(["com.microsoft"]))
+    assert caught.value.detail.raw == "ai.onnx.contrib::Tokenizer"
+    check_domains(read, frozenset(["ai.onnx.contrib"]))
 
 
-def test_an_embedded_engine_is_refused_whatever_is_allowed(tmp_path: Path) -> None:
-    read = read_model(saved(tmp_path / "m.onnx", foreign("EPContext", "com.microsoft")))
+@pytest.mark.parametrize("op", ["FusedConv", "QLinearAdd", "SkipLayerNormalization"])
+def test_operators_of_onnxruntime_itself_need_no_permission(tmp_path: Path, op: str) -> None:
+    check_domains(read_model(saved(tmp_path / "m.onnx", foreign(op, "com.microsoft"))))
+
+
+@pytest.mark.parametrize("op", ["EPContext", "PythonOp", "Snpe"])
+def test_an_embedded_engine_is_refused_whatever_is_allowed(tmp_path: Path, op: str) -> None:
+    read = read_model(saved(tmp_path / "m.onnx", foreign(op, "com.microsoft")))
     with pytest.raises(ModelRefusedError, match="engine"):
         check_domains(read, frozenset(["com.microsoft"]))
 
@@ -121,7 +127,7 @@ def test_functions_of_the_model_are_allowed_and_their_bodies_are_searched(tmp_pa
     path = tmp_path / "m.onnx"
     save_model(made, path)
     check_domains(read_model(path))
-    made.functions[0].node[0].domain = "com.microsoft"
+    made.functions[0].node[0].domain = "ai.onnx.contrib"
     save_model(made, path)
     with pytest.raises(ModelRefusedError, match="--allow-domain"):
         check_domains(read_model(path))

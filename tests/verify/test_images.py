@@ -260,7 +260,8 @@ def test_every_mode_of_picture_becomes_grey_or_colour_levels(tmp_path: Path, mod
     write(tmp_path / f"x{suffix}", 200, mode)
     (one,) = usable(open_images(str(tmp_path)))
     assert one.pixels.dtype == np.uint8
-    assert one.pixels.shape in ((4, 6), (4, 6, 3))
+    assert one.pixels.shape == {"L": (4, 6), "1": (4, 6), "RGBA": (4, 6, 4), "LA": (4, 6, 4)}.get(mode, (4, 6, 3))
+    assert one.transparent == (mode in ("RGBA", "LA"))
 
 
 def test_sixteen_bit_grey_keeps_its_scale(tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_a_picture_with_nan_or_odd_channels_is_listed(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", pixels)
     source = open_images(str(tmp_path / "x.npy"))
     assert [one.name.raw for one in rejected(source)] == ["x.npy[1]"]
-    np.save(tmp_path / "y.npy", np.ones((2, 4, 4, 5)))
+    np.save(tmp_path / "y.npy", np.ones((2, 6, 6, 5)))
     assert len(rejected(open_images(str(tmp_path / "y.npy")))) == 2
 
 

@@ -13,7 +13,9 @@ from auditor.verify.preprocess import (
     Layout,
     Preprocessing,
     cut_tensor,
+    for_four,
     for_grey,
+    on_black,
     preset,
     to_picture,
     to_tensor,
@@ -143,7 +145,7 @@ def test_two_preprocessings_are_described_alike_only_if_they_are_equal() -> None
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
-        ({"channels": 4}, "channels"),
+        ({"channels": 5}, "channels"),
         ({"mean": (1.0, 2.0)}, "mean"),
         ({"std": (0.0,)}, "positive"),
         ({"dtype": "complex64"}, "type"),
@@ -162,3 +164,27 @@ def test_an_array_that_is_no_image_is_refused() -> None:
     with pytest.raises(ValueError, match="imagenet"):
         preset("image-net")
     assert ChannelOrder("bgr") is ChannelOrder.BGR
+
+
+def test_four_channels_keep_the_fourth_in_its_place_and_scaled() -> None:
+    pixels = np.stack([np.full((4, 4), level, np.uint8) for level in (10, 20, 30, 255)], axis=-1)
+    for name, first in (("unit", 10 / 255), ("imagenet", (10 / 255 - 0.485) / 0.229)):
+        ready = for_four(preset(name))
+        tensor = to_tensor(to_picture(pixels, (4, 4), ready), ready)
+        assert tensor.shape == (4, 4, 4)
+        assert tensor[0, 0, 0] == pytest.approx(first, rel=1e-5)
+        assert tensor[3, 0, 0] == pytest.approx(1)
+    swapped = for_four(preset("caffe-bgr"))
+    assert to_picture(pixels, (4, 4), swapped)[0, 0].tolist() == [30, 20, 10, 255]
+
+
+def test_four_channels_and_three_are_not_mixed_in_silence() -> None:
+    with pytest.raises(ValueError, match="4 channels and the model reads 3"):
+        to_picture(np.zeros((4, 4, 4), np.uint8), (4, 4), preset("unit"))
+    with pytest.raises(ValueError, match="3 channels and the model reads 4"):
+        to_picture(np.zeros((4, 4, 3), np.uint8), (4, 4), for_four(preset("unit")))
+
+
+def test_a_transparent_picture_lies_on_black_for_a_model_of_three_channels() -> None:
+    pixels = np.array([[[200, 100, 50, 255], [200, 100, 50, 51], [9, 9, 9, 0]]], np.uint8)
+    assert on_black(pixels).tolist() == [[[200, 100, 50], [40, 20, 10], [0, 0, 0]]]

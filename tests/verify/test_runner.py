@@ -337,6 +337,24 @@ def test_measures_rest_on_the_images_that_had_something_to_measure(tmp_path: Pat
     assert (error.images, len(error.per_image), error.value) == (2, 3, 0)
 
 
+def test_a_model_of_four_channels_reads_arrays_and_pictures_of_four_and_says_why_not_others(tmp_path: Path) -> None:
+    four = [
+        Picture(item.name, np.concatenate([item.pixels, item.pixels[..., :1]], axis=2), transparent=transparent)
+        for item in pictures(2)
+        if isinstance(item, Picture)
+        for transparent in (False, True)
+    ]
+    made = classifier(channels=4)
+    told = replace(SETTINGS, task=Task.CLASSIFICATION)
+    found = run(tmp_path, made, [*four, *pictures(1)], told)
+    assert len(found.data.used) == 4
+    assert found.data.rejected[0].reason == "the image has 3 channels and the model reads 4"
+    assert "RGBA" in found.preprocessing
+    three = run(tmp_path, classifier(), [*four], told)
+    assert len(three.data.used) == 2  # opacity has a meaning, four bands have not
+    assert "4 channels and the model reads 3" in three.data.rejected[0].reason
+
+
 def test_frames_of_a_folder_are_one_unit(tmp_path: Path) -> None:
     still = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     frames: list[Picture | Rejected] = [
