@@ -142,7 +142,7 @@ def guess_spatial(record: Record) -> None:
         if last < 2:
             continue
         known = [axis for axis, index in axes.items() if index in record.channels]
-        channels = known[0] if known else 1 if record.sources[axes[last]].size > MOST_COLOURS else last
+        channels = known[0] if known else 1
         record.spatial.update(
             index for axis, index in axes.items() if axis != channels and record.sources[index].size > MOST_COLOURS
         )

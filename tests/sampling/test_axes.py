@@ -265,3 +265,93 @@ def test_the_shared_case_of_attention_in_strips_is_subsampled_by_its_stem_alone(
     found = case("c_area_attention")
     assert found.subsampling == 2
     assert len(found.sites) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "grid"),
+    [
+        ([1, 16, 32, 32], 2, True),
+        ([1, 16, 32, 32], 1, False),
+        ([1, 16, 5, 5], 3, True),
+        ([1, 16, 4, 4], 1, False),
+        ([1, 32, 32, 3], 1, True),
+        ([1, 32, 32, 3], 3, False),
+        ([1, 3, 32], 2, True),
+        ([1, 16], 1, False),
+    ],
+)
+def test_a_bare_slice_samples_a_grid_where_pictures_have_one(shape: list[int], axis: int, grid: bool) -> None:
+    constants: dict[str, Array] = {
+        "zero": np.array([0]),
+        "end": np.array([shape[axis]]),
+        "axis": np.array([axis]),
+        "step": np.array([2]),
+    }
+    found = audit(build([node("Slice", ["x", "zero", "end", "axis", "step"], ["y"])], shape, constants))
+    assert len(found.sites) == grid
+
+
+@pytest.mark.parametrize("order", [["near", "far"], ["far", "near"]])
+@pytest.mark.parametrize("op", ["Add", "Mul", "Concat", "Max"])
+def test_branches_that_meet_have_seen_what_the_wider_one_has(op: str, order: list[str]) -> None:
+    nodes = [
+        node("Conv", ["x", "three"], ["near"], pads=[1, 1]),
+        node("Conv", ["x", "seven"], ["far"], pads=[3, 3]),
+        node(op, order, ["y"], axis=1 if op == "Concat" else None),
+    ]
+    weights: dict[str, Array] = {"three": np.ones([2, 2, 3], np.float32), "seven": np.ones([2, 2, 7], np.float32)}
+    lattice = audit(build(nodes, [1, 2, 32], weights)).tensors["y"][2]
+    assert lattice is not None
+    assert lattice.receptive_field == 7
+
+
+@pytest.mark.parametrize("order", [["open", "wide"], ["wide", "open"]])
+def test_a_branch_whose_phase_depends_on_the_open_size_makes_what_it_meets_depend_on_it(order: list[str]) -> None:
+    nodes = [
+        node("MaxPool", ["x"], ["open"], kernel_shape=[3], strides=[2], auto_pad="SAME_UPPER"),
+        node("Conv", ["x", "nine"], ["wide"], strides=[2], pads=[4, 4]),
+        node("Add", order, ["y"]),
+    ]
+    weights: dict[str, Array] = {"nine": np.ones([2, 2, 9], np.float32)}
+    lattice = audit(build(nodes, [1, 2, "length"], weights)).tensors["y"][2]
+    assert lattice is not None
+    assert lattice.size_dependent
+    fixed = audit(build(nodes, [1, 2, 64], weights)).tensors["y"][2]
+    assert fixed is not None
+    assert not fixed.size_dependent
+
+
+def test_nodes_are_counted_as_tracked_up_to_where_the_grid_is_lost() -> None:
+    nodes = [
+        node("Relu", ["x"], ["a"]),
+        node("Mystery", ["a"], ["m"], "somewhere.else"),
+        node("Relu", ["m"], ["y"]),
+        node("RandomNormal", [], ["z"], shape=[2, 2]),
+    ]
+    found = audit(build(nodes, [1, 3, 8, 8], outputs=["y", "z"]))
+    assert (found.nodes, found.tracked_nodes) == (4, 2)
+
+
+def test_a_blur_that_differs_between_channels_is_no_low_pass_for_what_comes_behind() -> None:
+    line = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    blur, sharp = np.outer(line, line), np.zeros([5, 5], np.float32)
+    sharp[2, 2] = 1
+    step: dict[str, Array] = {
+        "zero": np.array([0, 0]),
+        "end": np.array([32, 32]),
+        "axes": np.array([2, 3]),
+        "two": np.array([2, 2]),
+    }
+
+    def folded(second: Array) -> float:
+        nodes = [
+            node("Conv", ["x", "w"], ["c"], group=2, pads=[2, 2, 2, 2]),
+            node("Slice", ["c", "zero", "end", "axes", "two"], ["y"]),
+        ]
+        weights: dict[str, Array] = {"w": np.stack([blur, second])[:, None].astype(np.float32), **step}
+        (site,) = audit(build(nodes, [1, 2, 32, 32], weights)).sites
+        assert site.alias is not None
+        return site.alias.flat
+
+    assert folded(blur) < 0.1
+    assert folded(sharp) > 0.5
