@@ -82,7 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program on ``sys.argv`` or the given arguments and return its exit code."""
     reserve_standard_files()
     with ended_by_signals() as ending:
-        code = _flushed(_run(arguments))
+        try:
+            code = _flushed(_run(arguments))
+        except KeyboardInterrupt:  # while the streams were flushed
+            code = INTERRUPTED
     if ending.signal is None:
         return code
     _fail(f"ended by {ending.signal.name}")
@@ -102,22 +105,28 @@ def _run(arguments: Sequence[str] | None) -> int:
         return end.code if isinstance(end.code, int) else _ERROR if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (UsageError, SettingsError, SystemRefusalError) as error:
+    except (UsageError, SettingsError) as error:
         return _fail(f"error: {error}")
-    except OSError as error:
-        return _fail(f"error: {refusal(error)}")
+    except (OSError, SystemRefusalError) as error:
+        _trace(session)
+        return _fail(f"error: {refusal(error) if isinstance(error, OSError) else error}")
     except MemoryError:
         return _fail("error: the system has no memory left")
     except Exception as error:  # noqa: BLE001 - the last line: a crash must not exit with 1, which means findings
-        if session.debug:
-            import traceback
-
-            traceback.print_exc()
+        _trace(session)
         return _fail(
             f"internal error: {type(error).__name__}: {error}; please report this, with the output of"
             f" `{PROGRAM} --debug ...`"
         )
     return 0
+
+
+def _trace(session: Session) -> None:
+    """Show the traceback of the error that is handled, where the user asked for it."""
+    if session.debug:
+        import traceback
+
+        traceback.print_exc()
 
 
 def _flushed(code: int) -> int:

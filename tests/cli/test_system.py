@@ -81,6 +81,14 @@ def test_a_reader_that_has_gone_is_no_error(arguments: str) -> None:
     assert shell(f'$A {arguments} | true; exit "${{PIPESTATUS[0]}}"')[0::2] == (0, "")
 
 
+@needs_full
+@pytest.mark.usefixtures("network")
+def test_debug_shows_where_the_system_refused() -> None:
+    code, _, err = shell("$A --debug check --help > /dev/full")
+    assert code == 2
+    assert "Traceback" in err
+
+
 @pytest.mark.usefixtures("network")
 def test_a_working_directory_that_is_gone_is_one_line() -> None:
     code, out, err = shell('mkdir gone && cd gone && rmdir ../gone && $A check "$OLDPWD/net.onnx"')
