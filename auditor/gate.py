@@ -75,16 +75,64 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class GridChange:
+    """What became of the grid of one output, per axis of it, in input pixels (samples on a 1-D axis).
+
+    ``shifts`` are how far its centres moved, ``detours`` how far those of its deepest path did (the bottom of a U-Net,
+    beside its skip connections). ``steps`` and ``fields`` are the distance of neighbours and the receptive field, before
+    and after.
+    """
+
+    shifts: tuple[Fraction, ...]
+    detours: tuple[Fraction, ...]
+    steps: tuple[tuple[Fraction, Fraction], ...]
+    fields: tuple[tuple[Fraction, Fraction], ...]
+
+    @property
+    def shift(self) -> Fraction:
+        """The largest move of the centres along an axis."""
+        return max((abs(one) for one in self.shifts), default=Fraction(0))
+
+    @property
+    def detour(self) -> Fraction:
+        """The largest move of the deepest path along an axis."""
+        return max((abs(one) for one in self.detours), default=Fraction(0))
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing is known to have changed."""
+        pairs = (*self.steps, *self.fields)
+        return not self.shift and not self.detour and all(before == after for before, after in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSite:
+    """A sampling site that both models have."""
+
+    before: Site
+    after: Site
+
+    @property
+    def rise(self) -> float:
+        """By how much the share of the power that folds rose; 0 where one of them is not known."""
+        if self.before.alias is None or self.after.alias is None:
+            return 0.0
+        return self.after.alias.flat - self.before.alias.flat
+
+
+@dataclass(frozen=True, slots=True)
 class OutputChange:
     """The subsampling to one graph output in both models. A name is None where that model has no such output.
 
-    ``before`` and ``after`` are the largest cumulative factors, None where not known.
+    ``before`` and ``after`` are the largest cumulative factors, None where not known. ``grid`` is what became of the
+    grid of the output itself, None where both do not have one.
     """
 
     base: ModelText | None
     new: ModelText | None
     before: Fraction | None
     after: Fraction | None
+    grid: GridChange | None = None
 
     @property
     def rose(self) -> bool:
@@ -163,8 +211,9 @@ class Comparison:
     """A model against the one it is to replace. ``base`` is what the user called that one.
 
     Findings and sites are matched by fingerprint, then by name, then by what they do in the order of the graph.
-    ``fixed`` and ``removed`` are of the base. ``measured`` is empty where the models were not run. ``inconclusive``
-    (fail, warn or pass) says what a verdict means that more images would decide; ``confidence`` is that of a verdict.
+    ``fixed`` and ``removed`` are of the base, ``risen_sites`` those of both at which more folds than before.
+    ``measured`` is empty where the models were not run. ``inconclusive`` (fail, warn or pass) says what a verdict means
+    that more images would decide; ``confidence`` is that of a verdict.
     ``same_model``: graph and weights are equal, so that nothing is left to chance.
     """
 
@@ -175,6 +224,7 @@ class Comparison:
     new_sites: tuple[Site, ...] = ()
     removed_sites: tuple[Site, ...] = ()
     kept_sites: int = 0
+    risen_sites: tuple[KeptSite, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
     before: Fraction | None = None
     after: Fraction | None = None

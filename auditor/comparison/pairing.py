@@ -1,13 +1,15 @@
 """Recognising a place of one network in another.
 
-Three passes, the surest first: the fingerprint of the neighbourhood, which survives retraining and new names; the name,
-which survives changes close by; and for sampling sites what they do (operator, factor, kernel, cumulative factor), in
-the order of the graph, for exports that changed both. Each place is taken once.
+Passes, the surest first. The fingerprint of the neighbourhood survives retraining and new names; where places look
+alike it only counts them, so that equal names come before it. What is left of the sampling sites is recognised by what
+they do (operator, factor, kernel, cumulative factor), in the order of the graph, for exports that changed both: the
+float operator and its quantised forms are one, and so are a site and the blur that replaced it. Each place is taken
+once.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -47,7 +49,13 @@ def marked(model: Model, sites: Sequence[Site], limits: Limits) -> tuple[MarkedS
 
 def pair_sites(base: Sequence[MarkedSite], new: Sequence[MarkedSite]) -> tuple[Pair, ...]:
     """The sites that both networks have, in the order of the new one."""
-    return _paired([_site_keys(one) for one in base], [_site_keys(one) for one in new], (FINGERPRINT, NAME, ROLE))
+    passes = (FINGERPRINT, FINGERPRINT, NAME, NAME, FINGERPRINT, ROLE, ROLE, ROLE)
+    alone = _alone([one.fingerprint for one in base]) & _alone([one.fingerprint for one in new])
+    return _paired(
+        [_site_keys(one, alone, one.site.antialiased) for one in base],
+        [_site_keys(one, alone, not one.site.antialiased) for one in new],
+        passes,
+    )
 
 
 def pair_findings(
@@ -59,11 +67,18 @@ def pair_findings(
     """
     into_new = {_place(before): _place(after) for before, after in sites}
     same = {place: place for place in into_new.values()}
+    alone = _alone([one.fingerprint for one in base]) & _alone([one.fingerprint for one in new])
     return _paired(
-        [_finding_keys(one, into_new) for one in base],
-        [_finding_keys(one, same) for one in new],
-        (FINGERPRINT, ROLE, NAME),
+        [_finding_keys(one, into_new, alone) for one in base],
+        [_finding_keys(one, same, alone) for one in new],
+        (FINGERPRINT, ROLE, FINGERPRINT, NAME, NAME, FINGERPRINT, ROLE),
     )
+
+
+def _alone(fingerprints: Sequence[str]) -> frozenset[str]:
+    """The fingerprints, without their ordinals, that one place alone has."""
+    counts = Counter(one.partition(":")[0] for one in fingerprints)
+    return frozenset(one for one, count in counts.items() if one and count == 1)
 
 
 _Keys: TypeAlias = "Sequence[Hashable | None]"
@@ -86,23 +101,66 @@ def _paired(base: Sequence[_Keys], new: Sequence[_Keys], passes: Sequence[str]) 
     return tuple(sorted(pairs, key=lambda pair: pair.new))
 
 
-def _site_keys(one: MarkedSite) -> _Keys:
-    site = one.site
-    role = (site.kind, site.node.op.raw, site.factor, site.kernel, site.stride, site.cumulative)
-    return (one.fingerprint or None, _named(site.node, site.kind), role)
-
-
-def _finding_keys(one: Finding, places: Mapping[Hashable, Hashable]) -> _Keys:
-    place = None if one.node is None else places.get(_place(one.node))
+def _site_keys(one: MarkedSite, alone: frozenset[str], blurred: bool) -> _Keys:
+    """The keys of a site. ``blurred`` is what the two networks must differ in where a blur took the place of a site."""
+    site, plain = one.site, one.fingerprint.partition(":")[0]
+    name, called = _named(site.node, site.kind), _plainly_named(site.node, site.kind)
+    does = (site.kind, family(site.node.op.raw), site.factor, site.cumulative)
     return (
+        None if name is None or not one.fingerprint else (name, plain),
+        plain if plain in alone else None,
+        name,
+        called,
         one.fingerprint or None,
-        None if place is None else (one.rule, place),
-        None if one.node is None else _named(one.node, one.rule),
+        (*does, site.kernel, site.stride),
+        does,
+        (site.factor, site.cumulative, blurred),
     )
+
+
+def _finding_keys(one: Finding, places: Mapping[Hashable, Hashable], alone: frozenset[str]) -> _Keys:
+    place = None if one.node is None else places.get(_place(one.node))
+    name = None if one.node is None else _named(one.node, one.rule)
+    plain = one.fingerprint.partition(":")[0]
+    sure = place if place is not None else name
+    return (
+        None if sure is None or not one.fingerprint else (one.fingerprint, sure),
+        None if place is None else (one.rule, place),
+        plain if plain in alone else None,
+        name,
+        None if one.node is None else _plainly_named(one.node, one.rule),
+        one.fingerprint or None,
+        None
+        if one.node is None or place is not None or not one.numbers or "factor" in one.numbers  # sites have their own
+        else (one.rule, family(one.node.op.raw), one.severity, tuple(one.numbers.items())),
+    )
+
+
+def family(op: str) -> str:
+    """The float operator of which ``op`` is a quantised or fused form."""
+    plain = op.removeprefix("QLinear").removeprefix("Nhwc").removeprefix("Fused").removesuffix("Integer")
+    return _FAMILIES.get(plain, plain)
+
+
+_FAMILIES = {
+    "QGemm": "Gemm",
+    "DynamicQuantizeMatMul": "MatMul",
+    "MatMulIntegerToFloat": "MatMul",
+    "MatMulNBits": "MatMul",
+}
+_SUFFIXES = ("_quant", "_quantized", "_QuantizeLinear", "_DequantizeLinear")
 
 
 def _named(node: NodeRef, kind: object) -> Hashable | None:
     return (kind, node.name.raw) if node.name else None
+
+
+def _plainly_named(node: NodeRef, kind: object) -> Hashable | None:
+    """The name without what quantisers append to it."""
+    name = node.name.raw
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return (kind, name) if name else None
 
 
 def _place(node: NodeRef) -> Hashable:

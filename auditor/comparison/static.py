@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from auditor.comparison.pairing import marked, pair_findings, pair_sites
 from auditor.findings import Finding, NodeRef
-from auditor.gate import Comparison, Kept, OutputChange
+from auditor.gate import Comparison, GridChange, Kept, KeptSite, OutputChange
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
-from auditor.sampling.result import Analysis, Head
+from auditor.sampling.result import Analysis, Head, Lattice
 
 
 def compare_sites(
@@ -23,11 +24,13 @@ def compare_sites(
     """
     pairs = pair_sites(marked(base, before.sites, limits), marked(new, after.sites, limits))
     kept_before, kept_after = {pair.base for pair in pairs}, {pair.new for pair in pairs}
+    both = [KeptSite(before.sites[pair.base], after.sites[pair.new]) for pair in pairs]
     comparison = Comparison(
         base=name,
         new_sites=tuple(site for index, site in enumerate(after.sites) if index not in kept_after),
         removed_sites=tuple(site for index, site in enumerate(before.sites) if index not in kept_before),
         kept_sites=len(pairs),
+        risen_sites=tuple(site for site in both if site.rise > 0),
         outputs=compare_outputs(before.heads, after.heads),
         before=before.subsampling,
         after=after.subsampling,
@@ -54,10 +57,39 @@ def compare_outputs(before: Sequence[Head], after: Sequence[Head]) -> tuple[Outp
                 new=head.output,
                 before=None if old is None else old.subsampling,
                 after=head.subsampling,
+                grid=None if old is None else compare_grids(old.lattice, head.lattice),
             )
         )
     lost = () if renamed else gone
     return (*changes, *(OutputChange(head.output, None, head.subsampling, None) for head in lost))
+
+
+def compare_grids(before: Sequence[Lattice], after: Sequence[Lattice]) -> GridChange | None:
+    """What became of an output's grid; None where the models do not have the same number of grid axes there.
+
+    Grids of equal sizes are compared at both ends; of different sizes in the middle, since an output that was made
+    coarser or finer with care still covers the same picture.
+    """
+    if not before or len(before) != len(after):
+        return None
+    pairs = [*zip(before, after, strict=True)]
+    moved = [_moves(old, new) for old, new in pairs]
+    return GridChange(
+        shifts=tuple(shift for shift, _ in moved),
+        detours=tuple(detour for _, detour in moved),
+        steps=tuple((abs(old.stride), abs(new.stride)) for old, new in pairs),
+        fields=tuple((old.receptive_field, new.receptive_field) for old, new in pairs),
+    )
+
+
+def _moves(old: Lattice, new: Lattice) -> tuple[Fraction, Fraction]:
+    """How far the centres of one axis moved, and how far those of its deepest path did."""
+    if old.size == new.size:
+        ends = [new.centre(index) - old.centre(index) for index in (0, old.size - 1)]
+        shift = max(ends, key=abs)
+    else:
+        shift = new.centre(Fraction(new.size - 1, 2)) - old.centre(Fraction(old.size - 1, 2))
+    return shift, shift + new.deepest - old.deepest
 
 
 def with_findings(

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from auditor.gate import Comparison, Condition, MeasuredChange, needed_words
+from auditor.gate import Comparison, Condition, GridChange, MeasuredChange, needed_words
 from auditor.report.numbers import count_text, factor_text
 from auditor.text import ModelText
 
@@ -118,6 +118,16 @@ def sentences(found: Comparison) -> Iterator[str]:
     moved = [f"{count_text(count, 'sampling site')} {word}" for count, word in sites if count]
     if moved:
         yield ", ".join(moved)
+    for output in found.outputs:
+        if output.grid is not None and max(output.grid.shift, output.grid.detour) > 0:
+            yield grid_words(output.grid)
+
+
+def grid_words(grid: GridChange) -> str:
+    """How far the centres of an output moved, or else those of its deepest path."""
+    if grid.shift:
+        return f"output centre moved by {factor_text(grid.shift)} px"
+    return f"the deepest path to the output moved by {factor_text(grid.detour)} px"
 
 
 def measured_rows(found: Comparison) -> list[MeasuredRow]:

@@ -8,7 +8,16 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
+from auditor.gate import (
+    Comparison,
+    Condition,
+    GridChange,
+    Kept,
+    KeptSite,
+    MeasuredChange,
+    OutputChange,
+    TypicalRatio,
+)
 from auditor.report.changes import headline
 from auditor.report.json_format import finding_json, site_json
 from auditor.report.measured_json import interval_json, number_json, verification_json
@@ -35,6 +44,10 @@ def comparison_json(found: Comparison, analysis: Analysis) -> Json:
         "new_sites": [site_json(site, analysis) for site in found.new_sites],
         "removed_sites": [_removed(site, analysis) for site in found.removed_sites],
         "kept_sites": found.kept_sites,
+        "risen_sites": [
+            {"before": _removed(one.before, analysis), "after": site_json(one.after, analysis)}
+            for one in found.risen_sites
+        ],
         "outputs": [_output(one) for one in found.outputs],
         "before": json_number(found.before),
         "after": json_number(found.after),
@@ -59,7 +72,31 @@ def _output(change: OutputChange) -> Json:
         "new": None if change.new is None else exact(change.new),
         "before": json_number(change.before),
         "after": json_number(change.after),
+        "grid": None if change.grid is None else _grid(change.grid),
     }
+
+
+def _grid(grid: GridChange) -> Json:
+    return {
+        "shifts": [json_number(value) for value in grid.shifts],
+        "detours": [json_number(value) for value in grid.detours],
+        "steps": [[json_number(value) for value in pair] for pair in grid.steps],
+        "fields": [[json_number(value) for value in pair] for pair in grid.fields],
+    }
+
+
+def _read_grid(found: Cursor) -> GridChange:
+    from auditor.report.saved import read_fraction
+
+    def pairs(key: str) -> tuple[tuple[Fraction, Fraction], ...]:
+        return tuple((read_fraction(one[0]), read_fraction(one[1])) for one in map(list, found[key]))
+
+    return GridChange(
+        shifts=tuple(read_fraction(one) for one in found["shifts"]),
+        detours=tuple(read_fraction(one) for one in found["detours"]),
+        steps=pairs("steps"),
+        fields=pairs("fields"),
+    )
 
 
 def _measured(change: MeasuredChange) -> Json:
@@ -105,6 +142,15 @@ def comparison_schema() -> Json:
     number: Json = {"type": ["number", "null"]}
     count: Json = {"type": "integer", "minimum": 0}
     finding, site = {"$ref": "#/$defs/finding"}, {"$ref": "#/$defs/site"}
+    pair: Json = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    moved: Json = _object(
+        {"shifts": _list(number), "detours": _list(number), "steps": _list(pair), "fields": _list(pair)}
+    )
+    grid: Json = {
+        "oneOf": [{"type": "null"}, moved],
+        "description": "Per axis how far its centres and its most shifted path moved, and step and receptive field"
+        " before and after, in input pixels.",
+    }
     interval = {"oneOf": [{"type": "null"}, _object({"low": number, "high": number, "confidence": {"type": "number"}})]}
     condition = _object(
         {
@@ -148,7 +194,9 @@ def comparison_schema() -> Json:
             "new_sites": _list(site),
             "removed_sites": _list(site),
             "kept_sites": count,
-            "outputs": _list(_object({"base": name, "new": name, "before": number, "after": number})),
+            "risen_sites": _list(_object({"before": site, "after": site}))
+            | {"description": "The sites of both models at which more folds than before."},
+            "outputs": _list(_object({"base": name, "new": name, "before": number, "after": number, "grid": grid})),
             "before": number | {"description": "The largest cumulative factor of the base."},
             "after": number,
             "measured": _list(_object(measured)),
@@ -202,8 +250,18 @@ def read_comparison(found: Cursor, places: Mapping[tuple[str, int], int]) -> Com
         new_sites=tuple(read_site(one, places) for one in found["new_sites"]),
         removed_sites=tuple(read_site(one, places) for one in found["removed_sites"]),
         kept_sites=found["kept_sites"].integer,
+        risen_sites=tuple(
+            KeptSite(read_site(one["before"], places), read_site(one["after"], places))
+            for one in found.get("risen_sites") or ()
+        ),
         outputs=tuple(
-            OutputChange(name(one["base"]), name(one["new"]), factor(one["before"]), factor(one["after"]))
+            OutputChange(
+                name(one["base"]),
+                name(one["new"]),
+                factor(one["before"]),
+                factor(one["after"]),
+                None if (grid := one.get("grid")) is None else _read_grid(grid),
+            )
             for one in found["outputs"]
         ),
         before=factor(found["before"]),

@@ -130,7 +130,9 @@ def lattice_of(axis: Axis, state: State, spatial: frozenset[int] | set[int]) -> 
     if atom is None or atom.source not in spatial:
         return None
     window = state.windows[atom.source]
-    return Lattice(atom.source, atom.stride, window.offset, window.field, atom.extent, window.size_dependent)
+    return Lattice(
+        atom.source, atom.stride, window.offset, window.field, atom.extent, window.size_dependent, window.deepest
+    )
 
 
 class Lattices(Mapping[str, tuple[Lattice | None, ...]]):

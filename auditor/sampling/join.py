@@ -101,6 +101,9 @@ def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
         for state in having:
             if state is not trunk:
                 window = merge_window(window, state.windows[source])
+        if len(gridded) > 1:
+            deep = max((state.windows[source] for state in gridded), key=lambda one: one.field)
+            window = window._replace(deepest=deep.offset + deep.deepest - window.offset)
         others = [state.windows[source] for state in having]
         merged[source] = merged_end(window, others, gridded=bool(gridded))
     return merged

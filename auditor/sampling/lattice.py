@@ -90,7 +90,8 @@ class Window(NamedTuple):
     the batch axis from ``offset``, in input pixels, where they differ (phases that are worked on as pictures).
 
     ``resized`` is the last Resize on the way here. ``end`` is what ended the grid of this axis, with ``cause`` the
-    order of that node; None while the grid goes on, and where nothing proves how it ended.
+    order of that node; None while the grid goes on, and where nothing proves how it ended. ``deepest`` is the distance
+    from ``offset`` of the centre of the branch with the largest receptive field among those that met on the way.
     """
 
     offset: Fraction = ZERO
@@ -103,6 +104,7 @@ class Window(NamedTuple):
     resized: Resized | None = None
     end: HeadKind | None = None
     cause: int | None = None
+    deepest: Fraction = ZERO
 
     def of_pictures(self, first: int, count: int) -> Window:
         """The window of ``count`` of the pictures on the batch axis."""
@@ -206,4 +208,5 @@ def merge_window(trunk: Window, other: Window) -> Window:
         trunk.resized,
         trunk.end,
         trunk.cause,
+        trunk.deepest,
     )

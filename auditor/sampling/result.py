@@ -32,6 +32,8 @@ class Lattice:
     ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate
     of the centre of output index 0, ``receptive_field`` R the width in input pixels along the local (convolutional)
     path. ``size_dependent``: O depends on the input size (SAME padding of an axis of open size, align_corners).
+    ``deepest`` is the distance from O of the centre of the branch with the largest receptive field among those that met
+    on the way, of which O is that of the most direct one.
     """
 
     source: int
@@ -40,6 +42,11 @@ class Lattice:
     receptive_field: Fraction
     size: int
     size_dependent: bool
+    deepest: Fraction = Fraction(0)
+
+    def centre(self, index: int | Fraction) -> Fraction:
+        """The input coordinate of the centre at an index."""
+        return self.stride * index + self.offset
 
 
 class SiteKind(Enum):

@@ -171,6 +171,148 @@ def test_outputs_are_the_same_by_name_and_else_by_position_where_as_many_are_lef
     assert names_of(gone[1]) == ("b", "")
 
 
+def decoder(pads: str, *, skip: bool = False, size: int = 64) -> str:
+    """Strided convolutions with the padding on one side, and the way back up, with or without a skip connection."""
+    lines = [f"input 1x3x{size}x{size}", "top = Conv k3 p1 c8"]
+    lines += [f"down{index} = Conv k3 s2 p{pads} c8" for index in range(3)]
+    for index in range(3):
+        lines.append(f"up{index} = Resize scale=2 mode=nearest coordinate_transformation_mode=asymmetric")
+    return "\n".join([*lines, *(["Add <- up2 top"] if skip else []), "mask = Conv k1 c2"])
+
+
+def moves(report: ModelReport) -> list[Finding]:
+    return [finding for finding in report.findings if finding.rule == "AA504"]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_mask_that_lies_elsewhere_in_the_picture_is_an_error_that_names_the_shift(tmp_path: Path, skip: bool) -> None:
+    upper, lower = decoder("0,0,1,1", skip=skip), decoder("1,1,0,0", skip=skip)
+    (finding,) = moves(compare(tmp_path, upper, lower))
+    assert finding.severity is Severity.ERROR
+    assert finding.numbers["path_shift"] == 7
+    assert finding.numbers["shift"] == (0 if skip else 7)
+    assert "7 input pixels" in finding.message
+    assert moves(compare(tmp_path, upper, upper)) == []
+    assert moves(compare(tmp_path, lower, lower)) == []
+
+
+def test_half_a_pixel_is_a_warning_and_the_limit_is_an_option(tmp_path: Path) -> None:
+    base = "input 1x3x32x32\nConv k3 s2 p1 c4"
+    even = "input 1x3x32x32\nConv k4 s2 p1 c4"
+    (finding,) = moves(compare(tmp_path, base, even))
+    assert (finding.severity, finding.numbers["shift"]) == (Severity.WARNING, 0.5)
+    assert "receptive field" in finding.message
+    (finding,) = moves(compare(tmp_path, base, even, rules={"AA504": {"error": 0.5}}))
+    assert finding.severity is Severity.ERROR
+
+
+def test_an_output_that_only_sees_more_is_a_note_and_one_of_another_size_around_the_same_middle_a_warning(
+    tmp_path: Path,
+) -> None:
+    base = "input 1x3x32x32\nConv k3 p1 c4"
+    (finding,) = moves(compare(tmp_path, base, "input 1x3x32x32\nConv k5 p2 c4"))
+    assert (finding.severity, finding.numbers["shift"]) == (Severity.NOTE, 0)
+    (finding,) = moves(compare(tmp_path, base, "input 1x3x32x32\nConv k4 s2 p1 c4"))
+    assert (finding.severity, finding.numbers["shift"], finding.numbers["step_after"]) == (Severity.WARNING, 0, 2)
+    assert moves(compare(tmp_path, "input 1x3x32x32\nGlobalAveragePool", "input 1x3x32x32\nGlobalAveragePool")) == []
+
+
+def risen(report: ModelReport) -> list[Finding]:
+    return [finding for finding in report.findings if finding.rule == "AA505"]
+
+
+def test_a_smaller_pool_at_a_site_that_both_have_is_a_finding_and_a_larger_one_is_not(tmp_path: Path) -> None:
+    small = BASE.replace("MaxPool k3 s2 p1", "MaxPool k2 s2")
+    (finding,) = risen(report := compare(tmp_path, BASE, small))
+    assert finding.node is not None
+    assert finding.node.name.raw == "pool"
+    assert finding.severity is Severity.WARNING
+    assert comparison(report).new_sites == ()
+    assert risen(compare(tmp_path, small, BASE)) == []
+    assert risen(compare(tmp_path, BASE, BASE)) == []
+    unnamed = small.replace("pool = ", "")
+    assert len(risen(compare(tmp_path, BASE, unnamed))) == 1
+    assert risen(compare(tmp_path, BASE, small, rules={"AA505": {"warning": 0.2}})) == []
+
+
+def test_a_pool_and_the_blurred_pool_in_its_place_are_one_site(tmp_path: Path) -> None:
+    blurred = BASE.replace("pool = MaxPool k3 s2 p1", "dense = MaxPool k3 p1\nsoft = Blur k3 s2 p1")
+    for base, new in ((BASE, blurred), (blurred, BASE)):
+        found = comparison(compare(tmp_path, base, new))
+        assert (found.new_sites, found.removed_sites) == ((), ())
+    assert len(risen(compare(tmp_path, blurred, BASE))) == 1
+
+
+def test_of_places_that_look_alike_those_of_equal_names_are_the_same(tmp_path: Path) -> None:
+    row = "{} = MaxPool k2 s2\n"
+    base = "input 1x8x64x64\n" + "".join(row.format(name) for name in "abcd")
+    new = "input 1x8x64x64\n" + "".join(row.format(name) for name in "bcd")
+    found = comparison(compare(tmp_path, base, new))
+    assert [site.node.name.raw for site in found.removed_sites] == ["a"]
+    assert found.new_sites == ()
+
+
+def _array(tensor: onnx.TensorProto) -> Any:
+    return numpy_helper.to_array(tensor)  # noqa: TID251 - made here, no external data
+
+
+def quantised(proto: onnx.ModelProto, form: str) -> onnx.ModelProto:
+    """The same network with operators of 8-bit integers in place of its convolutions, as quantisers write them."""
+    made = onnx.ModelProto()
+    made.CopyFrom(proto)
+    stored = {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
+    numbers = {"scale": np.float32(0.02), "zero": np.uint8(128)}
+    nodes = []
+    for node in proto.graph.node:
+        if node.op_type != "Conv":
+            nodes.append(node)
+            continue
+        x, w = node.input[:2]
+        more = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+        numbers[f"{w}/q"] = (np.clip(np.round(stored[w] / 0.02), -128, 127) + 128).astype(np.uint8)
+        name = f"{node.name}_quant"
+        q, y = f"{node.name}/q", f"{node.name}/y"
+        if form == "integer":
+            nodes += [
+                onnx.helper.make_node("DynamicQuantizeLinear", [x], [q, f"{q}/s", f"{q}/z"]),
+                onnx.helper.make_node("ConvInteger", [q, f"{w}/q", f"{q}/z", "zero"], [y], name=name, **more),
+                onnx.helper.make_node("Cast", [y], list(node.output), to=onnx.TensorProto.FLOAT),
+            ]
+        elif form == "qdq":
+            nodes += [
+                onnx.helper.make_node("QuantizeLinear", [x, "scale", "zero"], [q]),
+                onnx.helper.make_node("DequantizeLinear", [q, "scale", "zero"], [f"{q}/f"]),
+                onnx.helper.make_node("DequantizeLinear", [f"{w}/q", "scale", "zero"], [f"{w}/f"]),
+                onnx.helper.make_node("Conv", [f"{q}/f", f"{w}/f"], list(node.output), name=node.name, **more),
+            ]
+        else:
+            scales = ["scale", "zero"]
+            nodes += [
+                onnx.helper.make_node("QuantizeLinear", [x, *scales], [q]),
+                onnx.helper.make_node("QLinearConv", [q, *scales, f"{w}/q", *scales, *scales], [y], name=name, **more),
+                onnx.helper.make_node("DequantizeLinear", [y, *scales], list(node.output)),
+            ]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    made.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), key) for key, value in numbers.items())
+    return made
+
+
+@pytest.mark.parametrize("form", ["integer", "qdq", "qoperator"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_quantised_network_has_the_sites_of_its_float_form(tmp_path: Path, form: str, named: bool) -> None:
+    base = build(BASE)
+    new = quantised(base, form)
+    if not named:
+        for index, node in enumerate(new.graph.node):
+            node.name = f"n{index}"
+    for one, other in ((base, new), (new, base)):
+        found = comparison(compare(tmp_path, one, other))
+        assert (found.new_sites, found.removed_sites) == ((), ())
+        assert found.kept_sites == 3
+        assert (found.added, found.fixed) == ((), ())
+
+
 FINDINGS = st.lists(
     st.builds(
         lambda rule, name, fingerprint: Finding(
