@@ -79,8 +79,8 @@ class GridChange:
     """What became of the grid of one output, per axis of it, in input pixels (samples on a 1-D axis).
 
     ``shifts`` are how far its centres moved, ``detours`` how far those of its deepest path did (the bottom of a U-Net,
-    beside its skip connections). ``steps`` and ``fields`` are the distance of neighbours and the receptive field, before
-    and after.
+    beside its skip connections). ``steps`` and ``fields`` are the distance of neighbours and the receptive field,
+    before and after.
     """
 
     shifts: tuple[Fraction, ...]
