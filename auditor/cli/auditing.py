@@ -99,6 +99,7 @@ def conclude(
     ran: Sequence[Rule],
     settings: Settings,
     show: Show,
+    remarks: Sequence[str] = (),
 ) -> ExitCode:
     """Show the report on settled outcomes, and say what it means. ``ran`` are the rules that had what they need.
 
@@ -117,6 +118,7 @@ def conclude(
             **_policy(settings),
         },
         rules=tuple(_info(rules, rule) for rule in ran),
+        remarks=tuple(remarks),
     )
     _show(report, settings.output_format, settings.fail_on, show)
     measured = [model.verification for model in report.models if model.verification is not None]

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from auditor.cli import measuring_options, options
-from auditor.cli.errors import UsageError
 from auditor.cli.session import Session
 from auditor.policy.thresholds import COMPARED_IMAGES, THRESHOLDS
-
-if TYPE_CHECKING:
-    from auditor.comparison.run import Change
-    from auditor.policy.settings import Settings
-    from auditor.report.model import Problem
 
 
 def _threshold(name: str, metavar: str) -> typer.models.OptionInfo:
@@ -29,15 +21,19 @@ def compare(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[BASE NEW]", help="The model that is there and the one to replace it."),
+        typer.Argument(
+            metavar="[BASE NEW]", help="The current model and its replacement; with --base-ref models or folders."
+        ),
     ] = None,
     base_ref: Annotated[
         str | None,
-        typer.Option("--base-ref", metavar="REF", help="Compare with the same files at this git revision."),
+        typer.Option(
+            "--base-ref", metavar="REF", help="Compare with the same files at this git revision; new ones are audited."
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="FILE", help="With --base-ref, a model of the working tree; repeatable."),
+        typer.Option("--model", metavar="FILE", help="With --base-ref, a model or a folder of models; repeatable."),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Also run both models on the same shifted images and compare the answers.")
@@ -96,12 +92,16 @@ def compare(
     shifts, and the paired difference passes, fails, or is undecided and says how many images would decide. Undecided is
     no failure unless --inconclusive fail requires a verdict.
 
+    With --base-ref a model that the revision does not have is audited, and all of its findings count; one that has only
+    been renamed is compared with itself; one that is gone is mentioned.
+
     Exit codes: 0 no worse, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the comparison is
     incomplete (a model could not be had or read, a required measurement was not made), 130 interrupted.
     """
     from auditor.acceptance import settle
     from auditor.audit import load_rules
     from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
+    from auditor.cli.changes import gathered_changes
     from auditor.cli.measuring import measure_with
     from auditor.cli.output import refuse_overwriting
     from auditor.cli.reports import markdown_bytes, refuse_models, report_files
@@ -160,61 +160,22 @@ def compare(
         markdown_bytes=markdown_bytes(markdown_limit),
         accepted=show_waived,
     )
-    with _changes(files or [], base_ref, model or [], settings, weights=verify) as (changes, problems):
-        models = [file.path for change in changes for file in (change.base, change.new)]
+    with gathered_changes(files or [], base_ref, model or [], settings, weights=verify) as found:
+        audited = [file for change in found.changes for file in (change.base, change.new) if file is not None]
+        models = [file.path for file in audited]
         if show.output is not None:
             refuse_overwriting(show.output, models)
         refuse_models(show.reports, models)
         running, known = load_rules(settings), read_baseline(settings)
-        fit_input_shapes([file for change in changes for file in (change.base, change.new)], settings, quiet)
+        fit_input_shapes(audited, settings, quiet)
         measure = measure_with(settings, show, images=COMPARED_IMAGES) if verify else None
         outcomes = settle(
-            list(compare_all(changes, running, settings, measure, reraise=show.debug)),
+            list(compare_all(found.changes, running, settings, measure, reraise=show.debug)),
             running,
             settings,
             known,
             show.debug,
         )
         given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if verify else [])}
-        code = conclude(outcomes, problems, running, running.ready(given), settings, show)
+        code = conclude(outcomes, found.problems, running, running.ready(given), settings, show, found.remarks)
     raise typer.Exit(code)
-
-
-@contextmanager
-def _changes(
-    files: list[str], base_ref: str | None, models: list[str], settings: Settings, weights: bool
-) -> Iterator[tuple[list[Change], list[Problem]]]:
-    """The pairs of models to compare, and those that could not be had. Files from git are gone when it ends."""
-    from tempfile import TemporaryDirectory
-
-    from auditor.audit import ModelFile
-    from auditor.cli.inputs import shown
-    from auditor.comparison.run import Change
-    from auditor.report.model import Problem, ProblemKind
-
-    if base_ref is None:
-        if len(files) != 2 or models:
-            raise UsageError("give the base and the new model, or --base-ref REF with --model FILE")
-        base, new = (ModelFile(Path(name), shown(Path(name))) for name in files)
-        yield [Change(base, new)], []
-        return
-    if files or not models:
-        raise UsageError("--base-ref takes the models from the working tree: name each with --model FILE")
-    from auditor.comparison.revision import Revision, RevisionError
-
-    changes: list[Change] = []
-    problems: list[Problem] = []
-    with TemporaryDirectory(prefix="aliasaudit-") as folder:
-        for number, name in enumerate(dict.fromkeys(models)):
-            path = Path(name)
-            try:
-                revision = Revision(base_ref, path.parent if path.parent.is_dir() else Path.cwd())
-                spare = Path(folder, str(number))
-                spare.mkdir()
-                copy = revision.copy(path, spare, settings.limits, weights)
-            except RevisionError as error:
-                problems.append(Problem(ProblemKind.NOT_FOUND, str(error), shown(path), "base-not-found"))
-            else:
-                base = ModelFile(copy, f"{base_ref}:{shown(path)}")
-                changes.append(Change(base, ModelFile(path, shown(path))))
-        yield changes, problems

@@ -6,6 +6,8 @@ resolved by ``git lfs smudge``, which may ask the LFS server.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,7 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
 _SECONDS = 900  # for a large file from a slow LFS server
 _LINK = "120000"
+_CHUNK = 1 << 20
 
 
 class RevisionError(Exception):
@@ -68,6 +71,47 @@ class Revision:
                 self._write(place.parent / location, target, None)
         return copy
 
+    def holds(self, path: Path) -> bool:
+        """Whether the commit has a file at ``path`` of the working tree."""
+        return self._entry(self._place(path))[0] == "blob"
+
+    def models(self, folder: Path) -> tuple[Path, ...]:
+        """The ONNX files that the commit has below a folder of the working tree, hidden ones left out."""
+        place = self._place(folder)
+        listing = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--name-only", "--full-tree", self._commit, "--"]
+        names = self._ask(self._top, [*listing, *([] if place == PurePosixPath(".") else [f"{place}/"])]).split("\0")
+        inner = [PurePosixPath(name).relative_to(place) for name in names if name.endswith(".onnx")]
+        return tuple(folder / path for path in inner if not any(part.startswith(".") for part in path.parts))
+
+    def renamed_from(self, path: Path) -> Path | None:
+        """The file of the commit that a new file of the working tree is under another name.
+
+        It has the same content, and is not in the working tree any more: else the new one is a copy.
+        """
+        if not path.is_file():
+            return None
+        blob = self._ask(self._top, ["hash-object", "--no-filters", "--", str(path.absolute())])
+        pointed = f"oid sha256:{_sha256(path)}"
+        for old in self.models(self._top):
+            _, _, found = self._entry(self._place(old))
+            if not old.exists() and (found == blob or pointed in self._pointer(found)):
+                return old
+        return None
+
+    def _pointer(self, blob: str) -> list[str]:
+        """The lines of a blob that is small enough to be a pointer of Git LFS."""
+        if int(self._ask(self._top, ["cat-file", "-s", blob]) or 0) > _LONGEST_POINTER:
+            return []
+        text = self._ask(self._top, ["cat-file", "blob", blob])
+        return text.splitlines() if text.encode("utf-8", "surrogateescape").startswith(_POINTER) else []
+
+    def _entry(self, place: PurePosixPath) -> tuple[str, str, str]:
+        """Kind, mode and object of a path in the commit; the kind is empty where there is nothing."""
+        listing = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", self._commit, "--", str(place)]
+        mode, _, rest = self._ask(self._top, listing).partition(" ")
+        kind, _, rest = rest.partition(" ")
+        return kind, mode, rest.partition("\t")[0]
+
     def _place(self, path: Path) -> PurePosixPath:
         """The path in the repository; the file itself may be a link, or gone by now."""
         absolute = path.parent.resolve() / path.name
@@ -77,15 +121,11 @@ class Revision:
 
     def _write(self, place: PurePosixPath, copy: Path, limits: Limits | None) -> None:
         shown = f"{self._reference}:{place}"
-        listing = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", self._commit, "--", str(place)]
-        entry = self._ask(self._top, listing)
-        mode, _, rest = entry.partition(" ")
-        kind, _, rest = rest.partition(" ")
+        kind, mode, blob = self._entry(place)
         if kind != "blob":
-            raise RevisionError(f"{shown}: there is no such file; a new model has no base, audit it with check")
+            raise RevisionError(f"{shown}: there is no such file")
         if mode == _LINK:
             raise RevisionError(f"{shown}: is a symbolic link; name the file that it points to")
-        blob = rest.partition("\t")[0]
         size = int(self._ask(self._top, ["cat-file", "-s", blob]) or 0)
         if limits is not None and size > limits.max_file_bytes:
             raise RevisionError(f"{shown}: is larger than the limit max-file-bytes, {limits.max_file_bytes}")
@@ -119,8 +159,7 @@ class Revision:
         except subprocess.TimeoutExpired:
             raise RevisionError(f"{shown}: git {arguments[0]} took longer than {_SECONDS} s") from None
         if done.returncode:
-            lines = done.stderr.decode("utf-8", "replace").split("\n")
-            reason = next((line.strip() for line in lines if line.strip()), f"exit code {done.returncode}")
+            reason = _reason(done.stderr) or f"exit code {done.returncode}"
             raise RevisionError(f"{shown}: git {arguments[0]} failed: {reason}")
 
     def _ask(self, folder: Path, arguments: Sequence[str]) -> str:
@@ -129,6 +168,22 @@ class Revision:
         if done.returncode:
             return ""
         return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n\0")
+
+
+def _reason(stderr: bytes) -> str:
+    """The line that says what went wrong; Git LFS writes its progress in front of it."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", stderr.decode("utf-8", "replace")) if line.strip()]
+    faults = [line for line in lines if re.match(r"(error|fatal|batch response)\b", line, re.IGNORECASE)]
+    faults = faults or [line for line in lines if not re.match(r"(Down|Up)loading |Git LFS:", line)]
+    return (faults or lines or [""])[0]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _external(model: Path, limits: Limits) -> Iterator[PurePosixPath]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.audit import Examined, Measure, ModelFile, Outcome, RuleSet, examine, failure, judge, project_path
+from auditor.audit import Examined, Measure, ModelFile, Outcome, RuleSet, audit, examine, failure, judge, project_path
 from auditor.comparison.static import compare_sites, with_findings
 from auditor.gate import Comparison
 from auditor.policy.settings import Settings
@@ -16,9 +16,9 @@ from auditor.rule import Need
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A model and the one that it is to replace."""
+    """A model and the one that it is to replace; ``base`` is None where there is none, and all findings are new."""
 
-    base: ModelFile
+    base: ModelFile | None
     new: ModelFile
 
 
@@ -41,6 +41,11 @@ def compare_all(
 
 
 def _compare(change: Change, rules: RuleSet, settings: Settings, measure: Measure | None, reraise: bool) -> Outcome:
+    if change.base is None:
+        try:
+            return audit(change.new, rules, settings, reraise, measure)
+        except Exception as error:  # noqa: BLE001 - as below
+            return failure(error, change.new.name, reraise)
     # The base goes by the place of the new model: fingerprints, waivers and options are the same for both.
     base = replace(change.base, place=project_path(change.new, settings.root))
     file = base

@@ -35,6 +35,7 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
         "run": {"settings": dict(report.settings), "rules": [_rule(rule) for rule in report.rules]},
         "models": [_model(model) for model in report.models],
         "problems": [_problem(problem) for problem in report.problems],
+        "remarks": list(report.remarks),
         "summary": _summary(report),
     }
     return inert_json(json.dumps(document, ensure_ascii=True, sort_keys=True, indent=1, allow_nan=False)) + "\n"

@@ -44,6 +44,9 @@ def render(report: Report, options: RenderOptions) -> str:
     if report.problems:
         page.add(_BLANK)
         page.rows(f"- **incomplete** {_where(one.path)}{markdown_words(one.message)}" for one in report.problems)
+    if report.remarks:
+        page.add(_BLANK)
+        page.rows(f"- {markdown_words(remark)}" for remark in report.remarks)
     if report.models:
         page.add(
             _BLANK,
@@ -108,14 +111,19 @@ def _headline(report: Report) -> str:
     counts = {severity: count for severity, count in report.by_severity().items() if count}
     sign = "❌" if report.problems else _SIGNS[next(iter(counts))] if counts else _CLEAN
     found = ", ".join(count_text(count, severity.value) for severity, count in counts.items()) or "no findings"
+    models = count_text(len(report.models), "model")
+    if not report.models:
+        return f"{sign} aliasaudit: no model was audited{'; the audit is incomplete' if report.problems else ''}"
     new = "new: " if counts and any(model.baselined for model in report.models) else ""
     accepted = Counter(one.by for model in report.models for one in model.accepted)
     others = [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     known = f" ({', '.join(others)})" if others else ""
     open_verdicts = sum(undecided(model.comparison) for model in report.models)
     known += f"; {count_text(open_verdicts, 'comparison')} undecided" if open_verdicts else ""
+    if report.problems and not counts:
+        models = f"the {models} that could be audited"
     incomplete = "; the audit is incomplete" if report.problems else ""
-    return f"{sign} aliasaudit: {new}{found} in {count_text(len(report.models), 'model')}{known}{incomplete}"
+    return f"{sign} aliasaudit: {new}{found} in {models}{known}{incomplete}"
 
 
 def _where(path: str) -> str:

@@ -118,7 +118,8 @@ class Problem:
 class Report:
     """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON.
 
-    ``rules`` are those that ran, sorted by code.
+    ``rules`` are those that ran, sorted by code. ``remarks`` say what a reader should know that is neither a finding
+    nor a problem, such as which models are new.
     """
 
     version: str
@@ -126,6 +127,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     rules: tuple[RuleInfo, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def findings(self) -> list[Finding]:
         """Every finding of every model, in report order."""

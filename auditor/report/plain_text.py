@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from auditor.report import RenderOptions
 from auditor.report.model import Report
 from auditor.report.sheet import SITE_COLUMNS, FindingBlock, Sheet, problems, sheet, statistics, summary
+from auditor.text import plain
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -17,7 +18,8 @@ def render(report: Report, options: RenderOptions) -> str:
         lines += _model(sheet(model, options.verbose, options.unicode, options.show_accepted), options.quiet)
         lines.append("")
     lines += [f"problem {code}: {path + ': ' if path else ''}{message}" for code, path, message in problems(report)]
-    if report.problems:
+    lines += [f"note: {plain(remark, None)}" for remark in report.remarks]
+    if report.problems or report.remarks:
         lines.append("")
     if options.statistics:
         lines += [*_columns(statistics(report), "  "), ""]

@@ -65,6 +65,7 @@ def read_report(document: str | bytes, pages: Mapping[str, str] | None = None) -
         problems=tuple(_problem(problem) for problem in found["problems"]),
         settings={key: value.raw for key, value in settings.items()},
         rules=tuple(_rule(rule, pages or {}) for rule in found["run"]["rules"]),
+        remarks=tuple(remark.text for remark in found.get("remarks") or ()),
     )
 
 

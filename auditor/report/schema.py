@@ -45,6 +45,7 @@ def report_schema() -> Schema:
             ),
             models=_list({"$ref": "#/$defs/model"}),
             problems=_list({"$ref": "#/$defs/problem"}),
+            remarks=_list(_STRING) | {"description": "What is neither a finding nor a problem: which models are new."},
             summary={"$ref": "#/$defs/summary"},
         ),
         "$defs": {

@@ -149,7 +149,9 @@ def summary(report: Report) -> str:
     by_severity = report.by_severity()
     sites = [site for model in report.models for site in model.analysis.sites]
     counts = [count_text(count, severity.value) for severity, count in by_severity.items() if count]
-    parts = [f"{count_text(len(report.models), 'model')} audited", ", ".join(counts) or "no findings"]
+    # "No findings" of models that nobody looked at would read as a pass.
+    parts = [f"{count_text(len(report.models), 'model')} audited"]
+    parts += [", ".join(counts) or "no findings"] if report.models else []
     accepted = Counter(one.by for model in report.models for one in model.accepted)
     parts += [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     if sites:

@@ -21,6 +21,7 @@ from auditor.report import RenderOptions
 from auditor.report.model import Report
 from auditor.report.sheet import SITE_COLUMNS, FindingBlock, Sheet, SiteRow, problems, sheet, statistics, summary
 from auditor.report.verdict import SiteVerdict
+from auditor.text import plain
 
 _UNBOUNDED = 100_000
 _COMFORTABLE = 100  # below this many columns the table of sites is abbreviated
@@ -48,7 +49,9 @@ def render(report: Report, options: RenderOptions) -> str:
         page.model(sheet(model, options.verbose, options.unicode, options.show_accepted))
     for problem in problems(report):
         page.problem(*problem)
-    if report.problems:
+    for remark in report.remarks:
+        page.prose(f"note: {plain(remark, None)}")
+    if report.problems or report.remarks:
         page.line(Text())
     if options.statistics:
         page.table(statistics(report))

@@ -180,6 +180,8 @@ class Runner:
             return inputs[parts[1]]
         if parts[0] == "steps":
             return job.outputs.get(parts[1], {}).get(parts[3], "")
+        if parts[0] == "github":
+            return {"server_url": "https://github.example", "token": "the-token"}[parts[1]]
         assert parts[0] == "runner"
         return f"the runner's {parts[1]}"
 

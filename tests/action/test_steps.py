@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -167,11 +168,35 @@ def test_models_are_compared_with_a_revision_file_by_file(runner: Runner) -> Non
     assert compared == [
         "--base-ref=origin/main",
         "--model=one.onnx",
-        "--model=models/b.onnx",
-        "--model=models/deep er/a.onnx",
+        "--model=models",
         "--verify",
     ]
     assert job.models == []
+
+
+_GIT = """#!/usr/bin/env bash
+printf '%s\\n' "$*" "$GIT_CONFIG_KEY_0" "$GIT_CONFIG_VALUE_0" >>"{record}"
+[[ $2 == version ]]
+"""
+
+
+def test_the_base_is_fetched_from_git_lfs_with_the_token_of_the_job_which_is_no_argument(runner: Runner) -> None:
+    (runner.stand_ins / "git").write_text(_GIT.format(record=runner.base / "git"), encoding="utf-8")
+    (runner.stand_ins / "git").chmod(0o755)
+    job = runner.run(models="models", base_ref="origin/main")
+    assert job.code == 0  # a fetch that fails is left to the comparison to judge
+    calls = (runner.base / "git").read_text(encoding="utf-8").splitlines()
+    secret = base64.b64encode(b"x-access-token:the-token").decode()
+    assert calls[0] == "lfs version"
+    assert calls[3:] == [
+        "lfs fetch origin origin/main",
+        "http.https://github.example/.extraheader",
+        f"AUTHORIZATION: basic {secret}",
+    ]
+    (runner.base / "git").unlink()
+    runner.run(models="models")
+    runner.run(models="models", base_ref="--upload-pack=x")
+    assert not (runner.base / "git").exists()
 
 
 def test_one_model_is_compared_with_another_file(runner: Runner) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
@@ -14,6 +17,7 @@ import onnx.helper
 import pytest
 
 import auditor
+from auditor.comparison.revision import Revision
 from auditor.report.schema import report_schema
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
@@ -90,12 +94,120 @@ def test_the_base_may_be_the_file_at_a_git_revision(run: Run, workplace: Path) -
     code, out, _ = run("compare", "--base-ref", "main", "--model", "models/net.onnx")
     assert code == 1
     assert "compared with main:models/net.onnx: 1 finding added" in out
-    two_pools(workplace / "models" / "fresh.onnx")
-    code, out, _ = run("compare", "--base-ref", "main", "--model", "models/net.onnx", "--model", "models/fresh.onnx")
-    assert code == 3
-    assert "a new model has no base" in out
-    assert "compared with main:models/net.onnx" in out
     assert run("compare", "--base-ref", "nowhere", "--model", "models/net.onnx")[0] == 3
+
+
+@pytest.fixture
+def project(workplace: Path) -> Path:
+    """A repository with three models on main."""
+    shutil.rmtree(workplace / ".git")
+    git("init", "-q", "-b", "main")
+    for number, name in enumerate(("a", "b", "c"), 2):
+        write_network(workplace / "models" / f"{name}.onnx", stride=number)
+    git("add", ".")
+    git("commit", "-q", "-m", "base")
+    return workplace / "models"
+
+
+def against_main(run: Run, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    code, out, err = run("compare", "--base-ref", "main", "-o", "out.json", "--output-format", "json", *arguments)
+    assert out == "", err
+    document = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, report_schema())
+    return code, document, err
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["--model", "models"], ["models/a.onnx", "models/new.onnx"]])
+def test_a_model_that_a_change_adds_is_audited_and_its_findings_decide(
+    run: Run, project: Path, arguments: list[str]
+) -> None:
+    write_network(project / "new.onnx", stride=1)
+    assert against_main(run, "--fail-on", "note", *arguments)[0] == 0
+    two_pools(project / "new.onnx")
+    code, document, _ = against_main(run, "--fail-on", "warning", *arguments)
+    assert code == 1
+    (new,) = [model for model in document["models"] if model["path"] == "models/new.onnx"]
+    assert new["comparison"] is None
+    assert {finding["rule"] for finding in new["findings"]} >= {"AA101"}
+    assert document["remarks"] == ["models/new.onnx: new since main, so all of its findings count"]
+    assert document["problems"] == []
+    text = run("compare", "--base-ref", "main", *arguments)[1]
+    assert "note: models/new.onnx: new since main" in text
+    markdown = run("compare", "--base-ref", "main", "--output-format", "markdown", *arguments)[1]
+    assert "new since main" in markdown
+
+
+def test_a_renamed_model_is_compared_with_what_it_was(run: Run, project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "a.onnx").rename(project / "sub" / "z.onnx")
+    for arguments in (["models"], ["models/sub/z.onnx"]):
+        code, document, _ = against_main(run, "--fail-on", "note", *arguments)
+        assert code == 0
+        (moved,) = [model for model in document["models"] if model["path"] == "models/sub/z.onnx"]
+        assert moved["comparison"]["base"] == "main:models/a.onnx"
+        assert document["remarks"] == ["models/sub/z.onnx: renamed since main from models/a.onnx"]
+
+
+def test_a_copy_of_a_model_that_is_still_there_is_new(run: Run, project: Path) -> None:
+    shutil.copy(project / "a.onnx", project / "copy.onnx")
+    code, document, _ = against_main(run, "--fail-on", "warning", "models")
+    assert code == 1
+    assert document["remarks"] == ["models/copy.onnx: new since main, so all of its findings count"]
+
+
+def test_a_pointer_that_git_lfs_replaced_by_its_file_is_known_by_its_hash_when_it_is_renamed(
+    run: Run, project: Path
+) -> None:
+    model = (project / "a.onnx").read_bytes()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(model).hexdigest()}\nsize 1\n"
+    (project / "a.onnx").write_text(pointer, encoding="utf-8")
+    git("commit", "-q", "-a", "-m", "pointer")
+    (project / "a.onnx").unlink()
+    (project / "z.onnx").write_bytes(model)
+    revision = Revision("main", project)
+    assert revision.renamed_from(project / "z.onnx") == project / "a.onnx"
+    (project / "z.onnx").write_bytes(model + b"\0")
+    assert revision.renamed_from(project / "z.onnx") is None
+
+
+def test_deleted_models_are_mentioned_and_are_no_obstacle(run: Run, project: Path) -> None:
+    (project / "a.onnx").unlink()
+    code, document, _ = against_main(run, "models")
+    assert (code, len(document["models"])) == (0, 2)
+    assert document["remarks"] == ["models/a.onnx: deleted since main, nothing to audit"]
+    assert against_main(run, "models/a.onnx", "models/b.onnx")[1]["remarks"] == document["remarks"]
+    shutil.rmtree(project)
+    for arguments in (["models"], ["models/a.onnx", "models/b.onnx", "models/c.onnx"]):
+        code, document, _ = against_main(run, *arguments)
+        assert (code, document["models"], document["problems"], len(document["remarks"])) == (0, [], [], 3)
+        for form in ("text", "markdown", "html"):
+            out = run("compare", "--base-ref", "main", "--output-format", form, *arguments)[1]
+            assert "no findings" not in out
+            assert "deleted since main" in out
+
+
+def test_what_is_neither_here_nor_in_the_base_is_an_incomplete_comparison(run: Run, project: Path) -> None:
+    (Path("empty")).mkdir()
+    for name, words in (
+        ("models/typo.onnx", "did not exist at main"),
+        ("empty", "holds no .onnx file, and held none at main"),
+    ):
+        code, document, err = against_main(run, "models/a.onnx", name)
+        assert code == 3
+        assert [problem["path"] for problem in document["problems"]] == [name]
+        assert words in err
+    markdown = run("compare", "--base-ref", "main", "--output-format", "markdown", "models/typo.onnx")[1]
+    assert "no findings" not in markdown
+    assert "no model was audited; the audit is incomplete" in markdown
+    markdown = run("compare", "--base-ref", "main", "--output-format", "markdown", "models/a.onnx", "typo.onnx")[1]
+    assert "no findings in the 1 model that could be audited" in markdown
+
+
+def test_a_new_model_that_cannot_be_read_does_not_end_the_comparison_of_the_others(run: Run, project: Path) -> None:
+    (project / "new.onnx").write_text("nothing of the kind")
+    code, document, _ = against_main(run, "models")
+    assert (code, len(document["models"])) == (3, 3)
+    assert [problem["path"] for problem in document["problems"]] == ["models/new.onnx"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +218,6 @@ def test_the_base_may_be_the_file_at_a_git_revision(run: Run, workplace: Path) -
         ["base.onnx", "new.onnx", "more.onnx"],
         ["base.onnx", "new.onnx", "--model", "x.onnx"],
         ["--base-ref", "main"],
-        ["base.onnx", "new.onnx", "--base-ref", "main"],
         ["base.onnx", "new.onnx", "--max-absolute-drop", "much"],
         ["base.onnx", "new.onnx", "--inconclusive", "maybe"],
         ["base.onnx", "new.onnx", "-o", "base.onnx"],

@@ -64,9 +64,9 @@ def test_a_reference_that_is_no_commit_is_an_error_and_never_an_option(repositor
     assert not (repository / "x").exists()
 
 
-def test_a_file_that_the_commit_does_not_have_says_that_a_new_model_has_no_base(repository: Path) -> None:
+def test_a_file_that_the_commit_does_not_have_is_an_error(repository: Path) -> None:
     (repository / "models" / "fresh.onnx").write_bytes(b"x")
-    with pytest.raises(RevisionError, match=r"HEAD:models/fresh.onnx: there is no such file; a new model has no base"):
+    with pytest.raises(RevisionError, match=r"HEAD:models/fresh.onnx: there is no such file"):
         copy(repository, path="models/fresh.onnx")
     with pytest.raises(RevisionError, match="there is no such file"):
         copy(repository, path="models")
@@ -115,11 +115,21 @@ def test_a_pointer_of_git_lfs_is_resolved(repository: Path, tools: Path) -> None
     assert copy(repository) == b"large"
 
 
+_LFS_FAULT = '[ "$1" = version ] && echo 3 && exit; cat >/dev/null; printf "{}" >&2; exit 2'
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
         ('[ "$1" = version ] && echo 3 && exit; cat >/dev/null; echo "no such object" >&2; exit 2', "no such object"),
         ('[ "$1" = version ] && echo 3 && exit; cat', "Git LFS did not give the file"),
+        (
+            _LFS_FAULT.format(
+                r"Downloading net (9 KB)\nError downloading object: net: Smudge error: [404]\nErrors logged\n"
+            ),
+            "git lfs failed: Error downloading object: .* Smudge error: .404",
+        ),
+        (_LFS_FAULT.format(r"Downloading net.onnx\rno such host\n"), "git lfs failed: no such host"),
         ("exit 1", "git-lfs is not installed"),
     ],
 )

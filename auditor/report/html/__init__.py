@@ -85,6 +85,8 @@ def _body(report: Report) -> Iterator[Child]:
             element("ul", (_problem(one.path, one.message) for one in report.problems)),
             class_="alert",
         )
+    if report.remarks:
+        yield element("ul", (element("li", plain(remark, None)) for remark in report.remarks))
     if len(report.models) > 1:
         yield element("h1", summary(report).partition(";")[0])
         yield _overview(report.models)
@@ -93,7 +95,7 @@ def _body(report: Report) -> Iterator[Child]:
         yield element(
             "section", _model(model, number, summaries, len(report.models) == 1), id=f"m{number}", class_="model"
         )
-    if not report.models and not report.problems:
+    if not (report.models or report.problems or report.remarks):
         yield element("p", "No models were audited.")
 
 
