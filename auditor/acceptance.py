@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from auditor.audit import Outcome, RuleSet, fault
+from auditor.audit import Outcome, RuleSet, rule_fault
 from auditor.findings import Finding
 from auditor.fingerprints import fill_without_model
 from auditor.gate import PolicyFacts, WaiverFact
@@ -183,7 +183,7 @@ def _finish(
         except Exception as error:
             if reraise:
                 raise
-            problems.append(fault(f"rule {rule.code}", error, report.path))
+            problems.append(rule_fault(run.rules, rule, error, report.path))
     counting = [*sorting.counting, *fill_without_model(outcome.place, findings)]
     least = run.settings.min_severity.rank
     settled = replace(

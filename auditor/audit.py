@@ -222,11 +222,12 @@ def judge(
     for rule in ran:
         options = rules.options[rule.code]
         try:
-            findings += rule.check(Context(seen.analysis, options, seen.verification, seen.crash, comparison))
+            context = Context(seen.analysis, options, seen.verification, seen.crash, comparison)
+            findings += _findings(rule, context)
         except Exception as error:
             if reraise:
                 raise
-            problems.append(fault(f"rule {rule.code}", error, seen.file.name))
+            problems.append(rule_fault(rules, rule, error, seen.file.name))
     findings = [*fill(seen.model, seen.place, findings, settings.limits)]
     inputs = tuple(_inputs(seen.model, seen.analysis, settings.input_shapes))
     report = replace(
@@ -235,6 +236,16 @@ def judge(
         comparison=comparison,
     )
     return Outcome(report, tuple(problems), seen.place, ran)
+
+
+def _findings(rule: Rule, context: Context) -> Iterator[Finding]:
+    """What a rule finds; raises TypeError or ValueError where it yields something else."""
+    for finding in rule.check(context):
+        if not isinstance(finding, Finding):
+            raise TypeError(f"check must yield auditor.Finding, not {type(finding).__name__}")
+        if finding.rule != rule.code:
+            raise ValueError(f"check must yield findings of {rule.code}, not of {finding.rule}")
+        yield finding
 
 
 def _model_report(
@@ -290,6 +301,19 @@ def project_path(file: ModelFile, root: Path) -> str:
 def _not_measured(error: VerifyError, path: str) -> Problem:
     detail = f" ({plain(error.detail, 300)})" if error.detail else ""
     return Problem(ProblemKind.NOT_MEASURED, f"{error}{detail}", path)
+
+
+def rule_fault(rules: RuleSet, rule: Rule, error: Exception, path: str) -> Problem:
+    """A rule that failed, as a problem of the model: ours to be reported, one of a user's pack to be mended."""
+    pack = next(pack for pack in rules.packs if rule in pack.rules)
+    if pack.builtin:
+        return fault(f"rule {rule.code}", error, path)
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    message = (
+        f"rule {rule.code} of the rule pack {pack.name} failed at {pack.blame(rule, error)} ({reason}); "
+        f"mend the rule, or leave it out with --ignore {rule.code}"
+    )
+    return Problem(ProblemKind.RULE_PACK, message, path)
 
 
 def fault(what: str, error: Exception, path: str) -> Problem:

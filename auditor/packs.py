@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 
 from auditor.rule import Rule
@@ -54,6 +55,15 @@ class Pack:
     prefix: str
     rules: tuple[Rule, ...]
     folder: Path
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it is the pack that comes with the program."""
+        return self.prefix == _BUILTIN_PREFIX
+
+    def blame(self, rule: Rule, error: BaseException) -> str:
+        """The file and line of this pack where an exception of one of its rules came from."""
+        return _place(error, self.folder) or f"{self.folder / _stem(rule)}.py"
 
     def page(self, code: str) -> str:
         """The Markdown page of one of this pack's rules.
@@ -201,7 +211,7 @@ def _package(folder: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise PackError(f"{start}: {_reason(error)}") from error
+        raise PackError(f"{_place(error, folder) or start}: {_reason(error)}") from error
     return module
 
 
@@ -211,7 +221,7 @@ def _rule(folder: Path, stem: str, package: str, prefix: str) -> Rule:
     try:
         rule = getattr(importlib.import_module(f"{package}.{stem}"), "RULE", None)
     except Exception as error:
-        raise PackError(f"{path}: {_reason(error)}") from error
+        raise PackError(f"{_place(error, folder) or path}: {_reason(error)}") from error
     if not isinstance(rule, Rule):
         raise PackError(f"{path}: must export RULE, an auditor.rule.Rule")
     if not re.fullmatch(rf"{prefix}\d{{3}}", rule.code):
@@ -236,6 +246,15 @@ def _check_page(path: Path) -> None:
 
 def _stem(rule: Rule) -> str:
     return f"{rule.code.lower()}_{rule.name.replace('-', '_')}"
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """The innermost file and line of ``folder`` that an exception passed; empty where it passed none."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
+        return f"{error.filename}:{error.lineno}"
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    inner = [f"{name}:{line}" for name, line in frames if Path(name).is_relative_to(folder)]
+    return inner[-1] if inner else ""
 
 
 def _reason(error: Exception) -> str:

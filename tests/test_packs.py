@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from auditor import packs
+from auditor.demo import demo_model
 from auditor.packs import HEADINGS, InstalledPack, PackError, installed, load_builtin, load_folder
+
+ROOT = Path(__file__).resolve().parent.parent
 
 RULE = """
 from auditor.rule import Rule
@@ -179,7 +183,7 @@ def test_code_that_fails_is_reported_with_its_file_and_can_be_loaded_once_mended
     folder = write_pack(tmp_path, "failing-code")
     (folder / "__init__.py").write_text("raise ValueError('first\\nsecond')")
     write_rule(folder, "xy101_a", "XY101", "a")
-    with pytest.raises(PackError, match=r"__init__\.py: ValueError: first second"):
+    with pytest.raises(PackError, match=r"__init__\.py:1: ValueError: first second"):
         load_folder(folder)
     (folder / "__init__.py").write_text("# mended, and of another length than before")
     (folder / "xy101_a.py").write_text("RULE = 3")
@@ -191,7 +195,7 @@ def test_a_rule_that_cannot_be_imported_is_reported_with_its_file(tmp_path: Path
     folder = write_pack(tmp_path, "syntax-error")
     write_rule(folder, "xy101_a", "XY101", "a")
     (folder / "xy101_a.py").write_text("def\n")
-    with pytest.raises(PackError, match=r"xy101_a\.py: SyntaxError"):
+    with pytest.raises(PackError, match=r"xy101_a\.py:1: SyntaxError"):
         load_folder(folder)
 
 
@@ -234,3 +238,90 @@ def test_an_installed_pack_may_not_take_the_builtin_prefix(tmp_path: Path, monke
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(PackError, match="belongs to the built-in rules"):
         InstalledPack("AA", "impostor", "dist").load()
+
+
+def written_by_the_page(folder: Path) -> Path:
+    """The rule pack of CONTRIBUTING.md, made of what stands there and nothing else."""
+    page = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A rule pack of your own")[2]
+    pack = folder / "xy-rules"
+    pack.mkdir()
+    (pack / "__init__.py").touch()
+    for language, name in (
+        ("toml", "pack.toml"),
+        ("python", "xy101_wide_stride.py"),
+        ("markdown", "xy101_wide_stride.md"),
+    ):
+        text = page.partition(f"```{language}\n")[2].partition("\n```")[0]
+        (pack / name).write_text(text + "\n", encoding="utf-8")
+    return pack
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_pack_of_the_page_works_at_the_first_try(tmp_path: Path) -> None:
+    written_by_the_page(tmp_path)
+    shown = run(tmp_path, "rule", "XY101", "--rules", "xy-rules")
+    assert (shown.returncode, "Flags strides above" in shown.stdout) == (0, True), shown.stderr
+    options = ["--rules", "xy-rules", "--fail-on", "warning", "--select", "XY"]
+    assert run(tmp_path, "check", *options, str(demo_model())).returncode == 0
+    (tmp_path / "aliasaudit.toml").write_text("[rule.XY101]\nlargest = 1\n", encoding="utf-8")
+    done = run(tmp_path, "check", *options, str(demo_model()))
+    assert (done.returncode, "XY101 wide-stride at" in done.stdout) == (1, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("            yield Finding(", "            1 / 0\n            yield Finding(", 10, "ZeroDivisionError"),
+        (
+            "                rule=RULE.code,",
+            '                rule="XY999",',
+            None,
+            "check must yield findings of XY101",
+        ),
+        (
+            "    for site in",
+            "    yield 3  # type: ignore\n    for site in",
+            None,
+            "check must yield auditor.Finding, not int",
+        ),
+    ],
+)
+def test_a_rule_of_a_user_that_fails_is_blamed_by_pack_file_and_line(
+    tmp_path: Path, old: str, new: str, line: int | None, words: str
+) -> None:
+    pack = written_by_the_page(tmp_path)
+    rule = pack / "xy101_wide_stride.py"
+    text = rule.read_text(encoding="utf-8").replace(old, new, 1).replace('"largest": 2', '"largest": 1')
+    rule.write_text(text, encoding="utf-8")
+    done = run(tmp_path, "check", "--rules", "xy-rules", str(demo_model()))
+    assert done.returncode == 2
+    said = done.stdout + done.stderr
+    assert "rule XY101 of the rule pack xy-rules failed at" in said
+    assert str(rule) + (f":{line}" if line is not None else "") in said
+    assert words in said
+    assert "please report this" not in said
+    assert run(tmp_path, "check", "--rules", "xy-rules", "--ignore", "XY101", str(demo_model())).returncode != 2
+    assert run(tmp_path, "baseline", "write", "--rules", "xy-rules", str(demo_model())).returncode == 2
+
+
+def test_a_rule_module_that_cannot_be_imported_is_blamed_by_its_line(tmp_path: Path) -> None:
+    rule = written_by_the_page(tmp_path) / "xy101_wide_stride.py"
+    text = rule.read_text(encoding="utf-8")
+    rule.write_text("1 / 0\n" + text, encoding="utf-8")
+    done = run(tmp_path, "check", "--rules", "xy-rules", str(demo_model()))
+    assert (done.returncode, f"{rule}:1: ZeroDivisionError" in done.stderr) == (2, True), done.stderr
+    rule.write_text(text + "\ndef (\n", encoding="utf-8")
+    done = run(tmp_path, "check", "--rules", "xy-rules", str(demo_model()))
+    assert (done.returncode, f"{rule}:{len(text.splitlines()) + 2}: SyntaxError" in done.stderr) == (2, True), (
+        done.stderr
+    )

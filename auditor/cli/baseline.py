@@ -111,7 +111,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
         say(f"{problem.path}: {problem.message}" if problem.path else problem.message)
     if problems or not outcomes:
         say(f"{shown(path)} was not written")
-        internal = any(problem.kind is ProblemKind.INTERNAL for problem in problems)
+        internal = any(one.kind in (ProblemKind.INTERNAL, ProblemKind.RULE_PACK) for one in problems)
         return ExitCode.ERROR if internal else ExitCode.INCOMPLETE
     found = [audited(outcome, rules, settings) for outcome in outcomes]
     new = (pruned if prune else written)(old, found)

@@ -27,7 +27,7 @@ def report_files(given: Sequence[str] | None) -> tuple[ReportFile, ...]:
     """``FORMAT=FILE`` taken apart.
 
     Raises:
-        UsageError: The format is unknown, the file's folder does not exist, or two reports would go to one file.
+        UsageError: The format is unknown, the file's folder cannot be, or two reports would go to one file.
     """
     files = tuple(_report_file(text) for text in given or ())
     seen: set[Path] = set()
@@ -62,7 +62,7 @@ def refuse_models(files: Iterable[ReportFile], models: Sequence[Path]) -> None:
 
 
 def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOptions) -> None:
-    """Render and write each report, and say so on stderr unless it is to be quiet.
+    """Render and write each report, its folder made where it is missing, and say so on stderr unless it is to be quiet.
 
     Raises:
         UsageError: A file cannot be written.
@@ -70,6 +70,10 @@ def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOp
     # A file is read by programs or in another window: nothing of this terminal goes into it.
     options = replace(options, width=None, colour=False, unicode=False, terminal=False)
     for file in files:
+        try:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--report {file.path.as_posix()}: cannot be written: {error.strerror}") from error
         write_file(file.path, render(report, file.format, options), "--report")
         if not options.quiet:
             say(f"wrote {file.path.as_posix()}")
@@ -83,6 +87,7 @@ def _report_file(text: str) -> ReportFile:
     if word not in known:
         raise UsageError(f"--report {text}: the formats are {', '.join(known)}{suggestion(word, known)}")
     path = Path(name)
-    if not path.parent.is_dir():
-        raise UsageError(f"--report {text}: there is no folder {path.parent.as_posix()}")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UsageError(f"--report {text}: {above.as_posix()} is not a folder")
     return ReportFile(Format(word), path)

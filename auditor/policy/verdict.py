@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
     CLEAN = 0
     FINDINGS = 1  # at or above the fail level
-    ERROR = 2  # usage, settings, or a fault of this program
+    ERROR = 2  # usage, settings, or a fault of this program or of a rule
     INCOMPLETE = 3  # something could not be audited
     INTERRUPTED = 130
 
@@ -30,11 +30,11 @@ def failing_from(fail_on: FailOn) -> Severity | None:
 def verdict(report: Report, fail_on: FailOn, exit_zero: bool = False) -> ExitCode:
     """The exit code of an audit.
 
-    A fault of this program comes before an incomplete audit, and that before findings: findings of half an audit say
-    nothing about the other half. ``exit_zero`` forgives findings only.
+    A fault of this program or of a rule comes before an incomplete audit, and that before findings: findings of half an
+    audit say nothing about the other half. ``exit_zero`` forgives findings only.
     """
     kinds = {problem.kind for problem in report.problems}
-    if ProblemKind.INTERNAL in kinds:
+    if kinds & {ProblemKind.INTERNAL, ProblemKind.RULE_PACK}:
         return ExitCode.ERROR
     if kinds:
         return ExitCode.INCOMPLETE

@@ -242,6 +242,8 @@ def _problem(problem: Problem) -> Json:
 
 def _summary(report: Report) -> Json:
     sites = [site for model in report.models for site in model.analysis.sites]
+    energies = [site.alias.flat for site in sites if site.alias is not None and not site.antialiased]
+    known = [total for model in report.models if (total := model.analysis.subsampling) is not None]
     by_severity = report.by_severity()
     return {
         "models": len(report.models),
@@ -253,4 +255,6 @@ def _summary(report: Report) -> Json:
         "notes": by_severity[Severity.NOTE],
         "rules": {code: count for (code, _), count in report.by_rule().items()},
         "problems": len(report.problems),
+        "subsampling": json_number(max(known, default=None)) if len(known) == len(report.models) else None,
+        "worst_alias_energy": json_share(max(energies, default=None)),
     }

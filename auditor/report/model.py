@@ -88,13 +88,16 @@ class ModelReport:
 
 
 class ProblemKind(Enum):
-    """Why a part of the audit is missing. Everything but INTERNAL makes the audit incomplete; INTERNAL is our fault."""
+    """Why a part of the audit is missing. INTERNAL is our fault, RULE_PACK that of a user's rule; all others make the
+    audit incomplete.
+    """
 
     NO_INPUTS = "no-inputs"
     NOT_FOUND = "not-found"
     UNREADABLE = "unreadable"
     NOT_MEASURED = "not-measured"
     INTERNAL = "internal-error"
+    RULE_PACK = "rule-pack-error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,4 +261,7 @@ def _summary() -> Schema:
         notes=_COUNT,
         rules={"type": "object", "additionalProperties": _COUNT},
         problems=_COUNT,
+        subsampling=_NUMBER_OR_NULL | {"description": "The largest cumulative factor of any model."},
+        worst_alias_energy=_SHARE_OR_NULL
+        | {"description": "The largest alias energy of a site without anti-aliasing, for a flat input spectrum."},
     )

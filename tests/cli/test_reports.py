@@ -76,7 +76,7 @@ def test_a_comment_can_be_kept_short(run: Run) -> None:
     [
         (["--report", "sarif"], 'as in "sarif=aliasaudit.sarif"'),
         (["--report", "srif=x"], 'did you mean "sarif"?'),
-        (["--report", "json=missing/x.json"], "there is no folder missing"),
+        (["--report", "json=net.onnx/x.json"], "net.onnx is not a folder"),
         (["--report", "json=x", "--report", "sarif=x"], "two reports go to this file"),
         (["--report", "json=net.onnx"], "is one of the models"),
         (["--markdown-limit", "12"], "at least 1000"),

@@ -63,7 +63,6 @@ def prepare(folder: Path) -> dict[str, str]:
         shim.write_text(f'#!/usr/bin/env bash\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
         shim.chmod(0o755)
     (folder / "models").mkdir()
-    (folder / "reports").mkdir()
     for name in ("net.onnx", "released.onnx"):
         shutil.copy(demo_model(), folder / "models" / name)
     (folder / "README.md").write_text("not a model\n")
