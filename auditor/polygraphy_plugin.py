@@ -23,7 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from polygraphy.exception import PolygraphyException
 from polygraphy.json import Decoder, Encoder
+from polygraphy.logger import G_LOGGER
 
 from auditor.onnxfile import read_model
 from auditor.onnxfile.dtypes import ENCODINGS
@@ -153,6 +155,10 @@ class ShiftResult:
         return self.thresholds.describe(self.metric_values())
 
 
+class NotClassScoresError(PolygraphyException, ValueError):
+    """Outputs that are no class scores. Polygraphy shows its own exceptions without a traceback."""
+
+
 class ShiftConsistency:
     """Compares the class scores of reference windows with those of moved windows.
 
@@ -168,8 +174,15 @@ class ShiftConsistency:
         """Compare two iterations; ``first`` holds the answers to the reference windows, (N, C) per output.
 
         Raises:
-            ValueError: the output to compare is not there, is no class scores, or is not finite.
+            NotClassScoresError: the output to compare is not there, is no class scores, or is not finite.
         """
+        try:
+            return self._compared(first, second)
+        except ValueError as error:
+            G_LOGGER.critical(str(error), ExceptionType=NotClassScoresError)
+            raise  # never reached: the line above raises
+
+    def _compared(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, ShiftResult]:
         (name, reference), (other, moved) = self._scores(first), self._scores(second)
         if reference.shape != moved.shape:
             raise ValueError(f"class scores of the shapes {reference.shape} and {moved.shape} cannot be compared")
@@ -191,7 +204,9 @@ class ShiftConsistency:
         value = np.asarray(outputs[names[0]])
         rows = value.reshape(len(value), -1) if value.ndim else value
         if rows.ndim != 2 or rows.shape[1] != max(value.shape[1:], default=0):
-            raise ValueError(f"output {names[0]!r} of shape {value.shape} is no class scores (N, C)")
+            raise ValueError(
+                f"output {names[0]!r} of shape {value.shape} is not class scores (N, C): use aliasaudit verify"
+            )
         return names[0], rows
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from auditor.demo import demo_model
 from auditor.onnxfile import read_model
@@ -84,7 +85,7 @@ def test_pairs_that_do_not_fill_the_batch_are_refused_with_the_number_that_does(
 
 
 def test_an_option_that_does_not_exist_is_refused_before_anything_runs() -> None:
-    with pytest.raises(ValueError, match="there is no option image-limit"):
+    with pytest.raises(ValueError, match='did you mean "images_limit"'):
         ShiftPairs("net.onnx", image_limit=3)
 
 
@@ -115,8 +116,8 @@ def test_a_measure_that_is_not_a_number_never_passes() -> None:
     ("outputs", "said"),
     [
         ({"a": np.zeros((1, 3)), "b": np.zeros((1, 3))}, "one of 'a', 'b'"),
-        ({"map": np.zeros((1, 3, 4, 4))}, "is no class scores"),
-        ({"flat": np.zeros(3)}, "is no class scores"),
+        ({"map": np.zeros((1, 3, 4, 4))}, "is not class scores"),
+        ({"flat": np.zeros(3)}, "is not class scores"),
         (scores([float("nan"), 1.0]), "not finite"),
     ],
 )
@@ -172,3 +173,22 @@ def test_the_commands_of_the_documentation_run_and_the_last_line_tells_what_veri
     (tmp_path / "shifts.py").write_text(strict, encoding="utf-8")
     again = "polygraphy run --load-outputs reference moved --compare-func-script shifts.py:consistency --check-average"
     assert polygraphy(tmp_path, again).returncode == 1
+
+
+def test_a_segmentation_is_refused_by_polygraphy_in_one_line_without_a_traceback(tmp_path: Path) -> None:
+    (script,) = guide("polygraphy", "python")
+    (tmp_path / "shifts.py").write_text(script.text, encoding="utf-8")
+    node = helper.make_node("Identity", ["image"], ["map"])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])
+    dense = helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, 3, 32, 32])
+    graph = helper.make_graph([node], "dense", [image], [dense])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "models").mkdir()
+    onnx.save(model, tmp_path / "models" / "net.onnx")
+    run = "polygraphy run models/net.onnx --onnxrt --data-loader-script shifts.py:"
+    assert polygraphy(tmp_path, f"{run}moved --save-outputs moved").returncode == 0
+    compare = "reference --load-outputs moved --compare-func-script shifts.py:consistency"
+    done = polygraphy(tmp_path, f"{run}{compare}")
+    assert done.returncode == 1
+    assert "of shape (1, 3, 32, 32) is not class scores (N, C): use aliasaudit verify" in done.stdout
+    assert "Traceback" not in done.stdout
