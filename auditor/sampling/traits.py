@@ -7,7 +7,7 @@ treats every picture of a batch alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -87,8 +87,8 @@ _POOLS = "AveragePool LpPool MaxPool NhwcMaxPool QLinearAveragePool"
 _CONVOLUTIONS = "Conv ConvInteger FusedConv NhwcConv NhwcFusedConv QLinearConv"
 _TRANSPOSED = "ConvTranspose QLinearConvTranspose"
 _PRODUCTS = """
-DynamicQuantizeMatMul FusedGemm FusedMatMul Gemm MatMul MatMulInteger MatMulIntegerToFloat QGemm QLinearMatMul
-TransposeMatMul
+DynamicQuantizeMatMul FusedGemm FusedMatMul FusedMatMulActivation Gemm GemmFastGelu MatMul MatMulInteger
+MatMulIntegerToFloat QGemm QLinearMatMul TransposeMatMul
 """
 _REARRANGEMENTS = "DepthToSpace SpaceToDepth Split"
 _OTHERS = "TopK Flatten Shape Size NonZero"
@@ -184,7 +184,6 @@ def traits_of(domain: str, op: str) -> Traits:
     return OPERATORS.get(op, UNKNOWN) if domain in DOMAINS else UNKNOWN
 
 
-def members(families: Iterable[Family]) -> str:
-    """The operators of some families, as one string of words."""
-    wanted = frozenset(families)
-    return " ".join(op for op, traits in OPERATORS.items() if traits.family in wanted)
+def members(family: Family) -> str:
+    """The operators of a family, as one string of words."""
+    return " ".join(op for op, traits in OPERATORS.items() if traits.family is family)

@@ -23,48 +23,11 @@ from auditor.sampling.ops import (
     transposed,
     window,
 )
+from auditor.sampling.traits import Family, members
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
 
-_UNARY_LINEAR = """
-Identity Cast CastLike BitCast QuantizeLinear DequantizeLinear ImageScaler Scaler Affine
-"""
-
-_ACTIVATIONS = """
-Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu
-HardSigmoid
-HardSwish IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus
-Softsign Sqrt Swish Tan Tanh ThresholdedRelu ParametricSoftplus ScaledTanh BiasGelu FastGelu QuickGelu
-QLinearSigmoid QLinearLeakyRelu
-"""
-
-_NORMALISATIONS = """
-InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization Softmax LogSoftmax
-RMSNormalization RotaryEmbedding GroupNorm QLinearSoftmax BiasSoftmax Normalizer
-"""
-
-_LAYER_NORMALISATIONS = (
-    "LayerNormalization SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization"
-)
-
-_PAIRS = """
-Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual BitShift BitwiseAnd
-BitwiseOr BitwiseXor QLinearAdd QLinearMul BiasAdd
-"""
-
-_REDUCTIONS = """
-ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare
-QLinearReduceMean
-"""
-
-_PRODUCTS = (
-    "MatMul MatMulInteger QLinearMatMul FusedMatMul TransposeMatMul FusedMatMulActivation GemmFastGelu"
-    " DynamicQuantizeMatMul MatMulIntegerToFloat"
-)
 _ATTENTION = "Attention QAttention MultiHeadAttention GroupQueryAttention PackedMultiHeadAttention"
-_GLOBAL_POOLS = "GlobalAveragePool GlobalMaxPool GlobalLpPool QLinearGlobalAveragePool NhwcGlobalAveragePool"
-_POOLS = "MaxPool AveragePool LpPool NhwcMaxPool QLinearAveragePool"
-_CONVOLUTIONS = "Conv FusedConv NhwcFusedConv NhwcConv ConvInteger QLinearConv"
 _DATA = "GridSample AffineGrid RoiAlign MaxRoiPool NonMaxSuppression NonZero Compress Unique MaxUnpool CropAndResize"
 _SHAPELESS = (
     "Shape Size RandomNormal RandomUniform Range Constant HannWindow HammingWindow BlackmanWindow MelWeightMatrix"
@@ -73,15 +36,15 @@ _SHAPELESS = (
 
 def _table() -> dict[str, Transfer]:
     families: list[tuple[str, Transfer]] = [
-        (_UNARY_LINEAR, pointwise.passing),
-        (_ACTIVATIONS, pointwise.activation),
-        (_NORMALISATIONS, pointwise.normalised),
-        (_LAYER_NORMALISATIONS, pointwise.layer_normalization),
-        (_PAIRS, pointwise.arithmetic),
-        (_REDUCTIONS, reduce.reduce),
-        (_GLOBAL_POOLS, pool.global_pool),
-        (_POOLS, pool.pool),
-        (_CONVOLUTIONS, conv.conv),
+        (members(Family.PASSING), pointwise.passing),
+        (members(Family.ACTIVATION), pointwise.activation),
+        (members(Family.NORMALISATION), pointwise.normalised),
+        (members(Family.LAYER_NORMALISATION), pointwise.layer_normalization),
+        (members(Family.PAIR), pointwise.arithmetic),
+        (members(Family.REDUCTION), reduce.reduce),
+        (members(Family.GLOBAL_POOL), pool.global_pool),
+        (members(Family.POOL), pool.pool),
+        (members(Family.CONVOLUTION), conv.conv),
         (_DATA, ends.data_dependent),
         (_SHAPELESS, ends.shapeless),
         (_ATTENTION, pointwise.attention),
@@ -113,7 +76,7 @@ def _table() -> dict[str, Transfer]:
         ("Split", index.split),
         ("Concat QLinearConcat", concat.concat),
         ("Resize Upsample", resize.resize),
-        (_PRODUCTS, linear.matmul),
+        (members(Family.PRODUCT), linear.matmul),
         ("MatMulNBits MatMulBnb4", linear.packed_matmul),
         ("Gemm QGemm FusedGemm", linear.gemm),
         ("Einsum", linear.einsum),
