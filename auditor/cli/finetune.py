@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -77,6 +78,7 @@ def finetune(
     from auditor.finetune.convert import require_installed
     from auditor.onnxfile import ModelFileError, read_model
     from auditor.policy.verdict import ExitCode
+    from auditor.repair.loading import require_loads
     from auditor.report import Format
     from auditor.report.tuning import tuning_json, tuning_text
     from auditor.rewrite.result import RewriteError
@@ -111,7 +113,14 @@ def finetune(
         student = read_model(Path(model), settings.limits)
         with watched(Show(progress=not no_progress)) as observer:
             done = train(
-                student, teacher, request.source(), request.settings, Path(target), schedule, observer or Silent()
+                student,
+                teacher,
+                request.source(),
+                request.settings,
+                Path(target),
+                schedule,
+                observer or Silent(),
+                partial(require_loads, student),
             )
     except ModelFileError as error:
         say(f"{name}: {error.reason}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,7 @@ from auditor.finetune.result import Finetuned, FinetuneError, Schedule
 from auditor.finetune.train import train
 from auditor.finetune.write import write
 from auditor.onnxfile.graph import Model
-from auditor.repair.loading import require_loads
-from auditor.rewrite.graph.save import check_target
+from auditor.rewrite.graph.save import Admit, anything, check_target
 
 if TYPE_CHECKING:
     from auditor.verify.images import ImageSource
@@ -35,10 +33,12 @@ def finetune(
     target: Path,
     schedule: Schedule,
     observer: Observer,
+    admit: Admit = anything,
 ) -> Finetuned:
     """Train a rewritten model to answer as its original does on the average over shifts, and write it to ``target``.
 
-    No labels are used. Nothing is written where no epoch was better than doing nothing on the held-out pictures.
+    No labels are used. Nothing is written where no epoch was better than doing nothing on the held-out pictures, or
+    where ``admit`` does not take the finished file.
 
     Raises:
         FinetuneError: an optional library is missing, or the model, the original or the pictures do not do.
@@ -68,7 +68,7 @@ def finetune(
             "epoch": done.best,
             "loss": [round(done.losses[0], 6), round(done.losses[done.best], 6)],
         }
-        write(model, done.weights, target, provenance, partial(require_loads, model))
+        write(model, done.weights, target, provenance, admit)
         path = target
     return Finetuned(
         path=path,
