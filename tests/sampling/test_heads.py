@@ -304,3 +304,45 @@ def test_swin_is_exact_for_whole_windows_of_every_stage(window: int, cells: int,
     found = swin(window, cells)
     assert found.subsampling == 32
     assert set(found.heads[0].period.values()) == {period}
+
+
+def biased(bias: Array, side: int = 8, *, token: bool = False) -> Analysis:
+    """Attention over all positions of a map of ``side`` cells per axis with a bias on its scores."""
+    net = Net(1, 3, 4 * side, 4 * side)
+    x = tokens(net, net.conv("x", 3, 8, 4, 4, pad=0), 8, side * side)
+    if token:
+        x = net.op("Concat", net.weights(1, 1, 8), x, axis=1)
+    scores = net.op("MatMul", net.linear(x, 8, 8), net.op("Transpose", net.linear(x, 8, 8), perm=[0, 2, 1]))
+    weights = net.op("Softmax", net.op("Add", scores, bias.astype(np.float32)), axis=-1)
+    return audit(net.model(net.op("MatMul", weights, net.linear(x, 8, 8))))
+
+
+def distances(side: int, heads: int | None = None) -> Array:
+    """A bias per distance along rows and columns, as Swin gathers it from its table."""
+    table = np.random.default_rng(1).normal(size=(heads or 1, 2 * side - 1, 2 * side - 1))
+    rows, columns = np.divmod(np.arange(side * side), side)
+    bias: Array = table[:, rows[:, None] - rows + side - 1, columns[:, None] - columns + side - 1]
+    return bias if heads else bias[0]
+
+
+def test_a_bias_that_depends_on_distances_alone_is_no_absolute_position() -> None:
+    assert not biased(distances(8)).encodings
+    assert not biased(distances(8)[None]).encodings
+    around = np.random.default_rng(2).normal(size=(65, 65))
+    around[1:, 1:] = distances(8)
+    assert not biased(around, token=True).encodings
+
+
+def test_a_bias_per_pair_of_positions_is_an_absolute_position() -> None:
+    bias = distances(8)
+    bias[3, 5] += 1
+    assert biased(bias).encodings
+    assert biased(np.random.default_rng(2).normal(size=(64, 64))).encodings
+    assert biased(np.random.default_rng(2).normal(size=(64, 1))).encodings
+
+
+def test_a_mask_that_blocks_pairs_is_no_position() -> None:
+    blocked = np.zeros((64, 64))
+    blocked[:8, 20:] = -100
+    assert not biased(blocked).encodings
+    assert biased(blocked / 100).encodings

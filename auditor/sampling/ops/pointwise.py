@@ -8,6 +8,7 @@ from dataclasses import replace
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.join import join, lost_together
 from auditor.sampling.lattice import UNKNOWN, State, constant
+from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
 
 SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
@@ -89,7 +90,7 @@ def _legacy_broadcast(call: Call) -> list[State]:
 def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) -> bool:
     """Records a constant that varies along a grid axis and is added or multiplied in: a position encoding.
 
-    Whether there is one.
+    Whether one varies. A bias of attention that depends on distances alone says nothing of positions.
     """
     which = 0 if states[0].constant else 1
     fixed, moving = states[which], states[1 - which]
@@ -103,6 +104,8 @@ def _note_encoding(call: Call, states: Sequence[State], names: Sequence[str]) ->
             touched += [(back, source) for source in own if source in moving.windows]
     if not touched or not _varies(call, names[which], {back for back, _ in touched}):
         return False
+    if call.node.op in SUMS and is_relative(call, names[which], fixed, moving, {back for back, _ in touched}):
+        return True
     sources = tuple(sorted({source for _, source in touched}))
     call.record.encodings.append(PositionEncoding(call.record.ref(call.scope.path, call.node, call.order), sources))
     return True
