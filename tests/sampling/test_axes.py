@@ -321,6 +321,40 @@ def test_a_branch_whose_phase_depends_on_the_open_size_makes_what_it_meets_depen
     assert not fixed.size_dependent
 
 
+@pytest.mark.filterwarnings("error")
+def test_anchors_that_are_infinite_where_they_are_masked_are_a_position_encoding() -> None:
+    """RT-DETR makes its anchors from the sizes of its maps, and keeps the best queries."""
+    nodes = [
+        node("Conv", ["x", "stem"], ["map"], strides=[4, 4]),
+        node("Shape", ["map"], ["sizes"]),
+        node("Gather", ["sizes", "two"], ["high"]),
+        node("Range", ["zero", "high", "one"], ["rows"]),
+        node("Cast", ["rows"], ["real"], to=1),
+        node("Less", ["real", "third"], ["edge"]),
+        node("Where", ["edge", "far", "real"], ["line"]),
+        node("Reshape", ["line", "column"], ["anchors"]),
+        node("Add", ["map", "anchors"], ["placed"]),
+        node("Reshape", ["placed", "tokens"], ["flat"]),
+        node("TopK", ["flat", "best"], ["y", "which"], axis=2),
+    ]
+    constants: dict[str, Array] = {
+        "stem": np.ones([2, 3, 4, 4], np.float32),
+        "two": np.array(2),
+        "zero": np.array(0),
+        "one": np.array(1),
+        "third": np.array(3, np.float32),
+        "far": np.array(np.inf, np.float32),
+        "column": np.array([-1, 1]),
+        "tokens": np.array([0, 2, -1]),
+        "best": np.array([10]),
+    }
+    found = audit(build(nodes, [1, 3, "height", "width"], constants), {"x": (1, 3, 64, 96)})
+    assert not found.untracked
+    assert [place.node.op.raw for place in found.encodings] == ["Add"]
+    assert [place.node.op.raw for place in found.data_dependent] == ["TopK"]
+    assert [(head.kind, head.subsampling) for head in found.heads] == [(HeadKind.DATA_DEPENDENT, Fraction(4))]
+
+
 def test_nodes_are_counted_as_tracked_up_to_where_the_grid_is_lost() -> None:
     nodes = [
         node("Relu", ["x"], ["a"]),
