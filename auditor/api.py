@@ -275,8 +275,8 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
         request = replace(request, limit=images)
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
-        from auditor.verify.runner import verify
+        from auditor.layered import measure_layered
 
-        return verify(model, request.source(), request.settings, analysis)
+        return measure_layered(model, request.source(), request.settings, analysis)
 
     return measure

@@ -86,7 +86,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None, ima
         nonlocal ended
         if ended:  # by the user, during the model before
             raise KeyboardInterrupt
-        from auditor.verify.runner import verify
+        from auditor.layered import measure_layered
         from auditor.verify.worker.providers import installed_clash
 
         request = _request(settings, project_path(file, settings.root))
@@ -96,7 +96,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None, ima
         if clash and not show.quiet:
             say(clash)
         with watched(show) as observer:
-            found = verify(model, request.source(), request.settings, analysis, observer)
+            found = measure_layered(model, request.source(), request.settings, analysis, observer)
         ended = found.incomplete.startswith("interrupted")
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)

@@ -1,7 +1,8 @@
 """The tensors whose equivariance is measured, and how they depend on each other.
 
 Layers are the outputs of sampling sites in the main graph and the outputs of the model that still have a grid. Tensors
-inside sub-graphs and functions cannot be graph outputs; what they lose shows at the next site behind them.
+inside sub-graphs cannot be graph outputs; what they lose shows at the next site behind them. A model with functions is
+measured on a copy without (:mod:`auditor.layered`).
 """
 
 from __future__ import annotations

@@ -87,11 +87,13 @@ def verify(
     settings: VerifySettings,
     analysis: Analysis | None = None,
     observer: Observer | None = None,
+    plain: tuple[Model, Analysis] | None = None,
 ) -> Verification:
     """Run a model on shifted images and measure how much its answer depends on position.
 
     ``analysis`` is the static audit of the model; with it layers are measured and dense outputs are laid over each
-    other exactly. An interrupt (``KeyboardInterrupt``) after the first image ends the run early: the result holds what
+    other exactly; ``plain`` is the same model without functions, with the same sites, to measure the layers on. An
+    interrupt (``KeyboardInterrupt``) after the first image ends the run early: the result holds what
     was measured so far and says that it is incomplete.
 
     Raises:
@@ -119,7 +121,11 @@ def verify(
                 raise
             progress.interrupted = True
         _require_measured(tally, progress, settings)
-        layers, remarks = _measure_layers(worker, setup, settings, model, analysis, source, progress, observer)
+        layers, remarks = _measure_layers(
+            worker, setup, settings, plain or (model, analysis), source, progress, observer
+        )
+        if plain is not None and analysis is not None:
+            layers = tuple(_in_place(layer, analysis) for layer in layers)
     opened = setup.batching.opened
     return Verification(
         provider=opened.provider,
@@ -249,13 +255,13 @@ def _measure_layers(
     worker: Worker,
     setup: Setup,
     settings: VerifySettings,
-    model: Model,
-    analysis: Analysis | None,
+    graph: tuple[Model, Analysis | None],
     source: ImageSource,
     progress: Progress,
     observer: Observer,
 ) -> tuple[tuple[LayerResult, ...], tuple[str, ...]]:
     """The layers on the first images that could be used, and remarks about it."""
+    model, analysis = graph
     if analysis is None or not settings.layer_images or progress.interrupted or not progress.used:
         return (), ()
     run = open_layers(worker, model, analysis, setup, settings)
@@ -275,6 +281,11 @@ def _measure_layers(
         progress.interrupted = True
     progress.layer_runs, progress.naive_layer_runs = run.runs, run.naive
     return run.results(), (f"layers were measured on {min(settings.layer_images, len(progress.used))} images",)
+
+
+def _in_place(layer: LayerResult, analysis: Analysis) -> LayerResult:
+    """A layer of the model without functions, at the node that its site has in the model itself."""
+    return layer if layer.site is None else replace(layer, node=analysis.sites[layer.site].node)
 
 
 def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress: Progress) -> None:
