@@ -224,7 +224,7 @@ def exact(net: Net, output: str, shape: tuple[int, ...], shift: int, factor: int
 def windows(net: Net, x: str, size: int, window: int, style: str) -> str:
     """Attention inside of windows (or of a grid of positions) of a map ``(1, 8, size, size)``."""
     count = size // window
-    channels_last = style in ("swin", "grid", "maxvit")
+    channels_last = style in ("swin", "grid", "maxvit", "fused")
     if channels_last:
         x = net.op("Transpose", x, perm=[0, 2, 3, 1])
         parts = (window, count) if style == "grid" else (count, window)
@@ -232,9 +232,13 @@ def windows(net: Net, x: str, size: int, window: int, style: str) -> str:
         order = [0, 2, 4, 1, 3, 5] if style == "grid" else [0, 1, 3, 2, 4, 5]
         shape = [count * count, window * window, 8] if style != "maxvit" else [1, count * count, window * window, 8]
         rows = net.op("Reshape", net.op("Transpose", cut, perm=order), shape)
-        keys = net.op("Transpose", net.linear(rows, 8, 8), perm=[0, 2, 1] if len(shape) == 3 else [0, 1, 3, 2])
-        scores = net.op("Softmax", net.op("MatMul", net.linear(rows, 8, 8), keys), axis=-1)
-        mixed = net.op("MatMul", scores, net.linear(rows, 8, 8))
+        if style == "fused":
+            projected = [net.linear(rows, 8, 8) for _ in range(3)]
+            mixed = net.op("MultiHeadAttention", *projected, domain="com.microsoft", num_heads=2)
+        else:
+            keys = net.op("Transpose", net.linear(rows, 8, 8), perm=[0, 2, 1] if len(shape) == 3 else [0, 1, 3, 2])
+            scores = net.op("Softmax", net.op("MatMul", net.linear(rows, 8, 8), keys), axis=-1)
+            mixed = net.op("MatMul", scores, net.linear(rows, 8, 8))
         if style == "grid":
             back = net.op("Reshape", mixed, [1, count, count, window, window, 8])
             back = net.op("Transpose", back, perm=[0, 3, 1, 4, 2, 5])
@@ -264,7 +268,7 @@ def rolled(net: Net, x: str, shift: int) -> str:
     return x
 
 
-@pytest.mark.parametrize("style", ["swin", "maxvit", "columns", "einsum", "shifted", "grid"])
+@pytest.mark.parametrize("style", ["swin", "maxvit", "columns", "einsum", "shifted", "grid", "fused"])
 @pytest.mark.parametrize(("size", "window"), [(8, 4), (8, 2), (12, 3)])
 def test_the_period_of_attention_in_windows_is_the_window(style: str, size: int, window: int) -> None:
     """Circular shifts are exact here, so the smallest one that changes nothing is the period."""

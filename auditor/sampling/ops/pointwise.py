@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from auditor.sampling.call import Call, OpaqueError
+from auditor.sampling.contract import contract
 from auditor.sampling.join import join, lost_together
-from auditor.sampling.lattice import UNKNOWN, State, constant
+from auditor.sampling.lattice import UNKNOWN, State, Window, constant, lcm
 from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
 
@@ -208,11 +209,23 @@ def attention(call: Call) -> Sequence[State]:
     if not states:
         return [lost_together(call.states())] * max(len(call.node.outputs), 1)
     query = states[0]
-    result = replace(query, mixing=True, raw=False, response=None)
+    windows = _within_windows(query, states[1] if len(states) > 1 else query)
+    result = replace(query, windows=windows, mixing=True, raw=False, response=None)
     width = _value_width(call, query)
     if width is not None and query.axes is not None:
         result = replace(result, axes=(*query.axes[:-1], *(constant([width]).axes or ())))
     return [result, *[replace(lost_together(states), mixing=True)] * (len(call.node.outputs) - 1)]
+
+
+def _within_windows(query: State, keys: State) -> Mapping[int, Window]:
+    """The windows of the queries, whose period is that of the windows on the batch axis within which keys are read."""
+    if keys.axes is None or query.axes is None or len(keys.axes) not in (3, 4):
+        return query.windows
+    read = contract(keys, {len(keys.axes) - 2}, query.axes).windows
+    return {
+        source: window._replace(period=lcm(window.period, read[source].period)) if source in read else window
+        for source, window in query.windows.items()
+    }
 
 
 def _value_width(call: Call, query: State) -> int | None:
