@@ -49,3 +49,31 @@ def suppressed(boxes: Array, scores: Array, labels: Array, iou: float) -> Array:
         twice[same] = overlap(boxes[best], boxes[rest[same]]) > iou
         order = rest[~twice]
     return np.array(kept, np.int64)
+
+
+def unturned(boxes: Array, angles: Array, labels: Array, iou: float) -> Array:
+    """Positions, in the given order (surest first), of turned boxes (N, 4), centre and size, that are nobody's double.
+
+    The likeness is the probabilistic intersection over union of Llerena et al. (arXiv 2106.06072, eq. 1 to 7): one
+    minus the Hellinger distance of the normal distributions with the boxes' centres and covariances.
+    """
+    if not len(boxes):
+        return np.zeros(0, np.int64)
+    variance = boxes[:, 2:] ** 2 / 12
+    cosine, sine = np.cos(angles), np.sin(angles)
+    a = variance[:, 0] * cosine**2 + variance[:, 1] * sine**2
+    b = variance[:, 0] * sine**2 + variance[:, 1] * cosine**2
+    c = (variance[:, 0] - variance[:, 1]) * cosine * sine
+    pair_a, pair_b, pair_c = (values[:, None] + values[None, :] for values in (a, b, c))
+    dx = boxes[:, None, 0] - boxes[None, :, 0]
+    dy = boxes[:, None, 1] - boxes[None, :, 1]
+    determinant = pair_a * pair_b - pair_c**2
+    own = np.clip(a * b - c**2, 0, None)
+    distance = (
+        (pair_a * dy**2 + pair_b * dx**2) / determinant / 4
+        - pair_c * dx * dy / determinant / 2
+        + np.log(determinant / (4 * np.sqrt(own[:, None] * own[None, :])) + 1e-12) / 2
+    )
+    likeness = 1 - np.sqrt(1 - np.exp(-np.clip(distance, 1e-12, 100)))
+    double = (likeness >= iou) & (labels[:, None] == labels[None, :])
+    return np.flatnonzero(~np.triu(double, 1).any(axis=0))

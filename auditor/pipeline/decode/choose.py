@@ -9,7 +9,7 @@ from importlib import import_module
 from auditor.choices import suggestion
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Signature
 
-_FAMILIES = ("ultralytics", "rows", "yolox")
+_FAMILIES = ("ultralytics", "rows", "yolox", "selected", "queries", "pairs", "anchors", "levels")
 
 
 @cache

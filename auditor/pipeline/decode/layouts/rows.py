@@ -1,6 +1,7 @@
-"""One row an object: exports with the selection inside, and grids with an objectness.
+"""One table of rows: exports with the selection inside, and grids with an objectness or without.
 
-Sources: the exported graphs of ultralytics 8.4 (end-to-end), yolov5 7.0 and YOLOv7 (grid), YOLOv6 0.4.
+Every width has several meanings, so that values have to rule the others out: where they do not, two layouts fit and the
+user is asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
-from auditor.pipeline.decode.layout import Evidence, Layout, Reading, Signature
+from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 from auditor.pipeline.decode.layouts.common import best_class, of_labels
 
 
@@ -24,39 +25,286 @@ def rows(signature: Signature) -> Array | None:
     return table if table.ndim == 2 else None
 
 
-def _fits_grid(signature: Signature) -> Evidence:
+def table_of(signature: Signature) -> Array:
+    """The only output as (rows, columns).
+
+    Raises:
+        LayoutError: it is none.
+    """
     table = rows(signature)
-    per_cell = grid.count(signature.size, per_cell=3)
-    return Evidence.SHAPE if table is not None and len(table) == per_cell and table.shape[1] >= 6 else Evidence.NONE
+    if table is None:
+        raise LayoutError(f"one table of rows was expected; there is {', '.join(signature.names)}")
+    return table
 
 
-def _read_grid(signature: Signature, reading: Reading) -> Detections:
+def one_per_cell(signature: Signature) -> Array | None:
+    """The table, where it has one row for each cell of strides 8, 16 and 32."""
     table = rows(signature)
-    assert table is not None
+    return table if table is not None and len(table) == grid.count(signature.size) else None
+
+
+def shares(values: Array) -> bool:
+    """Whether all values lie in 0..1, as probabilities do."""
+    return bool(np.all((values >= 0) & (values <= 1)))
+
+
+def whole(values: Array) -> bool:
+    """Whether all values are whole numbers."""
+    return bool(np.all(values == np.rint(values)))
+
+
+def corners(boxes: Array) -> bool:
+    """Whether (N, 4) can be corners: the second never lies before the first."""
+    return bool(len(boxes) and np.all(boxes[:, 2:] >= boxes[:, :2]))
+
+
+def pixels(boxes: Array) -> bool:
+    """Whether (N, 4) are pixels and not shares of the input."""
+    return bool(np.abs(boxes).max(initial=0) > 2)
+
+
+def _is_task(signature: Signature, task: str) -> bool:
+    return signature.metadata.get("task", task) == task
+
+
+# Grids
+# -----------------------------------------------------------------------------------------------------------------
+
+
+def _fits_yolov5(signature: Signature) -> Evidence:
+    table = rows(signature)
+    if table is None or len(table) != grid.count(signature.size, per_cell=3) or table.shape[1] < 6:
+        return Evidence.NONE
+    return Evidence.VALUES if shares(table[:, 4:]) and pixels(table[:, :4]) else Evidence.NONE
+
+
+def _read_objectness(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
     return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
 
 
-def _fits_end_to_end(signature: Signature) -> Evidence:
+def _fits_yolov5_face(signature: Signature) -> Evidence:
     table = rows(signature)
-    if table is None or table.shape[1] != 6:
+    if table is None or len(table) != grid.count(signature.size, per_cell=3) or table.shape[1] != 16:
         return Evidence.NONE
-    if len(table) in (grid.count(signature.size), grid.count(signature.size, per_cell=3)):
-        return Evidence.NONE  # one class of a grid
-    classes = table[:, 5]
-    if not (np.all(classes == np.rint(classes)) and np.all((table[:, 4] >= 0) & (table[:, 4] <= 1))):
+    return Evidence.VALUES if pixels(table[:, 5:15]) and shares(table[:, [4, 15]]) else Evidence.NONE
+
+
+def _read_yolov5_face(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    points = table[:, 5:15].reshape(-1, 5, 2)
+    return best_class(from_centre(table[:, :4]), table[:, 4:5], reading, keypoints=points)
+
+
+def _fits_yolov6(signature: Signature) -> Evidence:
+    table = one_per_cell(signature)
+    if table is None or table.shape[1] < 6 or not pixels(table[:, :4]):
         return Evidence.NONE
-    if np.abs(table[:, :4]).max(initial=0) <= 2:
-        return Evidence.NONE  # shares of the input, not pixels
-    return Evidence.VALUES
+    return Evidence.VALUES if np.all(table[:, 4] == 1) else Evidence.NONE
+
+
+def _fits_corner_rows(signature: Signature) -> Evidence:
+    table = one_per_cell(signature)
+    if table is None or table.shape[1] < 5 or not (pixels(table[:, :4]) and shares(table[:, 4:])):
+        return Evidence.NONE
+    return Evidence.VALUES if corners(table[:, :4]) and not np.all(table[:, 4] == 1) else Evidence.NONE
+
+
+def _read_corner_rows(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return best_class(table[:, :4], table[:, 4:], reading)
+
+
+# Selected objects
+# ------------------------------------------------------------------------------------------------------
+
+
+def _selected(signature: Signature, width: int) -> Array | None:
+    """A table of that width that is no grid of fewer classes."""
+    table = rows(signature)
+    if table is None or table.shape[1] != width:
+        return None
+    grids = (grid.count(signature.size), grid.count(signature.size, per_cell=3))
+    return None if len(table) in grids else table
+
+
+def _fits_end_to_end(signature: Signature) -> Evidence:
+    table = _selected(signature, 6)
+    if table is None or signature.metadata.get("head") == "RTDETRDecoder" or not _is_task(signature, "detect"):
+        return Evidence.NONE
+    if not (whole(table[:, 5]) and shares(table[:, 4]) and pixels(table[:, :4])) or _class_first(table):
+        return Evidence.NONE
+    return Evidence.METADATA if "task" in signature.metadata else Evidence.VALUES
+
+
+def _class_first(table: Array) -> bool:
+    return bool(len(table) and whole(table[:, 0]) and table[:, 0].min() >= -1 and shares(table[:, 1]))
 
 
 def _read_end_to_end(signature: Signature, reading: Reading) -> Detections:
-    table = rows(signature)
-    assert table is not None
+    table = table_of(signature)
     return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False)
 
 
+def _fits_end_to_end_pose(signature: Signature) -> Evidence:
+    table = rows(signature)
+    if table is None or table.shape[1] <= 6 or signature.metadata.get("task") != "pose":
+        return Evidence.NONE
+    return Evidence.METADATA if len(table) != grid.count(signature.size) and whole(table[:, 5]) else Evidence.NONE
+
+
+def _read_end_to_end_pose(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    depth = 3 if (table.shape[1] - 6) % 3 == 0 else 2
+    points = table[:, 6:].reshape(len(table), -1, depth)
+    more = {"keypoints": points[..., :2], **({"visibility": points[..., 2]} if depth == 3 else {})}
+    return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False, **more)
+
+
+def _fits_end_to_end_obb(signature: Signature) -> Evidence:
+    table = _selected(signature, 7)
+    if table is None or signature.metadata.get("task") != "obb":
+        return Evidence.NONE
+    return Evidence.METADATA if whole(table[:, 5]) else Evidence.NONE
+
+
+def _read_end_to_end_obb(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    boxes = from_centre(table[:, :4])
+    return of_labels(boxes, table[:, 4], table[:, 5], reading, suppress=False, angles=table[:, 6])
+
+
+def _fits_rtdetr_rows(signature: Signature) -> Evidence:
+    table = _selected(signature, 6)
+    if table is None or not (whole(table[:, 5]) and shares(table[:, :5])):
+        return Evidence.NONE
+    return Evidence.METADATA if signature.metadata.get("head") == "RTDETRDecoder" else Evidence.VALUES
+
+
+def _read_rtdetr_rows(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return of_labels(_in_pixels(signature, table), table[:, 4], table[:, 5], reading, suppress=False)
+
+
+def _fits_rtdetr_scores(signature: Signature) -> Evidence:
+    table = rows(signature)
+    if table is None or len(table) != 300 or table.shape[1] < 5 or not shares(table):
+        return Evidence.NONE
+    if len(table) in (grid.count(signature.size), grid.count(signature.size, per_cell=3)) or whole(table[:, -1]):
+        return Evidence.NONE
+    return Evidence.VALUES
+
+
+def _read_rtdetr_scores(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return best_class(_in_pixels(signature, table), table[:, 4:], reading, suppress=False)
+
+
+def _in_pixels(signature: Signature, table: Array) -> Array:
+    result: Array = from_centre(table[:, :4]) * np.tile(signature.size[::-1], 2)
+    return result
+
+
+def _fits_paddle(signature: Signature) -> Evidence:
+    table = _with_count(signature)
+    return Evidence.NAMES if table is not None and _class_first(table) else Evidence.NONE
+
+
+def _with_count(signature: Signature) -> Array | None:
+    """The first of two outputs, (M, 6), where the second is the number of objects a picture."""
+    if len(signature.arrays) != 2:
+        return None
+    table, number = signature.arrays
+    fits = table.ndim == 2 and table.shape[1] == 6 and number.size == 1 and np.issubdtype(number.dtype, np.integer)
+    return table if fits else None
+
+
+def _read_paddle(signature: Signature, reading: Reading) -> Detections:
+    table = _with_count(signature)
+    if table is None:
+        raise LayoutError("a table of six columns and the number of objects were expected")
+    table = table[table[:, 0] >= 0]
+    return of_labels(table[:, 2:], table[:, 1], table[:, 0], reading, suppress=False)
+
+
+def _seven(signature: Signature) -> Array | None:
+    """A table of image, four numbers of a box, and two of class and score; grids and turned boxes have none of it."""
+    table = _selected(signature, 7)
+    if table is None or signature.metadata.get("task") == "obb" or not len(table):
+        return None
+    return table if np.all(table[:, 0] == 0) and pixels(table[:, 1:5]) else None
+
+
+def _fits_yolov7(signature: Signature) -> Evidence:
+    table = _seven(signature)
+    if table is None or not (whole(table[:, 5]) and shares(table[:, 6])):
+        return Evidence.NONE
+    return Evidence.NAMES if "NonMaxSuppression" in signature.operators else Evidence.VALUES
+
+
+def _read_yolov7(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return of_labels(table[:, 1:5], table[:, 6], table[:, 5], reading, suppress=False)
+
+
+def _fits_nas_rows(signature: Signature) -> Evidence:
+    table = _seven(signature)
+    if table is None or not (whole(table[:, 6]) and shares(table[:, 5])):
+        return Evidence.NONE
+    if signature.names[0] == "detections":
+        return Evidence.NONE
+    return Evidence.NAMES if "flat_predictions" in signature.names[0] else Evidence.VALUES
+
+
+def _read_nas_rows(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return of_labels(table[:, 1:5], table[:, 5], table[:, 6], reading, suppress=False)
+
+
+def _fits_automl(signature: Signature) -> Evidence:
+    table = _seven(signature)
+    if table is None or not (whole(table[:, 6]) and shares(table[:, 5])):
+        return Evidence.NONE
+    return Evidence.NAMES if signature.names[0] == "detections" else Evidence.NONE
+
+
+def _read_automl(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature)
+    return of_labels(table[:, [2, 1, 4, 3]], table[:, 5], table[:, 6], reading, suppress=False)
+
+
 LAYOUTS = (
-    Layout("yolov5", "YOLOv5, YOLOv7 grid export", "yolov5 7.0, exported graph", _fits_grid, _read_grid),
+    Layout("yolov5", "YOLOv5, YOLOv7 grid export", "yolov5 7.0, exported graph", _fits_yolov5, _read_objectness),
+    Layout("yolov5-face", "YOLOv5-face", "its exported graph", _fits_yolov5_face, _read_yolov5_face),
+    Layout("yolov6", "YOLOv6", "YOLOv6 0.4, exported graph", _fits_yolov6, _read_objectness),
+    Layout(
+        "ppyoloe-rows", "PP-YOLOE without NMS, one output", "PaddleDetection 2.5", _fits_corner_rows, _read_corner_rows
+    ),
     Layout("end-to-end", "YOLOv10, YOLO26, nms=True", "ultralytics 8.4.190", _fits_end_to_end, _read_end_to_end),
+    Layout(
+        "end-to-end-pose",
+        "YOLO26-pose, YOLOv8-pose with NMS",
+        "ultralytics 8.4.190",
+        _fits_end_to_end_pose,
+        _read_end_to_end_pose,
+    ),
+    Layout("end-to-end-obb", "YOLO26-obb", "ultralytics 8.4.190", _fits_end_to_end_obb, _read_end_to_end_obb),
+    Layout("rtdetr-rows", "RT-DETR of ultralytics 8.4", "ultralytics 8.4.190", _fits_rtdetr_rows, _read_rtdetr_rows),
+    Layout(
+        "rtdetr-scores",
+        "RT-DETR of ultralytics 8.0 to 8.3",
+        "ultralytics 8.3",
+        _fits_rtdetr_scores,
+        _read_rtdetr_scores,
+    ),
+    Layout("paddle-rows", "PaddleDetection with NMS", "PaddleDetection's deployment guide", _fits_paddle, _read_paddle),
+    Layout("yolov7-end2end", "YOLOv7 --end2end", "YOLOv7 0.1, exporter", _fits_yolov7, _read_yolov7),
+    Layout(
+        "yolonas-rows",
+        "YOLO-NAS, flat predictions",
+        "super-gradients 3.7, documentation",
+        _fits_nas_rows,
+        _read_nas_rows,
+    ),
+    Layout("automl-efficientdet", "EfficientDet of AutoML", "open_model_zoo, model page", _fits_automl, _read_automl),
 )

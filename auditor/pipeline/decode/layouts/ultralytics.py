@@ -12,7 +12,7 @@ import numpy as np
 
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
-from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.boxes import from_centre, unturned
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 from auditor.pipeline.decode.layouts.common import best_class, sigmoid
 
@@ -49,7 +49,11 @@ def _fits_detect(signature: Signature) -> Evidence:
         return Evidence.NONE
     if "task" in signature.metadata:
         return Evidence.METADATA if _is("detect", signature) else Evidence.NONE
-    return Evidence.SHAPE
+    head = columns(signature)
+    assert head is not None
+    probabilities = bool(np.all((head[4:] >= 0) & (head[4:] <= 1)))
+    # Corners instead of centres: the third row would never be smaller than the first.
+    return Evidence.VALUES if probabilities and not np.all(head[2:4] >= head[:2]) else Evidence.NONE
 
 
 def _read_detect(signature: Signature, reading: Reading) -> Detections:
@@ -109,6 +113,24 @@ def _masks(objects: Detections, prototypes: Array, size: tuple[int, int]) -> Arr
     return masks
 
 
+def _fits_obb(signature: Signature) -> Evidence:
+    return Evidence.METADATA if columns(signature) is not None and _is("obb", signature) else Evidence.NONE
+
+
+def _read_obb(signature: Signature, reading: Reading) -> Detections:
+    """The angle is the last row; boxes are those before the object is turned."""
+    head = _columns(signature)
+    boxes, angles, scores = head[:4].T.astype(np.float64), head[-1].astype(np.float64), head[4:-1].T
+    labels = scores.argmax(axis=1)
+    best = scores.max(axis=1)
+    sure = np.flatnonzero(best > reading.score)
+    sure = sure[np.argsort(-best[sure], kind="stable")]
+    kept = sure[unturned(boxes[sure], angles[sure], labels[sure], reading.iou)]
+    return Detections(
+        from_centre(boxes[kept]), best[kept].astype(np.float64), labels[kept].astype(np.int64), angles=angles[kept]
+    )
+
+
 def _columns(signature: Signature) -> Array:
     head = columns(signature)
     if head is None:
@@ -122,5 +144,6 @@ def _columns(signature: Signature) -> Array:
 LAYOUTS = (
     Layout("yolov8", "YOLOv8, v9, 11, 12, v5u: detection", _SOURCE, _fits_detect, _read_detect),
     Layout("yolov8-pose", "YOLOv8, 11: pose", _SOURCE, _fits_pose, _read_pose),
+    Layout("yolov8-obb", "YOLOv8, 11: oriented boxes", _SOURCE, _fits_obb, _read_obb),
     Layout("yolov8-seg", "YOLOv8, 11: segmentation", _SOURCE, _fits_segment, _read_segment),
 )
