@@ -9,7 +9,19 @@ from importlib import import_module
 from auditor.choices import suggestion
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Signature
 
-_FAMILIES = ("ultralytics", "rows", "yolox", "selected", "queries", "pairs", "anchors", "levels")
+_FAMILIES = (
+    "ultralytics",
+    "rows",
+    "yolox",
+    "selected",
+    "queries",
+    "pairs",
+    "anchors",
+    "levels",
+    "points",
+    "lines",
+    "regions",
+)
 
 
 @cache

@@ -55,11 +55,11 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read: ``score`` is the least score of an object, ``iou`` the overlap above which one is the same object.
+    """How to read: ``score`` is the least score of an object, ``iou`` the overlap above which two are one object.
 
-    What no file tells: ``anchors`` in pixels, level by level in the order of the outputs, each (width, height);
-    ``strides`` of the levels; ``scale_x_y`` of YOLOv4; ``alphabet`` of a text reader without its blank, ``blank`` as
-    ``first`` or ``last``.
+    What no file tells: ``anchors`` in pixels, level by level, each (width, height), with the ``strides`` of the levels;
+    ``scale_x_y`` of YOLOv4; ``alphabet`` of a text reader without its blank, ``blank`` as ``first`` or ``last``;
+    ``refine`` of heat maps as ``argmax``, ``quarter`` (a quarter of a sample towards the higher neighbour) or ``dark``.
     """
 
     score: float = 0.25
@@ -69,6 +69,7 @@ class Reading:
     scale_x_y: Sequence[float] | float | None = None
     alphabet: str | None = None
     blank: str | None = None
+    refine: str = "quarter"
 
 
 @dataclass(frozen=True, slots=True)

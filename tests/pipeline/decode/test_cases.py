@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from auditor.pipeline.decode import Detections, LayoutError, decode
 from auditor.pipeline.decode.boxes import from_centre
+from tests.pipeline.decode.cases import PINNED, input_size, load
 
-PINNED = Path(__file__).resolve().parents[4] / "shared" / "cases" / "decode"
 # The layout of each case, and what a user has to tell because no file does.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "automl_efficientdet": ("automl-efficientdet", {}),
@@ -66,22 +63,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "yolox_raw_grid": ("yolox", {}),
     "yunet": ("yunet", {}),
 }
-
-
-def load(name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any], dict[str, str]]:
-    """Outputs by name, the description, and the metadata of the file."""
-    import onnx
-
-    description = json.loads((PINNED / f"{name}.json").read_text(encoding="utf-8"))
-    stored = np.load(PINNED / f"{name}.npz")
-    outputs = {key: stored[key.replace("/", "|")] for key in description["outputs"]}
-    metadata = {entry.key: entry.value for entry in onnx.load(PINNED / f"{name}.onnx").metadata_props}
-    return outputs, description, metadata
-
-
-def input_size(shape: list[int]) -> tuple[int, int]:
-    channels_first = shape[-1] > 4
-    return (shape[-2], shape[-1]) if channels_first else (shape[-3], shape[-2])
 
 
 # The file does not say which of two formulas its raw heads want.

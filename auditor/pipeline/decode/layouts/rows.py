@@ -25,15 +25,17 @@ def rows(signature: Signature) -> Array | None:
     return table if table.ndim == 2 else None
 
 
-def table_of(signature: Signature) -> Array:
-    """The only output as (rows, columns).
+def table_of(signature: Signature, least: int, exact: bool = False) -> Array:
+    """The only output as (rows, columns) of at least so many columns, or of just so many.
 
     Raises:
         LayoutError: it is none.
     """
     table = rows(signature)
-    if table is None:
-        raise LayoutError(f"one table of rows was expected; there is {', '.join(signature.names)}")
+    wanted = f"{'' if exact else 'at least '}{least} columns"
+    if table is None or table.shape[1] < least or (exact and table.shape[1] != least):
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in signature.outputs.items())
+        raise LayoutError(f"one table of rows with {wanted} was expected; there is {shapes}")
     return table
 
 
@@ -79,7 +81,7 @@ def _fits_yolov5(signature: Signature) -> Evidence:
 
 
 def _read_objectness(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 6)
     return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
 
 
@@ -91,7 +93,7 @@ def _fits_yolov5_face(signature: Signature) -> Evidence:
 
 
 def _read_yolov5_face(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 16, exact=True)
     points = table[:, 5:15].reshape(-1, 5, 2)
     return best_class(from_centre(table[:, :4]), table[:, 4:5], reading, keypoints=points)
 
@@ -111,7 +113,7 @@ def _fits_corner_rows(signature: Signature) -> Evidence:
 
 
 def _read_corner_rows(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 5)
     return best_class(table[:, :4], table[:, 4:], reading)
 
 
@@ -142,7 +144,7 @@ def _class_first(table: Array) -> bool:
 
 
 def _read_end_to_end(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 6, exact=True)
     return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False)
 
 
@@ -154,7 +156,7 @@ def _fits_end_to_end_pose(signature: Signature) -> Evidence:
 
 
 def _read_end_to_end_pose(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 8)
     depth = 3 if (table.shape[1] - 6) % 3 == 0 else 2
     points = table[:, 6:].reshape(len(table), -1, depth)
     more = {"keypoints": points[..., :2], **({"visibility": points[..., 2]} if depth == 3 else {})}
@@ -169,7 +171,7 @@ def _fits_end_to_end_obb(signature: Signature) -> Evidence:
 
 
 def _read_end_to_end_obb(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 7, exact=True)
     boxes = from_centre(table[:, :4])
     return of_labels(boxes, table[:, 4], table[:, 5], reading, suppress=False, angles=table[:, 6])
 
@@ -182,7 +184,7 @@ def _fits_rtdetr_rows(signature: Signature) -> Evidence:
 
 
 def _read_rtdetr_rows(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 6, exact=True)
     return of_labels(_in_pixels(signature, table), table[:, 4], table[:, 5], reading, suppress=False)
 
 
@@ -196,7 +198,7 @@ def _fits_rtdetr_scores(signature: Signature) -> Evidence:
 
 
 def _read_rtdetr_scores(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 5)
     return best_class(_in_pixels(signature, table), table[:, 4:], reading, suppress=False)
 
 
@@ -243,7 +245,7 @@ def _fits_yolov7(signature: Signature) -> Evidence:
 
 
 def _read_yolov7(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 7, exact=True)
     return of_labels(table[:, 1:5], table[:, 6], table[:, 5], reading, suppress=False)
 
 
@@ -257,7 +259,7 @@ def _fits_nas_rows(signature: Signature) -> Evidence:
 
 
 def _read_nas_rows(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 7, exact=True)
     return of_labels(table[:, 1:5], table[:, 5], table[:, 6], reading, suppress=False)
 
 
@@ -269,7 +271,7 @@ def _fits_automl(signature: Signature) -> Evidence:
 
 
 def _read_automl(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature)
+    table = table_of(signature, 7, exact=True)
     return of_labels(table[:, [2, 1, 4, 3]], table[:, 5], table[:, 6], reading, suppress=False)
 
 
