@@ -40,6 +40,8 @@ def check(
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
     image_input: measuring_options.ImageInput = None,
+    task: measuring_options.TaskName = None,
+    measured_output: measuring_options.MeasuredOutput = None,
     device: measuring_options.Device = None,
     fix: Annotated[
         bool,
@@ -124,6 +126,8 @@ def check(
                     "images-limit": images_limit,
                     "preset": preset,
                     "image-input": image_input,
+                    "task": task,
+                    "measured-output": measured_output,
                     "device": device,
                 }
             ),

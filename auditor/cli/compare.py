@@ -59,6 +59,8 @@ def compare(
     ] = None,
     preset: measuring_options.Preset = None,
     image_input: measuring_options.ImageInput = None,
+    task: measuring_options.TaskName = None,
+    measured_output: measuring_options.MeasuredOutput = None,
     device: measuring_options.Device = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
@@ -142,6 +144,8 @@ def compare(
                     "images-limit": images_limit,
                     "preset": preset,
                     "image-input": image_input,
+                    "task": task,
+                    "measured-output": measured_output,
                     "device": device,
                 }
             ),

@@ -53,6 +53,8 @@ def fix(
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
     image_input: measuring_options.ImageInput = None,
+    measured_task: measuring_options.TaskName = None,
+    measured_output: measuring_options.MeasuredOutput = None,
     device: measuring_options.Device = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what applies at each site and what it costs.")] = False,
     recipe: Annotated[
@@ -107,6 +109,8 @@ def fix(
                     "images-limit": images_limit,
                     "preset": preset,
                     "image-input": image_input,
+                    "task": measured_task,
+                    "measured-output": measured_output,
                     "device": device,
                 }
             ),

@@ -30,4 +30,6 @@ Preset = Annotated[str | None, option("preset", "NAME")]
 ImageInput = Annotated[
     str | None, typer.Option("--image-input", "--input", metavar="NAME", help=OPTIONS["image-input"])
 ]
+TaskName = Annotated[str | None, option("task", "NAME")]
+MeasuredOutput = Annotated[str | None, option("measured-output", "NAME")]
 Device = Annotated[str | None, option("device", "DEVICE")]
