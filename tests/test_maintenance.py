@@ -1,0 +1,61 @@
+"""What a maintainer relies on: the changelog, the hooks, the forms, the pipeline."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import auditor
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def hooks() -> dict[str, dict[str, Any]]:
+    ((repository),) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    return {hook["id"]: hook for hook in repository["hooks"]}
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_names_the_version_in_the_code() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(.+?)\]", text, flags=re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert auditor.__version__ in versions
+    assert set(re.findall(r"^### (.+)$", text, flags=re.MULTILINE)) <= KINDS
+    assert set(re.findall(r"^\[(.+?)\]: ", text, flags=re.MULTILINE)) == set(versions), "each version has its link"
+
+
+def test_the_package_says_who_made_it_and_where_it_lives() -> None:
+    assert PROJECT["authors"]
+    assert {"repository", "documentation", "issues", "changelog"} <= set(PROJECT["urls"])
+
+
+def test_the_hooks_of_this_repository_need_no_active_environment() -> None:
+    for name, hook in hooks().items():
+        assert hook["language"] == "python", name
+        assert hook["additional_dependencies"], name
+
+
+def test_the_hooks_run_the_locked_tools_and_install_what_the_program_needs() -> None:
+    locked = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for name, hook in hooks().items():
+        for requirement in hook["additional_dependencies"]:
+            assert "==" not in requirement or requirement in locked, (name, requirement)
+    assert set(hooks()["readme"]["additional_dependencies"]) == set(PROJECT["dependencies"])
+
+
+@pytest.mark.parametrize("program", ["scripts/address.py", "scripts/update_readme.py"])
+def test_the_scripts_that_hooks_run_exist(program: str) -> None:
+    assert (ROOT / program).is_file()
+    assert any(hook["entry"] == f"python {program}" for hook in hooks().values())
