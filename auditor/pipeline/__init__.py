@@ -5,6 +5,7 @@ from auditor import pipeline
 
 small = pipeline.resize(picture, (224, 224), "cv2-area")
 boxed, placement = pipeline.fit(picture, (640, 640), "letterbox", kernel="cv2-linear")
+array, placement = pipeline.prepare(picture, "ultralytics", (640, 640))
 placement.boxes_to_picture(boxes)
 """
 
@@ -13,6 +14,8 @@ from __future__ import annotations
 from auditor.pipeline.decode import decode, layouts
 from auditor.pipeline.fitting import fit, place
 from auditor.pipeline.placement import Placement
+from auditor.pipeline.preparing import prepare
+from auditor.pipeline.presets import Preset, presets
 from auditor.pipeline.resizing import kernels, resize
 
-__all__ = ["Placement", "decode", "fit", "kernels", "layouts", "place", "resize"]
+__all__ = ["Placement", "Preset", "decode", "fit", "kernels", "layouts", "place", "prepare", "presets", "resize"]

@@ -56,6 +56,20 @@ def yolox(picture: Size, size: Size) -> Placement:
     return Placement(picture, (_cut(picture[0] * ratio), _cut(picture[1] * ratio)), size)
 
 
+def insightface(picture: Size, size: Size) -> Placement:
+    """``SCRFD.detect`` of insightface: the whole picture in the upper left corner, its ratio rounded once more."""
+    ratio = picture[0] / picture[1]
+    if ratio > size[0] / size[1]:
+        return Placement(picture, (size[0], _cut(size[0] / ratio)), size)
+    return Placement(picture, (_cut(size[1] * ratio), size[1]), size)
+
+
+def text_line(picture: Size, size: Size) -> Placement:
+    """``resize_norm_img`` of PaddleOCR: to the input's height, squeezed where the line is longer than its width."""
+    width = min(math.ceil(size[0] * (picture[1] / picture[0])), size[1])
+    return Placement(picture, (size[0], width), size)
+
+
 def mmdet(picture: Size, scale: Size, *, pad: Size | None = None, divisor: int = 32) -> Placement:
     """``imrescale`` of mmcv 2.2 within ``scale`` (long and short side in any order), padded at the right and bottom."""
     ratio = min(max(scale) / max(picture), min(scale) / min(picture))
@@ -228,6 +242,8 @@ CONVENTIONS: dict[str, Callable[..., Placement]] = {
     "ultralytics": ultralytics,
     "yolox": yolox,
     "mmdet": mmdet,
+    "insightface": insightface,
+    "text-line": text_line,
     "detr": detr,
     "torchvision": torchvision,
     "torchvision-detection": torchvision_detection,

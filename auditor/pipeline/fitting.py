@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,10 @@ def fit(
         else resize(pixels, placement.resized, kernel or _KERNELS.get(fit, "cv2-linear"))
     )
     border = _FILLS.get(fit, 0) if fill is None else fill
-    return _laid(resized, placement, border), placement
+    return laid(resized, placement, border), placement
 
 
-def _laid(resized: Image, placement: Placement, fill: float) -> Image:
+def laid(resized: Image, placement: Placement, fill: float | Sequence[float]) -> Image:
     """The resized picture in the input: cropped where it begins before it, bordered where it begins within it."""
     height, width = placement.out
     top, left = placement.top, placement.left
