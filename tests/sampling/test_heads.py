@@ -350,3 +350,32 @@ def test_a_mask_that_blocks_pairs_is_no_position() -> None:
     blocked[:8, 20:] = -100
     assert not biased(blocked).encodings
     assert biased(blocked / 100).encodings
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad", "kind"),
+    [
+        (13, 13, 0, HeadKind.POOLED),
+        (13, 1, 0, HeadKind.POOLED),
+        (15, 15, 1, HeadKind.POOLED),
+        (7, 7, 0, HeadKind.POSITION_DEPENDENT),
+        (12, 12, 0, HeadKind.POSITION_DEPENDENT),
+        (2, 800, 0, HeadKind.POSITION_DEPENDENT),
+        (13, 13, 6, HeadKind.POSITION_DEPENDENT),
+    ],
+)
+def test_a_pool_is_an_end_that_is_invariant_only_where_its_one_window_reads_the_whole_map(
+    op: str, kernel: int, stride: int, pad: int, kind: HeadKind
+) -> None:
+    net = Net(1, 3, 13, 13)
+    pooled = net.pool(op, net.relu(net.conv("x", 3, 4, 3)), kernel, stride, pad)
+    (head,) = audit(net.model(net.op("Flatten", pooled))).heads
+    assert head.kind is kind
+
+
+def test_a_dilated_pool_skips_samples_of_its_map_and_is_no_mean_of_it() -> None:
+    net = Net(1, 3, 13, 13)
+    pooled = net.pool("MaxPool", net.relu(net.conv("x", 3, 4, 3)), 7, 7, dilations=[2, 2])
+    (head,) = audit(net.model(net.op("Flatten", pooled))).heads
+    assert head.kind is HeadKind.POSITION_DEPENDENT

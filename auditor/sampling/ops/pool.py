@@ -60,7 +60,9 @@ def pool(call: Call) -> Sequence[State]:
     )
     if slid.covered:
         windows = dict(slid.windows)
-        finish(call, windows, gone(given, slid.axes), HeadKind.POOLED)
+        ended = gone(given, slid.axes)
+        finish(call, windows, ended & slid.whole, HeadKind.POOLED)
+        finish(call, windows, ended - slid.whole, HeadKind.POSITION_DEPENDENT)
         result = replace(result, windows=windows)
     if slid.sampled:
         _record(call, given, result, slid.atoms, window, seen, map_of(given, spatial, seen.stride))

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.contract import coarser
-from auditor.sampling.geometry import SAME, WindowAttributes, reaching_taps, slide
+from auditor.sampling.geometry import SAME, Sliding, WindowAttributes, reaching_taps, slide
 from auditor.sampling.lattice import Atom, Axis, State, Window, anonymous, finest
 from auditor.sampling.result import SizeDependentPadding
 
@@ -19,8 +19,8 @@ Taps: TypeAlias = "tuple[tuple[int, ...] | None, ...]"
 class Slid(NamedTuple):
     """The result of a sliding window. ``sampled`` are the axes with stride > 1, unless one window covered all of them.
 
-    ``atoms`` is what each slid axis became, also where a single sample is left. ``covered`` says that the window took
-    in a whole grid axis at once, so that nothing of it is left.
+    ``atoms`` is what each slid axis became, also where a single sample is left. ``covered`` says that one window is all
+    that is left of a grid axis, and ``whole`` are the sources of which that window reads every sample.
     """
 
     axes: tuple[Axis, ...]
@@ -29,6 +29,7 @@ class Slid(NamedTuple):
     atoms: tuple[Atom | None, ...]
     covered: bool
     changed: bool
+    whole: frozenset[int] = frozenset()
 
 
 def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowAttributes) -> Slid:
@@ -41,6 +42,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
     atoms: list[Atom | None] = [axes[index].single for index in spatial]
     covered = False
     changed = False
+    whole: set[int] = set()
     for position, index in enumerate(spatial):
         axis = axes[index]
         stride, reach = window.stride[position], window.dilation[position] * (window.kernel[position] - 1)
@@ -72,6 +74,8 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
         atoms[position] = atom
         if sliding.size == 1:
             covered = covered or reach + 1 + stride > length
+            if _reads_all(length, window, position, sliding):
+                whole.add(atom.source)
             if stride > 1 and (reach + 1 < length or call.record.assumed(atom.source)):
                 sampled.append(index)
             axes[index] = anonymous(1)
@@ -81,7 +85,15 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
                 sampled.append(index)
                 old = coarser(old, finest(axes, atom.source) or old.grid)
         fresh[atom.source] = old
-    return Slid(tuple(axes), windows if fresh is None else fresh, tuple(sampled), tuple(atoms), covered, changed)  # type: ignore[arg-type]
+    moved = windows if fresh is None else fresh
+    return Slid(tuple(axes), moved, tuple(sampled), tuple(atoms), covered, changed, frozenset(whole))  # type: ignore[arg-type]
+
+
+def _reads_all(length: int, window: WindowAttributes, position: int, sliding: Sliding) -> bool:
+    """Whether the only window on an axis of ``length`` samples reads each of them."""
+    first = sliding.centre - Fraction(sliding.reach, 2)
+    solid = window.dilation[position] == 1 or length == 1
+    return solid and first <= 0 and first + sliding.reach >= length - 1
 
 
 def seen_by_grid(state: State, spatial: Sequence[int], window: WindowAttributes) -> tuple[WindowAttributes, Taps]:
