@@ -13,22 +13,23 @@ them by ``.raw``.
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
-
 from typing import TYPE_CHECKING, Any
+
+from auditor._version import __version__
 
 if TYPE_CHECKING:
     from auditor.api import check, compare, fix, measure
-    from auditor.findings import Finding, NodeRef, Origin, Severity
-    from auditor.gate import Comparison
+    from auditor.facts.comparison import Comparison
+    from auditor.facts.finding import Finding, Severity
+    from auditor.facts.report import ModelReport
+    from auditor.facts.rule import Context, Need, Rule
     from auditor.onnxfile.errors import ModelFileError
     from auditor.onnxfile.limits import Limits
+    from auditor.onnxfile.noderef import NodeRef, Origin
     from auditor.policy.errors import SettingsError
     from auditor.policy.settings import Settings
-    from auditor.report.model import ModelReport
-    from auditor.rewrite.repaired import Repaired
+    from auditor.repair.result import Repaired
     from auditor.rewrite.result import RewriteError, Strategy
-    from auditor.rule import Context, Need, Rule
     from auditor.sampling.result import Analysis, Site, SiteKind
     from auditor.text import ModelText, plain
     from auditor.verify.errors import VerifyError
@@ -73,22 +74,22 @@ _HOMES = {
     "compare": "auditor.api",
     "fix": "auditor.api",
     "measure": "auditor.api",
-    "Comparison": "auditor.gate",
-    "Finding": "auditor.findings",
-    "NodeRef": "auditor.findings",
-    "Origin": "auditor.findings",
-    "Severity": "auditor.findings",
+    "Comparison": "auditor.facts.comparison",
+    "Finding": "auditor.facts.finding",
+    "NodeRef": "auditor.onnxfile.noderef",
+    "Origin": "auditor.onnxfile.noderef",
+    "Severity": "auditor.facts.finding",
     "ModelFileError": "auditor.onnxfile.errors",
     "Limits": "auditor.onnxfile.limits",
     "SettingsError": "auditor.policy.errors",
     "Settings": "auditor.policy.settings",
-    "ModelReport": "auditor.report.model",
-    "Repaired": "auditor.rewrite.repaired",
+    "ModelReport": "auditor.facts.report",
+    "Repaired": "auditor.repair.result",
     "RewriteError": "auditor.rewrite.result",
     "Strategy": "auditor.rewrite.result",
-    "Context": "auditor.rule",
-    "Need": "auditor.rule",
-    "Rule": "auditor.rule",
+    "Context": "auditor.facts.rule",
+    "Need": "auditor.facts.rule",
+    "Rule": "auditor.facts.rule",
     "Analysis": "auditor.sampling.result",
     "Site": "auditor.sampling.result",
     "SiteKind": "auditor.sampling.result",

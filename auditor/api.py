@@ -9,24 +9,24 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor.acceptance import settle
-from auditor.audit import Measure, ModelFile, audit, examine, load_rules
+from auditor.audit.input_shapes import check_input_shapes
+from auditor.audit.run import Measure, ModelFile, audit, examine, load_rules
+from auditor.audit.settle import settle
 from auditor.choices import chosen, options_table
 from auditor.comparison.run import compare as compare_examined
-from auditor.input_shapes import check_input_shapes
+from auditor.facts.report import ModelReport
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES
-from auditor.report.model import ModelReport
 from auditor.sampling import analyse
 from auditor.text import plain
 from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
+    from auditor.repair.result import Repaired
     from auditor.rewrite.calibration.calibrate import Pictures
-    from auditor.rewrite.repaired import Repaired
     from auditor.sampling.result import Analysis
     from auditor.verify.result import Verification
 
@@ -185,10 +185,9 @@ def fix(
     """
     from auditor.repair.apply import Measurement, apply
     from auditor.repair.original import opened
-    from auditor.repair.searching import Wish, searching
-    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Strategy, Where
-    from auditor.rewrite.search.candidates import Step
-    from auditor.rewrite.search.search import Budget
+    from auditor.repair.search.run import Wish, searching
+    from auditor.repair.search.search import Budget
+    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Step, Strategy, Where
     from auditor.verify.options import read_keywords
 
     settings = _settings(settings)
@@ -232,7 +231,7 @@ def fix(
 
 def _pictures(options: Mapping[str, object]) -> Pictures:
     """The pictures that a calibration sees. Raises ValueError and VerifyError as :func:`fix`."""
-    from auditor.rewrite.calibration.pictures import WorkerPictures
+    from auditor.repair.pictures import WorkerPictures
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options)
@@ -275,7 +274,7 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
         request = replace(request, limit=images)
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
-        from auditor.layered import measure_layered
+        from auditor.repair.layered import measure_layered
 
         return measure_layered(model, request.source(), request.settings, analysis)
 

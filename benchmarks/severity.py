@@ -28,7 +28,7 @@ from auditor.onnxfile import read_model  # noqa: E402 - after the path is set
 from auditor.onnxfile.errors import ModelFileError  # noqa: E402
 from auditor.sampling import analyse  # noqa: E402
 from auditor.sampling.result import Analysis, Site, SiteKind  # noqa: E402
-from auditor.verify.spectrum import alias_share  # noqa: E402
+from auditor.verify.layers.spectrum import alias_share  # noqa: E402
 
 PAGE = ROOT / "docs" / "severity.md"
 BEGIN, END = "<!-- begin: severity -->", "<!-- end: severity -->"

@@ -29,14 +29,14 @@ sys.path.insert(0, str(HERE.parent))
 from auditor.onnxfile import read_model  # noqa: E402 - after the path is set
 from auditor.sampling import analyse  # noqa: E402
 from auditor.text import ModelText  # noqa: E402
-from auditor.verify.feeder import Load, loads  # noqa: E402
-from auditor.verify.images import ImageSource, Picture  # noqa: E402
+from auditor.verify.images.source import ImageSource, Picture  # noqa: E402
+from auditor.verify.images.synthetic import synthetic_image  # noqa: E402
 from auditor.verify.options import read_request  # noqa: E402
 from auditor.verify.result import DataKind, Rejected, Verification  # noqa: E402
 from auditor.verify.runner import verify  # noqa: E402
 from auditor.verify.settings import VerifySettings  # noqa: E402
 from auditor.verify.setup import plan_protocol, shifts_for  # noqa: E402
-from auditor.verify.synthetic import synthetic_image  # noqa: E402
+from auditor.verify.shifts.feeder import Load, loads  # noqa: E402
 from auditor.verify.worker.windows import cut  # noqa: E402
 
 BUDGET = 0.95

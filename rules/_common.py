@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.gate import WaiverFact
-from auditor.rule import Context, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.policy import WaiverFact
+from auditor.facts.rule import Context, Rule
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis, Site, SiteKind
 
 # Of expected alias energy. At stride 2, 0.25 is no filter at all on a hidden map, and 0.1 lies between max-pools of 3x3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from auditor.findings import Severity
-from auditor.rule import Context
+from auditor.facts.finding import Severity
+from auditor.facts.rule import Context
 
 if TYPE_CHECKING:
     from auditor.verify.result import Measure

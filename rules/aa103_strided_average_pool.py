@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.findings import Finding
-from auditor.rule import Context, Rule
+from auditor.facts.finding import Finding
+from auditor.facts.rule import Context, Rule
 from auditor.sampling.result import Site, SiteKind
 
 from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, RETRAIN, alias_finding, dims, low_pass, open_sites, steps

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.findings import Finding, Severity
-from auditor.rule import Context, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Rule
 from auditor.sampling.result import SiteKind
 
 from ._common import dims, low_pass, open_sites, percent, site_finding, steps

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import prod
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.rule import Context, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Rule
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis, Head
 
 from ._common import node_finding, number, steps

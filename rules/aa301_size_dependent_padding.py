@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from auditor.findings import Finding, Severity
-from auditor.rule import Context, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Rule
 
 from ._common import node_finding, number
 

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from auditor.findings import Finding, Severity
-from auditor.rule import Context, Need, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need, Rule
 
 from ._common import node_finding, percent
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.findings import Finding, Severity
-from auditor.gate import Comparison, Condition, MeasuredChange, needed_words
-from auditor.rule import Context, Need, Rule
+from auditor.facts.comparison import Comparison, Condition, MeasuredChange, needed_words
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need, Rule
 
 from ._common import node_finding
 

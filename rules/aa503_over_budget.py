@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.findings import Finding, Severity
-from auditor.rule import Context, Need, Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need, Rule
 
 from ._common import node_finding, number
 

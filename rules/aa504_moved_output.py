@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from auditor.findings import Finding, Severity
-from auditor.gate import GridChange
-from auditor.rule import Context, Need, Rule
+from auditor.facts.comparison import GridChange
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need, Rule
 
 from ._common import node_finding, number, steps
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from auditor.packs import load_builtin  # noqa: E402 - after the path is set
+from auditor.audit.packs import load_builtin  # noqa: E402 - after the path is set
 from auditor.policy.keys import settings_schema  # noqa: E402
-from auditor.report.schema import report_schema  # noqa: E402
+from auditor.report.json.schema import report_schema  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 sys.path.insert(0, str(ROOT))
 
-from auditor.packs import load_builtin  # noqa: E402 - after the path is set
+from auditor.audit.packs import load_builtin  # noqa: E402 - after the path is set
 
 
 def capture() -> str:

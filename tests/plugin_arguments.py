@@ -8,4 +8,4 @@ from importlib.metadata import entry_points
 def plugin_arguments() -> list[str]:
     """Nothing where the package is installed, which brings the plugin along; its name in a bare checkout."""
     installed = any(entry.name == "aliasaudit" for entry in entry_points(group="pytest11"))
-    return [] if installed else ["-p", "auditor.pytest_plugin"]
+    return [] if installed else ["-p", "auditor.plugins.pytest"]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from auditor.acceptance import audited, settle
-from auditor.audit import ModelFile, Outcome, audit, load_rules
-from auditor.findings import Severity
+from auditor.audit.run import ModelFile, Outcome, audit, load_rules
+from auditor.audit.settle import audited, settle
+from auditor.facts.finding import Severity
+from auditor.facts.report import AcceptedBy, ModelReport
 from auditor.policy.baseline import Baseline, pruned, written
 from auditor.policy.budgets import Budgets
 from auditor.policy.settings import DEFAULT, Selector, Settings
 from auditor.policy.waivers import Waiver
-from auditor.report.model import AcceptedBy, ModelReport
 from tests.rules.builder import build
 
 POOLS = """

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.fingerprints import fill
+from auditor.audit.fingerprints import fill
+from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile import qualified, read_model, walk
+from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText
 from tests.work import calls
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save_model
 
-from auditor.layered import measure_layered
 from auditor.onnxfile import read_model
+from auditor.repair.layered import measure_layered
 from auditor.sampling import analyse
+from auditor.verify.images.synthetic import builtin_images
 from auditor.verify.options import read_request
 from auditor.verify.result import Verification
-from auditor.verify.synthetic import builtin_images
 
 SETTINGS = read_request(
     {"preset": "unit", "task": "classification", "device": "cpu", "threads": 1, "shifts": 1, "layers": 1}

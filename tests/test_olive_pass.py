@@ -28,7 +28,7 @@ pytestmark = [
 
 PROGRAM = """
 import json, sys
-from auditor.olive_pass import package_config
+from auditor.plugins.olive import package_config
 from olive.workflows import run
 if __name__ == "__main__":
     run(json.loads(sys.argv[1]), package_config=package_config())

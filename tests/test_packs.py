@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from auditor import packs
+from auditor.audit import packs
+from auditor.audit.packs import HEADINGS, InstalledPack, PackError, installed, load_builtin, load_folder
 from auditor.demo import demo_model
-from auditor.packs import HEADINGS, InstalledPack, PackError, installed, load_builtin, load_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
 RULE = """
-from auditor.rule import Rule
+from auditor.facts.rule import Rule
 
 RULE = Rule(code="{code}", name="{name}", summary="Nothing.", severities=(), check=lambda context: ())
 """
@@ -54,7 +54,7 @@ def test_a_page_is_found_by_its_code_only() -> None:
 
 
 def test_the_builtin_rules_come_from_beside_the_package_when_a_wheel_was_installed(tmp_path: Path) -> None:
-    checkout = Path(packs.__file__).parent.parent
+    checkout = Path(packs.__file__).parents[2]
     (tmp_path / "auditor").mkdir()
     for source in (checkout / "auditor").rglob("*.py"):
         target = tmp_path / source.relative_to(checkout)
@@ -66,14 +66,14 @@ def test_the_builtin_rules_come_from_beside_the_package_when_a_wheel_was_install
             (tmp_path / "auditor" / "rules" / source.name).write_bytes(source.read_bytes())
     # A project of that name in site-packages is not ours.
     write_pack(tmp_path / "rules", "stranger")
-    code = "from auditor.packs import load_builtin as load; print(load().folder, len(load().rules))"
+    code = "from auditor.audit.packs import load_builtin as load; print(load().folder, len(load().rules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert out.split() == [str(tmp_path / "auditor" / "rules"), str(len(load_builtin().rules))]
 
 
 def test_loading_rules_imports_neither_onnx_nor_a_runtime() -> None:
     code = (
-        "import sys; from auditor.packs import load_builtin; load_builtin();"
+        "import sys; from auditor.audit.packs import load_builtin; load_builtin();"
         "print({'onnx', 'onnxruntime', 'importlib.metadata'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-S", "-c", _with_path(code)], capture_output=True, text=True, check=True)

@@ -24,10 +24,10 @@ from auditor.verify.worker.arena import Array
 from tests.docs.pages import guide
 
 if TYPE_CHECKING:
-    from auditor.polygraphy_plugin import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
+    from auditor.plugins.polygraphy import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
 else:
     pytest.importorskip("polygraphy", reason="polygraphy is not installed: it comes with the extra `dev`")
-    from auditor.polygraphy_plugin import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
+    from auditor.plugins.polygraphy import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = 3

@@ -252,7 +252,7 @@ def test_coarser(assert_no_new_aliasing):
 
 def test_a_run_of_pytest_that_uses_no_fixture_imports_nothing_of_the_program() -> None:
     code = (
-        "import auditor.pytest_plugin, sys; print(sorted(name for name in sys.modules if name.startswith('auditor')))"
+        "import auditor.plugins.pytest, sys; print(sorted(name for name in sys.modules if name.startswith('auditor')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code + "; assert not {'numpy', 'onnx', 'typer', 'rich'} & set(sys.modules)"],
@@ -261,4 +261,4 @@ def test_a_run_of_pytest_that_uses_no_fixture_imports_nothing_of_the_program() -
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout.strip() == "['auditor', 'auditor.pytest_plugin']", done.stderr
+    assert done.stdout.strip() == "['auditor', 'auditor.plugins.pytest']", done.stderr

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +108,6 @@ def test_the_extras_are_those_that_the_documentation_names(project: dict[str, An
 def test_no_source_file_is_longer_than_400_lines() -> None:
     long = {str(path.relative_to(ROOT)) for path in SOURCES if len(path.read_text("utf-8").splitlines()) > MAX_LINES}
     assert not long
-
-
-def test_the_rooms_import_each_other_in_one_direction_only() -> None:
-    rooms: dict[str, set[str]] = {}
-    for path in (ROOT / "auditor").rglob("*.py"):
-        room = path.relative_to(ROOT / "auditor").parts[0].removesuffix(".py")
-        others = {module.split(".")[1] for module in imports(path) if module.startswith("auditor.")}
-        rooms.setdefault(room, set()).update(others - {room})
-    TopologicalSorter(rooms).prepare()
-    assert {room for room, others in rooms.items() if "cli" in others} <= {"__main__"}
 
 
 def test_the_repository_carries_no_large_file() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auditor import __version__
-from auditor.packs import load_builtin
+from auditor.audit.packs import load_builtin
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__
+from auditor._version import __version__
 from auditor.cli.commands import INTERRUPTED, PlainCommand, PlainGroup
 from auditor.cli.errors import UsageError
 from auditor.cli.process import (

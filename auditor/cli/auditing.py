@@ -9,21 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from auditor import __version__
-from auditor.acceptance import settle
-from auditor.audit import Measure, ModelFile, Outcome, RuleSet, audit_all, load_rules
+from auditor._version import __version__
+from auditor.audit.input_shapes import check_input_shapes
+from auditor.audit.run import Measure, ModelFile, Outcome, RuleSet, audit_all, load_rules
+from auditor.audit.settle import settle
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
 from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
 from auditor.cli.reports import ReportFile, refuse_models, write_reports
-from auditor.input_shapes import check_input_shapes
+from auditor.facts.formats import Format
+from auditor.facts.report import Problem, ProblemKind, Report, RuleInfo
+from auditor.facts.rule import Need, Rule
 from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
 from auditor.policy.verdict import ExitCode, failing_from, verdict
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Problem, ProblemKind, Report, RuleInfo
-from auditor.rule import Need, Rule
+from auditor.report import RenderOptions, render
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,14 +89,14 @@ def _settings(
 
 
 def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) -> int:
-    from auditor.acceptance import audited, settle
-    from auditor.audit import audit_all, load_rules
+    from auditor.audit.run import audit_all, load_rules
+    from auditor.audit.settle import audited, settle
     from auditor.cli.auditing import fit_input_shapes
     from auditor.cli.inputs import gathered, shown
     from auditor.cli.output import emit, refuse_overwriting, say, write_file
+    from auditor.facts.report import ProblemKind
     from auditor.policy.baseline import DEFAULT_NAME, Baseline, dump, load, pruned, written
     from auditor.policy.verdict import ExitCode
-    from auditor.report.model import ProblemKind
     from auditor.text import plain
 
     path = settings.baseline or settings.root / DEFAULT_NAME
@@ -124,7 +124,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
 
 def _change(old: Baseline, new: Baseline, found: Sequence[Audited]) -> str:
     """What became of the entries, in words; an entry that was brought up to date is still the same."""
-    from auditor.report.numbers import count_text
+    from auditor.report.words.numbers import count_text
 
     places = {one.place for one in found}
     before = sum(one.model in places for one in old.entries)

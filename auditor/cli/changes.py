@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from auditor.audit import ModelFile
+from auditor.audit.run import ModelFile
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import gathered, shown
 from auditor.comparison.revision import Revision, RevisionError
 from auditor.comparison.run import Change
+from auditor.facts.report import Problem, ProblemKind
 from auditor.policy.settings import Settings
-from auditor.report.model import Problem, ProblemKind
 
 
 @dataclass(slots=True)

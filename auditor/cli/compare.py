@@ -100,15 +100,15 @@ def compare(
     Exit codes: 0 no worse, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the comparison is
     incomplete (a model could not be had or read, a required measurement was not made), 130 interrupted.
     """
-    from auditor.acceptance import settle
-    from auditor.audit import load_rules
+    from auditor.audit.run import load_rules
+    from auditor.audit.settle import settle
     from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
     from auditor.cli.changes import gathered_changes
     from auditor.cli.measuring import measure_with
     from auditor.cli.output import refuse_overwriting
     from auditor.cli.reports import markdown_bytes, refuse_models, report_files
     from auditor.comparison.run import compare_all
-    from auditor.rule import Need
+    from auditor.facts.rule import Need
 
     settings = options.settings_from(
         config,

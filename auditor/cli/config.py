@@ -63,7 +63,7 @@ def config(
 
 def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Value and origin by key, tables with a row per entry; an empty table has none."""
-    from auditor.policy.select import EVERYTHING
+    from auditor.policy.words import EVERYTHING
 
     values: dict[str, Any] = {
         "select": [EVERYTHING] if settings.select is None else [selector.text for selector in settings.select],

@@ -20,7 +20,7 @@ def demo(
     It reads handwritten digits. Shows what `aliasaudit check` says about a real model. Settings files are left out,
     and findings do not change the exit code.
     """
-    from auditor.audit import ModelFile
+    from auditor.audit.run import ModelFile
     from auditor.cli.auditing import Show, run
     from auditor.cli.output import say
     from auditor.cli.reports import report_files

@@ -69,18 +69,18 @@ def finetune(
     Exit codes: 0 written, 1 nothing helped and nothing was written, 2 usage, settings or internal error, 3 a model
     could not be read, 130 interrupted.
     """
-    from auditor.audit import ModelFile, project_path
+    from auditor.audit.run import ModelFile, project_path
     from auditor.cli.auditing import Show
     from auditor.cli.measuring import trusted_request, watched
     from auditor.cli.output import emit, say
+    from auditor.facts.formats import Format
     from auditor.finetune import FinetuneError
     from auditor.finetune import finetune as train
     from auditor.finetune.convert import require_installed
     from auditor.onnxfile import ModelFileError, read_model
     from auditor.policy.verdict import ExitCode
     from auditor.repair.loading import require_loads
-    from auditor.report import Format
-    from auditor.report.tuning import tuning_json, tuning_text
+    from auditor.report.repair.finetune import tuning_json, tuning_text
     from auditor.rewrite.result import RewriteError
     from auditor.text import plain
     from auditor.verify.errors import VerifyError

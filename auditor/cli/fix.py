@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from auditor.cli.repair_options import Wanted
     from auditor.policy.settings import Settings
     from auditor.repair.original import Original
+    from auditor.repair.search.gain import Gain
     from auditor.rewrite.result import Strategy
-    from auditor.rewrite.search.gain import Gain
 
 _FORMATS = ("text", "json")
 
@@ -86,7 +86,7 @@ def fix(
     Exit codes: 0 written (or planned), 1 nothing could be rewritten or nothing gained, 2 usage, settings or internal
     error, 3 the model could not be read, 130 interrupted.
     """
-    from auditor.audit import ModelFile
+    from auditor.audit.run import ModelFile
     from auditor.cli.auditing import Show, fit_input_shapes
     from auditor.cli.output import say
     from auditor.onnxfile import ModelFileError
@@ -179,14 +179,14 @@ class _Task:
 
     @property
     def as_json(self) -> bool:
-        from auditor.report import Format
+        from auditor.facts.formats import Format
 
         return self.settings.output_format is Format.JSON
 
 
 def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
     from auditor.cli.output import emit
-    from auditor.report.rewriting import plan_json, plan_text
+    from auditor.report.repair.outcome import plan_json, plan_text
     from auditor.rewrite import plan
 
     found = plan(original.model, original.analysis, task.wanted.how)
@@ -196,7 +196,7 @@ def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
 
 def _recipe(task: _Task, original: Original) -> int:
     from auditor.cli.output import emit
-    from auditor.report.recipes import recipe_json, recipe_text
+    from auditor.report.repair.recipe import recipe_json, recipe_text
     from auditor.rewrite.recipe import recipe
 
     found = recipe(original.model, original.analysis, task.wanted.how, task.wanted.sites)
@@ -209,9 +209,9 @@ def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, 
     from auditor.cli.output import emit
     from auditor.cli.searching import request_for
     from auditor.repair.apply import Measurement, apply
-    from auditor.report.gains import gain_lines
-    from auditor.report.rewriting import Outcome, outcome_json, outcome_text
-    from auditor.rewrite.search.candidates import Step
+    from auditor.report.repair.gains import gain_lines
+    from auditor.report.repair.outcome import Outcome, outcome_json, outcome_text
+    from auditor.rewrite.result import Step
 
     def told(gain: Gain) -> None:
         if not task.as_json:
@@ -236,8 +236,8 @@ def _search(task: _Task, original: Original) -> int:
     from auditor.cli.output import emit
     from auditor.cli.searching import draw, searched
     from auditor.policy.verdict import ExitCode
-    from auditor.report.rewriting import written_lines
-    from auditor.report.searched import search_json, search_text
+    from auditor.report.repair.outcome import written_lines
+    from auditor.report.repair.search import search_json, search_text
 
     with searched(original, task.name, task.wanted, task.show) as found:
         if not task.as_json:

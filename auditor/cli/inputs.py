@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from auditor.audit import ModelFile
-from auditor.report.model import Problem, ProblemKind
+from auditor.audit.run import ModelFile
+from auditor.facts.report import Problem, ProblemKind
 
 STANDARD_INPUT = "-"
 _CHUNK = 1 << 20

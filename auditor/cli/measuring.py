@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from auditor.audit import Measure, ModelFile, project_path
+from auditor.audit.run import Measure, ModelFile, project_path
 from auditor.cli.auditing import Show
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
@@ -86,7 +86,7 @@ def measure_with(settings: Settings, show: Show, plots: Plots | None = None, ima
         nonlocal ended
         if ended:  # by the user, during the model before
             raise KeyboardInterrupt
-        from auditor.layered import measure_layered
+        from auditor.repair.layered import measure_layered
         from auditor.verify.worker.providers import installed_clash
 
         request = _request(settings, project_path(file, settings.root))

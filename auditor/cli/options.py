@@ -31,7 +31,7 @@ PROGRESS_VARIABLE = "ALIASAUDIT_NO_PROGRESS"
 
 def _rule_words(incomplete: str) -> list[str]:
     """Shell completion of codes and names."""
-    from auditor.packs import load_builtin
+    from auditor.audit.packs import load_builtin
 
     words = [word for rule in load_builtin().rules for word in (rule.code, rule.name)]
     return [word for word in words if word.startswith(incomplete)]

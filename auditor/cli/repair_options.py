@@ -15,10 +15,10 @@ from auditor.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from auditor.policy.settings import Settings
-    from auditor.rewrite.calibration.pictures import WorkerPictures
+    from auditor.repair.pictures import WorkerPictures
+    from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Options
     from auditor.rewrite.result import Strategy as Method
-    from auditor.rewrite.search.search import Budget
 
 AUTO = "auto"
 STRATEGIES = ("blur", "phase-average", "input-average", "phase-select", "crop-select", AUTO)
@@ -187,8 +187,8 @@ def read(typed: Typed, settings: Settings) -> Wanted:
     Raises:
         UsageError: A word or a number is not valid, or flags do not go together.
     """
+    from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Strategy as Method
-    from auditor.rewrite.search.search import Budget
 
     chosen = typed.strategy or (LEAST_HARMFUL if typed.unsafe_fixes else None)
     auto = chosen == AUTO
@@ -277,7 +277,7 @@ def _positive(flag: str, text: str, words: str) -> float:
 
 def _pictures(where: str, limit: str, settings: Settings) -> WorkerPictures:
     """The calibration pictures, prepared as ``verify`` would prepare them."""
-    from auditor.rewrite.calibration.pictures import WorkerPictures
+    from auditor.repair.pictures import WorkerPictures
     from auditor.verify.errors import VerifyError
     from auditor.verify.options import read_request
 

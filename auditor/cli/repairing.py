@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from auditor.acceptance import settle
-from auditor.audit import Measure, ModelFile, Outcome, load_rules, project_path
+from auditor.audit.run import Measure, ModelFile, Outcome, load_rules, project_path
+from auditor.audit.settle import settle
 from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
@@ -20,18 +20,18 @@ from auditor.cli.output import refuse_overwriting, say
 from auditor.cli.repair_options import Typed, Wanted, read
 from auditor.cli.reports import refuse_models
 from auditor.comparison.run import Change, compare_all
+from auditor.facts.report import AcceptedBy, Problem, worst_first
+from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.repair.original import Original, opened
-from auditor.report.gains import NOT_RISEN
-from auditor.report.model import AcceptedBy, Problem, worst_first
-from auditor.report.repaired import remark
-from auditor.report.searched import search_remarks
+from auditor.repair.staging import staged, staging
+from auditor.report.repair.gains import NOT_RISEN
+from auditor.report.repair.repaired import remark
+from auditor.report.repair.search import search_remarks
 from auditor.rewrite import RewriteError, rewrite
-from auditor.rewrite.graph.staging import staged, staging
-from auditor.rewrite.search.candidates import Step
-from auditor.rule import Need
+from auditor.rewrite.result import Step
 from auditor.verify.errors import VerifyError
 
 
@@ -142,8 +142,8 @@ def _reported(
 
 def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
     """Why a rewritten model that was to be measured is not kept."""
-    from auditor.comparison.gains import gain_between
     from auditor.comparison.measured import NotComparableError
+    from auditor.repair.search.gains import gain_between
 
     report = outcome.report
     after = None if report is None else report.verification

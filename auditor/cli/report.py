@@ -13,7 +13,7 @@ from auditor.cli import options
 from auditor.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from auditor.report.model import Report
+    from auditor.facts.report import Report
 
 _STDIN = "-"
 
@@ -64,9 +64,9 @@ def report(
 
 
 def _read(name: str) -> Report:
-    from auditor.packs import load_builtin
-    from auditor.report.cursor import SavedReportError
-    from auditor.report.saved import read_report
+    from auditor.audit.packs import load_builtin
+    from auditor.report.json.codec import SavedReportError
+    from auditor.report.json.saved import read_report
 
     read: Callable[[], bytes] = sys.stdin.buffer.read if name == _STDIN else Path(name).read_bytes
     pack = load_builtin()

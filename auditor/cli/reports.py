@@ -9,8 +9,9 @@ from pathlib import Path
 from auditor.choices import suggestion
 from auditor.cli.errors import UsageError
 from auditor.cli.output import refuse_overwriting, say, write_file
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Report
+from auditor.facts.formats import Format
+from auditor.facts.report import Report
+from auditor.report import RenderOptions, render
 
 _LEAST_BYTES = 1000  # a headline and the words that the rest was cut
 

@@ -12,8 +12,8 @@ from auditor.cli import options
 from auditor.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from auditor.packs import Pack
-    from auditor.rule import Rule
+    from auditor.audit.packs import Pack
+    from auditor.facts.rule import Rule
 
 _FORMATS = ("text", "markdown", "json")
 
@@ -37,7 +37,7 @@ def rule(
     rules: options.RuleFolders = None,
 ) -> None:
     """Explain a rule: what it does, why it matters, and what to do."""
-    from auditor.audit import load_packs
+    from auditor.audit.run import load_packs
     from auditor.cli.output import emit
 
     if output_format not in _FORMATS:

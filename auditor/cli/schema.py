@@ -21,7 +21,7 @@ def schema(
     from auditor.cli.output import emit
 
     if name == "report":
-        from auditor.report.schema import report_schema as build
+        from auditor.report.json.schema import report_schema as build
     elif name == "settings":
         from auditor.policy.keys import settings_schema as build
     else:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from auditor.cli.auditing import Show
     from auditor.cli.repair_options import Wanted
     from auditor.repair.original import Original
-    from auditor.repair.searching import Found
-    from auditor.rewrite.search.search import Search
+    from auditor.repair.search.run import Found
+    from auditor.repair.search.search import Search
     from auditor.verify.options import Request
 
 
 def request_for(original: Original, name: str) -> Request:
     """What to measure a model with, by the settings for the name that the user gave it. Raises SettingsError."""
-    from auditor.audit import ModelFile, project_path
+    from auditor.audit.run import ModelFile, project_path
     from auditor.cli.measuring import trusted_request
 
     return trusted_request(original.settings, project_path(ModelFile(Path(name), name), original.settings.root))
@@ -29,7 +29,7 @@ def searched(original: Original, name: str, wanted: Wanted, show: Show) -> Itera
     """The search that the flags ask for; an interrupted one says how to go on. Raises as the search does."""
     from auditor.cli.measuring import watched
     from auditor.cli.output import say
-    from auditor.repair.searching import Wish, searching
+    from auditor.repair.search.run import Wish, searching
 
     typed = wanted.typed
     wish = Wish(
@@ -53,7 +53,7 @@ def searched(original: Original, name: str, wanted: Wanted, show: Show) -> Itera
 def draw(found: Search, path: Path | None) -> bool:
     """Draw the search where that is asked for; False where it could not be. That does not cost what was found."""
     from auditor.cli.output import say
-    from auditor.rewrite.search.plots import write_search
+    from auditor.repair.search.plots import write_search
     from auditor.verify.errors import VerifyError
 
     if path is None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from auditor.comparison.conditions import Judged, conditions, floor, largest_change, two_sided, unbounded
-from auditor.gate import MeasuredChange, TypicalRatio
+from auditor.facts.comparison import MeasuredChange, TypicalRatio
 from auditor.policy.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.result import Interval, Measure, OutputResult, Task, Verification

@@ -14,10 +14,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.fingerprints import fill
+from auditor.audit.fingerprints import fill
+from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Site
 
 FINGERPRINT, NAME, ROLE = "fingerprint", "name", "role"

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.audit import Examined, Measure, ModelFile, Outcome, RuleSet, audit, examine, failure, judge, project_path
+from auditor.audit.run import (
+    Examined,
+    Measure,
+    ModelFile,
+    Outcome,
+    RuleSet,
+    audit,
+    examine,
+    failure,
+    judge,
+    project_path,
+)
 from auditor.comparison.static import compare_sites, with_findings
-from auditor.gate import Comparison
+from auditor.facts.comparison import Comparison
+from auditor.facts.report import Problem, ProblemKind
+from auditor.facts.rule import Need
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import Thresholds, thresholds
-from auditor.report.model import Problem, ProblemKind
-from auditor.rule import Need
 
 
 @dataclass(frozen=True, slots=True)

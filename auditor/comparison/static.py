@@ -7,10 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from auditor.comparison.pairing import marked, pair_findings, pair_sites
-from auditor.findings import Finding, NodeRef
-from auditor.gate import Comparison, GridChange, Kept, KeptSite, OutputChange
+from auditor.facts.comparison import Comparison, GridChange, Kept, KeptSite, OutputChange
+from auditor.facts.finding import Finding
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis, Head, Lattice
 
 

@@ -21,14 +21,14 @@ from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
 from auditor.verify.admission import check_domains, check_external
 from auditor.verify.arrays import AnyArray
-from auditor.verify.feeder import Load
-from auditor.verify.images import ImageSource
-from auditor.verify.preprocess import Layout
+from auditor.verify.images.preprocess import Layout
+from auditor.verify.images.source import ImageSource
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.runner import Observer
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
-from auditor.verify.shifts import ShiftSettings
+from auditor.verify.shifts.feeder import Load
+from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, SessionSpec
 from auditor.verify.worker.windows import cut

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor import __version__
+from auditor._version import __version__
 from auditor.finetune.convert import require_installed, student
 from auditor.finetune.copy import refuse_untrainable, weights
 from auditor.finetune.lessons import lessons
@@ -20,7 +20,7 @@ from auditor.onnxfile.graph import Model
 from auditor.rewrite.graph.save import Admit, anything, check_target
 
 if TYPE_CHECKING:
-    from auditor.verify.images import ImageSource
+    from auditor.verify.images.source import ImageSource
     from auditor.verify.runner import Observer
     from auditor.verify.settings import VerifySettings
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditor.verify.images import ImageSource, Picture
+from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.result import Rejected
 
 HELD_OUT = 4  # every fourth picture tells which epoch is best

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from auditor.findings import Origin
 from auditor.onnxfile.graph import Node
+from auditor.onnxfile.noderef import Origin
 from auditor.text import ModelText
 
 _NAME_SCOPES = "pkg.torch.onnx.name_scopes"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from auditor.findings import Finding
+from auditor.facts.finding import Finding
 from auditor.policy.errors import SettingsError
 from auditor.text import inert_json
 

@@ -23,11 +23,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from auditor.choices import suggestion
-from auditor.findings import Finding
-from auditor.gate import Overrun
+from auditor.facts.finding import Finding
+from auditor.facts.policy import Overrun
+from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
-from auditor.policy.select import names, unmatched
-from auditor.rule import Rule
+from auditor.policy.words import names, unmatched
 
 SUBSAMPLING = "max-subsampling"
 RATCHET = "ratchet"

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from auditor.choices import suggestion
-from auditor.findings import Severity
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
 from auditor.onnxfile.limits import Limits
 from auditor.policy.budgets import budgets_schema, read_budgets
 from auditor.policy.settings import FailOn
 from auditor.policy.thresholds import read_thresholds, thresholds_schema
 from auditor.policy.waivers import read_waivers, waivers_schema
-from auditor.report import Format
 from auditor.verify.options import COMMAND_LINE_ONLY, OPTIONS
 
 Schema: TypeAlias = Mapping[str, Any]

@@ -7,18 +7,15 @@ place decides (the command line over the file), and in one place ``ignore`` over
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from auditor.choices import suggestion
+from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Selector, Settings
-from auditor.rule import Rule
-
-EVERYTHING = "ALL"
-_EXACT = 1000  # more than the length of any prefix
+from auditor.policy.words import _EXACT, EVERYTHING, _specificity, names, unmatched
 
 
 def choose(rules: Sequence[Rule], settings: Settings) -> tuple[Rule, ...]:
@@ -37,16 +34,6 @@ def choose(rules: Sequence[Rule], settings: Settings) -> tuple[Rule, ...]:
                 " `aliasaudit rule --all` lists them"
             )
     return tuple(rule for rule in rules if _runs(rule, settings))
-
-
-def names(word: str, rule: Rule) -> bool:
-    """Whether a word (``ALL``, a prefix, a code or a name) names the rule."""
-    return _specificity(word, rule) > 0
-
-
-def unmatched(word: str, rules: Iterable[Rule]) -> bool:
-    """Whether a word names no rule at all."""
-    return not any(names(word, rule) for rule in rules)
 
 
 def ignored_for(path: str, settings: Settings) -> list[Selector]:
@@ -80,12 +67,3 @@ def _runs(rule: Rule, settings: Settings) -> bool:
             if specificity == _EXACT or (specificity and not (enables and rule.status != "stable")):
                 votes.append((specificity, int(selector.origin.source), enables))
     return max(votes, key=lambda vote: (vote[0], vote[1], not vote[2]), default=(0, 0, False))[2]
-
-
-def _specificity(word: str, rule: Rule) -> int:
-    """How closely a word names a rule; 0 where it does not."""
-    if word in (rule.code, rule.name):
-        return _EXACT
-    if word == EVERYTHING:
-        return 1
-    return 1 + len(word) if re.fullmatch(r"[A-Z]{2,}[0-9]*", word) and rule.code.startswith(word) else 0

@@ -14,10 +14,10 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditor.findings import Severity
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
+from auditor.facts.rule import OptionValue
 from auditor.onnxfile.limits import Limits
-from auditor.report import Format
-from auditor.rule import OptionValue
 
 if TYPE_CHECKING:
     from auditor.policy.budgets import Budgets

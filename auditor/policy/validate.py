@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.choices import suggestion
+from auditor.facts.rule import OptionValue, Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.keys import KEYS
 from auditor.policy.settings import Origin, Settings
-from auditor.rule import OptionValue, Rule
 
 
 def check_values(values: Mapping[str, object], origin: Origin) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from auditor.findings import Severity
+from auditor.facts.finding import Severity
+from auditor.facts.report import ProblemKind, Report
 from auditor.policy.settings import FailOn
-from auditor.report.model import ProblemKind, Report
 
 
 class ExitCode(IntEnum):

@@ -23,11 +23,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from auditor.choices import suggestion
-from auditor.findings import Finding
-from auditor.gate import WaiverFact
+from auditor.facts.finding import Finding
+from auditor.facts.policy import WaiverFact
+from auditor.facts.rule import Need, Rule
 from auditor.policy.errors import SettingsError
-from auditor.policy.select import names
-from auditor.rule import Need, Rule
+from auditor.policy.words import names
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}(:[0-9]+)?")
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor.onnxfile import read_model
+from auditor.onnxfile.graph import Model
 from auditor.repair.original import Original
+from auditor.repair.result import Repaired
+from auditor.repair.staging import staged, staging
 from auditor.rewrite.calibration.calibrate import Pictures
-from auditor.rewrite.graph.inline import rewrite_inlined
-from auditor.rewrite.graph.staging import staged, staging
-from auditor.rewrite.repaired import Repaired
-from auditor.rewrite.result import RewriteError
-from auditor.rewrite.search.candidates import Step
+from auditor.rewrite.graph.save import Admit, anything, check_target, publish
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Options, RewriteError, Rewritten, Step, Strategy
+from auditor.sampling import Analysis
 
 if TYPE_CHECKING:
-    from auditor.rewrite.search.gain import Gain
+    from auditor.repair.search.gain import Gain
     from auditor.verify.options import Request
     from auditor.verify.runner import Observer
 
@@ -83,3 +87,31 @@ def _measured(original: Original, step: Step, pictures: Pictures | None, measure
         if measurement.require_gain and not gain.rose:
             return Repaired(None, done, gain, kept_back=True, inlined=original.inlined)
         return Repaired(original.target, done, gain, backup=original.keep(path), inlined=original.inlined)
+
+
+def rewrite_inlined(
+    original: Model,
+    copy: Model,
+    analysis: Analysis,
+    target: Path | None,
+    strategy: Strategy,
+    options: Options | None = None,
+    names: Collection[str] = (),
+    *,
+    in_place: bool = False,
+    pictures: Pictures | None = None,
+    admit: Admit = anything,
+) -> Rewritten:
+    """As :func:`auditor.rewrite.planning.rewrite`, on the copy that :func:`inlined` made of ``original``."""
+    if target is None or copy is original:
+        return rewrite(
+            copy, analysis, target, strategy, options, names, in_place=in_place, pictures=pictures, admit=admit
+        )
+    check_target(original, target, in_place=in_place)
+    with staging(target) as folder:
+        staged = folder / "model.onnx"
+        done = rewrite(copy, analysis, staged, strategy, options, names, pictures=pictures)
+        if done.path is None:
+            return done
+        backup = publish(read_model(staged), target, original, in_place=in_place, admit=admit)
+    return replace(done, path=target, backup=backup)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from auditor.comparison.gains import gain_between, labelled, tells_loss
 from auditor.repair.original import Original
-from auditor.rewrite.search.gain import Gain
-from auditor.rewrite.search.timing import speed
+from auditor.repair.search.gain import Gain
+from auditor.repair.search.gains import gain_between, labelled, tells_loss
+from auditor.repair.search.timing import speed
 from auditor.verify import runner
 from auditor.verify.errors import DataError
-from auditor.verify.images import ImageSource
+from auditor.verify.images.source import ImageSource
 from auditor.verify.options import Request
 from auditor.verify.result import Verification
 from auditor.verify.runner import Observer

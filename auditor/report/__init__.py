@@ -1,4 +1,4 @@
-"""Reports: the :class:`~auditor.report.model.Report` value and one pure renderer per format.
+"""Reports: the :class:`~auditor.facts.report.Report` value and one pure renderer per format.
 
 A renderer is ``render(report, options) -> str``. It reads nothing but its arguments and writes nowhere.
 """
@@ -7,24 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from importlib import import_module
 
-from auditor.findings import Severity
-from auditor.report.model import Report
-
-
-class Format(str, Enum):
-    """The report formats, by the name of the ``--output-format`` option."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-    JUNIT = "junit"
-    GITLAB = "gitlab"
-    HTML = "html"
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
+from auditor.facts.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +49,18 @@ def render(report: Report, output_format: Format, options: RenderOptions | None 
 
 # Imported when they are asked for.
 _MODULES = {
-    Format.JSON: "json_format",
-    Format.SARIF: "sarif",
-    Format.GITHUB: "github",
-    Format.MARKDOWN: "markdown",
-    Format.JUNIT: "junit",
-    Format.GITLAB: "gitlab",
-    Format.HTML: "html",
+    Format.JSON: "json.document",
+    Format.SARIF: "formats.sarif",
+    Format.GITHUB: "formats.github",
+    Format.MARKDOWN: "formats.markdown",
+    Format.JUNIT: "formats.junit",
+    Format.GITLAB: "formats.gitlab",
+    Format.HTML: "formats.html",
 }
 
 
 def _renderer(output_format: Format, options: RenderOptions) -> Callable[[Report, RenderOptions], str]:
-    laid_out = "terminal" if options.terminal or options.colour else "plain_text"
+    laid_out = "formats.terminal" if options.terminal or options.colour else "formats.text"
     module = import_module(f"auditor.report.{_MODULES.get(output_format, laid_out)}")
     renderer: Callable[[Report, RenderOptions], str] = module.render
     return renderer

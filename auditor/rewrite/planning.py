@@ -8,10 +8,11 @@ from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from auditor import __version__
+from auditor._version import __version__
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.calibration.calibrate import Pictures, calibrate
-from auditor.rewrite.cost import largest, total
+from auditor.rewrite.graph.cost import Cost, largest, total
+from auditor.rewrite.graph.marks import OWN, has_phases
 from auditor.rewrite.graph.save import Admit, anything, save
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.result import (
@@ -33,7 +34,7 @@ from auditor.rewrite.strategies.crop_select import CropSelect
 from auditor.rewrite.strategies.input_average import InputAverage
 from auditor.rewrite.strategies.phase_average import PhaseAverage
 from auditor.rewrite.strategies.phase_select import PhaseSelect
-from auditor.rewrite.strategies.strategy import OWN, Applied, AppliedToInput, Cost, has_phases
+from auditor.rewrite.strategies.strategy import Applied, AppliedToInput
 from auditor.sampling.result import Analysis, Site
 
 AT_SITES: Mapping[Strategy, Applied] = {

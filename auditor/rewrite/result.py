@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -219,3 +219,13 @@ class Rewritten:
 
 class RewriteError(Exception):
     """A model that cannot be rewritten or written. The message is one line in our own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rewrite. ``sites`` are names of nodes as ``rewrite`` takes them; without any, the strategy chooses."""
+
+    strategy: Strategy
+    options: Options = field(default_factory=Options)
+    sites: tuple[str, ...] = ()
+    calibrated: bool = False

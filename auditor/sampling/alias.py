@@ -8,11 +8,11 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling import spectra
 from auditor.sampling.expected import HIDDEN, PICTURE, POOLED, power_law_share
-from auditor.sampling.lattice import State
+from auditor.sampling.lattice.state import State
 from auditor.sampling.result import AliasBasis, AliasEnergy
 from auditor.sampling.separable import separable
+from auditor.sampling.spectrum import alias as spectra
 
 SMALL = 40
 """Positions of a map below which strides of :data:`LONG` and more were measured to fold more than expected."""
@@ -28,7 +28,7 @@ FRAMES_EXPECT = "the spectrum of a signal is not that of pictures"
 UNKNOWN_SIZE = "the size of its map is not known"
 
 if TYPE_CHECKING:
-    from auditor.sampling.call import Call
+    from auditor.sampling.walk.call import Call
 
 _AXES = {1: "one grid axis", 3: "three grid axes"}
 

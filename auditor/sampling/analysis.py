@@ -9,11 +9,11 @@ from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
 from auditor.sampling.endings import ending, has_grid
 from auditor.sampling.inputs import Inputs, guess_spatial
-from auditor.sampling.lattice import ANONYMOUS, Axis, State
-from auditor.sampling.record import Record
+from auditor.sampling.lattice.state import ANONYMOUS, Axis, State
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
-from auditor.sampling.scope import Scope
 from auditor.sampling.trace import Trace, in_order
+from auditor.sampling.walk.record import Record
+from auditor.sampling.walk.scope import Scope
 from auditor.text import ModelText
 
 ALTERNATIVES: Mapping[int, Sequence[int]] = {2: (512, 1536, 48_000), 3: (256, 512, 16_000), 4: (256, 320, 512, 640)}
@@ -61,7 +61,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     trace.run(scope, graph.nodes)
     guess_spatial(record)
     if record.stacks:
-        from auditor.sampling.averaging import merge
+        from auditor.sampling.walk.averaging import merge
 
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
     spatial = frozenset(source for source in record.spatial if source >= 0)

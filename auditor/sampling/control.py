@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.join import join_windows, lost_together
-from auditor.sampling.lattice import UNKNOWN, State, anonymous, constant
+from auditor.sampling.lattice.state import UNKNOWN, OpaqueError, State, anonymous, constant
 from auditor.sampling.ops.index import chosen_by_data
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import join_windows, lost_together
 
 Run: TypeAlias = Callable[[str, Sequence[State]], list[State]]
 

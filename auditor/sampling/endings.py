@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling.lattice import ANONYMOUS, Axis, State, Window
+from auditor.sampling.lattice.state import ANONYMOUS, Axis, State, Window
 from auditor.sampling.result import HeadKind
 
 if TYPE_CHECKING:
-    from auditor.sampling.call import Call
+    from auditor.sampling.walk.call import Call
 
 WORST_FIRST = (
     HeadKind.DATA_DEPENDENT,

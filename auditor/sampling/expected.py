@@ -2,9 +2,9 @@
 
 Feature maps are not white. Their power falls with the distance from frequency 0 as ``1 / f^a`` on average, at every
 depth alike: a = 1.6 on hidden maps, and a = 2.7 on the picture itself, where most of the power is the same in all
-colour channels. The share that folds is the one of :mod:`auditor.sampling.spectra` under that spectrum, with the site's
-own kernel, and frequencies below one cycle per map left out: a map of 8 positions has fewer low frequencies than one of
-112, and folds more. How well it fits, and where it does not, stands in docs/theory.md.
+colour channels. The share that folds is the one of :mod:`auditor.sampling.spectrum.alias` under that spectrum, with the
+site's own kernel, and frequencies below one cycle per map left out: a map of 8 positions has fewer low frequencies than
+one of 112, and folds more. How well it fits, and where it does not, stands in docs/theory.md.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from functools import lru_cache, reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.sampling.quadrature import power_law_table
-from auditor.sampling.spectra import Autocorrelation
+from auditor.sampling.spectrum.alias import Autocorrelation
+from auditor.sampling.spectrum.quadrature import power_law_table
 
 HIDDEN = 1.6
 """The exponent of the power density of a hidden map, over both axes together."""

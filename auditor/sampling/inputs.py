@@ -11,8 +11,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from auditor.onnxfile.graph import ValueInfo
-from auditor.sampling.lattice import ONE, UNIT, Atom, Axis, State, Window, anonymous
-from auditor.sampling.record import Record
+from auditor.sampling.lattice.state import ONE, UNIT, Atom, Axis, State, Window, anonymous
+from auditor.sampling.walk.record import Record
 
 ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
 """The size chosen for an open grid axis, by the input's rank: a second of audio, a picture, a volume."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.call import Call
-from auditor.sampling.lattice import Axis, State
+from auditor.sampling.lattice.state import Axis, State
+from auditor.sampling.walk.call import Call
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
-from auditor.findings import NodeRef
+from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from auditor.sampling.spectra import MAX_LAGS, Autocorrelation
+from auditor.sampling.spectrum.alias import MAX_LAGS, Autocorrelation
 
 Taps: TypeAlias = Sequence[tuple[Sequence[int], Sequence[float]]]
 """The taps of several outputs of a resize along one axis: ``(positions, weights)`` of each."""

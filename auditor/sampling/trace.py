@@ -11,14 +11,14 @@ from heapq import heapify, heappop, heappush
 
 from auditor.onnxfile.graph import Function, Graph, Model, Node, Tensor
 from auditor.onnxfile.scopes import bind, bodies, callee, qualified
-from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.control import if_outputs, live_branch, loop_outputs, scan_outputs
-from auditor.sampling.join import lost_together
-from auditor.sampling.lattice import UNKNOWN, State, constant
+from auditor.sampling.lattice.state import UNKNOWN, OpaqueError, State, constant
 from auditor.sampling.ops import DOMAINS, transfer_of
-from auditor.sampling.record import Record
-from auditor.sampling.scope import Scope
 from auditor.sampling.values import OPERATORS, evaluate, shape_of, size_of
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import lost_together
+from auditor.sampling.walk.record import Record
+from auditor.sampling.walk.scope import Scope
 
 CONTROL = frozenset({"If", "Loop", "Scan"})
 MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)

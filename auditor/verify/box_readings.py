@@ -1,4 +1,5 @@
-"""Whether outputs are boxes in a form that :mod:`auditor.verify.boxes` reads rightly, or raw ones that it cannot tell.
+"""Whether outputs are boxes in a form that :mod:`auditor.verify.measures.boxes` reads rightly, or raw ones that it
+cannot tell.
 
 Every layout is accepted by what its numbers must be over several images, never by its shape alone: a column of class
 numbers holds integers, scores lie in 0..1, corners are in order. Raw grids (YOLOX, YOLOv3 to v7 heads), anchors before

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from auditor.text import plain
 
 if TYPE_CHECKING:
-    from auditor.verify.images import ImageSource
+    from auditor.verify.images.source import ImageSource
     from auditor.verify.settings import VerifySettings
 
 Kind = TypeVar("Kind", bound=Enum)
@@ -78,10 +78,10 @@ class Request:
         Raises:
             DataError: there is nothing of the kind.
         """
-        from auditor.verify.images import open_images
+        from auditor.verify.images.source import open_images
 
         if self.images is None:
-            from auditor.verify.synthetic import builtin_images
+            from auditor.verify.images.synthetic import builtin_images
 
             return builtin_images(self.limit or BUILTIN_IMAGES)
         return open_images(self.images, self.labels, self.limit, self.max_megapixels)
@@ -188,11 +188,10 @@ class _Reader:
 
 
 def _settings(read: _Reader) -> VerifySettings:
-    from auditor.verify.boxes import DEFAULT_SCORE
-    from auditor.verify.preprocess import Layout
+    from auditor.verify.images.preprocess import Layout
     from auditor.verify.result import ProtocolKind, Task
-    from auditor.verify.settings import VerifySettings
-    from auditor.verify.shifts import ShiftSettings
+    from auditor.verify.settings import DEFAULT_SCORE, VerifySettings
+    from auditor.verify.shifts.plan import ShiftSettings
     from auditor.verify.worker.limits import Limits
     from auditor.verify.worker.memory import default_limit
     from auditor.verify.worker.providers import Device, DeviceKind, parse_device
@@ -247,7 +246,7 @@ def _megapixels(read: _Reader) -> float:
 def _preprocessing(read: _Reader) -> Any:
     from dataclasses import replace
 
-    from auditor.verify.preprocess import DEFAULT_PRESET, PRESETS, ChannelOrder, for_grey, preset
+    from auditor.verify.images.preprocess import DEFAULT_PRESET, PRESETS, ChannelOrder, for_grey, preset
 
     found = read.parsed("preset", preset, f"one of {', '.join(PRESETS)}") or preset(DEFAULT_PRESET)
     mean, std = read.numbers("mean"), read.numbers("std", 0)

@@ -17,17 +17,17 @@ from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.admission import check_domains, check_external
+from auditor.verify.choice import make_tally
 from auditor.verify.errors import DataError, ModelRefusedError
-from auditor.verify.feeder import Load, loads
-from auditor.verify.images import ImageSource
-from auditor.verify.layer_runs import open_layers
-from auditor.verify.preprocess import DEFAULT_PRESET
+from auditor.verify.images.preprocess import DEFAULT_PRESET
+from auditor.verify.images.source import ImageSource
+from auditor.verify.layers.layer_runs import open_layers
+from auditor.verify.measures.tally import REFERENCE, Tally, UnusableOutputError
+from auditor.verify.measures.target import Clues
 from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
-from auditor.verify.tally import REFERENCE, Tally, UnusableOutputError
-from auditor.verify.tally.choice import make_tally
-from auditor.verify.tasks import Clues
+from auditor.verify.shifts.feeder import Load, loads
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import DEPTH, Worker
 from auditor.verify.worker.job import SessionSpec

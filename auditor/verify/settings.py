@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auditor.verify.boxes import DEFAULT_SCORE
-from auditor.verify.preprocess import DEFAULT_PRESET, Layout, Preprocessing, preset
-from auditor.verify.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
+from auditor.verify.images.preprocess import DEFAULT_PRESET, Layout, Preprocessing, preset
 from auditor.verify.result import ProtocolKind, Task
-from auditor.verify.shifts import ShiftSettings
+from auditor.verify.shifts.plan import ShiftSettings
+from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
 from auditor.verify.worker.limits import Limits
 from auditor.verify.worker.providers import Device, DeviceKind
+
+DEFAULT_SCORE = 0.5
 
 
 @dataclass(frozen=True, slots=True)

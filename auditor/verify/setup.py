@@ -8,17 +8,17 @@ from itertools import chain
 
 import numpy as np
 
-from auditor.verify.batching import Batching, choose_batching
 from auditor.verify.errors import DataError, ModelRejectedError
-from auditor.verify.feeder import Load, loads
-from auditor.verify.images import ImageSource
-from auditor.verify.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
-from auditor.verify.preprocess import Layout, Preprocessing
-from auditor.verify.protocols import Protocol
+from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
+from auditor.verify.images.preprocess import Layout, Preprocessing
+from auditor.verify.images.source import ImageSource
+from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
-from auditor.verify.shifts import DEFAULT_RADIUS, ShiftSettings
-from auditor.verify.tasks import Clues, Target, find_target
+from auditor.verify.shifts.batching import Batching, choose_batching
+from auditor.verify.shifts.feeder import Load, loads
+from auditor.verify.shifts.plan import DEFAULT_RADIUS, ShiftSettings
+from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, Opened, SessionSpec, Windows

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auditor import packs
-from auditor.rule import Rule
+from auditor.audit import packs
+from auditor.facts.rule import Rule
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.runner_commands import commands, control_bytes
 
@@ -171,8 +171,8 @@ def test_statistics_count_the_findings_of_each_rule(run: Run) -> None:
 
 
 HOUSE_RULE = """
-from auditor.findings import Finding, Severity
-from auditor.rule import Rule
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Rule
 
 def check(context):
     yield Finding("XY101", "house-rule", Severity.ERROR, f"{len(context.analysis.sites)} sites.")
@@ -218,7 +218,7 @@ def test_a_rule_that_fails_is_a_fault_of_the_program_and_the_rest_is_reported(
 
     broken = Rule("AA199", "crashes", "", (), crash)
     pack = packs.Pack(builtin.name, builtin.prefix, (*builtin.rules, broken), builtin.folder)
-    monkeypatch.setattr("auditor.audit.load_builtin", lambda: pack)
+    monkeypatch.setattr("auditor.audit.run.load_builtin", lambda: pack)
     code, out, _ = run("check", "net.onnx")
     assert code == 2
     assert "AA101 strided-max-pool at pool" in out

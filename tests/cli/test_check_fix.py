@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.report.schema import report_schema
+from auditor.report.json.schema import report_schema
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.runner_commands import commands
 from tests.verify.models import classifier, saved

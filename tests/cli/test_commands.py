@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auditor import __version__
-from auditor.packs import load_builtin
+from auditor.audit.packs import load_builtin
 from tests.runner_commands import commands
 
 Run = Callable[..., tuple[int, str, str]]

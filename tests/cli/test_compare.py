@@ -18,7 +18,7 @@ import pytest
 
 import auditor
 from auditor.comparison.revision import Revision
-from auditor.report.schema import report_schema
+from auditor.report.json.schema import report_schema
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands

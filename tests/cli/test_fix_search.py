@@ -16,7 +16,7 @@ from onnx import helper
 
 from auditor.cli import measuring
 from auditor.repair.bench import Bench
-from auditor.rewrite.search.gain import Gain
+from auditor.repair.search.gain import Gain
 from tests.cli.conftest import HOW, write_network
 from tests.verify.models import model, saved
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.report import Format
+from auditor.facts.formats import Format
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.runner_commands import commands, control_bytes
 

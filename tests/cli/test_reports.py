@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from auditor.cli import options
-from auditor.report import Format
+from auditor.facts.formats import Format
 from tests.cli.conftest import write_network
 
 Run = Callable[..., tuple[int, str, str]]

@@ -130,7 +130,7 @@ def test_a_rule_that_ends_the_program_does_not_pass_the_gate(run: Run, monkeypat
     def leave(*_: object) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr("auditor.audit.judge", leave)
+    monkeypatch.setattr("auditor.audit.run.judge", leave)
     code, _, err = run("check", write_network(Path("net.onnx")))
     assert code == 2
     assert "ended the program" in err

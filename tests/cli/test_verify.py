@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
-from auditor.report.schema import report_schema
+from auditor.report.json.schema import report_schema
 from tests.verify.models import classifier, saved
 from tests.verify.stand_in import dies_with, stand_in
 

@@ -21,7 +21,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.comparison.pairing import MarkedSite, marked, pair_sites
-from auditor.findings import Finding, Severity
+from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile import read_model
 from auditor.onnxfile.limits import DEFAULT_LIMITS
 from auditor.policy.baseline import entry, match

@@ -10,7 +10,7 @@ import pytest
 
 from auditor.comparison.conditions import two_sided
 from auditor.comparison.measured import NotComparableError, compare_measured
-from auditor.gate import Condition
+from auditor.facts.comparison import Condition
 from auditor.policy.thresholds import Thresholds
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray

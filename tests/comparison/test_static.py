@@ -14,16 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from auditor.acceptance import settle
-from auditor.audit import ModelFile, load_rules
+from auditor.audit.run import ModelFile, load_rules
+from auditor.audit.settle import settle
 from auditor.comparison.pairing import Pair, pair_findings
 from auditor.comparison.run import Change, compare_all
 from auditor.comparison.static import compare_outputs
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.gate import Comparison, OutputChange
+from auditor.facts.comparison import Comparison, OutputChange
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import ModelReport
+from auditor.onnxfile.noderef import NodeRef
 from auditor.policy.settings import Settings
 from auditor.policy.waivers import Waiver
-from auditor.report.model import ModelReport
 from auditor.sampling.result import Head, HeadKind
 from auditor.text import ModelText
 from tests.rules.builder import build

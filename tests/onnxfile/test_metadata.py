@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.findings import Origin
 from auditor.onnxfile import origin, read_model
 from auditor.onnxfile.graph import Node
+from auditor.onnxfile.noderef import Origin
 from auditor.text import ModelText
 from tests.onnxfile.build import SHARED
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.findings import Finding, NodeRef, Severity
+from auditor.facts.finding import Finding, Severity
+from auditor.onnxfile.noderef import NodeRef
 from auditor.policy.baseline import Baseline, Entry, dump, entry, load, match
 from auditor.policy.errors import SettingsError
 from auditor.text import ModelText

@@ -6,11 +6,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.findings import Finding, Severity
-from auditor.gate import Overrun
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.policy import Overrun
+from auditor.facts.rule import Rule
 from auditor.policy.budgets import budgets_schema, check_budgets, counted, overruns, read_budgets
 from auditor.policy.errors import SettingsError
-from auditor.rule import Rule
 
 RULES = {
     code: Rule(code, name, "", (Severity.ERROR,), lambda _: ())

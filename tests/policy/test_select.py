@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
-from auditor.policy.select import choose, ignored_for, is_ignored, names
+from auditor.policy.select import choose, ignored_for, is_ignored
 from auditor.policy.settings import Layer, Origin, Settings, Source, resolve
 from auditor.policy.validate import check_values
-from auditor.rule import Rule
+from auditor.policy.words import names
 
 
 def rule(code: str, name: str, status: str = "stable") -> Rule:

@@ -5,12 +5,12 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.findings import Severity
+from auditor.facts.finding import Severity
+from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.keys import KEYS, settings_schema
 from auditor.policy.settings import FailOn, Layer, Origin, Settings, Source, resolve
 from auditor.policy.validate import check_values, rule_options
-from auditor.rule import Rule
 
 FILE = Origin(Source.FILE, "pyproject.toml")
 TYPED = Origin(Source.COMMAND_LINE, "command line")

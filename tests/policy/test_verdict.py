@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.findings import Finding, Severity
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import Problem, ProblemKind, Report
 from auditor.policy.settings import FailOn
 from auditor.policy.verdict import ExitCode, verdict
-from auditor.report.model import Problem, ProblemKind, Report
 from tests.report.samples import analysis, model_report
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.findings import Finding, NodeRef, Severity
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Need, Rule
+from auditor.onnxfile.noderef import NodeRef
 from auditor.policy.errors import SettingsError
 from auditor.policy.waivers import Waiver, check_waivers, read_waivers, waivers_schema
-from auditor.rule import Need, Rule
 from auditor.text import ModelText
 
 POOL = Rule("AA101", "strided-max-pool", "", (Severity.ERROR,), lambda _: ())

@@ -7,9 +7,10 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from auditor.findings import Finding, NodeRef, Origin, Severity
-from auditor.gate import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
-from auditor.report.model import Accepted, AcceptedBy, Problem, ProblemKind, Report, RuleInfo
+from auditor.facts.comparison import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import Accepted, AcceptedBy, Problem, ProblemKind, Report, RuleInfo
+from auditor.onnxfile.noderef import NodeRef, Origin
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.result import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from auditor.findings import Finding, NodeRef, Origin, Severity
-from auditor.report.model import InputReport, ModelReport, Problem, ProblemKind, Report, worst_first
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import InputReport, ModelReport, Problem, ProblemKind, Report, worst_first
+from auditor.onnxfile.noderef import NodeRef, Origin
 from auditor.sampling.result import (
     AliasBasis,
     AliasEnergy,

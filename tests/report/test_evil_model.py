@@ -12,10 +12,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from auditor.audit import ModelFile, audit, load_rules
+from auditor.audit.run import ModelFile, audit, load_rules
+from auditor.facts.formats import Format
+from auditor.facts.report import Report, RuleInfo
 from auditor.policy.settings import Settings
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Report, RuleInfo
+from auditor.report import RenderOptions, render
 from tests.report.evil import PIECES, WORST
 from tests.runner_commands import commands, control_bytes, obeyed
 

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.findings import Finding, NodeRef, Origin, Severity
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Problem, ProblemKind, Report
-from auditor.report.schema import report_schema
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.formats import Format
+from auditor.facts.report import Problem, ProblemKind, Report
+from auditor.onnxfile.noderef import NodeRef, Origin
+from auditor.report import RenderOptions, render
+from auditor.report.json.schema import report_schema
 from auditor.sampling.result import SiteKind
 from auditor.text import ModelText
 from tests.report.samples import analysis, clean_network, energy, model_report, residual_network, site

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from hypothesis import example, given, settings
 
-from auditor.findings import Severity
-from auditor.report import Format, render
-from auditor.report.model import Report
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
+from auditor.facts.report import Report
+from auditor.report import render
 from tests.report.evil import LONG, NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 from tests.runner_commands import Command, commands, control_bytes, obeyed

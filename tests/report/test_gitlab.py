@@ -9,8 +9,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import example, given, settings
 
-from auditor.report import Format, render
-from auditor.report.model import Report
+from auditor.facts.formats import Format
+from auditor.facts.report import Report
+from auditor.report import render
 from tests.report.evil import LONG, NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 from tests.runner_commands import commands, control_bytes

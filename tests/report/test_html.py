@@ -17,12 +17,13 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from hypothesis import example, given, settings
 
-from auditor.report import Format, render
-from auditor.report.html.charts import SHADES, shade
-from auditor.report.html.staircase import MOST_STEPS, steps
-from auditor.report.html.tree import element, prose, serialised
-from auditor.report.model import Report
-from auditor.report.verdict import SiteVerdict
+from auditor.facts.formats import Format
+from auditor.facts.report import Report
+from auditor.report import render
+from auditor.report.formats.html.charts import SHADES, shade
+from auditor.report.formats.html.staircase import MOST_STEPS, steps
+from auditor.report.formats.html.tree import element, prose, serialised
+from auditor.report.words.verdict import SiteVerdict
 from auditor.text import ModelText
 from tests.report.evil import LONG, NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network

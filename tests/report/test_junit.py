@@ -6,9 +6,10 @@ from xml.etree import ElementTree as Xml
 
 from hypothesis import example, given, settings
 
-from auditor.findings import Severity
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Accepted, AcceptedBy, Report, RuleInfo
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
+from auditor.facts.report import Accepted, AcceptedBy, Report, RuleInfo
+from auditor.report import RenderOptions, render
 from tests.report.evil import LONG, NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 from tests.runner_commands import commands, control_bytes

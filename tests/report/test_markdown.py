@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from auditor.report import Format, RenderOptions, render
-from auditor.report.markdown import MARKER
-from auditor.report.model import Accepted, AcceptedBy, Report
+from auditor.facts.formats import Format
+from auditor.facts.report import Accepted, AcceptedBy, Report
+from auditor.report import RenderOptions, render
+from auditor.report.formats.markdown import MARKER
 from auditor.text import ModelText, markdown_code, plain
 from tests.report.evil import LONG, NAMES, PIECES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network

@@ -7,9 +7,9 @@ from dataclasses import replace
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.findings import NodeRef
-from auditor.report.measured import measured_lines
-from auditor.report.measured_json import verification_json, verification_schema
+from auditor.onnxfile.noderef import NodeRef
+from auditor.report.json.measured import verification_json, verification_schema
+from auditor.report.words.measured import measured_lines
 from auditor.text import ModelText
 from auditor.verify.result import (
     Curve,

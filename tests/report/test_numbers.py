@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.report.numbers import axes_text, factor_text, json_number, json_share, percent_text
+from auditor.report.words.numbers import axes_text, factor_text, json_number, json_share, percent_text
 
 
 @given(st.one_of(st.fractions(), st.floats(), st.integers(), st.none()))

@@ -13,11 +13,12 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 
-from auditor.findings import Finding, Severity
-from auditor.packs import load_builtin
-from auditor.report import Format, RenderOptions, render
-from auditor.report.model import Accepted, AcceptedBy, Report, RuleInfo
-from auditor.report.sarif import MOST_RESULTS
+from auditor.audit.packs import load_builtin
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.formats import Format
+from auditor.facts.report import Accepted, AcceptedBy, Report, RuleInfo
+from auditor.report import RenderOptions, render
+from auditor.report.formats.sarif import MOST_RESULTS
 from tests.report.evil import NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 

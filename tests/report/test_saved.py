@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from auditor.demo import demo_model
-from auditor.report import Format, RenderOptions, render
-from auditor.report.cursor import SavedReportError
-from auditor.report.model import Report, RuleInfo
-from auditor.report.saved import read_report
-from auditor.report.schema import report_schema
+from auditor.facts.formats import Format
+from auditor.facts.report import Report, RuleInfo
+from auditor.report import RenderOptions, render
+from auditor.report.json.codec import SavedReportError
+from auditor.report.json.saved import read_report
+from auditor.report.json.schema import report_schema
 from tests.report.evil import NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network
 
@@ -68,7 +69,7 @@ def test_the_audit_of_a_real_network_renders_again(run_check: Callable[[Path], R
 
 @pytest.fixture
 def run_check() -> Callable[[Path], Report]:
-    from auditor.audit import ModelFile, audit, load_rules
+    from auditor.audit.run import ModelFile, audit, load_rules
     from auditor.policy.settings import Settings
 
     def run(path: Path) -> Report:

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite.cost import Tally, multiply_adds
+from auditor.rewrite.graph.cost import Tally, multiply_adds
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.sampling import analyse
 

@@ -13,8 +13,9 @@ import pytest
 from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import ModelFileError, read_model
+from auditor.repair.apply import rewrite_inlined
 from auditor.rewrite import Options, RewriteError, Rewritten, Strategy, plan
-from auditor.rewrite.graph.inline import METADATA, inlined, rewrite_inlined
+from auditor.rewrite.graph.inline import METADATA, inlined
 from auditor.rewrite.result import Kernel
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session

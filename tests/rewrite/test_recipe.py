@@ -13,7 +13,7 @@ import pytest
 
 from auditor.demo import demo_model
 from auditor.onnxfile import read_model
-from auditor.report.recipes import recipe_json, recipe_text
+from auditor.report.repair.recipe import recipe_json, recipe_text
 from auditor.rewrite import Options, RewriteError, Strategy
 from auditor.rewrite.recipe import BLUR_POOL, Edit, Library, Recipe, recipe
 from auditor.rewrite.result import Kernel, Padding, Where

@@ -12,13 +12,13 @@ import pytest
 from onnx import helper
 
 from auditor.demo import demo_model
-from auditor.gate import MeasuredChange
+from auditor.facts.comparison import MeasuredChange
 from auditor.onnxfile import read_model
+from auditor.repair.search.candidates import Candidate, candidates
+from auditor.repair.search.gain import Gain, Loss, Speed, Yardstick
+from auditor.repair.search.search import Budget, Search, Stage, Trial, Verdict, rounds, search
 from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.result import Kernel, Refit
-from auditor.rewrite.search.candidates import Candidate, Step, candidates
-from auditor.rewrite.search.gain import Gain, Loss, Speed, Yardstick
-from auditor.rewrite.search.search import Budget, Search, Stage, Trial, Verdict, rounds, search
+from auditor.rewrite.result import Kernel, Refit, Step
 from auditor.sampling import analyse
 from auditor.text import ModelText
 from auditor.verify.measures import MEASURES

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditor.rewrite.search.plots import search_figure, write_search
-from auditor.rewrite.search.search import Search
+from auditor.repair.search.plots import search_figure, write_search
+from auditor.repair.search.search import Search
 from auditor.verify.errors import VerifyError
 from tests.rewrite.test_search import Truth, found
 

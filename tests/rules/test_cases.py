@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper, save_model
 
-from auditor.findings import Finding
+from auditor.audit.packs import HEADINGS, load_builtin
+from auditor.facts.finding import Finding
+from auditor.facts.rule import Context, OptionValue, Rule
 from auditor.onnxfile import read_model
-from auditor.packs import HEADINGS, load_builtin
-from auditor.rule import Context, OptionValue, Rule
 from auditor.sampling import analyse
 from tests.rules.builder import build
 

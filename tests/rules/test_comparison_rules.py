@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from auditor.findings import Finding, Severity
-from auditor.gate import Comparison, Condition, MeasuredChange, OutputChange, TypicalRatio
-from auditor.packs import load_builtin
-from auditor.rule import Context, Need
+from auditor.audit.packs import load_builtin
+from auditor.facts.comparison import Comparison, Condition, MeasuredChange, OutputChange, TypicalRatio
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.result import Interval

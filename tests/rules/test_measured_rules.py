@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.packs import load_builtin
-from auditor.rule import Context, Need, OptionValue
+from auditor.audit.packs import load_builtin
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Need, OptionValue
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.measures import MEASURES

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from auditor.findings import Finding, Severity
-from auditor.gate import Overrun, PolicyFacts, WaiverFact
-from auditor.packs import load_builtin
-from auditor.rule import Context, Need
+from auditor.audit.packs import load_builtin
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.policy import Overrun, PolicyFacts, WaiverFact
+from auditor.facts.rule import Context, Need
 from tests.rules.test_rules import analysis
 
 RULES = {rule.code: rule for rule in load_builtin().rules}

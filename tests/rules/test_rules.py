@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from auditor.findings import Finding, NodeRef, Severity
-from auditor.packs import load_builtin
-from auditor.rule import Context, OptionValue
+from auditor.audit.packs import load_builtin
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, OptionValue
+from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import (
     AliasBasis,
     AliasEnergy,

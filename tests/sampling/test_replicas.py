@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.sampling import spectra
-from auditor.sampling.replicas import Averaging
 from auditor.sampling.result import AliasBasis
+from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.replicas import Averaging
 from tests.sampling.impulse import Array, quick
 
 GRID = 96  # frequencies per axis: a multiple of the strides 1 to 4

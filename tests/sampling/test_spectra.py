@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.sampling import spectra
 from auditor.sampling.separable import Taps, of_taps, separable
-from auditor.sampling.spectra import (
+from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.alias import (
     AliasShare,
     Autocorrelation,
     alias_energy,

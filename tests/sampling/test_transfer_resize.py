@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from auditor.sampling.interpolation import antialiased_taps, coordinates, taps
+from auditor.sampling.lattice.interpolation import antialiased_taps, coordinates, taps
 from tests.sampling.impulse import (
     Array,
     Impulses,

@@ -11,7 +11,7 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from onnx import ModelProto
 
-from auditor.sampling.geometry import place
+from auditor.sampling.lattice.geometry import place
 from auditor.sampling.result import HeadKind
 from tests.runtime import runtime_since
 from tests.sampling.impulse import Array, audit, build, hold, node, quick, session, spot

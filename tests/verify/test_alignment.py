@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.alignment import Grid, aligned, common_pixels, pixel_grid
+from auditor.verify.shifts.alignment import Grid, aligned, common_pixels, pixel_grid
 
 
 @settings(max_examples=60, deadline=None)

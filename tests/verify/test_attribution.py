@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from auditor.verify.alignment import Grid
-from auditor.verify.attribution import (
+from auditor.verify.layers.attribution import (
     MapAccumulator,
     ShiftGrid,
     added_losses,
@@ -16,6 +15,7 @@ from auditor.verify.attribution import (
     shift_grid,
 )
 from auditor.verify.result import EquivarianceMap
+from auditor.verify.shifts.alignment import Grid
 
 SIZE = 24
 
@@ -80,8 +80,8 @@ def test_comparing_every_half_stride_says_what_every_pixel_says() -> None:
     reference, moved = (network(np.roll(image, -shift, axis=1), 4, False) for shift in (0, 1))
     lattice = Grid((4, 4), (0.0, 0.0), (SIZE, SIZE), circular=True)
     _, quick = compare_layer(reference, moved, (1, 0), lattice)
-    from auditor.verify.alignment import aligned
     from auditor.verify.measures.dense import relative_error
+    from auditor.verify.shifts.alignment import aligned
 
     assert quick == pytest.approx(relative_error(*aligned(reference, moved, (1, 0), lattice)), rel=0.15)
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.boxes import BoxFormat, Coordinates, Kind, find_format, read_boxes, suppress
-from auditor.verify.measures.detection import Boxes
+from auditor.verify.measures.boxes import Boxes, BoxFormat, Coordinates, Kind, find_format, read_boxes, suppress
 
 WINDOW = (200, 400)
 CORNERS = np.array([[40.0, 20.0, 120.0, 80.0], [200.0, 100.0, 260.0, 180.0], [10.0, 10.0, 60.0, 40.0]])

@@ -13,7 +13,7 @@ import pytest
 
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
-from auditor.verify.images import ImageSource, Picture, open_images, spread
+from auditor.verify.images.source import ImageSource, Picture, open_images, spread
 from auditor.verify.result import DataKind, Rejected
 
 image = pytest.importorskip("PIL.Image")
@@ -170,7 +170,7 @@ def test_an_array_file_that_unpacks_beyond_the_memory_is_refused_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((4, 64, 64, 3), np.uint8))
-    monkeypatch.setattr("auditor.verify.images.default_limit", lambda: 1000)
+    monkeypatch.setattr("auditor.verify.images.source.default_limit", lambda: 1000)
     with pytest.raises(DataError, match="unpacks to"):
         open_images(str(tmp_path / "x.npz"))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from auditor.verify.errors import DataError
-from auditor.verify.inputs import DEFAULT_SIZE, image_input, other_feeds
-from auditor.verify.preprocess import ChannelOrder, Layout, preset
+from auditor.verify.images.inputs import DEFAULT_SIZE, image_input, other_feeds
+from auditor.verify.images.preprocess import ChannelOrder, Layout, preset
 from auditor.verify.worker.job import Port
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.preprocess import (
+from auditor.verify.images.preprocess import (
     PRESETS,
     ChannelOrder,
     Layout,
@@ -20,7 +20,7 @@ from auditor.verify.preprocess import (
     to_picture,
     to_tensor,
 )
-from auditor.verify.resample import resize
+from auditor.verify.images.resample import resize
 from tests.work import peak_bytes
 
 RAW = PRESETS["raw"]

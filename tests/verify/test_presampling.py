@@ -7,7 +7,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.presampling import average_pool, convolve, max_pool
+from auditor.verify.layers.presampling import average_pool, convolve, max_pool
 
 
 @settings(max_examples=30, deadline=None)

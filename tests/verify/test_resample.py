@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.resample import cubic_shift, fourier_shift, resize, zoom
+from auditor.verify.images.resample import cubic_shift, fourier_shift, resize, zoom
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

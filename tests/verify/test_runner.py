@@ -12,12 +12,12 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from auditor.onnxfile import read_model
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, ModelRejectedError, WorkerCrashedError
-from auditor.verify.images import ImageSource, Picture
-from auditor.verify.preprocess import preset
+from auditor.verify.images.preprocess import preset
+from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.result import DataKind, ProtocolKind, Rejected, Task, Verification
 from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
-from auditor.verify.shifts import ShiftSettings
+from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.worker.providers import Device, DeviceKind
 from tests.verify.models import classifier, model, saved
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.shifts import (
+from auditor.verify.shifts.plan import (
     Pairs,
     Plan,
     Range,

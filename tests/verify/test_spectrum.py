@@ -6,8 +6,8 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.presampling import convolve
-from auditor.verify.spectrum import alias_share, radial_power
+from auditor.verify.layers.presampling import convolve
+from auditor.verify.layers.spectrum import alias_share, radial_power
 
 
 def wave(size: int, fy: float, fx: float, phase: float = 0.3) -> np.ndarray:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from auditor.verify import synthetic
-from auditor.verify.images import Picture
+from auditor.verify.images import synthetic
+from auditor.verify.images.source import Picture
+from auditor.verify.images.synthetic import builtin_images, dead_leaves, pink_noise, synthetic_image
+from auditor.verify.layers.spectrum import alias_share, radial_power
 from auditor.verify.result import DataKind, Rejected
-from auditor.verify.spectrum import alias_share, radial_power
-from auditor.verify.synthetic import builtin_images, dead_leaves, pink_noise, synthetic_image
 
 
 def slope(image: np.ndarray) -> float:

@@ -9,11 +9,11 @@ from auditor.onnxfile import read_model
 from auditor.sampling import analyse
 from auditor.sampling.result import HeadKind
 from auditor.verify.errors import VerifyError
+from auditor.verify.images.synthetic import builtin_images
+from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.options import read_request
 from auditor.verify.result import Task
 from auditor.verify.setup import prepare
-from auditor.verify.synthetic import builtin_images
-from auditor.verify.tasks import Clues, Target, find_target
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec

@@ -9,24 +9,19 @@ branch. Other sub-graphs stay as they are, and so do files of external data.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from auditor import __version__
+from auditor._version import __version__
 from auditor.onnxfile import read_model, walk
 from auditor.onnxfile.graph import Attribute, Graph, Model, PayloadKind, Tensor
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
-from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.rewrite.graph.branches import splice
-from auditor.rewrite.graph.save import Admit, anything, check_target, publish
-from auditor.rewrite.graph.staging import staging
-from auditor.rewrite.planning import rewrite
-from auditor.rewrite.result import Options, RewriteError, Rewritten, Strategy
-from auditor.sampling import Analysis, analyse
+from auditor.rewrite.result import RewriteError
+from auditor.sampling import analyse
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -100,34 +95,6 @@ def _has_external_data(model: Model, limits: Limits) -> bool:
     tensors = [value for value in values if isinstance(value, Tensor)]
     tensors += [tensor for graph in graphs for tensor in graph.initializers.values()]
     return any(tensor.payload.kind is PayloadKind.EXTERNAL for tensor in tensors)
-
-
-def rewrite_inlined(
-    original: Model,
-    copy: Model,
-    analysis: Analysis,
-    target: Path | None,
-    strategy: Strategy,
-    options: Options | None = None,
-    names: Collection[str] = (),
-    *,
-    in_place: bool = False,
-    pictures: Pictures | None = None,
-    admit: Admit = anything,
-) -> Rewritten:
-    """As :func:`auditor.rewrite.planning.rewrite`, on the copy that :func:`inlined` made of ``original``."""
-    if target is None or copy is original:
-        return rewrite(
-            copy, analysis, target, strategy, options, names, in_place=in_place, pictures=pictures, admit=admit
-        )
-    check_target(original, target, in_place=in_place)
-    with staging(target) as folder:
-        staged = folder / "model.onnx"
-        done = rewrite(copy, analysis, staged, strategy, options, names, pictures=pictures)
-        if done.path is None:
-            return done
-        backup = publish(read_model(staged), target, original, in_place=in_place, admit=admit)
-    return replace(done, path=target, backup=backup)
 
 
 def _without_functions(model: Model) -> ModelProto:

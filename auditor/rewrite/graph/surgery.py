@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from auditor.findings import NodeRef
 from auditor.onnxfile import walk
 from auditor.onnxfile.graph import Model, Tensor
+from auditor.onnxfile.noderef import NodeRef
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.arity import check_arity

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditor.onnxfile.graph import Attribute
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
-from auditor.sampling.geometry import SAME, place
+from auditor.sampling.lattice.geometry import SAME, place
 
 OPEN_SIZE = "its padding depends on an input size that the file leaves open: export with a fixed size"
 

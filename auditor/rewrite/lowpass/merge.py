@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from auditor.onnxfile import read_tensor
 from auditor.onnxfile.graph import PayloadKind
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.marks import MERGED
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import numpy_type
@@ -29,7 +30,6 @@ from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.lowpass.blurpool import BlurPool
 from auditor.rewrite.lowpass.pointwise import Region
 from auditor.rewrite.result import Kernel, Options, Padding
-from auditor.rewrite.strategies.strategy import MERGED
 from auditor.sampling.result import Site
 
 if TYPE_CHECKING:

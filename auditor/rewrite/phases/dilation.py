@@ -15,8 +15,9 @@ from math import prod
 
 from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.values import inline_values
-from auditor.rewrite.cost import total
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost, total
+from auditor.rewrite.graph.marks import DILATED, common_refusal
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
@@ -27,7 +28,6 @@ from auditor.rewrite.phases.groups import Behind, together
 from auditor.rewrite.phases.sites import check_site, part_of, strides_of
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Phases
-from auditor.rewrite.strategies.strategy import DILATED, Cost, common_refusal
 from auditor.sampling.result import Site, SiteKind
 
 _NOTE = "by dilation, averaged where the map is pooled"

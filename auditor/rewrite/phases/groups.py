@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from auditor.rewrite.graph.marks import common_refusal
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.phases.sites import part_of
 from auditor.rewrite.phases.tail_operators import TailError
-from auditor.rewrite.strategies.strategy import common_refusal
 from auditor.sampling.result import Site
 
 _SERIES = "a branch that meets its map again passes two sites one after the other: the phases would be shifted twice"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from auditor.rewrite.cost import Tally, tally
+from auditor.rewrite.graph.cost import Tally, tally
 from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.parts import Part
 from auditor.rewrite.graph.surgery import Surgeon

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from math import prod
 
 from auditor.onnxfile.dtypes import DataType
-from auditor.rewrite.cost import multiply_adds
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost, multiply_adds
+from auditor.rewrite.graph.marks import FRONT, INTEGER, common_refusal
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
@@ -30,7 +31,7 @@ from auditor.rewrite.lowpass.merge import merge, merged
 from auditor.rewrite.lowpass.pointwise import Region, region_behind
 from auditor.rewrite.lowpass.slices import blur_slice, channels_last, slice_refusal
 from auditor.rewrite.result import Kernel, Options, RewriteError, Where
-from auditor.rewrite.strategies.strategy import FRONT, INTEGER, PATCHES, Cost, common_refusal
+from auditor.rewrite.strategies.strategy import PATCHES
 from auditor.sampling.result import Site, SiteKind
 
 EVEN = "an even kernel would move its grid by half a sample: take tri3, bin5 or bin7"

@@ -21,6 +21,8 @@ from math import prod
 
 from auditor.onnxfile.dtypes import DataType
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost
+from auditor.rewrite.graph.marks import OWN, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
@@ -29,7 +31,6 @@ from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategies.input_average import picture_input
-from auditor.rewrite.strategies.strategy import OWN, WINDOW, Cost
 from auditor.sampling.result import HeadKind
 
 _SINCE = 7  # operators that broadcast

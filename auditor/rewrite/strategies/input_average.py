@@ -7,6 +7,8 @@ whole network: the strongest cure for jitter of one pixel, at the cost of whole 
 from __future__ import annotations
 
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost
+from auditor.rewrite.graph.marks import OWN, PHASES, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.types import element_type, numpy_type
@@ -15,7 +17,6 @@ from auditor.rewrite.phases.realign import shift_on
 from auditor.rewrite.phases.tail import Tail, tail_behind
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding
-from auditor.rewrite.strategies.strategy import OWN, PHASES, WINDOW, Cost
 
 _LABEL = "input"
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.rewrite.cost import tally
+from auditor.rewrite.graph.cost import Cost, tally
+from auditor.rewrite.graph.marks import common_refusal
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import WindowError
 from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
@@ -25,7 +26,7 @@ from auditor.rewrite.phases.sites import Offset, check_site, keep_phases, part_o
 from auditor.rewrite.phases.tail import Tail, tail_behind
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Lowering, Options, Phases
-from auditor.rewrite.strategies.strategy import Applied, Cost, common_refusal
+from auditor.rewrite.strategies.strategy import Applied
 from auditor.sampling.result import Site
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from itertools import product
 from math import prod
 
-from auditor.rewrite.cost import multiply_adds
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost, multiply_adds
 from auditor.rewrite.graph.frontier import Frontier
+from auditor.rewrite.graph.marks import common_refusal
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
 from auditor.rewrite.graph.windows import Window, WindowError, make_explicit, window_of
 from auditor.rewrite.result import Options
-from auditor.rewrite.strategies.strategy import Cost, common_refusal
 from auditor.sampling.result import Site
 
 ZEROS = "the network pads with zeros, so that its border would choose the phase: only exact with circular padding"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from auditor.sampling.call import Call
-from auditor.sampling.lattice import State
+from auditor.sampling.lattice.state import State
 from auditor.sampling.ops import (
     along,
     blocked,
@@ -24,6 +23,7 @@ from auditor.sampling.ops import (
     window,
 )
 from auditor.sampling.traits import Family, members
+from auditor.sampling.walk.call import Call
 
 Transfer: TypeAlias = Callable[[Call], "State | Sequence[State]"]
 

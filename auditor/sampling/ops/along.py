@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.lattice import ANONYMOUS, Axis, State
+from auditor.sampling.lattice.state import ANONYMOUS, Axis, OpaqueError, State
 from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.progression import take
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import DataDependentSampling, PositionEncoding
+from auditor.sampling.walk.call import Call
 
 
 def cumulative(call: Call) -> State:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.lattice import State, anonymous
+from auditor.sampling.lattice.state import OpaqueError, State, anonymous
 from auditor.sampling.ops.sliding import lost_result
+from auditor.sampling.walk.call import Call
 
 
 def reorder_input(call: Call) -> State:

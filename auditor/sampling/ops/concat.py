@@ -10,26 +10,27 @@ from itertools import pairwise, product
 from math import gcd
 
 from auditor.sampling.alias import KEPT, Map, decimation
-from auditor.sampling.atoms import fuse
-from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.endings import merged_end
-from auditor.sampling.join import broadcast, join_windows, lost_together, merged_windows
-from auditor.sampling.lattice import (
+from auditor.sampling.lattice.atoms import fuse
+from auditor.sampling.lattice.state import (
     ANONYMOUS,
     ONE,
     UNIT,
     ZERO,
     Atom,
     Axis,
+    OpaqueError,
     State,
     Window,
     anonymous,
     finest,
     merge_window,
 )
-from auditor.sampling.phases import stack
 from auditor.sampling.result import SiteKind
-from auditor.sampling.sites import Strided, record_site
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import broadcast, join_windows, lost_together, merged_windows
+from auditor.sampling.walk.phases import stack
+from auditor.sampling.walk.sites import Strided, record_site
 
 PICTURES_RANK = 4  # from this rank on axis 0 is the batch; below it may be the channels of a single picture
 FEWEST_AXES = 3  # batch, channels and a grid: what strided operators make

@@ -11,28 +11,29 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling import spectra
 from auditor.sampling.alias import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, map_of
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import contract
 from auditor.sampling.endings import finish, gone
 from auditor.sampling.expected import GREY
-from auditor.sampling.geometry import WindowAttributes, attributes
-from auditor.sampling.join import join
-from auditor.sampling.lattice import State, anonymous
+from auditor.sampling.lattice.contract import contract
+from auditor.sampling.lattice.geometry import WindowAttributes
+from auditor.sampling.lattice.state import OpaqueError, State, anonymous
 from auditor.sampling.ops.ends import FRAMED, frames_alias
 from auditor.sampling.ops.fourier import MOST_BINS, SHORTEST, analysis_window
-from auditor.sampling.ops.sliding import Slid, Taps, lost_result, seen_by_grid, slide_axes, spatial_axes
+from auditor.sampling.ops.sliding import Slid, Taps, attributes, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
-from auditor.sampling.sites import Averaged, Strided, record_site, skipped_share
-from auditor.sampling.weights import kernel as read_kernel
-from auditor.sampling.weights import scale_rows
+from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.replicas import Averaged
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import join
+from auditor.sampling.walk.sites import Strided, record_site, skipped_share
+from auditor.sampling.walk.weights import kernel as read_kernel
+from auditor.sampling.walk.weights import scale_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from auditor.sampling.replicas import Averaging
+    from auditor.sampling.spectrum.replicas import Averaging
 
 PATCH = 4
 _LARGEST_FILTER = 1024  # taps beyond which a filter is not carried along

@@ -9,19 +9,19 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling import spectra
 from auditor.sampling.alias import decimation, grid_of, map_of, sampled_alone
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import coarser
 from auditor.sampling.endings import finish
-from auditor.sampling.lattice import UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.lattice.contract import coarser
+from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, State, Window, anonymous, finest
 from auditor.sampling.ops.progression import indexed, take
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
-from auditor.sampling.sites import Strided, record_site
+from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.sites import Strided, record_site
 
 if TYPE_CHECKING:
-    from auditor.sampling.replicas import Averaging
+    from auditor.sampling.spectrum.replicas import Averaging
 
 LAST = 2**62
 FAR = (2**31 - 1, 2**63 - 1)

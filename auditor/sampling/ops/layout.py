@@ -8,13 +8,24 @@ from fractions import Fraction
 from math import prod
 
 from auditor.sampling.alias import KEPT, Map, decimation
-from auditor.sampling.atoms import fuse, reshape
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import coarser
-from auditor.sampling.lattice import ANONYMOUS, ONE, UNIT, Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.lattice.atoms import fuse, reshape
+from auditor.sampling.lattice.contract import coarser
+from auditor.sampling.lattice.state import (
+    ANONYMOUS,
+    ONE,
+    UNIT,
+    Atom,
+    Axis,
+    OpaqueError,
+    State,
+    Window,
+    anonymous,
+    finest,
+)
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import SiteKind, Upsampling
-from auditor.sampling.sites import Strided, record_site
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.sites import Strided, record_site
 
 
 def moved(state: State, axes: Sequence[Axis], windows: dict[int, Window] | None = None) -> State:

@@ -9,13 +9,24 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from auditor.sampling.alias import KEPT, Map, decimation
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import contract
 from auditor.sampling.endings import finish, has_grid
-from auditor.sampling.join import broadcast, compare, lost_together, merged_windows
-from auditor.sampling.lattice import ANONYMOUS, UNIT, Atom, Axis, State, Window, anonymous, constant, finest
+from auditor.sampling.lattice.contract import contract
+from auditor.sampling.lattice.state import (
+    ANONYMOUS,
+    UNIT,
+    Atom,
+    Axis,
+    OpaqueError,
+    State,
+    Window,
+    anonymous,
+    constant,
+    finest,
+)
 from auditor.sampling.result import HeadKind, SiteKind
-from auditor.sampling.sites import Strided, record_site
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import broadcast, compare, lost_together, merged_windows
+from auditor.sampling.walk.sites import Strided, record_site
 
 SECOND = {"QLinearMatMul": 3, "QGemm": 3}
 

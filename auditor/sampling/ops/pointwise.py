@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import contract
-from auditor.sampling.join import join, lost_together
-from auditor.sampling.lattice import UNKNOWN, State, Window, constant, lcm
+from auditor.sampling.lattice.contract import contract
+from auditor.sampling.lattice.state import UNKNOWN, OpaqueError, State, Window, constant, lcm
 from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.join import join, lost_together
 
 SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 SOFTMAX_LAST = 13  # since when the axis is the last one unless it is said

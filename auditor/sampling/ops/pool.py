@@ -9,18 +9,18 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling import spectra
 from auditor.sampling.alias import UNKNOWN_SIZE, Map, decimation, filtered, map_of, max_pooled
-from auditor.sampling.call import Call, OpaqueError
 from auditor.sampling.endings import finish, gone
-from auditor.sampling.geometry import WindowAttributes, attributes
-from auditor.sampling.lattice import Atom, State, anonymous
-from auditor.sampling.ops.sliding import lost_result, seen_by_grid, slide_axes, spatial_axes
+from auditor.sampling.lattice.geometry import WindowAttributes
+from auditor.sampling.lattice.state import Atom, OpaqueError, State, anonymous
+from auditor.sampling.ops.sliding import attributes, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
-from auditor.sampling.sites import Strided, record_site, skipped_share
+from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.sites import Strided, record_site, skipped_share
 
 if TYPE_CHECKING:
-    from auditor.sampling.replicas import Averaging
+    from auditor.sampling.spectrum.replicas import Averaging
 
 KINDS = {"MaxPool": SiteKind.MAX_POOL, "AveragePool": SiteKind.AVERAGE_POOL, "LpPool": SiteKind.LP_POOL}
 LARGEST_RESPONSE = 1024  # kernel elements beyond which a pool's response is not carried along

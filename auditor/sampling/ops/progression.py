@@ -6,8 +6,7 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.call import OpaqueError
-from auditor.sampling.lattice import UNIT, Atom, Axis, Window, anonymous
+from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, Window, anonymous
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,11 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import coarser
-from auditor.sampling.geometry import SAME, Sliding, WindowAttributes, reaching_taps, slide
-from auditor.sampling.lattice import Atom, Axis, State, Window, anonymous, finest
+from auditor.sampling.lattice.contract import coarser
+from auditor.sampling.lattice.geometry import SAME, Sliding, WindowAttributes, reaching_taps, slide
+from auditor.sampling.lattice.state import Atom, Axis, OpaqueError, State, Window, anonymous, finest
 from auditor.sampling.result import SizeDependentPadding
+from auditor.sampling.walk.call import Call
 
 Taps: TypeAlias = "tuple[tuple[int, ...] | None, ...]"
 
@@ -149,3 +149,30 @@ NHWC_DOMAIN = "com.ms.internal.nhwc"
 def lost_result(state: State) -> State:
     """The state behind an operator whose input's grid is already lost."""
     return replace(state, axes=None, raw=False, response=None, constant=False, decimations=())
+
+
+def attributes(call: Call, kernel: Sequence[int], *, pool: bool = False) -> WindowAttributes:
+    """Reads and checks strides, dilations, pads, auto_pad and ceil_mode (absent strides mean 1, for pools too)."""
+    rank = len(kernel)
+    stride = call.integers("strides") or (1,) * rank
+    dilation = call.integers("dilations") or (1,) * rank
+    pads = call.integers("pads") or (0,) * (2 * rank)
+    auto_pad = call.text("auto_pad", "NOTSET") or "NOTSET"
+    if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
+        raise OpaqueError(f"strides, dilations or pads do not fit a {rank}-D window")
+    if min((*stride, *dilation, *kernel), default=1) < 1:
+        raise OpaqueError("kernel sizes, strides and dilations must be at least 1")
+    if auto_pad not in {"NOTSET", "VALID", *SAME}:
+        raise OpaqueError("auto_pad is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
+    if auto_pad != "NOTSET":
+        pads = (0,) * (2 * rank)
+    return WindowAttributes(
+        tuple(kernel),
+        stride,
+        dilation,
+        pads[:rank],
+        pads[rank:],
+        auto_pad,
+        bool(call.integer("ceil_mode", 0)),
+        pool,
+    )

@@ -7,13 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
-from auditor.sampling.atoms import reshape
-from auditor.sampling.call import Call, OpaqueError
-from auditor.sampling.contract import contract
-from auditor.sampling.geometry import attributes
-from auditor.sampling.lattice import Atom, Axis, State, anonymous, finest
-from auditor.sampling.ops.sliding import lost_result, spatial_axes
+from auditor.sampling.lattice.atoms import reshape
+from auditor.sampling.lattice.contract import contract
+from auditor.sampling.lattice.state import Atom, Axis, OpaqueError, State, anonymous, finest
+from auditor.sampling.ops.sliding import attributes, lost_result, spatial_axes
 from auditor.sampling.result import Upsampling
+from auditor.sampling.walk.call import Call
 
 
 def taps_per_phase(kernel: int, stride: int, dilation: int) -> tuple[int, ...]:

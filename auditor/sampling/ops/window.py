@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.sampling.call import Call
-from auditor.sampling.lattice import State
+from auditor.sampling.lattice.state import State
 from auditor.sampling.ops import index
 from auditor.sampling.ops.progression import take
 from auditor.sampling.result import DataDependentSampling
+from auditor.sampling.walk.call import Call
 
 _REASON = "it reads a run of neighbours that begins where the data say: the grid keeps its step, but not its place"
 

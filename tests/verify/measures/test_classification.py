@@ -24,7 +24,7 @@ from auditor.verify.measures.classification import (
     top_share,
     worst_case,
 )
-from auditor.verify.shifts import Plan, Range, ShiftSettings, plan_shifts
+from auditor.verify.shifts.plan import Plan, Range, ShiftSettings, plan_shifts
 
 SETTINGS = ShiftSettings(radius=8, pairs=5, neighbours=3, distances=(2,), path=6, exhaustive=2)
 

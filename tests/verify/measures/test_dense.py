@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.alignment import Grid, pixel_grid
 from auditor.verify.measures.dense import (
     class_agreement,
     equivariance_error,
@@ -11,7 +10,8 @@ from auditor.verify.measures.dense import (
     psnr,
     relative_error,
 )
-from auditor.verify.shifts import Pairs, Plan, Range, ShiftSettings, plan_shifts
+from auditor.verify.shifts.alignment import Grid, pixel_grid
+from auditor.verify.shifts.plan import Pairs, Plan, Range, ShiftSettings, plan_shifts
 
 SCENE = np.random.default_rng(0).normal(size=(4, 20, 20))
 

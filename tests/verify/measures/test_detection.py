@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from auditor.verify.measures.detection import Boxes, iou, match, pair_stability
-from auditor.verify.shifts import Pairs
+from auditor.verify.measures.boxes import Boxes, iou
+from auditor.verify.measures.detection import match, pair_stability
+from auditor.verify.shifts.plan import Pairs
 
 WINDOW = (100, 120)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cosine as cosine_distance
 
 from auditor.verify.measures.embedding import changed_share, cosine, pair_cosine
-from auditor.verify.shifts import Pairs
+from auditor.verify.shifts.plan import Pairs
 
 
 def test_the_cosine_is_scipys() -> None:

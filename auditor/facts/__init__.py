@@ -1,0 +1,1 @@
+"""Frozen values without logic, read by every room."""

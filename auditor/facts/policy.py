@@ -1,0 +1,46 @@
+"""What waivers and budgets did to a report, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverFact:
+    """A waiver that a rule speaks about. ``number`` counts from 1 in the settings file; ``findings`` it would excuse.
+
+    ``expires`` is an ISO date, empty where there is none; so is ``owner``.
+    """
+
+    number: int
+    rule: str
+    owner: str
+    expires: str
+    findings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A budget that a model exceeds. ``name`` is the key in the settings; ``ratcheted``: the baseline lowered it."""
+
+    name: str
+    limit: float
+    found: float
+    ratcheted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """What waivers, baseline and budgets say about one model once every finding is known.
+
+    ``unused`` waivers matched nothing in any model of the run; they stand with the first model that they speak of.
+    ``stale`` counts the baseline's entries that match no finding any more, by rule code. ``strict``: what has become
+    pointless fails the run.
+    """
+
+    expired: tuple[WaiverFact, ...] = ()
+    unused: tuple[WaiverFact, ...] = ()
+    stale: Mapping[str, int] = field(default_factory=dict)
+    over: tuple[Overrun, ...] = ()
+    strict: bool = False

@@ -1,0 +1,153 @@
+"""The report: one plain value that every renderer reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from auditor.facts.comparison import Comparison
+from auditor.facts.finding import Finding, Severity
+from auditor.sampling.result import Analysis
+from auditor.text import ModelText
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class InputReport:
+    """One network input. ``dims`` is what the file says, ``sizes`` what the audit used where the file leaves it open.
+
+    Both run over the tensor's axes; a dimension is a size, a symbol of the model, or None where nothing is said.
+    ``sizes`` holds None for an axis that was neither given nor assumed. ``assumed`` lists the axes of chosen size.
+    """
+
+    name: ModelText
+    dims: tuple[int | ModelText | None, ...] | None
+    sizes: tuple[int | None, ...]
+    assumed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule that ran, whether it found anything or not. ``page`` is its Markdown page, empty where there is none."""
+
+    code: str
+    name: str
+    summary: str
+    severities: tuple[Severity, ...]
+    page: str = ""
+
+
+class AcceptedBy(Enum):
+    """What says that a finding does not count."""
+
+    WAIVER = "waiver"
+    BASELINE = "baseline"
+    BASE = "base"  # of a comparison: the model that is to be replaced has it too
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that does not count, and why. ``reason``, ``owner`` and the ISO date ``expires`` may be empty."""
+
+    finding: Finding
+    by: AcceptedBy
+    reason: str = ""
+    owner: str = ""
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What the audit of one model file found.
+
+    ``path`` is what the user called it: POSIX separators, relative to the working directory where it lies below it.
+    ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
+    version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
+    model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
+    not among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
+    ``comparison`` is what changed since a base; None where there is none.
+    """
+
+    path: str
+    file_bytes: int
+    ir_version: int
+    opsets: Mapping[str, int]
+    producer: ModelText
+    inputs: tuple[InputReport, ...]
+    analysis: Analysis
+    findings: tuple[Finding, ...]
+    verification: Verification | None = None
+    accepted: tuple[Accepted, ...] = ()
+    baselined: bool = False
+    comparison: Comparison | None = None
+
+
+class ProblemKind(Enum):
+    """Why a part of the audit is missing. INTERNAL is our fault, RULE_PACK that of a user's rule; all others make the
+    audit incomplete.
+    """
+
+    NO_INPUTS = "no-inputs"
+    NOT_FOUND = "not-found"
+    UNREADABLE = "unreadable"
+    NOT_MEASURED = "not-measured"
+    INTERNAL = "internal-error"
+    RULE_PACK = "rule-pack-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of the audit that was not made. ``code`` narrows ``kind`` down, and equals its value where nothing does.
+
+    ``message`` is one line of our own words. ``path`` is the model as the user called it, empty where it is about none.
+    """
+
+    kind: ProblemKind
+    message: str
+    path: str = ""
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.code:
+            object.__setattr__(self, "code", self.kind.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON.
+
+    ``rules`` are those that ran, sorted by code. ``remarks`` say what a reader should know that is neither a finding
+    nor a problem, such as which models are new.
+    """
+
+    version: str
+    models: tuple[ModelReport, ...]
+    problems: tuple[Problem, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    rules: tuple[RuleInfo, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def findings(self) -> list[Finding]:
+        """Every finding of every model, in report order."""
+        return [finding for model in self.models for finding in model.findings]
+
+    def by_severity(self) -> dict[Severity, int]:
+        """How many findings there are of each severity, worst first, zeros included."""
+        counts = Counter(finding.severity for finding in self.findings())
+        return {severity: counts[severity] for severity in sorted(Severity, key=lambda s: -s.rank)}
+
+    def by_rule(self) -> dict[tuple[str, str], int]:
+        """How many findings each rule has, keyed by code and name, most frequent first, only rules that fired."""
+        counts = Counter((finding.rule, finding.name) for finding in self.findings())
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def worst_first(finding: Finding) -> tuple[int, str, int, str]:
+    """The sort key of findings in a report: severity, rule, place in the graph, fingerprint."""
+    order = finding.node.order if finding.node is not None else -1
+    return (-finding.severity.rank, finding.rule, order, finding.fingerprint)

@@ -1,0 +1,1 @@
+"""aliasaudit inside other programs."""

@@ -1,0 +1,39 @@
+"""What a repair did, and what that was measured to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.repair.search.gain import Gain
+from auditor.repair.search.search import Search
+from auditor.rewrite.result import Rewritten, Skipped
+from auditor.sampling.result import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """``path`` is what was written, None where nothing was; ``backup`` what the model is called that it replaced.
+
+    ``rewrites`` were done one after the other: those of the best candidate of a ``search``, none where nothing helps.
+    ``gain`` is what was measured, None where nothing was. ``kept_back`` says that a gain was required, and not found.
+    ``inlined`` counts the local functions that were put in the place of their calls.
+    """
+
+    path: Path | None
+    rewrites: tuple[Rewritten, ...]
+    gain: Gain | None = None
+    search: Search | None = None
+    backup: Path | None = None
+    kept_back: bool = False
+    inlined: int = 0
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites that were rewritten, in the order of the rewrites."""
+        return tuple(site for done in self.rewrites for site in done.sites)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The sites that were left as they are, each with the reason."""
+        return tuple(skip for done in self.rewrites for skip in done.skipped)

@@ -1,0 +1,1 @@
+"""The search for the rewrite that gains most under a budget."""

@@ -1,0 +1,200 @@
+"""The search of ``--strategy auto``: candidates that are far too costly by prediction fall out first, the others are
+measured by successive halving (Jamieson and Talwalkar, AISTATS 2016): all of them on few images, the better half on
+more, those that are left on all.
+
+The measuring is given from outside, so that the choice itself is exact and can be followed by hand. It draws no random
+numbers: with seeded shifts, the same measurements give the same choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from auditor.facts.comparison import MeasuredChange
+from auditor.repair.search.candidates import Candidate
+from auditor.repair.search.gain import Gain
+from auditor.rewrite.result import RewriteError
+from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
+
+FEWEST = 24  # images of the first round: on 12, two points of consistency are lost in the noise
+_GROWTH = 4
+_SLACK = 1.25  # multiply-adds predict the time of a network about so well
+_STAYING = 3  # few images tell the better half of so few candidates from the other one badly
+# What counts as one unit of gain: two points of consistency (of mASSC), or 15 % of what is left to gain in another
+# measure, such as MAC or the distance of a cosine from 1.
+_IN_POINTS, _POINTS, _SHARE = frozenset({"consistency", "massc"}), 0.02, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``cost``: the largest factor in time. ``loss``: the largest share of answers lost."""
+
+    cost: float = 2.0
+    loss: float = 0.005
+
+
+class Verdict(Enum):
+    """What became of a candidate."""
+
+    BEST = "best"
+    WITHIN = "within budget"
+    TOO_COSTLY = "too costly"
+    LOSES = "loses too much"
+    NO_GAIN = "no sure gain"
+    BEHIND = "fell behind"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate. ``gain`` is that of its last round, on ``images`` images; None where it was not measured.
+
+    ``frontier``: no other candidate that was measured on all images is cheaper and gains more. ``reason`` says in our
+    own words why it failed.
+    """
+
+    candidate: Candidate
+    verdict: Verdict
+    images: int = 0
+    gain: Gain | None = None
+    frontier: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """All candidates in the order given. ``images`` is the number that the last round asked for."""
+
+    trials: tuple[Trial, ...]
+    budget: Budget
+    images: int
+
+    @property
+    def best(self) -> Trial | None:
+        """The one to take; None says that nothing helps."""
+        return next((trial for trial in self.trials if trial.verdict is Verdict.BEST), None)
+
+
+class Measuring(Protocol):
+    """Rewrites the model, and measures it beside the original on the first ``images`` images; timed in the last round.
+
+    Raises RewriteError, ModelRejectedError or WorkerCrashedError where this candidate alone fails.
+    """
+
+    def __call__(self, candidate: Candidate, images: int, timed: bool) -> Gain: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far a search is: candidate ``place`` of ``of`` in one of its rounds, both counted from 1."""
+
+    round: int
+    rounds: int
+    place: int
+    of: int
+    candidate: Candidate
+
+
+def search(
+    candidates: Sequence[Candidate],
+    measure: Measuring,
+    budget: Budget,
+    images: int,
+    told: Callable[[Stage], None] = lambda _: None,
+) -> Search:
+    """Find the candidate that gains most within the budget. ``told`` hears of every measurement before it begins."""
+    trials: dict[int, Trial] = {}
+    running = []
+    for index, candidate in enumerate(candidates):
+        if candidate.cost is not None and candidate.cost > budget.cost * _SLACK:
+            trials[index] = Trial(candidate, Verdict.TOO_COSTLY)
+        else:
+            running.append(index)
+    sizes = rounds(images)
+    for number, size in enumerate(sizes, 1):
+        last = size == sizes[-1]
+        for place, index in enumerate(running, 1):
+            told(Stage(number, len(sizes), place, len(running), candidates[index]))
+            trials[index] = _tried(candidates[index], measure, size, last, budget)
+        running = [index for index in running if trials[index].verdict is Verdict.WITHIN]
+        if not last:
+            running.sort(key=lambda index: (-_merit(trials[index]), index))
+            kept = max(_STAYING, math.ceil(len(running) / 2))
+            for index in running[kept:]:
+                trials[index] = replace(trials[index], verdict=Verdict.BEHIND)
+            running = sorted(running[:kept])
+    if running:
+        best = max(running, key=lambda index: (_merit(trials[index]), -index))
+        trials[best] = replace(trials[best], verdict=Verdict.BEST)
+    full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
+    found = [trials[index] for index in range(len(candidates))]
+    return Search(tuple(replace(one, frontier=_on_frontier(one, full)) for one in found), budget, images)
+
+
+def rounds(images: int) -> tuple[int, ...]:
+    """How many images each round uses: all in the last one, a quarter of the next one's before."""
+    sizes = [images]
+    while sizes[0] // _GROWTH >= FEWEST:
+        sizes.insert(0, sizes[0] // _GROWTH)
+    return tuple(sizes)
+
+
+def _tried(candidate: Candidate, measure: Measuring, size: int, last: bool, budget: Budget) -> Trial:
+    try:
+        gain = measure(candidate, size, last)
+    except (RewriteError, ModelRejectedError, WorkerCrashedError) as error:
+        return Trial(candidate, Verdict.FAILED, reason=str(error))
+    return Trial(candidate, _verdict(candidate, gain, last, budget), size, gain)
+
+
+def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Verdict:
+    """On few images only what is sure counts; on all of them a gain must be sure, and the loss within the budget.
+
+    Where the prediction lies within the budget, the time has to lie above it by its whole interval; where it lies
+    above, the time has to lie within.
+    """
+    loss = gain.loss
+    if loss is not None:
+        least = loss.value if last else -math.inf if loss.interval is None else loss.interval.low
+        if least > budget.loss + 1e-9:
+            return Verdict.LOSES
+    dear = candidate.cost is not None and candidate.cost > budget.cost * (1 + 1e-9)
+    if gain.speed is not None and (gain.speed.ratio if dear else gain.speed.low) > budget.cost:
+        return Verdict.TOO_COSTLY
+    if last and (loss is None or not gain.rose):
+        return Verdict.NO_GAIN
+    return Verdict.WITHIN
+
+
+def _merit(trial: Trial) -> float:
+    """Units of gain over all leading measures."""
+    return -math.inf if trial.gain is None else sum(map(_units, trial.gain.leading))
+
+
+def _units(change: MeasuredChange) -> float:
+    if math.isnan(change.difference):
+        return 0.0
+    if change.measure in _IN_POINTS:
+        return change.difference / _POINTS
+    left = 1 - change.base if change.higher_is_better else change.base
+    better = change.difference if change.higher_is_better else -change.difference
+    return better / (left * _SHARE) if left > 0 else 0.0
+
+
+def _cost(trial: Trial) -> float:
+    """The measured cost, else the predicted one."""
+    if trial.gain is not None and trial.gain.speed is not None:
+        return trial.gain.speed.ratio
+    return math.inf if trial.candidate.cost is None else trial.candidate.cost
+
+
+def _on_frontier(trial: Trial, full: Sequence[Trial]) -> bool:
+    if not any(trial is one for one in full) or _merit(trial) <= 0:
+        return False
+    here = _cost(trial), -_merit(trial)
+    there = [(_cost(one), -_merit(one)) for one in full]
+    return not any(cost <= here[0] and merit <= here[1] and (cost, merit) != here for cost, merit in there)

@@ -1,0 +1,252 @@
+"""The report as one HTML file that a person wants to read: self-contained, dark and light, usable without a mouse.
+
+The content security policy allows the page's own style sheet and its own script by their hashes and nothing else: no
+inline styles, no handlers, no images, no network. Everything that a model names is a text node or an attribute value of
+an element tree (:mod:`auditor.report.formats.html.tree`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from auditor.facts.finding import Severity
+from auditor.facts.report import ModelReport, Report
+from auditor.report import RenderOptions
+from auditor.report.formats.html.findings import findings, sites_table
+from auditor.report.formats.html.staircase import MOST_STEPS, Step, staircase, steps
+from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
+from auditor.report.words.numbers import count_text, factor_text, percent_text
+from auditor.report.words.place import node_name
+from auditor.report.words.sheet import facts, meaning, summary
+from auditor.report.words.verdict import SiteVerdict, verdict
+from auditor.sampling.result import Head, HeadKind
+from auditor.text import plain
+
+_STYLE, _SCRIPT = "style.css", "sort.js"
+
+_HEADS = {
+    HeadKind.POOLED: "global pooling: a low-pass before each subsampling makes it shift-invariant",
+    HeadKind.POSITION_DEPENDENT: "weights per position: no low-pass can make it shift-invariant",
+    HeadKind.CLASS_TOKEN: "reads one token after attention",
+    HeadKind.ATTENTION: "learned queries read every position by attention: they may say where something is",
+    HeadKind.DENSE: "a grid: it should move with the image",
+    HeadKind.SEQUENCE: "a sequence: it should move with the input",
+    HeadKind.DATA_DEPENDENT: "positions depend on the data",
+    HeadKind.UNTRACKED: "the analysis lost track on the way",
+    HeadKind.NO_GRID: "depends on no spatial axis",
+}
+_MOST_HEADS = 12
+_TILE_NAME = 40
+
+
+def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
+    """The report as one HTML document."""
+    style, script = _asset(_STYLE), _asset(_SCRIPT)
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    title = f"aliasaudit: {plain(report.models[0].path)}" if len(report.models) == 1 else "aliasaudit report"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", title),
+        Element("style", (), (), style),
+    )
+    body = element(
+        "body",
+        element("main", _body(report)),
+        element("footer", f"aliasaudit {plain(report.version)} · {summary(report)}"),
+        Element("script", (), (), script),
+    )
+    return f"<!DOCTYPE html>{serialised(element('html', head, body, lang='en'))}\n"
+
+
+def _asset(name: str) -> str:
+    return "\n" + Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _body(report: Report) -> Iterator[Child]:
+    if report.problems:
+        yield element(
+            "section",
+            element("h2", "The audit is incomplete"),
+            element("ul", (_problem(one.path, one.message) for one in report.problems)),
+            class_="alert",
+        )
+    if report.remarks:
+        yield element("ul", (element("li", plain(remark, None)) for remark in report.remarks))
+    if len(report.models) > 1:
+        yield element("h1", summary(report).partition(";")[0])
+        yield _overview(report.models)
+    summaries = {rule.code: rule.summary for rule in report.rules}
+    for number, model in enumerate(report.models, 1):
+        yield element(
+            "section", _model(model, number, summaries, len(report.models) == 1), id=f"m{number}", class_="model"
+        )
+    if not (report.models or report.problems or report.remarks):
+        yield element("p", "No models were audited.")
+
+
+def _problem(path: str, message: str) -> Element:
+    return element("li", element("code", plain(path)) if path else None, ": " if path else None, plain(message, None))
+
+
+def _overview(models: Sequence[ModelReport]) -> Element:
+    columns = ("model", "total factor", "open sites", "errors", "warnings", "notes")
+    head = [element("th", name, scope="col", class_="n" if index else None) for index, name in enumerate(columns)]
+    rows = []
+    for number, model in enumerate(models, 1):
+        total = model.analysis.subsampling
+        counts = [sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST]
+        values = [
+            "-" if total is None else factor_text(total),
+            f"{_open(model)} of {len(model.analysis.sites)}",
+            *map(str, counts),
+        ]
+        name = element("td", element("a", element("code", plain(model.path)), href=f"#m{number}"))
+        rows.append(element("tr", name, (element("td", value, class_="n") for value in values)))
+    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable")
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="models")
+
+
+_FOLDS = (SiteVerdict.ALIASED, SiteVerdict.WEAK_FILTER)
+_WORST_FIRST = sorted(Severity, key=lambda severity: -severity.rank)
+
+
+def _open(model: ModelReport) -> int:
+    return sum(not site.antialiased for site in model.analysis.sites)
+
+
+def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone: bool) -> Iterator[Child]:
+    folder, _, file = model.path.rpartition("/")
+    prefix = f"m{number}-site-"
+    yield element(
+        "header",
+        element("h1" if alone else "h2", plain(file)),
+        element("p", element("code", f"{plain(folder)}/") if folder else None, " " if folder else None,
+                " · ".join(facts(model)), class_="facts"),
+        element("p", prose(meaning(model.analysis)), class_="meaning"),
+    )  # fmt: skip
+    yield element("dl", _tiles(model, prefix), class_="tiles")
+    if model.comparison is not None:
+        from auditor.report.formats.html.compared import compared
+
+        yield from compared(model.comparison)
+    picture = staircase(model.analysis, prefix)
+    if picture is not None:
+        yield element("h3", "Path of sampling sites")
+        yield element("div", picture, class_="scroll picture", tabindex=0, role="region", aria_label="path of sites")
+        yield _legend(steps(model.analysis.sites))
+    if model.verification is not None:
+        from auditor.report.formats.html.measured import measured
+
+        yield from measured(model.verification)
+    if model.findings or model.accepted:
+        yield element("h3", "New findings" if model.baselined else "Findings")
+        yield from findings(model, summaries, prefix)
+    table = sites_table(model, prefix)
+    if table is not None:
+        yield element("h3", "Sampling sites")
+        yield table
+    yield from _heads(model.analysis.heads)
+
+
+def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
+    sites, total = model.analysis.sites, model.analysis.subsampling
+    counts = {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
+    worst = next((severity for severity, count in counts.items() if count), None)
+    found = [element("span", count_text(count, severity.value)) for severity, count in counts.items() if count]
+    yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")
+    if model.verification is not None:
+        from auditor.report.formats.html.measured import headline, interval
+        from auditor.report.words.measured import number
+
+        measure = headline(model.verification)
+        if measure is not None:
+            yield _tile(
+                plain(measure.name),
+                number(measure.value, measure.unit),
+                [interval(measure) or "too few images for an interval"],
+                "",
+            )
+    yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
+    left = _open(model)
+    yield _tile(
+        "sites without anti-aliasing",
+        str(left),
+        [f"of {len(sites)}" if sites else "there are no sites"],
+        "" if left else "good",
+    )
+    judged = [
+        (site.alias.expected, index)
+        for index, site in enumerate(sites, 1)
+        if site.alias is not None and site.alias.expected is not None and verdict(site) in _FOLDS
+    ]
+    if judged:
+        energy, index = max(judged, key=lambda item: (item[0], -item[1]))
+        name = element("a", f"#{index} {_short(node_name(sites[index - 1].node))}", href=f"#{prefix}{index}")
+        yield _tile("worst expected alias", percent_text(energy), [name], "")
+
+
+def _short(name: str) -> str:
+    """A name in the room of a tile: both ends of it say most."""
+    return name if len(name) <= _TILE_NAME else f"{name[: _TILE_NAME // 2]}…{name[-_TILE_NAME // 2 :]}"
+
+
+def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
+    parts = [part for index, child in enumerate(below) for part in ((" · ", child) if index else (child,))]
+    return element(
+        "div",
+        element("dt", label),
+        element("dd", element("b", value), element("span", parts)),
+        class_=f"tile {kind}".strip(),
+    )
+
+
+def _legend(every: Sequence[Step]) -> Element:
+    verdicts = [
+        element("span", one.value, class_=f"verdict v-{one.value.replace(' ', '-')}")
+        for one in SiteVerdict
+    ]  # fmt: skip
+    words = (
+        "A ring is filled by the expected alias energy: the share of the power that is expected to fold, half to twice"
+        " that on photographs. The flat one is of white noise, and says whether the filter is a low-pass."
+    )
+    if any(last.end != step.start for last, step in pairwise(every[:MOST_STEPS])):
+        words += " Dashed: back to a finer grid, on another branch or by upsampling."
+    if len(every) > MOST_STEPS:
+        words += f" The first {MOST_STEPS} of {len(every)} steps are shown; the table has all."
+    return element("p", verdicts, " ", words, class_="legend")
+
+
+def _heads(heads: Sequence[Head]) -> Iterator[Element]:
+    if not heads:
+        return
+    yield element("h3", "Outputs")
+    rows = [
+        element("li", element("code", plain(head.output)), f": {'; '.join(_head_facts(head))}")
+        for head in heads[:_MOST_HEADS]
+    ]
+    if len(heads) > _MOST_HEADS:
+        rows.append(element("li", f"and {len(heads) - _MOST_HEADS} more"))
+    yield element("ul", rows, class_="heads")
+
+
+def _head_facts(head: Head) -> Iterator[str]:
+    yield _HEADS[head.kind]
+    if head.kind is HeadKind.DENSE and head.global_context:
+        yield "every place has seen the whole input"
+    if head.subsampling is not None:
+        yield f"cumulative factor {factor_text(head.subsampling)}"

@@ -1,0 +1,272 @@
+"""The report as GitHub-flavoured Markdown, for a job summary or a comment on a pull request.
+
+What a reviewer needs stands first: the headline and one row per model. Findings and sites are folded. Names of a model
+stand in code spans inside one line, where nothing acts. The report ends on a whole line below a number of bytes: GitHub
+drops what is longer altogether.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from auditor.facts.comparison import Comparison
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import ModelReport, Report
+from auditor.report import RenderOptions
+from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
+from auditor.report.words.numbers import axes_text, count_text, factor_text, percent_text
+from auditor.report.words.place import node_name, node_op, origin_text, rule_title
+from auditor.report.words.sheet import ACCEPTED_WORDS, meaning
+from auditor.report.words.verdict import verdict
+from auditor.sampling.result import Site
+from auditor.text import markdown_code, markdown_words, markup
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
+
+# By this a later run finds the comment that it edits.
+MARKER = "<!-- aliasaudit -->"
+
+_NAME = 120
+_SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💬"}
+_CLEAN = "✅"
+_VERDICTS = {"fail": "❌ fail", "inconclusive": "⚠️ undecided", "pass": "✅ pass"}
+_BLANK = ""
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """The report as lines, at most ``options.max_bytes`` bytes of UTF-8 in all."""
+    page = _Page(options.max_bytes)
+    page.add(MARKER, f"### {_headline(report)}")
+    if report.problems:
+        page.add(_BLANK)
+        page.rows(f"- **incomplete** {_where(one.path)}{markdown_words(one.message)}" for one in report.problems)
+    if report.remarks:
+        page.add(_BLANK)
+        page.rows(f"- {markdown_words(remark)}" for remark in report.remarks)
+    if report.models:
+        page.add(
+            _BLANK,
+            "| model | subsampling | sites without anti-aliasing | worst expected alias | errors | warnings | notes |",
+            "| :-- | --: | --: | --: | --: | --: | --: |",
+        )
+        page.rows(_overview(model) for model in report.models)
+    for model in report.models:
+        if model.comparison is not None:
+            _compared(page, model, model.comparison, len(report.models) > 1)
+    for model in report.models:
+        _model(page, model)
+    return page.text()
+
+
+class _Page:
+    """Lines under a bound. What does not fit is left out, and the page says so in lines that were kept room for."""
+
+    _CUT = "_The report was cut here, at {} bytes; the JSON and HTML reports hold everything._"
+    _CLOSE = "</details>"
+
+    def __init__(self, max_bytes: int) -> None:
+        self._lines: list[str] = []
+        self._cut = self._CUT.format(max_bytes)
+        self._room = max_bytes - len(self._cut.encode()) - 2 * len(self._CLOSE) - 8
+        self._full = False
+        self._folds = 0
+
+    def add(self, *lines: str) -> bool:
+        """Add lines together, or none of them."""
+        size = sum(len(line.encode()) + 1 for line in lines)
+        self._full = self._full or size > self._room
+        if not self._full:
+            self._lines += lines
+            self._room -= size
+        return not self._full
+
+    def rows(self, lines: Iterable[str]) -> None:
+        """Add line by line, as many as fit."""
+        for line in lines:
+            if not self.add(line):
+                break
+
+    def unfold(self, summary: str) -> None:
+        """Begin a folded part; ``summary`` is HTML."""
+        if self.add(_BLANK, f"<details><summary>{summary}</summary>", _BLANK):
+            self._folds += 1
+
+    def fold(self) -> None:
+        """End the folded part."""
+        if self.add(_BLANK, self._CLOSE):
+            self._folds -= 1
+
+    def text(self) -> str:
+        """The page as it is, its parts closed."""
+        end = [_BLANK, self._cut] if self._full else []
+        end += [_BLANK, self._CLOSE] * self._folds
+        return "\n".join([*self._lines, *end]) + "\n"
+
+
+def _headline(report: Report) -> str:
+    counts = {severity: count for severity, count in report.by_severity().items() if count}
+    sign = "❌" if report.problems else _SIGNS[next(iter(counts))] if counts else _CLEAN
+    found = ", ".join(count_text(count, severity.value) for severity, count in counts.items()) or "no findings"
+    models = count_text(len(report.models), "model")
+    if not report.models:
+        return f"{sign} aliasaudit: no model was audited{'; the audit is incomplete' if report.problems else ''}"
+    new = "new: " if counts and any(model.baselined for model in report.models) else ""
+    accepted = Counter(one.by for model in report.models for one in model.accepted)
+    others = [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
+    known = f" ({', '.join(others)})" if others else ""
+    open_verdicts = sum(undecided(model.comparison) for model in report.models)
+    known += f"; {count_text(open_verdicts, 'comparison')} undecided" if open_verdicts else ""
+    if report.problems and not counts:
+        models = f"the {models} that could be audited"
+    incomplete = "; the audit is incomplete" if report.problems else ""
+    return f"{sign} aliasaudit: {new}{found} in {models}{known}{incomplete}"
+
+
+def _where(path: str) -> str:
+    return f"{markdown_code(path, _NAME)}: " if path else ""
+
+
+def _overview(model: ModelReport) -> str:
+    sites = model.analysis.sites
+    energies = [
+        site.alias.expected
+        for site in sites
+        if site.alias is not None and site.alias.expected is not None and not site.antialiased
+    ]
+    counts = [sum(finding.severity is severity for finding in model.findings) for severity in _SIGNS]
+    cells = [
+        markdown_code(model.path, _NAME),
+        "-" if model.analysis.subsampling is None else factor_text(model.analysis.subsampling),
+        f"{sum(not site.antialiased for site in sites)} of {len(sites)}",
+        percent_text(max(energies, default=None)) or "-",
+        *map(str, counts),
+    ]
+    return _row(cells)
+
+
+def _model(page: _Page, model: ModelReport) -> None:
+    findings, sites = model.findings, model.analysis.sites
+    counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
+    page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
+    page.add(markdown_words(meaning(model.analysis)))
+    if model.verification is not None:
+        page.add(_BLANK, _measurement(model.verification), _BLANK)
+        page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
+        page.rows(_measures(model.verification))
+    if findings:
+        page.add(_BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
+        page.rows(_finding(finding) for finding in findings)
+        page.add(_BLANK)
+        page.rows(_advice(findings))
+    if sites:
+        page.add(
+            _BLANK,
+            "| # | site | op | factor | total | flat | expected | verdict |",
+            "| --: | :-- | :-- | --: | --: | --: | --: | :-- |",
+        )
+        page.rows(_site(index, site) for index, site in enumerate(sites, 1))
+    page.fold()
+
+
+def _finding(finding: Finding) -> str:
+    title, message = markdown_words(rule_title(finding)), markdown_words(finding.message)
+    return _row([_SIGNS[finding.severity], title, _place(finding), message])
+
+
+def _place(finding: Finding) -> str:
+    node = finding.node
+    if node is None:
+        return ""
+    origin = origin_text(node.origin)
+    where = f"{markdown_code(node_name(node), _NAME)} {markdown_code(node_op(node))}"
+    return f"{where} from {markdown_code(origin, _NAME)}" if origin else where
+
+
+def _advice(findings: Sequence[Finding]) -> Iterator[str]:
+    """What to do, once for each rule and wording."""
+    for (title, advice), _ in groupby(findings, key=lambda finding: (rule_title(finding), finding.advice)):
+        if advice:
+            yield f"- **{markdown_words(title)}** {markdown_words(advice)}"
+
+
+def _site(index: int, site: Site) -> str:
+    flat, expected = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
+    cells = [
+        str(index),
+        markdown_code(node_name(site.node), _NAME),
+        markdown_code(node_op(site.node)),
+        axes_text(site.factor),
+        axes_text(site.cumulative),
+        percent_text(flat) or "-",
+        percent_text(expected) or "-",
+        verdict(site).value,
+    ]
+    return _row(cells)
+
+
+def _compared(page: _Page, model: ModelReport, found: Comparison, several: bool) -> None:
+    """What a reviewer of a changed model looks for, not folded."""
+    subject = f"{markdown_code(model.path, _NAME)} against" if several else "Against"
+    page.add(_BLANK, f"{subject} {markdown_code(found.base, _NAME)}: **{markdown_words('; '.join(sentences(found)))}**")
+    page.rows(["", *(f"- {markdown_words(remark)}" for remark in found.remarks)] if found.remarks else ())
+    if found.measured:
+        page.add(
+            _BLANK,
+            "| | measure | output | base | new | difference | interval | because |",
+            "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- |",
+        )
+        page.rows(_measured_change(row) for row in measured_rows(found))
+    outputs = list(output_rows(found))
+    if outputs:
+        page.add(_BLANK, "| output | cumulative factor before | after |", "| :-- | --: | --: |")
+        page.rows(_row([markdown_code(name, _NAME), before, after]) for name, before, after in outputs)
+    changed = [("added", one) for one in found.added] + [("worse", one.after) for one in found.kept if one.worse]
+    changed += [("fixed", one) for one in found.fixed]
+    if changed:
+        page.add(_BLANK, "| | finding | where |", "| :-- | :-- | :-- |")
+        page.rows(_row([word, markdown_words(rule_title(one)), _place(one)]) for word, one in changed)
+
+
+def _measured_change(row: MeasuredRow) -> str:
+    cells = [_VERDICTS.get(row.verdict, ""), markdown_words(row.measure), markdown_code(row.output, _NAME)]
+    because = "; ".join(filter(None, (row.detail, *row.notes)))
+    return _row([*cells, row.base, row.new, row.difference, row.interval or "-", markdown_words(because)])
+
+
+def _measurement(found: Verification) -> str:
+    """What the numbers were measured with, in one line."""
+    data, shifts = found.data, found.shifts
+    facts = [
+        f"Measured on {count_text(len(data.used), 'image')} ({data.kind.value})",
+        f"protocol {shifts.protocol.value} with shifts to {shifts.radius} px",
+        found.preprocessing_words,
+        f"{found.provider.used}, onnxruntime {found.provider.onnxruntime}",
+    ]
+    return f"{markdown_words('; '.join(facts))}."
+
+
+def _measures(found: Verification) -> Iterator[str]:
+    from auditor.report.words.measured import images_words, number
+
+    for output in found.outputs:
+        for measure in output.measures:
+            span = measure.interval
+            ends = f"{number(span.low, measure.unit)} to {number(span.high, measure.unit)}" if span is not None else "-"
+            name = markdown_words(measure.name)
+            yield _row(
+                [
+                    markdown_code(output.output, _NAME),
+                    name,
+                    number(measure.value, measure.unit),
+                    ends,
+                    images_words(measure),
+                ]
+            )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

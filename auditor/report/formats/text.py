@@ -1,0 +1,79 @@
+"""The text report for logs, pipes and files: ASCII words, aligned columns, nothing wrapped, nothing cut, no colour."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from auditor.facts.report import Report
+from auditor.report import RenderOptions
+from auditor.report.words.sheet import SITE_COLUMNS, FindingBlock, Sheet, problems, sheet, statistics, summary
+from auditor.text import plain
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """The report as lines. Every line begins with words of the tool, never with text of a model."""
+    lines: list[str] = []
+    for model in report.models:
+        lines += _model(sheet(model, options.verbose, options.unicode, options.show_accepted), options.quiet)
+        lines.append("")
+    lines += [f"problem {code}: {path + ': ' if path else ''}{message}" for code, path, message in problems(report)]
+    lines += [f"note: {plain(remark, None)}" for remark in report.remarks]
+    if report.problems or report.remarks:
+        lines.append("")
+    if options.statistics:
+        lines += [*_columns(statistics(report), "  "), ""]
+    lines.append(summary(report))
+    return "\n".join(lines) + "\n"
+
+
+def _model(page: Sheet, quiet: bool) -> Iterator[str]:
+    yield f"model {page.path}"
+    if not quiet:
+        if page.facts:
+            yield f"  {', '.join(page.facts)}"
+        yield f"  {page.meaning}"
+    yield from (f"  {line}" for line in page.compared)
+    if not quiet:
+        if page.sites:
+            yield ""
+            rows = [(*row.cells[:-1], row.verdict_and_reason) for row in page.sites]
+            yield from _columns([SITE_COLUMNS, *rows], "  ")
+            if page.legend:
+                yield f"  {page.legend}"
+        if page.findings:
+            yield ""
+    for block in page.findings:
+        yield from _finding(block)
+    yield from (f"  {line}" for line in page.accepted)
+    if page.measured and (page.findings or not quiet):
+        yield ""
+    yield from (f"  {line}" if line else "" for line in page.measured)
+
+
+def _finding(block: FindingBlock) -> Iterator[str]:
+    where = f" at {block.where}" if block.where else ""
+    yield f"  {block.severity.value} {block.rule}{where}: {block.message}"
+    for label, text in block.facts:
+        yield f"    {label}: {text}"
+    if block.advice:
+        yield f"    {block.advice_label}: {block.advice}"
+
+
+def _columns(rows: Sequence[Sequence[str]], indent: str) -> list[str]:
+    """Left-aligned columns two spaces apart; the last one is left ragged."""
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)][:-1]
+    return [
+        indent
+        + "".join(text + " " * (width - _cells(text) + 2) for text, width in zip(row, widths, strict=False))
+        + row[-1]
+        for row in rows
+    ]
+
+
+def _cells(text: str) -> int:
+    """How many terminal cells a text takes: two for wide East Asian characters, none for combining marks."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) != 0 for character in text)

@@ -1,0 +1,1 @@
+"""The JSON document of a report, written and read."""

@@ -1,0 +1,184 @@
+"""The report as JSON, for programs. :mod:`auditor.report.json.schema` is its JSON Schema.
+
+Keys are sorted, bytes are ASCII, and nothing depends on the clock, the machine or the hash seed, so that two reports of
+the same models compare equal. Names keep their exact text, lone surrogates included, and are inert as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auditor.facts.finding import Severity
+from auditor.facts.report import Accepted, InputReport, ModelReport, Problem, Report, RuleInfo
+from auditor.report import RenderOptions
+from auditor.report.json.parts import SCHEMA_VERSION, Json, _node, _source, finding_json, site_json
+from auditor.report.words.numbers import json_number, json_share
+from auditor.sampling.result import Head, MisalignedJoin, SourceAxis, Untracked
+from auditor.text import ModelText, exact, inert_json
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
+
+
+def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
+    """The report as one JSON document."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "aliasaudit", "version": report.version},
+        "run": {"settings": dict(report.settings), "rules": [_rule(rule) for rule in report.rules]},
+        "models": [_model(model) for model in report.models],
+        "problems": [_problem(problem) for problem in report.problems],
+        "remarks": list(report.remarks),
+        "summary": _summary(report),
+    }
+    return inert_json(json.dumps(document, ensure_ascii=True, sort_keys=True, indent=1, allow_nan=False)) + "\n"
+
+
+def _model(model: ModelReport) -> Json:
+    analysis = model.analysis
+    return {
+        "path": model.path,
+        "file_bytes": model.file_bytes,
+        "ir_version": model.ir_version,
+        "opsets": {domain or "ai.onnx": version for domain, version in model.opsets.items()},
+        "producer": exact(model.producer),
+        "inputs": [_input(item) for item in model.inputs],
+        "nodes": analysis.nodes,
+        "tracked_nodes": analysis.tracked_nodes,
+        "subsampling": {
+            "outputs": {exact(head.output): json_number(head.subsampling) for head in analysis.heads},
+            "overall": json_number(analysis.subsampling),
+        },
+        "axes": [
+            {
+                "input": exact(source.input),
+                "axis": source.axis,
+                "size": source.size,
+                "assumed": source.assumed,
+                "spatial": index in analysis.spatial,
+            }
+            for index, source in enumerate(analysis.sources)
+        ],
+        "sites": [site_json(site, analysis) for site in analysis.sites],
+        "heads": [_head(head, analysis.sources) for head in analysis.heads],
+        "joins": [_join(join, analysis.sources) for join in analysis.joins],
+        "untracked": [_untracked(place) for place in analysis.untracked],
+        "findings": [finding_json(finding) for finding in model.findings],
+        "accepted": [_accepted(one) for one in model.accepted],
+        "baselined": model.baselined,
+        "comparison": _comparison(model),
+        "verification": _verification(model.verification),
+    }
+
+
+def _comparison(model: ModelReport) -> Json | None:
+    if model.comparison is None:
+        return None
+    from auditor.report.json.compared import comparison_json
+
+    return comparison_json(model.comparison, model.analysis)
+
+
+def _verification(found: Verification | None) -> Json | None:
+    if found is None:
+        return None
+    from auditor.report.json.measured import verification_json
+
+    return verification_json(found)
+
+
+def _input(item: InputReport) -> Json:
+    dims = item.dims
+    return {
+        "name": exact(item.name),
+        "dims": None if dims is None else [exact(dim) if isinstance(dim, ModelText) else dim for dim in dims],
+        "sizes": list(item.sizes),
+        "assumed_axes": list(item.assumed),
+    }
+
+
+def _head(head: Head, sources: Sequence[SourceAxis]) -> Json:
+    return {
+        "output": exact(head.output),
+        "kind": head.kind.value,
+        "subsampling": json_number(head.subsampling),
+        "period": [
+            _source(sources, source) | {"shift": json_number(period)} for source, period in sorted(head.period.items())
+        ],
+        "grid": [
+            _source(sources, axis.source)
+            | {
+                "size": axis.size,
+                "stride": json_number(axis.stride),
+                "offset": json_number(axis.offset),
+                "receptive_field": json_number(axis.receptive_field),
+                "size_dependent": axis.size_dependent,
+            }
+            for axis in head.lattice
+        ],
+        "cause": None if head.cause is None else _node(head.cause),
+        "global_context": head.global_context,
+    }
+
+
+def _join(join: MisalignedJoin, sources: Sequence[SourceAxis]) -> Json:
+    return _node(join.node) | {
+        "source": _source(sources, join.source),
+        "delta": json_number(join.delta),
+        "resize": None if join.resize is None else _node(join.resize),
+        "coordinates": join.coordinates or None,
+        "branches": [
+            {"tensor": exact(tensor), "stride": json_number(stride), "offset": json_number(offset)}
+            for tensor, stride, offset in zip(join.branches, join.strides, join.offsets, strict=False)
+        ],
+    }
+
+
+def _untracked(place: Untracked) -> Json:
+    return _node(place.node) | {
+        "tensor": exact(place.tensor),
+        "reason": place.reason,
+        "hidden_nodes": place.hidden_nodes,
+        "hidden_strided": place.hidden_strided,
+    }
+
+
+def _accepted(one: Accepted) -> Json:
+    why = {"accepted_by": one.by.value, "reason": one.reason, "owner": one.owner, "expires": one.expires}
+    return finding_json(one.finding) | why
+
+
+def _rule(rule: RuleInfo) -> Json:
+    severities = [severity.value for severity in rule.severities]
+    return {"code": rule.code, "name": rule.name, "summary": rule.summary, "severities": severities}
+
+
+def _problem(problem: Problem) -> Json:
+    return {
+        "code": problem.code,
+        "kind": problem.kind.value,
+        "message": problem.message,
+        "path": problem.path or None,
+    }
+
+
+def _summary(report: Report) -> Json:
+    sites = [site for model in report.models for site in model.analysis.sites]
+    energies = [site.alias.flat for site in sites if site.alias is not None and not site.antialiased]
+    known = [total for model in report.models if (total := model.analysis.subsampling) is not None]
+    by_severity = report.by_severity()
+    return {
+        "models": len(report.models),
+        "sites": len(sites),
+        "antialiased_sites": sum(site.antialiased for site in sites),
+        "findings": sum(by_severity.values()),
+        "errors": by_severity[Severity.ERROR],
+        "warnings": by_severity[Severity.WARNING],
+        "notes": by_severity[Severity.NOTE],
+        "rules": {code: count for (code, _), count in report.by_rule().items()},
+        "problems": len(report.problems),
+        "subsampling": json_number(max(known, default=None)) if len(known) == len(report.models) else None,
+        "worst_alias_energy": json_share(max(energies, default=None)),
+    }

@@ -1,0 +1,225 @@
+"""The report read back from its JSON, to be rendered again without running anything.
+
+Every format comes out as it would have in the first place, except that numbers have six decimals. The file may come
+from a run that somebody else controlled, so it is checked while it is read, and its texts are trusted no more than a
+model's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
+
+from auditor.facts.comparison import Comparison
+from auditor.facts.finding import Severity
+from auditor.facts.report import (
+    Accepted,
+    AcceptedBy,
+    InputReport,
+    ModelReport,
+    Problem,
+    ProblemKind,
+    Report,
+    RuleInfo,
+)
+from auditor.report.json.codec import Cursor, SavedReportError
+from auditor.report.json.parts import SCHEMA_VERSION
+from auditor.report.json.reading import (
+    _integers,
+    _known,
+    _lattice,
+    _name,
+    _node,
+    _Places,
+    _source,
+    read_finding,
+    read_fraction,
+    read_site,
+)
+from auditor.sampling.result import (
+    Analysis,
+    Head,
+    HeadKind,
+    Lattice,
+    MisalignedJoin,
+    SourceAxis,
+    Untracked,
+)
+from auditor.text import ModelText
+
+
+def read_report(document: str | bytes, pages: Mapping[str, str] | None = None) -> Report:
+    """The report in a JSON document. ``pages`` are the Markdown pages of rules by code, which the JSON leaves out.
+
+    Raises:
+        SavedReportError: The document is no JSON report of this program and version of the format.
+    """
+    try:
+        found = Cursor(json.loads(document, parse_constant=_refuse))
+    except (ValueError, RecursionError) as error:
+        raise SavedReportError(f"is no JSON: {' '.join(str(error).split())[:200]}") from error
+    version = found["schema_version"].text
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise SavedReportError(f"schema_version is {version[:20]}, and this program reads {SCHEMA_VERSION}")
+    settings = found["run"]["settings"]
+    return Report(
+        version=found["tool"]["version"].text,
+        models=tuple(_model(model) for model in found["models"]),
+        problems=tuple(_problem(problem) for problem in found["problems"]),
+        settings={key: value.raw for key, value in settings.items()},
+        rules=tuple(_rule(rule, pages or {}) for rule in found["run"]["rules"]),
+        remarks=tuple(remark.text for remark in found.get("remarks") or ()),
+    )
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _rule(found: Cursor, pages: Mapping[str, str]) -> RuleInfo:
+    code = found["code"].text
+    severities = tuple(one.one_of(Severity) for one in found["severities"])
+    return RuleInfo(code, found["name"].text, found["summary"].text, severities, pages.get(code, ""))
+
+
+def _problem(found: Cursor) -> Problem:
+    path = found.get("path")
+    kind = found["kind"].one_of(ProblemKind)
+    return Problem(kind, found["message"].text, path.text if path is not None else "", found["code"].text)
+
+
+def _model(found: Cursor) -> ModelReport:
+    measured = found.get("verification")
+    if measured is not None:
+        from auditor.report.json.measured_saved import read_verification
+
+        verification = read_verification(measured)
+    else:
+        verification = None
+    analysis = _analysis(found)
+    return ModelReport(
+        path=found["path"].text,
+        file_bytes=found["file_bytes"].integer,
+        ir_version=found["ir_version"].integer,
+        opsets={"" if domain == "ai.onnx" else domain: one.integer for domain, one in found["opsets"].items()},
+        producer=_name(found["producer"]),
+        inputs=tuple(_input(one) for one in found["inputs"]),
+        analysis=analysis,
+        findings=tuple(read_finding(one) for one in found["findings"]),
+        verification=verification,
+        accepted=tuple(_accepted(one) for one in found["accepted"]),
+        baselined=found["baselined"].flag,
+        comparison=_comparison(found, analysis),
+    )
+
+
+def _comparison(found: Cursor, analysis: Analysis) -> Comparison | None:
+    compared = found.get("comparison")
+    if compared is None:
+        return None
+    from auditor.report.json.compared import read_comparison
+
+    return read_comparison(compared, _places(analysis.sources))
+
+
+def _input(found: Cursor) -> InputReport:
+    dims = None if found["dims"].null else tuple(_dim(dim) for dim in found["dims"])
+    sizes = tuple(None if size.null else size.integer for size in found["sizes"])
+    assumed = _integers(found["assumed_axes"])
+    if (dims is not None and len(dims) != len(sizes)) or not set(assumed) <= set(range(len(sizes))):
+        raise found.wrong("has sizes for other axes than dimensions")
+    return InputReport(_name(found["name"]), dims, sizes, assumed)
+
+
+def _dim(found: Cursor) -> int | ModelText | None:
+    if found.null:
+        return None
+    return _name(found) if isinstance(found.raw, str) else found.integer
+
+
+def _analysis(found: Cursor) -> Analysis:
+    axes = list(found["axes"])
+    sources = tuple(
+        SourceAxis(_name(one["input"]), one["axis"].integer, one["size"].integer, one["assumed"].flag) for one in axes
+    )
+    places = _places(sources)
+    sites = tuple(read_site(one, places) for one in found["sites"])
+    sizes = [tuple(size.integer for size in one["size"]) for one in found["sites"]]
+    tensors = {
+        site.output.raw: tuple(_lattice(site, axis, size) for axis, size in enumerate(made))
+        for site, made in zip(sites, sizes, strict=True)
+        if len(made) == len(site.factor)
+    }
+    return Analysis(
+        sources=sources,
+        spatial=frozenset(index for index, one in enumerate(axes) if one["spatial"].flag),
+        sites=sites,
+        upsamplings=(),
+        joins=tuple(_join(one, places) for one in found["joins"]),
+        heads=tuple(_head(one, places) for one in found["heads"]),
+        untracked=tuple(_untracked(one) for one in found["untracked"]),
+        data_dependent=(),
+        paddings=(),
+        encodings=(),
+        tensors=tensors,
+        nodes=found["nodes"].integer,
+        tracked_nodes=found["tracked_nodes"].integer,
+    )
+
+
+def _places(sources: Iterable[SourceAxis]) -> _Places:
+    return {(source.input.raw, source.axis): index for index, source in enumerate(sources)}
+
+
+def _head(found: Cursor, places: _Places) -> Head:
+    cause, context = found.get("cause"), found.get("global_context")
+    return Head(
+        output=_name(found["output"]),
+        kind=found["kind"].one_of(HeadKind),
+        subsampling=_known(found["subsampling"]),
+        period={_source(one, places): _known(one["shift"]) for one in found["period"]},
+        lattice=tuple(
+            Lattice(
+                source=_source(one, places),
+                stride=read_fraction(one["stride"]),
+                offset=read_fraction(one["offset"]),
+                receptive_field=read_fraction(one["receptive_field"]),
+                size=one["size"].integer,
+                size_dependent=one["size_dependent"].flag,
+            )
+            for one in found["grid"]
+        ),
+        cause=_node(cause) if cause is not None else None,
+        global_context=context.flag if context is not None else False,
+    )
+
+
+def _join(found: Cursor, places: _Places) -> MisalignedJoin:
+    branches = list(found["branches"])
+    resize, coordinates = found.get("resize"), found.get("coordinates")
+    return MisalignedJoin(
+        node=_node(found),
+        source=_source(found["source"], places),
+        strides=tuple(read_fraction(one["stride"]) for one in branches),
+        offsets=tuple(read_fraction(one["offset"]) for one in branches),
+        delta=read_fraction(found["delta"]),
+        branches=tuple(_name(one["tensor"]) for one in branches),
+        resize=_node(resize) if resize is not None else None,
+        coordinates=coordinates.text if coordinates is not None else "",
+    )
+
+
+def _untracked(found: Cursor) -> Untracked:
+    return Untracked(
+        node=_node(found),
+        tensor=_name(found["tensor"]),
+        reason=found["reason"].text,
+        hidden_nodes=found["hidden_nodes"].integer,
+        hidden_strided=found["hidden_strided"].integer,
+    )
+
+
+def _accepted(found: Cursor) -> Accepted:
+    by = found["accepted_by"].one_of(AcceptedBy)
+    return Accepted(read_finding(found), by, found["reason"].text, found["owner"].text, found["expires"].text)

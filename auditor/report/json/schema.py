@@ -1,0 +1,267 @@
+"""The JSON Schema (draft 2020-12) of the JSON report: what a program may rely on.
+
+Adding a key is not a breaking change; removing, renaming or retyping one raises the first number of ``schema_version``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from auditor.facts.finding import Severity
+from auditor.facts.report import AcceptedBy, ProblemKind
+from auditor.report.json.compared import comparison_schema
+from auditor.report.json.measured import verification_schema
+from auditor.report.json.parts import SCHEMA_VERSION
+from auditor.report.words.verdict import SiteVerdict
+from auditor.sampling.result import AliasBasis, HeadKind, SiteKind
+
+Schema: TypeAlias = dict[str, Any]
+
+_STRING: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_BOOLEAN: Schema = {"type": "boolean"}
+_NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+_SHARE_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
+_PER_AXIS: Schema = {"type": "array", "items": _NUMBER_OR_NULL}
+
+
+def report_schema() -> Schema:
+    """The schema of a report, as a plain JSON value."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "aliasaudit report",
+        "description": "Factors, offsets and receptive fields are in pixels (samples on a 1-D axis) of the network "
+        "input. Per-axis lists run over the spatial axes in the tensor's order. null is a value that is not known.",
+        **_object(
+            schema_version={"const": SCHEMA_VERSION},
+            tool=_object(name={"const": "aliasaudit"}, version=_STRING),
+            run=_object(
+                settings={"type": "object", "description": "The settings that change what is found."},
+                rules=_list(
+                    _object(code=_STRING, name=_STRING, summary=_STRING, severities=_list(_enum(Severity))),
+                )
+                | {"description": "The rules that ran."},
+            ),
+            models=_list({"$ref": "#/$defs/model"}),
+            problems=_list({"$ref": "#/$defs/problem"}),
+            remarks=_list(_STRING) | {"description": "What is neither a finding nor a problem: which models are new."},
+            summary={"$ref": "#/$defs/summary"},
+        ),
+        "$defs": {
+            "model": _model(),
+            "input": _object(
+                name=_STRING,
+                dims={
+                    "description": "As the file says: sizes, symbols, or null where nothing is said.",
+                    "type": ["array", "null"],
+                    "items": {"type": ["integer", "string", "null"]},
+                },
+                sizes={"type": "array", "items": {"type": ["integer", "null"]}},
+                assumed_axes=_INTEGERS | {"description": "Axes of open size for which the audit chose one."},
+            ),
+            "node": _node(),
+            "origin": {
+                "description": "Where the exporter says the node came from.",
+                "oneOf": [{"type": "null"}, _object(module=_STRING, source=_STRING)],
+            },
+            "source": _object(**_SOURCE),
+            "site": _site(),
+            "head": _head(),
+            "join": _node(
+                source={"$ref": "#/$defs/source"},
+                delta=_NUMBER_OR_NULL | {"description": "Largest distance of the centres of the branches."},
+                resize={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+                coordinates={"type": ["string", "null"]}
+                | {"description": "Those with which that Resize would keep the branches together."},
+                branches=_list(_object(tensor=_STRING, stride=_NUMBER_OR_NULL, offset=_NUMBER_OR_NULL)),
+            ),
+            "untracked": _node(tensor=_STRING, reason=_STRING, hidden_nodes=_COUNT, hidden_strided=_COUNT),
+            "finding": _object(**_FINDING),
+            "accepted": _object(
+                **_FINDING,
+                accepted_by=_enum(AcceptedBy),
+                reason=_STRING,
+                owner=_STRING,
+                expires=_STRING | {"description": "The last day, as 2027-01-31; empty where it has no end."},
+            ),
+            "problem": _object(
+                code=_STRING,
+                kind=_enum(ProblemKind),
+                message=_STRING,
+                path={"type": ["string", "null"]},
+            ),
+            "summary": _summary(),
+            "comparison": comparison_schema(),
+            "verification": verification_schema(),
+        },
+    }
+
+
+_SOURCE: Schema = {"input": _STRING, "axis": _COUNT}
+
+
+def _object(**properties: Schema) -> Schema:
+    """An object of exactly these members: the report always writes every key."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _enum(members: type[SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Schema:
+    return {"enum": [member.value for member in members]}
+
+
+def _node(**more: Schema) -> Schema:
+    """A node, with the members of what happens there."""
+    return _object(
+        node=_STRING | {"description": "The node's name, qualified by its scopes; empty where it has none."},
+        op=_STRING,
+        scope=_STRING | {"description": "The sub-graphs and function calls around the node; empty in the main graph."},
+        output=_STRING | {"description": "The name of the node's first output tensor."},
+        origin={"$ref": "#/$defs/origin"},
+        **more,
+    )
+
+
+def _model() -> Schema:
+    return _object(
+        path=_STRING,
+        file_bytes=_COUNT,
+        ir_version={"type": "integer"},
+        opsets={"type": "object", "additionalProperties": {"type": "integer"}},
+        producer=_STRING,
+        inputs=_list({"$ref": "#/$defs/input"}),
+        nodes=_COUNT,
+        tracked_nodes=_COUNT,
+        subsampling=_object(
+            outputs={
+                "description": "The largest cumulative factor to each graph output.",
+                "type": "object",
+                "additionalProperties": _NUMBER_OR_NULL,
+            },
+            overall=_NUMBER_OR_NULL,
+        ),
+        axes=_list(
+            _object(**_SOURCE, size={"type": "integer"}, assumed=_BOOLEAN, spatial=_BOOLEAN),
+        )
+        | {"description": "The axes of the network inputs that were followed."},
+        sites=_list({"$ref": "#/$defs/site"}),
+        heads=_list({"$ref": "#/$defs/head"}),
+        joins=_list({"$ref": "#/$defs/join"}),
+        untracked=_list({"$ref": "#/$defs/untracked"}),
+        findings=_list({"$ref": "#/$defs/finding"}),
+        accepted=_list({"$ref": "#/$defs/accepted"})
+        | {"description": "Findings that a waiver or the baseline accepts: they do not count."},
+        baselined=_BOOLEAN | {"description": "A baseline was read: findings are new, those that it accepts known."},
+        comparison={
+            "description": "What changed since the model that is to be replaced; null where there is none.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/$defs/comparison"}],
+        },
+        verification={
+            "description": "What running the model on shifted images showed; null where it was not run.",
+            "oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}],
+        },
+    )
+
+
+def _site() -> Schema:
+    return _object(
+        name=_STRING,
+        op=_STRING,
+        scope=_STRING,
+        input=_STRING,
+        output=_STRING | {"description": "The tensor that the site makes."},
+        origin={"$ref": "#/$defs/origin"},
+        kind=_enum(SiteKind),
+        verdict=_enum(SiteVerdict),
+        sources=_list({"oneOf": [{"type": "null"}, {"$ref": "#/$defs/source"}]}),
+        factor=_PER_AXIS,
+        cumulative=_PER_AXIS,
+        offset=_PER_AXIS,
+        receptive_field=_PER_AXIS,
+        size=_INTEGERS | {"description": "The grid that the site makes; empty where it is not known."},
+        kernel=_INTEGERS,
+        stride=_INTEGERS,
+        dilation=_INTEGERS,
+        groups=_COUNT,
+        alias_energy=_SHARE_OR_NULL
+        | {"description": "Share of the signal power above the new Nyquist frequency, for a flat input spectrum."},
+        alias_energy_per_axis=_list({"type": "number", "minimum": 0, "maximum": 1})
+        | {"description": "The same along each axis alone, which decides whether the site is anti-aliased."},
+        alias_energy_expected=_SHARE_OR_NULL
+        | {"description": "The same for the spectrum that activations have on photographs, which decides severities."},
+        alias_energy_of_picture=_BOOLEAN
+        | {"description": "The site reads the picture itself, whose spectrum differs."},
+        alias_energy_expected_missing=_STRING | {"description": "Why there is no expected alias energy."},
+        alias_energy_worst_channel=_SHARE_OR_NULL,
+        alias_basis={"enum": [*(basis.value for basis in AliasBasis), None]},
+        antialiased=_BOOLEAN,
+        reason=_STRING | {"description": "Why the site is passed."},
+        skipped=_SHARE_OR_NULL | {"description": "Share of the input positions that no output reads."},
+        reads_input=_BOOLEAN,
+        members=_list({"$ref": "#/$defs/node"}) | {"description": "The other nodes of a pattern of nodes."},
+    )
+
+
+def _head() -> Schema:
+    grid = {
+        "size": {"type": "integer"},
+        "stride": _NUMBER_OR_NULL,
+        "offset": _NUMBER_OR_NULL,
+        "receptive_field": _NUMBER_OR_NULL,
+        "size_dependent": _BOOLEAN,
+    }
+    return _object(
+        output=_STRING,
+        kind=_enum(HeadKind),
+        subsampling=_NUMBER_OR_NULL,
+        period=_list(_object(**_SOURCE, shift=_NUMBER_OR_NULL))
+        | {"description": "The smallest shift of each input axis for which equivariance is exact; null: none is."},
+        grid=_list(_object(**_SOURCE, **grid)) | {"description": "The grid axes that the output still has."},
+        cause={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+        global_context=_BOOLEAN
+        | {"description": "Whether every place of the output has seen the whole input, as behind attention."},
+    )
+
+
+_NULLABLE: Schema = {"type": ["string", "null"]}
+_FINDING: Schema = {
+    "rule": _STRING,
+    "name": _STRING,
+    "severity": _enum(Severity),
+    "message": _STRING,
+    "advice": _STRING,
+    "node": _NULLABLE | {"description": "null where the finding is about the whole graph."},
+    "op": _NULLABLE,
+    "scope": _NULLABLE,
+    "output": _NULLABLE,
+    "origin": {"$ref": "#/$defs/origin"},
+    "related": _list({"$ref": "#/$defs/node"}),
+    "numbers": {"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}},
+    "fingerprint": _STRING | {"description": "Stays the same while the place in the network does."},
+}
+
+
+def _summary() -> Schema:
+    return _object(
+        models=_COUNT,
+        sites=_COUNT,
+        antialiased_sites=_COUNT,
+        findings=_COUNT,
+        errors=_COUNT,
+        warnings=_COUNT,
+        notes=_COUNT,
+        rules={"type": "object", "additionalProperties": _COUNT},
+        problems=_COUNT,
+        subsampling=_NUMBER_OR_NULL | {"description": "The largest cumulative factor of any model."},
+        worst_alias_energy=_SHARE_OR_NULL
+        | {"description": "The largest alias energy of a site without anti-aliasing, for a flat input spectrum."},
+    )

@@ -1,0 +1,1 @@
+"""What a rewrite, a search and a fine-tuning gave, in words."""

@@ -1,0 +1,317 @@
+"""The reports of ``fix``: what could be done, and what was done, as text and as JSON. Pure functions.
+
+They say plainly what a rewrite does to the function of a network: a valid file is not yet a better model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor._version import __version__
+from auditor.repair.result import Repaired
+from auditor.report.repair.gains import NOT_RISEN, gain_json
+from auditor.report.words.numbers import axes_text, count_text, json_number, percent_text
+from auditor.rewrite.result import (
+    Calibrated,
+    Change,
+    Curve,
+    Offer,
+    Options,
+    Plan,
+    Refusal,
+    Rewritten,
+    Skipped,
+    Strategy,
+)
+from auditor.sampling.result import Analysis, Site
+from auditor.text import exact, inert_json, plain
+
+SCHEMA = "aliasaudit-fix/1"
+
+NOTICES = {
+    Strategy.BLUR: (
+        "blur changes the function: put into trained networks without retraining, it cost 21 and 43 points of top-1 "
+        "accuracy (SqueezeNet, MobileNetV2), and consistency fell too. Calibrate it (--calibrate), or fine-tune the "
+        "result before use (`aliasaudit finetune`, `fix --recipe`), and measure it with `aliasaudit verify`"
+    ),
+    Strategy.PHASE_AVERAGE: (
+        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. "
+        "SqueezeNet on 400 photographs gained 2.1 points of consistency from the diagonal phases of its last site, and "
+        "no accuracy; measure yours with `aliasaudit verify`"
+    ),
+    Strategy.INPUT_AVERAGE: (
+        "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
+        "by one pixel. It costs whole passes; measure the result with `aliasaudit verify`"
+    ),
+    Strategy.PHASE_SELECT: (
+        "phase selection changes the function: each picture chooses its phase. It is exact for circular shifts only; "
+        "measure the result with `aliasaudit verify`"
+    ),
+    Strategy.CROP_SELECT: (
+        "crop selection keeps every weight but changes the function: the network sees the window that the content "
+        "chooses, and a mirrored border in place of what the window leaves out. Under shifts of one pixel SqueezeNet "
+        "on 400 photographs gained 6.1 points of consistency, its scores moved 60 % less, and its accuracy changed by "
+        "-2.8 points (-6.0 to +0.8); under shifts up to 32 pixels it gained nothing. Measure the result with "
+        "`aliasaudit verify`"
+    ),
+}
+CALIBRATED = (
+    "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 500 photographs, none of "
+    "them calibrated on, gained 2.4 points of consistency (90 %: +0.9 to +3.9), its accuracy changed by -0.6 (-1.6 to "
+    "+0.4), and its scores moved 16 % less; MobileNetV2 lost 3.1 points of consistency. Measure the result with "
+    "`aliasaudit verify` before use"
+)
+HELD_BACK = (
+    "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
+    "--unsafe-fixes for the one that harms least"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What ``fix`` did to the model called ``name``, by one rewrite. ``after`` is the analysis of what was written, if
+    anything was.
+    """
+
+    name: str
+    repaired: Repaired
+    options: Options
+    before: Analysis
+    after: Analysis | None
+    dry: bool
+
+    @property
+    def done(self) -> Rewritten:
+        """The one rewrite."""
+        (done,) = self.repaired.rewrites
+        return done
+
+
+def plan_text(name: str, plan: Plan, held_back: bool) -> str:
+    """The plan as lines, each beginning with words of the tool."""
+    lines = [f"model {plain(name)}", f"  {count_text(len(plan.sites), 'sampling site')}"]
+    for entry in plan.sites:
+        lines.append(f"  site {_site(entry.site)}")
+        lines += [f"    {line}" for line in _ways(entry.offers, entry.refusals)]
+    lines.append("  input")
+    lines += [f"    {line}" for line in _ways(plan.input, plan.input_refusals)]
+    if held_back:
+        lines += ["", HELD_BACK]
+    return "\n".join(lines) + "\n"
+
+
+def outcome_text(outcome: Outcome, diff: bool) -> str:
+    """What was done, as lines, each beginning with words of the tool."""
+    done = outcome.done
+    lines = [f"model {plain(outcome.name)}", f"  strategy {done.strategy.value}{_how(done.strategy, outcome.options)}"]
+    lines += [f"  rewrote {_site(site)}" for site in done.sites]
+    lines += [f"  left {_place(skip)}: {skip.refusal.reason}" for skip in done.skipped]
+    if done.changes:
+        how = f", {done.how}" if done.how else ""
+        lines.append(f"  cost {_cost(done.flops, done.memory)}{how}")
+    lines += [f"  calibrated {plain(one.site.node.name)}: {_fitted(one)}" for one in done.calibrated]
+    if done.curve is not None:
+        lines += _refitted(done.curve)
+    if outcome.after is not None and done.strategy in (Strategy.BLUR, Strategy.PHASE_AVERAGE):
+        lines.append(f"  aliased sites: {_aliased(outcome.before)} before, {_aliased(outcome.after)} after")
+    if diff:
+        lines += [f"  {_line(change)}" for change in done.changes]
+    lines.append("")
+    if not done.changes:
+        lines.append("nothing was written: no site could be rewritten")
+    elif outcome.dry:
+        lines.append("nothing was written: this was a dry run")
+    elif outcome.repaired.kept_back:
+        lines.append(NOT_RISEN)
+    lines += written_lines(outcome.repaired)
+    if done.changes:
+        lines.append(f"note: {CALIBRATED if done.calibrated else NOTICES[done.strategy]}")
+    return "\n".join(lines) + "\n"
+
+
+def written_lines(repaired: Repaired) -> Iterator[str]:
+    """The file that was written, and what the one is called that it replaced."""
+    if repaired.path is None:
+        return
+    yield f"wrote {plain(repaired.path.as_posix())}"
+    if repaired.inlined:
+        yield f"inlined: {count_text(repaired.inlined, 'local function')}"
+    if repaired.backup is not None:
+        yield f"backup: {plain(repaired.backup.as_posix())}"
+
+
+def plan_json(name: str, plan: Plan, held_back: bool) -> str:
+    """The plan as a JSON document."""
+    sites = [{**_site_json(entry.site), **_ways_json(entry.offers, entry.refusals)} for entry in plan.sites]
+    return _document(
+        {
+            "model": name,
+            "plan": {"sites": sites, "input": _ways_json(plan.input, plan.input_refusals)},
+            "held_back": held_back,
+        }
+    )
+
+
+def outcome_json(outcome: Outcome) -> str:
+    """What was done, with every change, as a JSON document."""
+    repaired, done, options = outcome.repaired, outcome.done, outcome.options
+    changes = [
+        {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
+        for change in done.changes
+    ]
+    return _document(
+        {
+            "model": outcome.name,
+            "strategy": done.strategy.value,
+            "options": {
+                "kernel": options.kernel.value,
+                "where": options.where.value,
+                "padding": options.padding.value,
+                "lambda": options.blend,
+                "phases": options.phases.value,
+                "lowering": options.lowering.value,
+                "margin": options.margin,
+            },
+            "written": posix(repaired.path),
+            "backup": posix(repaired.backup),
+            "sites": [_site_json(site) for site in done.sites],
+            "skipped": [
+                {"site": None if skip.site is None else _site_json(skip.site), "reason": skip.refusal.reason}
+                for skip in done.skipped
+            ],
+            "multiply_adds_ratio": json_number(done.flops),
+            "largest_tensor_ratio": json_number(done.memory),
+            "aliased_sites": {
+                "before": _aliased(outcome.before),
+                "after": None if outcome.after is None else _aliased(outcome.after),
+            },
+            "changes": changes,
+            "calibrated": [
+                {
+                    "site": exact(one.site.node.name),
+                    "error_before": json_number(one.before),
+                    "error_after": json_number(one.after),
+                    "pictures": one.pictures,
+                    "folded": one.folded,
+                }
+                for one in done.calibrated
+            ],
+            "refitted": None if done.curve is None else _curve_json(done.curve),
+            "gain": None if repaired.gain is None else gain_json(repaired.gain),
+            "refused": NOT_RISEN if repaired.kept_back else None,
+            "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
+        }
+    )
+
+
+def posix(path: Path | None) -> str | None:
+    """A path as it stands in a JSON document."""
+    return None if path is None else path.as_posix()
+
+
+def _curve_json(curve: Curve) -> dict[str, Any]:
+    steps = [
+        {
+            "node": exact(one.node),
+            "error_before": json_number(one.before),
+            "error_after": json_number(one.after),
+            "outputs_error": json_number(one.outputs),
+            "kept": one.kept,
+        }
+        for one in curve.refits
+    ]
+    return {"outputs_error": json_number(curve.start), "steps": steps}
+
+
+def _document(content: dict[str, Any]) -> str:
+    whole = {"schema": SCHEMA, "version": __version__, **content}
+    return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+
+
+def _site(site: Site) -> str:
+    total = axes_text(site.cumulative)
+    return f"{plain(site.node.name)} ({plain(site.node.op)}, factor {axes_text(site.factor)}, total {total})"
+
+
+def _place(skip: Skipped) -> str:
+    return "the model" if skip.site is None else _site(skip.site)
+
+
+def _ways(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> Iterator[str]:
+    for offer in offers:
+        how = f", {offer.note}" if offer.note else ""
+        yield f"{offer.strategy.value}: {_cost(offer.flops, offer.memory)}{how}"
+    for refusal in refusals:
+        yield f"{refusal.strategy.value} does not apply: {refusal.reason}"
+
+
+def _cost(flops: float | None, memory: float | None) -> str:
+    return f"{_ratio(flops)} multiply-adds, {_ratio(memory)} memory of the largest tensor (predicted)"
+
+
+def _ratio(value: float | None) -> str:
+    return "unknown" if value is None else f"x{value:.3g}"
+
+
+def _fitted(one: Calibrated) -> str:
+    return (
+        f"{percent_text(one.before)} of the original's variance missed before, {percent_text(one.after)} after"
+        f" ({count_text(one.pictures, 'picture')}, a quarter of them held out)"
+        f"{'; by the weights of the next convolution' if one.folded else ''}"
+    )
+
+
+def _refitted(curve: Curve) -> Iterator[str]:
+    """The distance of the outputs after each further convolution that was fitted."""
+    yield f"  outputs: {percent_text(curve.start)} of the original's variance missed with the sites alone calibrated"
+    for one in curve.refits:
+        left = "" if one.kept else "; taken back, since nothing behind it brought the outputs nearer"
+        yield f"  refitted {plain(one.node)}: outputs {percent_text(one.outputs)}{left}"
+
+
+def _how(strategy: Strategy, options: Options) -> str:
+    if strategy is Strategy.BLUR:
+        partial = "" if options.blend == 1.0 else f", lambda {options.blend:g}"
+        return f", kernel {options.kernel.value}, {options.where.value}, padding {options.padding.value}{partial}"
+    if strategy is Strategy.CROP_SELECT:
+        return f", margin {'auto' if options.margin is None else options.margin}"
+    return "" if strategy is Strategy.PHASE_SELECT else f", phases {options.phases.value}"
+
+
+def _aliased(analysis: Analysis) -> int:
+    return sum(not site.antialiased for site in analysis.sites)
+
+
+def _line(change: Change) -> str:
+    sign = "+" if change.kind.value == "added" else "~"
+    return f"{sign} {plain(change.node)} ({plain(change.op)}): {change.detail}"
+
+
+def _site_json(site: Site) -> dict[str, Any]:
+    return {
+        "node": exact(site.node.name),
+        "op": exact(site.node.op),
+        "kind": site.kind.value,
+        "factor": [json_number(step) for step in site.factor],
+        "cumulative": [json_number(step) for step in site.cumulative],
+        "antialiased": site.antialiased,
+    }
+
+
+def _ways_json(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> dict[str, Any]:
+    return {
+        "offers": [
+            {
+                "strategy": offer.strategy.value,
+                "multiply_adds_ratio": json_number(offer.flops),
+                "largest_tensor_ratio": json_number(offer.memory),
+                "note": offer.note,
+            }
+            for offer in offers
+        ],
+        "refusals": [{"strategy": refusal.strategy.value, "reason": refusal.reason} for refusal in refusals],
+    }

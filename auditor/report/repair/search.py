@@ -1,0 +1,143 @@
+"""What a search among rewrites found, as text and as JSON, and as remarks for the report of another command. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from auditor._version import __version__
+from auditor.facts.comparison import Comparison, MeasuredChange
+from auditor.repair.result import Repaired
+from auditor.repair.search.gain import Loss, Yardstick
+from auditor.repair.search.search import Search, Trial
+from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_lines, speed_text
+from auditor.report.repair.outcome import SCHEMA, posix
+from auditor.report.words.changes import measured_rows
+from auditor.report.words.numbers import count_text, json_number
+from auditor.text import inert_json, plain
+from auditor.verify.statistics import FEW_IMAGES
+
+NOTHING_HELPS = "nothing helps: no candidate within the budget surely gained, so nothing was written"
+_CHOSEN = (
+    "note: the best of several on the same images looks a little better than it is: measure it on other images with "
+    "`aliasaudit verify`"
+)
+_TITLES = {"mac": "MAC"}
+_LOST = {
+    Yardstick.LABELS: "accuracy",
+    Yardstick.ORIGINAL: "agreement below the original's own consistency",
+    Yardstick.POSITIONS: "agreement, position by position, below the original's own under shifts",
+    Yardstick.BOXES: "agreement, box by box, below the original's own under shifts",
+    Yardstick.COSINE: "cosine to the original's output, below the original's own under shifts",
+}
+
+
+def search_text(name: str, found: Search) -> str:
+    """The table of a search, and the measured gain of the best."""
+    budget = found.budget
+    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
+    lines = [
+        f"model {plain(name)}",
+        f"  searched {count_text(len(found.trials), 'candidate')} on {count_text(found.images, 'image')}",
+        f"  budget: {limits}",
+        "",
+        *(f"  {line}" for line in columns(_table(found))),
+        "  * no other candidate that was measured on all images is cheaper and gains more",
+    ]
+    failed = [trial for trial in found.trials if trial.reason]
+    lines += [f"  failed: {trial.candidate.name}: {plain(trial.reason)}" for trial in failed]
+    if found.images < FEW_IMAGES:
+        lines.append(f"  note: {found.images} images are few: intervals are wide, and what gains little is not told")
+    best = found.best
+    if best is None or best.gain is None:
+        return "\n".join([*lines, "", NOTHING_HELPS]) + "\n"
+    lines += ["", f"best: {best.candidate.name}", *(f"  {line}" for line in gain_lines(best.gain)), "", _CHOSEN]
+    return "\n".join(lines) + "\n"
+
+
+def search_remarks(found: Search) -> Iterator[str]:
+    """What a search tried, one clause for each candidate, for the report of another command."""
+    budget, tried = found.budget, count_text(len(found.trials), "candidate")
+    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
+    yield f"searched {tried} on {count_text(found.images, 'image')}: {limits}"
+    (names, *titles, _), *rows = _table(found)
+    assert names == "candidate"
+    for trial, (name, *cells, verdict) in zip(found.trials, rows, strict=True):
+        facts = ", ".join(f"{title} {cell}" for title, cell in zip(titles, cells, strict=True) if cell)
+        why = f" ({plain(trial.reason)})" if trial.reason else ""
+        yield f"{name}: {facts}: {verdict.removesuffix(' *')}{why}"
+
+
+def search_json(name: str, found: Search, done: Repaired) -> str:
+    """A search, and what was written then, as a JSON document."""
+    trials = [
+        {
+            "candidate": trial.candidate.name,
+            "multiply_adds_ratio": json_number(trial.candidate.cost),
+            "verdict": trial.verdict.value,
+            "images": trial.images,
+            "frontier": trial.frontier,
+            "reason": trial.reason or None,
+            "gain": None if trial.gain is None else gain_json(trial.gain),
+        }
+        for trial in found.trials
+    ]
+    whole = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "model": name,
+        "strategy": "auto",
+        "budget": {"max_cost": json_number(found.budget.cost), "max_drop": json_number(found.budget.loss)},
+        "best": None if found.best is None else found.best.candidate.name,
+        "candidates": trials,
+        "written": posix(done.path),
+        "backup": posix(done.backup),
+    }
+    return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+
+
+def _table(found: Search) -> list[tuple[str, ...]]:
+    gains = [trial.gain for trial in found.trials if trial.gain is not None]
+    leading = tuple(change.measure for change in gains[0].leading) if gains else ("consistency", "mac")
+    titles = [_TITLES.get(measure, measure) for measure in leading]
+    header = ("candidate", "cost", "time", "images", *titles, "agreement", "loss", "verdict")
+    return [header, *(_row(trial, leading) for trial in found.trials)]
+
+
+def _row(trial: Trial, leading: Sequence[str]) -> tuple[str, ...]:
+    gain = trial.gain
+    name, cost = trial.candidate.name, trial.candidate.cost
+    predicted = "?" if cost is None else f"x{cost:.3g}"
+    if gain is None:
+        return (name, predicted, "", "", *("" for _ in leading), "", "", trial.verdict.value)
+    return (
+        name,
+        predicted,
+        "" if gain.speed is None else speed_text(gain.speed),
+        str(trial.images),
+        *(_cell(gain.change(measure)) for measure in leading),
+        "" if gain.agreement is None else agreed_text(gain.agreement),
+        "" if gain.loss is None else _loss(gain.loss),
+        f"{trial.verdict.value}{' *' if trial.frontier else ''}",
+    )
+
+
+def _cell(change: MeasuredChange | None) -> str:
+    if change is None:
+        return "-"
+    (row,) = measured_rows(Comparison("", measured=(change,)))
+    return f"{row.difference} [{row.interval.replace(' points', '')}]" if row.interval else row.difference
+
+
+def _loss(loss: Loss) -> str:
+    span = "" if loss.interval is None else f" [{_points(loss.interval.low)} to {_points(loss.interval.high)}]"
+    return f"{_points(loss.value)} points{span}"
+
+
+def _points(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}"  # no minus in front of nothing
+
+
+def _yardstick(found: Search) -> str:
+    losses = (trial.gain.loss for trial in found.trials if trial.gain is not None)
+    return _LOST[next((loss.yardstick for loss in losses if loss is not None), Yardstick.LABELS)]

@@ -1,0 +1,183 @@
+"""What a verification measured, as lines of text for people: numbers with intervals, a bar per distance, worst layers.
+
+Every line begins with words or numbers of our own; names of images, nodes and tensors are opened by
+:func:`auditor.text.plain` only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from auditor.report.words.numbers import count_text, percent_text
+from auditor.text import plain
+from auditor.verify.measures import MEASURES
+from auditor.verify.result import Curve, DataKind, Interval, LayerResult, Measure, OutputResult, Provider, Verification
+from auditor.verify.statistics import FEW_IMAGES
+
+_BAR = 30
+_WORST_LAYERS = 8
+_LISTED = 5
+_SOURCES = {
+    DataKind.FOLDER: "from a folder",
+    DataKind.ARRAYS: "from an array file",
+    DataKind.CALLABLE: "from a function",
+    DataKind.BUILTIN: "built in: they rank models, they are no accuracy on your data",
+}
+
+
+def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
+    """The lines of one verification, without indent."""
+    lines = [*_facts(found), ""]
+    for output in found.outputs:
+        if len(found.outputs) > 1:
+            lines.append(f"output {plain(output.output)} ({output.task.value})")
+        lines += _columns([_measure(measure) for measure in output.measures])
+        for curve in output.curves:
+            lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
+        lines += _worst_images(output)
+    if found.layers:
+        lines += ["", "layers, largest added error first", *_columns(_layers(found.layers)), *_agreement(found.layers)]
+    return lines
+
+
+def _facts(found: Verification) -> Iterator[str]:
+    shifts, data = found.shifts, found.data
+    if found.incomplete:
+        yield f"incomplete: {found.incomplete}"
+    yield (
+        f"measured on {count_text(len(data.used), 'image')} ({_SOURCES[data.kind]}), "
+        f"{count_text(shifts.per_image, 'shifted input')} each"
+    )
+    yield (
+        f"protocol {shifts.protocol.value}, windows of {shifts.window[0]}x{shifts.window[1]} px, shifts to "
+        f"{shifts.radius} px, seed {shifts.seed}"
+    )
+    yield found.preprocessing_words
+    yield _provider(found.provider)
+    yield (
+        f"{found.runs} inputs run in {found.seconds:.0f} s, {found.shared_batch} at a time; without reuse of equal "
+        f"inputs {found.naive_runs}"
+    )
+    if found.self_test is not None:
+        test = found.self_test
+        words = "passed" if test.passed else "FAILED: the run is void"
+        yield (
+            f"self-test {words}: the same input twice gave the same answer in {percent_text(test.agreement)} of the "
+            f"cases, outputs differ by at most {test.difference:.2g}"
+        )
+    if len(data.used) < FEW_IMAGES:
+        yield f"few images: the intervals of {len(data.used)} images are wide, use {FEW_IMAGES} or more"
+    for location, digest in found.external:
+        yield f"weights {plain(location)} sha256 {digest}"
+    for rejected in data.rejected[:_LISTED]:
+        yield f"left out {plain(rejected.name)}: {plain(rejected.reason)}"
+    if len(data.rejected) > _LISTED:
+        yield f"left out {len(data.rejected) - _LISTED} more images (all in the JSON report)"
+    for note in found.notes:
+        yield f"note: {plain(note)}"
+
+
+def _provider(provider: Provider) -> str:
+    total = sum(count for _, count in provider.placement)
+    used = sum(count for name, count in provider.placement if name == provider.used)
+    nodes = "no compute nodes" if provider.others else "where its nodes ran was not read back"
+    if total:
+        nodes = f"{used} of {count_text(total, 'compute node')}"
+    return (
+        f"ran on {provider.used} ({nodes}), onnxruntime {provider.onnxruntime}, "
+        f"{count_text(provider.threads, 'thread')}, --device {provider.asked}"
+    )
+
+
+def number(value: float, unit: str) -> str:
+    """A measured value with its unit: shares in per cent, the rest with three digits."""
+    if math.isnan(value):
+        return "-"
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f} px" if unit == "px" else f"{value:.3f}"
+
+
+def images_words(measure: Measure) -> str:
+    """On how many of the images a measure rests."""
+    return f"{measure.images} of {count_text(len(measure.per_image), 'image')}"
+
+
+def _interval(interval: Interval | None, unit: str) -> str:
+    if interval is None:
+        return "(no interval)"
+    if unit == "share":
+        return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    digits = 2 if unit == "px" else 3
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _measure(measure: Measure) -> tuple[str, ...]:
+    meaning = MEASURES[measure.name].meaning if measure.name in MEASURES else ""
+    value = number(measure.value, measure.unit)
+    return measure.name, value, _interval(measure.interval, measure.unit), images_words(measure), meaning
+
+
+def _curve(curve: Curve, unicode: bool) -> Iterator[str]:
+    facts = MEASURES.get(curve.measure)
+    unit = facts.unit if facts is not None else "ratio"
+    most = max((point.value for point in curve.points if not math.isnan(point.value)), default=0.0)
+    scale = 1.0 if unit in ("share", "probability") and most > 0.25 else most or 1.0
+    full, empty = ("█", "·") if unicode else ("#", ".")
+    rows = []
+    for point in curve.points:
+        filled = 0 if math.isnan(point.value) else round(_BAR * min(max(point.value / scale, 0.0), 1.0))
+        bar = full * filled + empty * (_BAR - filled)
+        rows.append((f"{point.distance:g} px", bar, number(point.value, unit), _interval(point.interval, unit)))
+    yield from _columns(rows)
+
+
+def _worst_images(output: OutputResult) -> list[str]:
+    unstable = sorted((image for image in output.images if image.flips > 0), key=lambda image: -image.flips)
+    if not unstable:
+        return []
+    rows = [(f"{percent_text(image.flips)} of shifts", plain(image.name, 60)) for image in unstable[:_LISTED]]
+    return ["", "least stable images", *_columns(rows)]
+
+
+def _layers(layers: Sequence[LayerResult]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("added", "error", "cosine", "total", "alias measured/expected", "layer")]
+    for layer in sorted(layers, key=lambda layer: -layer.added)[:_WORST_LAYERS]:
+        total = "x".join("?" if factor is None else f"{factor:g}" for factor in dict.fromkeys(layer.cumulative))
+        alias = f"{percent_text(layer.alias_measured) or '?'}/{percent_text(layer.alias_predicted) or '?'}"
+        name = layer.node.name if layer.node is not None and layer.node.name else layer.tensor
+        rows.append((f"{layer.added:.3f}", f"{layer.error:.3f}", f"{layer.cosine:.3f}", total, alias, plain(name, 80)))
+    return rows
+
+
+# Measured and expected alias energies are held against the limits of hidden maps.
+_LIMITS = (0.05, 0.1, 0.25)
+
+
+def _agreement(layers: Sequence[LayerResult]) -> Iterator[str]:
+    """How often what was expected leads to the same verdict as what was measured."""
+    pairs = [
+        (_verdict(layer.alias_measured), _verdict(layer.alias_predicted))
+        for layer in layers
+        if layer.alias_measured is not None and layer.alias_predicted is not None
+    ]
+    if not pairs:
+        return
+    same, near = sum(a == b for a, b in pairs), sum(abs(a - b) <= 1 for a, b in pairs)
+    yield f"  alias energy: measured and expected lead to the same verdict at {same} of {len(pairs)} sites, within"
+    yield f"  one step at {near}; added: the error on top of what was inherited, no ranking of aliasing"
+
+
+def _verdict(share: float) -> int:
+    return sum(share >= limit for limit in _LIMITS)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Left-aligned columns two spaces apart under an indent."""
+    if not rows:
+        return []
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)][:-1]
+    return [
+        "  " + "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False)) + row[-1] for row in rows
+    ]

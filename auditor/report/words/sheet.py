@@ -1,0 +1,339 @@
+"""What the text report says, before anything is laid out: safe strings in rows and blocks.
+
+This is where model text is opened for people. The layouts (:mod:`plain_text`, :mod:`terminal`) see only what
+:func:`auditor.text.plain` made of it, and must begin every line with words of the tool's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm, prod
+from typing import TYPE_CHECKING
+
+from auditor.facts.comparison import Comparison
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, Report
+from auditor.onnxfile.noderef import NodeRef
+from auditor.report.words.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
+from auditor.report.words.numbers import axes_text, count_text, factor_text, percent_text, shape_text
+from auditor.report.words.verdict import SiteVerdict, verdict
+from auditor.sampling.result import Analysis, HeadKind, Site
+from auditor.text import ModelText, plain
+
+if TYPE_CHECKING:
+    from auditor.verify.result import Verification
+
+SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One sampling site. ``cells`` follow :data:`SITE_COLUMNS`; ``reason`` says why it is passed or unknown."""
+
+    cells: tuple[str, ...]
+    verdict: SiteVerdict
+    reason: str
+
+    @property
+    def verdict_and_reason(self) -> str:
+        """``anti-aliased: binomial low-pass of 3 taps``."""
+        return f"{self.verdict.value}: {self.reason}" if self.reason else self.verdict.value
+
+
+@dataclass(frozen=True, slots=True)
+class FindingBlock:
+    """One finding. ``where`` is the place in the model, ``facts`` are labelled lines about it: module, source, related.
+
+    ``advice`` is empty where the finding after it gives the same, so that advice stands once for a run of findings;
+    ``advised`` counts the run.
+    """
+
+    severity: Severity
+    rule: str
+    where: str
+    message: str
+    facts: tuple[tuple[str, str], ...]
+    advice: str
+    advised: int
+
+    @property
+    def advice_label(self) -> str:
+        """``advice``, or ``advice for these 3``."""
+        return "advice" if self.advised == 1 else f"advice for these {self.advised}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One model: header, what its subsampling means, sites in graph order, findings worst first.
+
+    ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
+    ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
+    that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what
+    changed since a base.
+    """
+
+    path: str
+    facts: tuple[str, ...]
+    meaning: str
+    sites: tuple[SiteRow, ...]
+    legend: str
+    findings: tuple[FindingBlock, ...]
+    measured: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+
+
+def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False) -> Sheet:
+    """Put one model's report into words; ``unicode`` allows characters beyond ASCII, ``accepted`` lists what is."""
+    return Sheet(
+        path=plain(model.path),
+        facts=tuple(facts(model)),
+        meaning=meaning(model.analysis),
+        sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
+        legend=_legend(model.analysis.sites),
+        findings=tuple(_blocks(model, verbose)),
+        measured=_measured(model.verification, unicode),
+        accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
+        compared=() if model.comparison is None else tuple(_compared(model.comparison)),
+    )
+
+
+def _compared(found: Comparison) -> Iterator[str]:
+    yield f"compared with {plain(found.base)}: {'; '.join(sentences(found))}"
+    for name, before, after in output_rows(found):
+        yield f"  subsampling to {plain(name)}: {before} in the base, {after} here"
+    for row in measured_rows(found):
+        span = f" ({100 * (2 * found.confidence - 1):.4g} % interval {row.interval})" if row.interval else ""
+        verdict = f": {VERDICT_WORDS[row.verdict]} ({row.detail})" if row.verdict else ""
+        yield f"  {row.measure}: {row.base} in the base, {row.new} here, {row.difference}{span}{verdict}"
+        yield from (f"    {note}" for note in row.notes)
+    for remark in found.remarks:
+        yield f"  note: {plain(remark)}"
+    for kept in found.kept:
+        if kept.worse:
+            before, after = kept.before.severity.value, kept.after.severity.value
+            yield f"  worse, {before} to {after}: {_headline(kept.after)}"
+    for finding in found.fixed:
+        yield f"  fixed: {finding.severity.value} {_headline(finding)}"
+
+
+ACCEPTED_WORDS = {AcceptedBy.WAIVER: "waived", AcceptedBy.BASELINE: "known", AcceptedBy.BASE: "in the base too"}
+
+
+def _accepted(one: Accepted) -> str:
+    why = [plain(one.reason)] if one.reason else []
+    why += [f"owner {plain(one.owner)}"] if one.owner else []
+    why += [f"until {plain(one.expires)}"] if one.expires else []
+    head = f"{ACCEPTED_WORDS[one.by]}: {one.finding.severity.value} {_headline(one.finding)}"
+    return f"{head}: {', '.join(why)}" if why else head
+
+
+def _headline(finding: Finding) -> str:
+    """Rule and place of a finding on one line."""
+    where = f" at {_place(finding.node)}" if finding.node is not None else ""
+    return f"{plain(finding.rule)} {plain(finding.name)}{where}"
+
+
+def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    from auditor.report.words.measured import measured_lines
+
+    return tuple(measured_lines(found, unicode))
+
+
+def summary(report: Report) -> str:
+    """The last line: what was audited and what came of it."""
+    by_severity = report.by_severity()
+    sites = [site for model in report.models for site in model.analysis.sites]
+    counts = [count_text(count, severity.value) for severity, count in by_severity.items() if count]
+    # "No findings" of models that nobody looked at would read as a pass.
+    parts = [f"{count_text(len(report.models), 'model')} audited"]
+    parts += [", ".join(counts) or "no findings"] if report.models else []
+    accepted = Counter(one.by for model in report.models for one in model.accepted)
+    parts += [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
+    if sites:
+        open_sites = sum(not site.antialiased for site in sites)
+        parts.append(f"{open_sites} of {count_text(len(sites), 'sampling site')} without anti-aliasing")
+    totals = [model.analysis.subsampling for model in report.models]
+    known = [total for total in totals if total is not None]
+    if known:
+        parts.append(f"largest cumulative factor {factor_text(max(known))}")
+    if open_verdicts := sum(undecided(model.comparison) for model in report.models):
+        parts.insert(1, f"{count_text(open_verdicts, 'comparison')} undecided")
+    if report.problems:
+        parts.append(f"{count_text(len(report.problems), 'problem')}, the audit is incomplete")
+    return "; ".join(parts)
+
+
+def problems(report: Report) -> list[tuple[str, str, str]]:
+    """Code, path (or nothing) and message of each part of the audit that is missing."""
+    return [(plain(problem.code), plain(problem.path), plain(problem.message, None)) for problem in report.problems]
+
+
+def statistics(report: Report) -> list[tuple[str, str, str]]:
+    """A count per rule, most frequent first, under a heading."""
+    rows = [(str(count), plain(code), plain(name)) for (code, name), count in report.by_rule().items()]
+    return [("count", "rule", "name"), *rows]
+
+
+def meaning(analysis: Analysis) -> str:
+    """One sentence on the largest cumulative factor of a model: what shifts it leaves exact, or why that is open."""
+    total, open_ends = analysis.subsampling, _open_ends(analysis)
+    if total is None or total <= 1:
+        if open_ends:
+            return f"How much the input grid is subsampled is not known: {open_ends}."
+        if total is None:
+            return "No subsampling of an input grid was found."
+        return "The input grid is not subsampled: the cumulative factor is 1."
+    start = f"Cumulative subsampling {factor_text(total)}"
+    if open_ends:
+        start += f" at least ({open_ends})"
+    exact = _exact_shifts(analysis)
+    if exact is None:
+        return f"{start}."
+    sizes = [analysis.sources[source].size for source in exact]
+    steps = [*exact.values()]
+    if 0 in steps:
+        return f"{start}: no shift of the input brings the grid back to the same phase."
+    if any(step > size for step, size in zip(steps, sizes, strict=True)):
+        return f"{start}: no shift that is smaller than the input brings the grid back to the same phase."
+    if set(steps) == {1}:
+        return f"{start}." if open_ends else f"{start}, on no path to an output: the outputs follow every whole shift."
+    multiples, share = axes_text(map(Fraction, steps)), factor_text(Fraction(prod(steps)))
+    exactly = f"shift-equivariance can be exact only for multiples of {multiples} input samples"
+    return f"{start}: {exactly}, 1 in {share} shifts."
+
+
+def _open_ends(analysis: Analysis) -> str:
+    """Why the largest factor may be larger than the known one; empty where it is not."""
+    unknown = sum(all(factor is None for factor in site.cumulative) for site in analysis.sites)
+    reasons = []
+    if analysis.untracked or any(head.kind is HeadKind.UNTRACKED for head in analysis.heads):
+        reasons.append(f"the analysis lost the grid at {count_text(max(len(analysis.untracked), 1), 'place')}")
+    if unknown:
+        reasons.append(f"the total at {count_text(unknown, 'site')} is open")
+    return ", and ".join(reasons)
+
+
+def _exact_shifts(analysis: Analysis) -> dict[int, int] | None:
+    """Per source axis of an input, the integer shifts that every output's grid follows exactly; 0: none.
+
+    None: not known.
+    """
+    steps: dict[int, int] = {}
+    for head in analysis.heads:
+        for source, period in head.period.items():
+            # A period p/q in lowest terms is met by integer shifts at the multiples of p.
+            steps[source] = lcm(steps.get(source, 1), 0 if period is None else period.numerator)
+    if not steps:
+        return None
+    first = analysis.sources[min(steps)].input
+    return {source: step for source, step in sorted(steps.items()) if analysis.sources[source].input == first}
+
+
+def facts(model: ModelReport) -> Iterable[str]:
+    """What the file is: each fact begins with a word of ours."""
+    if "" in model.opsets:
+        yield f"opset {model.opsets['']}"
+    if model.producer:
+        yield f"from {plain(model.producer, 60)}"
+    spatial = {model.analysis.sources[index].input for index in model.analysis.spatial}
+    shown = [item for item in model.inputs if item.name in spatial] or list(model.inputs)
+    for item in shown[:4]:
+        yield f"input {_input(item)}"
+    if len(shown) > 4:
+        yield f"and {len(shown) - 4} more inputs"
+
+
+def _input(item: InputReport) -> str:
+    if item.dims is None:
+        return f"{plain(item.name, 60)} of unknown shape"
+    dims = [_dim(dim, size) for dim, size in zip(item.dims, item.sizes, strict=True)]
+    shape = f"{plain(item.name, 60)} {'x'.join(dims)}"
+    if not item.assumed:
+        return shape
+    assumed = "x".join(str(item.sizes[axis]) for axis in item.assumed)
+    return f"{shape} ({assumed} assumed, see --input-shape)"
+
+
+def _dim(declared: int | ModelText | None, size: int | None) -> str:
+    if size is not None:
+        return str(size)
+    return plain(declared, 30) if isinstance(declared, ModelText) else "?" if declared is None else str(declared)
+
+
+def _legend(sites: Sequence[Site]) -> str:
+    energies = [site.alias for site in sites if site.alias is not None]
+    if not energies:
+        return ""
+    words = "flat: alias energy of white noise, a property of the filter"
+    if all(alias.expected is None for alias in energies):
+        reasons = dict.fromkeys(alias.missing for alias in energies if alias.missing)
+        return f"{words}; expected: not known, since {', '.join(reasons)}" if reasons else words
+    return f"{words}; expected: share of the activations that folds, half to twice that on photographs"
+
+
+def _site_row(index: int, site: Site) -> SiteRow:
+    given = verdict(site)
+    alias = site.alias
+    cells = (
+        str(index),
+        _name(site.node),
+        plain(site.node.op, 40),
+        "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride))))),
+        axes_text(site.factor),
+        axes_text(site.cumulative),
+        percent_text(alias.flat) if alias is not None else "",
+        percent_text(alias.expected) if alias is not None else "",
+        given.value,
+    )
+    # Elsewhere the numbers of the row are the reason.
+    reason = plain(site.reason) if site.antialiased or given is SiteVerdict.UNKNOWN else ""
+    return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
+
+
+def _blocks(model: ModelReport, verbose: bool) -> Iterable[FindingBlock]:
+    findings = model.findings
+    run = 0
+    for index, finding in enumerate(findings):
+        run += 1
+        following = findings[index + 1] if index + 1 < len(findings) else None
+        repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
+        yield FindingBlock(
+            severity=finding.severity,
+            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if model.baselined else ''}",
+            where=_place(finding.node) if finding.node is not None else "",
+            message=plain(finding.message, None),
+            facts=tuple(_finding_facts(finding, verbose)),
+            advice="" if repeated else plain(finding.advice, None),
+            advised=run,
+        )
+        run = run if repeated else 0
+
+
+def _finding_facts(finding: Finding, verbose: bool) -> Iterable[tuple[str, str]]:
+    origin = finding.node.origin if finding.node is not None else None
+    if origin is not None and origin.module:
+        yield "module", ", ".join(plain(text) for text in (origin.module, origin.source) if text)
+    elif origin is not None and origin.source:
+        yield "source", plain(origin.source)
+    if verbose:
+        for node in finding.related:
+            yield "with", _place(node)
+        for key, value in sorted(finding.numbers.items()):
+            yield plain(key), plain(str(value))
+        if finding.fingerprint:
+            yield "fingerprint", plain(finding.fingerprint)
+
+
+def _place(node: NodeRef) -> str:
+    return f"{_name(node)} ({plain(node.op, 60)})"
+
+
+def _name(node: NodeRef) -> str:
+    """A node without a name is found by what it computes."""
+    return plain(node.name) if node.name else f"-> {plain(node.output)}"

@@ -1,0 +1,1 @@
+"""Exact arithmetic on sampling lattices; knows no operator."""

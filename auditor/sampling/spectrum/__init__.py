@@ -1,0 +1,1 @@
+"""Alias energy of a filter and a spectrum."""

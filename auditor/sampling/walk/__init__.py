@@ -1,0 +1,1 @@
+"""One forward pass over the nodes of a scope."""

@@ -1,0 +1,1 @@
+"""From a file, a folder or a seed to the arrays a model takes."""

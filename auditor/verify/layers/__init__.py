@@ -1,0 +1,1 @@
+"""The loss of equivariance, layer by layer."""

@@ -1,0 +1,1 @@
+"""Which shifts are run, in which windows and batches."""
