@@ -123,7 +123,7 @@ def _on_uint8(image: Array, taps: Taps, axis: int) -> Array:
         return image
     scaled = taps.weight * np.float32(1 << _BITS)
     weight = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
-    total = along(image, Taps(taps.index, weight), axis, np.int64) + (1 << (_BITS - 1))
+    total = along(image, Taps(taps.index, weight), axis, np.int32) + (1 << (_BITS - 1))
     result: Array = np.clip(total >> _BITS, 0, 255).astype(np.uint8)
     return result
 

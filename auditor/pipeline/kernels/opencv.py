@@ -2,7 +2,8 @@
 
 None of these but ``area`` widens its kernel when it shrinks, so all of them alias. Horizontal pass first. Checked bit
 for bit against opencv-python-headless on uint8, to 1e-5 of the range on float32; ``cubic`` on uint8 goes through a
-closed library on x86, which is met within one step.
+closed library on x86, which is met within one step. A large picture goes through OpenCV itself where it is installed
+(:mod:`auditor.pipeline.kernels.installed`): the same bits, several times sooner.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from auditor.pipeline.kernels.installed import sooner
 from auditor.pipeline.kernels.pillow import drifting_index
 from auditor.pipeline.kernels.taps import (
     Array,
@@ -83,8 +85,10 @@ def linear_exact(image: Array, size: tuple[int, int]) -> Array:
             np.stack([left, np.minimum(left + 1, n - 1)], axis=1), np.stack([256 - right, right], axis=1).astype(float)
         )
 
-    total = separable(image, taps(image.shape[0], size[0]), taps(image.shape[1], size[1]), np.int64)
-    return ((total + (1 << 15)) >> 16).astype(np.uint8)
+    total = _whole(image, taps(image.shape[0], size[0]), taps(image.shape[1], size[1]))
+    total += 1 << 15
+    total >>= 16
+    return total.astype(np.uint8)
 
 
 def area(image: Array, size: tuple[int, int]) -> Array:
@@ -101,10 +105,17 @@ def area(image: Array, size: tuple[int, int]) -> Array:
 
 
 def cubic_kernel(image: Array, size: tuple[int, int]) -> Array:
-    """INTER_CUBIC with a = -0.75, as the x86 wheels compute it: float32 on both axes, rounded once."""
+    """INTER_CUBIC with a = -0.75, as the x86 wheels compute it: weights in double, sums in float32, rounded once."""
     if image.shape[:2] == size:
         return np.array(image)
-    rows, columns = _cubic_axis(image.shape[0], size[0]), _cubic_axis(image.shape[1], size[1])
+    if image.dtype == np.uint8 and min(image.shape[:2]) < 4:
+        return cubic_without_ipp(image, size)  # the closed library is not called for a side shorter than the kernel
+
+    def taps(n: int, m: int) -> Taps:
+        exact = around((np.arange(m) + 0.5) * (n / m) - 0.5, 4, n, cubic(_A))
+        return Taps(exact.index, exact.weight.astype(np.float32))
+
+    rows, columns = taps(image.shape[0], size[0]), taps(image.shape[1], size[1])
     total = separable(image, rows, columns)
     return to_uint8(total) if image.dtype == np.uint8 else total
 
@@ -114,7 +125,7 @@ def cubic_without_ipp(image: Array, size: tuple[int, int]) -> Array:
     if image.dtype != np.uint8 or image.shape[:2] == size:
         return cubic_kernel(image, size)
     rows, columns = _fixed(_cubic_axis(image.shape[0], size[0])), _fixed(_cubic_axis(image.shape[1], size[1]))
-    return to_uint8(separable(image, rows, columns, np.int64) * 2.0 ** (-2 * _BITS))
+    return to_uint8(_whole(image, rows, columns) * 2.0 ** (-2 * _BITS))
 
 
 def lanczos4(image: Array, size: tuple[int, int]) -> Array:
@@ -124,9 +135,10 @@ def lanczos4(image: Array, size: tuple[int, int]) -> Array:
     rows, columns = _lanczos_axis(image.shape[0], size[0]), _lanczos_axis(image.shape[1], size[1])
     if image.dtype != np.uint8:
         return separable(image, rows, columns)
-    total = separable(image, _fixed(rows), _fixed(columns), np.int64)
-    rounded: Array = np.clip((total + (1 << (2 * _BITS - 1))) >> (2 * _BITS), 0, 255).astype(np.uint8)
-    return rounded
+    total = _whole(image, _fixed(rows), _fixed(columns))
+    total += 1 << (2 * _BITS - 1)
+    total >>= 2 * _BITS
+    return np.clip(total, 0, 255, out=total).astype(np.uint8)
 
 
 def _position(n: int, m: int) -> npt.NDArray[np.float32]:
@@ -161,12 +173,29 @@ def _linear(image: Array, rows: tuple[Integers, Floats], columns: tuple[Integers
         return separable(image, down, across)
     across, down = _fixed(across), _fixed(down)
     needed, place = np.unique(down.index, return_inverse=True)
-    place = place.reshape(down.index.shape)
-    sums = along(np.take(image, needed, axis=0), across, 1, np.int32) >> 4
-    beta = down.weight.astype(np.int32)[:, :, None, None]
-    upper = (beta[:, 0] * sums[place[:, 0]]) >> 16
-    lower = (beta[:, 1] * sums[place[:, 1]]) >> 16
-    return ((upper + lower + 2) >> 2).astype(np.uint8)
+    # A sixteenth of the whole weights is still exact in float32, and the cast cuts it off as a shift by four does.
+    sixteenth = Taps(across.index, across.weight / 16)
+    sums = along(np.take(image, needed, axis=0), sixteenth, 1, np.float32).astype(np.int32)
+    sums = sums.reshape(len(needed), -1)
+    place, beta = place.reshape(down.index.shape), down.weight.astype(np.int32)
+    result = np.empty((len(place), sums.shape[1]), np.uint8)
+    step = max((1 << 17) // sums.shape[1], 1)
+    for start in range(0, len(place), step):
+        part = slice(start, start + step)
+        total = (beta[part, :1] * sums[place[part, 0]]) >> 16
+        total += (beta[part, 1:] * sums[place[part, 1]]) >> 16
+        total += 2
+        total >>= 2
+        result[part] = total
+    return result.reshape(len(place), -1, image.shape[2])
+
+
+def _whole(image: Array, rows: Taps, columns: Taps) -> Array:
+    """Sums of whole weights: float32 holds those of one axis exactly, and int32 those of both."""
+    needed, place = np.unique(rows.index, return_inverse=True)
+    source = image if len(needed) == len(image) else np.take(image, needed, axis=0)
+    across = along(source, columns, 1, np.float32).astype(np.int32)
+    return along(across, Taps(place.reshape(rows.index.shape), rows.weight), 0, np.int32)
 
 
 def _fixed(taps: Taps) -> Taps:
@@ -234,13 +263,13 @@ def _block_mean(image: Array, size: tuple[int, int]) -> Array:
 
 
 KERNELS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
-    "cv2-nearest": nearest,
+    "cv2-nearest": sooner("INTER_NEAREST", nearest),
     "cv2-nearest-exact": nearest_exact,
     "cv4-nearest-exact": nearest_exact_4,
-    "cv2-linear": linear_kernel,
-    "cv2-linear-exact": linear_exact,
-    "cv2-area": area,
-    "cv2-cubic": cubic_kernel,
+    "cv2-linear": sooner("INTER_LINEAR", linear_kernel),
+    "cv2-linear-exact": sooner("INTER_LINEAR_EXACT", linear_exact),
+    "cv2-area": sooner("INTER_AREA", area),
+    "cv2-cubic": sooner("INTER_CUBIC", cubic_kernel),
     "cv2-cubic-noipp": cubic_without_ipp,
-    "cv2-lanczos4": lanczos4,
+    "cv2-lanczos4": sooner("INTER_LANCZOS4", lanczos4),
 }

@@ -155,17 +155,72 @@ def along(image: Array, taps: Taps, axis: int, dtype: npt.DTypeLike) -> Array:
     The taps are added one after the other in the order of their index, as the libraries do.
     """
     weight = taps.weight.astype(dtype, copy=False)
-    shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-    total: Array | None = None
-    for k in range(taps.index.shape[1]):
-        term = np.take(image, taps.index[:, k], axis=axis).astype(dtype, copy=False) * weight[:, k].reshape(shape)
-        total = term if total is None else np.add(total, term, out=total)
-    assert total is not None
+    return _down(image, taps.index, weight) if axis == 0 else _across(image, taps.index, weight)
+
+
+_CACHED = 1 << 17  # numbers that the fast memory of a processor core holds
+
+
+def _down(image: Array, index: Integers, weight: Array) -> Array:
+    """A few output rows at a time."""
+    height, length = len(index), image.shape[1] * image.shape[2]
+    rows = image.reshape(image.shape[0], length)
+    total = np.empty((height, length), weight.dtype)
+    step = max(_CACHED // length, 1)
+    for start in range(0, height, step):
+        part = slice(start, start + step)
+        _summed(rows, index[part], weight[part], total[part])
+    return total.reshape(height, *image.shape[1:])
+
+
+def _across(image: Array, index: Integers, weight: Array) -> Array:
+    """A few rows at a time, turned where most columns are read: what a tap reads of all rows then lies together."""
+    height, width, channels = image.shape
+    count = len(index)
+    rows = np.ascontiguousarray(image).reshape(height, width * channels)
+    if index.size < width:
+        return _gathered(rows, index, weight, channels).reshape(height, count, channels)
+    total = np.empty((height, count, channels), weight.dtype)
+    step = max(_CACHED // (max(width, count) * channels), 16)
+    for start in range(0, height, step):
+        turned = np.ascontiguousarray(rows[start : start + step].T)
+        band = turned.reshape(width, -1).astype(weight.dtype, copy=False)
+        sums = np.empty((count, band.shape[1]), weight.dtype)
+        _summed(band, index, weight, sums)
+        total[start : start + step] = sums.reshape(count, channels, -1).transpose(2, 0, 1)
     return total
 
 
+def _gathered(rows: Array, index: Integers, weight: Array, channels: int) -> Array:
+    """The taps of all outputs side by side, first taps first, then their sum; a few rows at a time."""
+    length = len(index) * channels
+    places = (index.T[:, :, None] * channels + np.arange(channels)).ravel()
+    weights = np.repeat(weight.T.ravel(), channels)
+    total = np.empty((len(rows), length), weight.dtype)
+    step = max(_CACHED // len(places), 1)
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        terms = np.take(rows[part], places, axis=1).astype(weight.dtype)
+        terms *= weights
+        sums = total[part]
+        sums[...] = terms[:, :length]
+        for k in range(1, index.shape[1]):
+            sums += terms[:, k * length : (k + 1) * length]
+    return total
+
+
+def _summed(rows: Array, index: Integers, weight: Array, total: Array) -> None:
+    """Into ``total`` the sums of the rows that each line of ``index`` names."""
+    np.multiply(np.take(rows, index[:, 0], axis=0), weight[:, :1], out=total, casting="unsafe")
+    term, picked = np.empty_like(total), np.empty(total.shape, rows.dtype)
+    for k in range(1, index.shape[1]):
+        np.take(rows, index[:, k], axis=0, out=picked, mode="clip")
+        np.multiply(picked, weight[:, k, None], out=term, casting="unsafe")
+        total += term
+
+
 def separable(image: Array, rows: Taps, columns: Taps, dtype: npt.DTypeLike = np.float32) -> Array:
-    """Columns, then rows, in one floating type; only the rows that are read are worked on."""
+    """Columns, then rows, in one type; only the rows that are read are worked on."""
     if rows.wide:
         return along(along(image, columns, 1, dtype), rows, 0, dtype)
     needed, place = np.unique(rows.index, return_inverse=True)
@@ -175,7 +230,10 @@ def separable(image: Array, rows: Taps, columns: Taps, dtype: npt.DTypeLike = np
 
 def pick(image: Array, rows: Integers, columns: Integers) -> Array:
     """The samples of these rows and columns: every nearest-neighbour kernel."""
-    return np.ascontiguousarray(image[rows[:, None], columns[None, :]])
+    height, width, channels = image.shape
+    pixels = np.ascontiguousarray(image).reshape(height * width, channels)
+    picked: Array = np.take(pixels, rows[:, None] * width + columns[None, :], axis=0)
+    return picked
 
 
 def to_uint8(values: Array) -> npt.NDArray[np.uint8]:

@@ -84,7 +84,7 @@ def _on_uint8(image: Array, taps: Taps, axis: int) -> Array:
     bits = max(p for p in range(23) if p == 0 or int(0.5 + largest * 2**p) < 1 << 15)
     scaled = taps.weight * 2.0**bits
     weight = np.trunc(scaled + np.copysign(0.5, scaled))
-    total = along(image, Taps(taps.index, weight), axis, np.int64) + (1 << (bits - 1))
+    total = along(image, Taps(taps.index, weight), axis, np.int32) + (1 << (bits - 1))
     result: Array = np.clip(total >> bits, 0, 255).astype(np.uint8)
     return result
 

@@ -1,0 +1,46 @@
+"""OpenCV itself for large pictures, where one is installed whose bits are those that are computed here."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from auditor.pipeline.kernels.taps import Array
+
+_VERSIONS = ("4.14.", "5.0.")  # the ones whose bits were compared, as the processors
+_PROCESSORS = ("x86_64", "AMD64")
+_LARGE = 1 << 20  # bytes; below, the import of OpenCV takes longer than the resize
+_LONGEST = 1 << 15  # OpenCV counts pixels of a side in 16 bits
+
+Kernel = Callable[[Array, tuple[int, int]], Array]
+
+
+def sooner(mode: str, kernel: Kernel) -> Kernel:
+    """``kernel``, or OpenCV's ``mode`` in its place for a large picture of bytes."""
+
+    def resize(image: Array, size: tuple[int, int]) -> Array:
+        if image.dtype != np.uint8 or image.size < _LARGE or image.shape[2] not in (1, 3):
+            return kernel(image, size)
+        library = _opencv() if max(*image.shape[:2], *size) < _LONGEST else None
+        if library is None:
+            return kernel(image, size)
+        result = library.resize(np.ascontiguousarray(image), size[::-1], interpolation=getattr(library, mode))
+        return np.asarray(result).reshape(*size, image.shape[2])
+
+    return resize
+
+
+@cache
+def _opencv() -> Any:
+    if platform.machine() not in _PROCESSORS:
+        return None
+    try:
+        library = import_module("cv2")
+    except ImportError:
+        return None
+    return library if str(library.__version__).startswith(_VERSIONS) else None
