@@ -12,7 +12,7 @@ from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import PREFIX, Part
 from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.graph.windows import Window, window_of
+from auditor.rewrite.graph.windows import Window, make_explicit, window_of
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.sampling.result import Site, SiteKind
 
@@ -97,6 +97,8 @@ def keep_phases(surgeon: Surgeon, site: Site, chosen: Sequence[Offset]) -> None:
     made = [surgeon.fresh(f"{prefix}/phase") for _ in chosen]
     for shift, name in zip(chosen[1:], made[1:], strict=True):
         _phase(block, part, window, shift, name)
+    if window is not None and part.op.endswith("Pool") and any(gap > 1 for gap in window.dilation):
+        make_explicit(surgeon, part, window)  # the shapes that SAME stands for differ from those that it gets
     block.concat(made, "phases", output)
     surgeon.move_output(part, output, made[0])
     block.insert(part, after=True)
