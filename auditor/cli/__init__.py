@@ -30,7 +30,20 @@ from auditor.cli.session import Session
 from auditor.policy.errors import SettingsError
 
 PROGRAM = "aliasaudit"
-COMMANDS = ("check", "verify", "fix", "finetune", "compare", "baseline", "report", "rule", "config", "schema", "demo")
+COMMANDS = (
+    "check",
+    "verify",
+    "fix",
+    "finetune",
+    "compare",
+    "baseline",
+    "report",
+    "rule",
+    "config",
+    "schema",
+    "anonymise",
+    "demo",
+)
 """In the order of ``--help``; each is the function, or the group of commands, of that name in its module."""
 
 _ERROR = 2  # auditor.policy.verdict.ExitCode, which --help has no need to import

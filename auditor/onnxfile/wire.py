@@ -8,7 +8,7 @@ Source: https://protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from typing import Protocol, TypeAlias, overload
 
@@ -195,6 +195,16 @@ class Fields:
 def field(number: int, body: bytes) -> bytes:
     """A length-delimited field as it is written."""
     return header(number, len(body)) + body
+
+
+def integer(number: int, value: int) -> bytes:
+    """A varint field as it is written; negative values as 64-bit two's complement."""
+    return _written(number << 3 | VARINT) + _written(value & _UINT64)
+
+
+def packed(number: int, values: Iterable[int]) -> bytes:
+    """A packed field of varints as it is written."""
+    return field(number, b"".join(_written(value & _UINT64) for value in values))
 
 
 def header(number: int, length: int) -> bytes:
