@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,3 +61,25 @@ def test_the_hooks_run_the_locked_tools_and_install_what_the_program_needs() -> 
 def test_the_scripts_that_hooks_run_exist(program: str) -> None:
     assert (ROOT / program).is_file()
     assert any(hook["entry"] == f"python {program}" for hook in hooks().values())
+
+
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_the_issue_forms_follow_their_schema(path: Path) -> None:
+    checker = shutil.which("check-jsonschema", path=str(Path(sys.executable).parent))
+    if checker is None:
+        pytest.skip("check-jsonschema is not installed: it comes with the extra `dev`")
+    schema = "vendor.github-issue-config" if path.stem == "config" else "vendor.github-issue-forms"
+    if schema not in subprocess.run([checker, "--help"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("this check-jsonschema is older than the schema of issue forms")
+    done = subprocess.run([checker, "--builtin-schema", schema, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_form_asks_for_the_structure_of_the_model_only() -> None:
+    for name in ("wrong-finding", "crash"):
+        form = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml").read_text(encoding="utf-8")
+        assert "aliasaudit anonymise model.onnx -o skeleton.onnx" in form
+        assert "skeleton" in {field.get("id") for field in yaml.safe_load(form)["body"]}
