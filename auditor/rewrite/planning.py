@@ -14,14 +14,14 @@ from auditor.rewrite.calibration.calibrate import Pictures, calibrate
 from auditor.rewrite.graph.cost import Cost, largest, total
 from auditor.rewrite.graph.marks import OWN, has_phases
 from auditor.rewrite.graph.save import Admit, anything, save
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.result import (
     Calibrated,
-    Curve,
     Offer,
     Options,
     Plan,
     Refit,
+    RefitCurve,
     Refusal,
     RewriteError,
     Rewritten,
@@ -58,26 +58,26 @@ gains."""
 def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Plan:
     """What every strategy would do at every site, each on its own. Reads no weights and changes nothing."""
     options = options or Options()
-    surgeon = Surgeon(model, analysis)
-    whole = total(surgeon, surgeon.parts())
-    elements = largest(surgeon, surgeon.parts())
+    editor = GraphEditor(model, analysis)
+    whole = total(editor, editor.parts())
+    elements = largest(editor, editor.parts())
     sites = []
     for site in analysis.sites:
         offers, refusals = [], []
         for strategy, applied in AT_SITES.items():
-            reason = applied.refusal(surgeon, site, options)
+            reason = applied.refusal(editor, site, options)
             if reason is not None:
                 refusals.append(Refusal(strategy, reason))
             else:
-                offers.append(_offer(strategy, applied.cost(surgeon, site, options), whole, elements))
+                offers.append(_offer(strategy, applied.cost(editor, site, options), whole, elements))
         sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
     offers, refusals = [], []
     for strategy, whole_model in AT_INPUT.items():
-        reason = whole_model.refusal(surgeon, options)
+        reason = whole_model.refusal(editor, options)
         if reason is not None:
             refusals.append(Refusal(strategy, reason))
         else:
-            offers.append(_offer(strategy, whole_model.cost(surgeon, options), whole, elements))
+            offers.append(_offer(strategy, whole_model.cost(editor, options), whole, elements))
     return Plan(tuple(sites), tuple(offers), tuple(refusals))
 
 
@@ -104,35 +104,35 @@ def rewrite(
         ModelFileError: the source has changed since it was read.
     """
     options = replace(options or Options(), mix=pictures is not None and strategy is Strategy.BLUR)
-    surgeon = Surgeon(model, analysis)
-    whole = total(surgeon, surgeon.parts())
-    elements = largest(surgeon, surgeon.parts())
-    shapes = {site.node.order: _result(surgeon, site) for site in analysis.sites}
+    editor = GraphEditor(model, analysis)
+    whole = total(editor, editor.parts())
+    elements = largest(editor, editor.parts())
+    shapes = {site.node.order: _result(editor, site) for site in analysis.sites}
     done: list[Site] = []
     skipped: list[Skipped] = []
     costs: list[Cost] = []
     if strategy in AT_INPUT:
-        _at_input(surgeon, strategy, options, names, skipped, costs)
+        _at_input(editor, strategy, options, names, skipped, costs)
     else:
-        _at_sites(surgeon, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
+        _at_sites(editor, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
     backup = None
     provenance = _provenance(strategy, options, done)
     calibrated: list[Calibrated] = []
-    curve: Curve | None = None
-    if pictures is not None and surgeon.joints:
-        calibrated, curve = _calibrated(surgeon, pictures, provenance, options.refit)
+    curve: RefitCurve | None = None
+    if pictures is not None and editor.joints:
+        calibrated, curve = _calibrated(editor, pictures, provenance, options.refit)
     # A correction that the next convolution took into its weights is not computed.
     folded = [shapes[one.site.node.order] for one in calibrated if one.folded]
     cost = _sum(costs, spared=sum(shape[1] * prod(shape) for shape in folded)) if costs else None
     offer = Offer(strategy, None, None) if cost is None else _offer(strategy, cost, whole, elements)
     if target is not None and costs:
-        backup = save(surgeon, target, provenance, in_place=in_place, admit=admit)
+        backup = save(editor, target, provenance, in_place=in_place, admit=admit)
     done.sort(key=lambda site: site.node.order)
     return Rewritten(
         path=target if costs else None,
         strategy=strategy,
         sites=tuple(done),
-        changes=surgeon.changes(),
+        changes=editor.changes(),
         skipped=tuple(skipped),
         flops=offer.flops,
         memory=offer.memory,
@@ -143,21 +143,21 @@ def rewrite(
     )
 
 
-def _result(surgeon: Surgeon, site: Site) -> tuple[int, ...]:
+def _result(editor: GraphEditor, site: Site) -> tuple[int, ...]:
     """The shape of what a site writes; of no elements where it is not known."""
-    part = surgeon.part(site)
-    shape = None if part is None else surgeon.shape(part.outputs[0])
+    part = editor.part(site)
+    shape = None if part is None else editor.shape(part.outputs[0])
     return shape if shape is not None and len(shape) > 1 else (0, 0)
 
 
 def _calibrated(
-    surgeon: Surgeon, pictures: Pictures, provenance: dict[str, object], further: Refit
-) -> tuple[list[Calibrated], Curve | None]:
+    editor: GraphEditor, pictures: Pictures, provenance: dict[str, object], further: Refit
+) -> tuple[list[Calibrated], RefitCurve | None]:
     """Fits the blurred sites; the model as it stands lies in a temporary folder meanwhile."""
     try:
         with TemporaryDirectory(prefix="aliasaudit-") as folder:
             found, curve = calibrate(
-                surgeon, pictures, lambda path: save(surgeon, path, provenance), Path(folder), further
+                editor, pictures, lambda path: save(editor, path, provenance), Path(folder), further
             )
     except OSError as error:
         raise RewriteError(f"calibration needs room for a copy of the model: {error.strerror or error}") from error
@@ -171,7 +171,7 @@ def _calibrated(
 
 
 def _at_sites(
-    surgeon: Surgeon,
+    editor: GraphEditor,
     strategy: Strategy,
     options: Options,
     sites: Sequence[Site],
@@ -183,24 +183,24 @@ def _at_sites(
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
     applied = AT_SITES[strategy]
     last_only = strategy in LAST_ONLY and not named
-    if last_only and any(map(has_phases, surgeon.parts())):
+    if last_only and any(map(has_phases, editor.parts())):
         skipped.append(Skipped(None, Refusal(strategy, f"{OWN}: name the sites to average further ones")))
         return
     for site in reversed(sites):
         if any(site is other for other in done):
             continue
-        reason = applied.refusal(surgeon, site, options)
+        reason = applied.refusal(editor, site, options)
         if reason is not None:
             skipped.insert(0, Skipped(site, Refusal(strategy, reason)))
             continue
-        costs.append(applied.cost(surgeon, site, options))
-        done.extend(applied.rewrite(surgeon, site, options))
+        costs.append(applied.cost(editor, site, options))
+        done.extend(applied.rewrite(editor, site, options))
         if last_only:
             break
 
 
 def _at_input(
-    surgeon: Surgeon,
+    editor: GraphEditor,
     strategy: Strategy,
     options: Options,
     names: Collection[str],
@@ -210,12 +210,12 @@ def _at_input(
     if names:
         raise RewriteError(f"{strategy.value} works on the whole model: leave --site out")
     applied = AT_INPUT[strategy]
-    reason = applied.refusal(surgeon, options)
+    reason = applied.refusal(editor, options)
     if reason is not None:
         skipped.append(Skipped(None, Refusal(strategy, reason)))
         return
-    costs.append(applied.cost(surgeon, options))
-    applied.rewrite(surgeon, options)
+    costs.append(applied.cost(editor, options))
+    applied.rewrite(editor, options)
 
 
 def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from auditor.onnxfile.graph import Model
-from auditor.rewrite.graph.parts import Part
-from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.graph.windows import Window, window_of
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.graph.windows import SlidingWindow, window_of
 from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.lowpass.blurpool import BlurPool, Blurred, border
 from auditor.rewrite.lowpass.merge import apart, merged
@@ -117,64 +117,64 @@ def recipe(model: Model, analysis: Analysis, options: Options | None = None, nam
         RewriteError: a name is no site.
     """
     options = options or Options()
-    surgeon = Surgeon(model, analysis)
-    return Recipe(tuple(_site(surgeon, site, options) for site in chosen(analysis, names)))
+    editor = GraphEditor(model, analysis)
+    return Recipe(tuple(_site(editor, site, options) for site in chosen(analysis, names)))
 
 
 class _NoEqualError(Exception):
     """PyTorch has nothing that computes the same; the message is the reason."""
 
 
-def _site(surgeon: Surgeon, site: Site, options: Options) -> SiteRecipe:
-    reason = Blur().refusal(surgeon, site, options)
-    part = surgeon.part(site)
+def _site(editor: GraphEditor, site: Site, options: Options) -> SiteRecipe:
+    reason = Blur().refusal(editor, site, options)
+    part = editor.part(site)
     if reason is not None or part is None:
         return SiteRecipe(site, None, reason or "")
     try:
-        return SiteRecipe(site, _edit(surgeon, site, part, options))
+        return SiteRecipe(site, _edit(editor, site, part, options))
     except _NoEqualError as error:
         return SiteRecipe(site, None, str(error))
 
 
-def _edit(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit:
-    given = surgeon.shape(part.inputs[0]) or ()
+def _edit(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> Edit:
+    given = editor.shape(part.inputs[0]) or ()
     rank = len(given) - 2
     if rank > _MOST_AXES:
         raise _NoEqualError("PyTorch has no convolution over more than three axes")
     if site.kind is SiteKind.RESIZE:
-        return _resize(surgeon, part)
+        return _resize(editor, part)
     tensor = part.inputs[0]
-    strides = strides_of(site, rank, surgeon, tensor)
+    strides = strides_of(site, rank, editor, tensor)
     half = _half(options.kernel, strides)
     if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
-        front = _blurs(surgeon, Blurred(tensor, tensor, given, strides), BlurPool((1,) * rank, half, half), options)
+        front = _blurs(editor, Blurred(tensor, tensor, given, strides), BlurPool((1,) * rank, half, half), options)
         return Edit("", front, "x = operator(blur(x))", ("operator: as it is, its stride too",))
     if site.kind is SiteKind.SLICE:
-        result = surgeon.shape(part.outputs[0]) or ()
+        result = editor.shape(part.outputs[0]) or ()
         shape = (*result[:2], *((count - 1) * step + 1 for count, step in zip(result[2:], strides, strict=True)))
-        blurs = _blurs(surgeon, Blurred(tensor, tensor, shape, strides), BlurPool(strides, half, half), options)
+        blurs = _blurs(editor, Blurred(tensor, tensor, shape, strides), BlurPool(strides, half, half), options)
         return Edit("", blurs, "x = blur(dense(x))", ("dense: the slice with step 1, up to the last sample it kept",))
-    return _strided(surgeon, site, part, options)
+    return _strided(editor, site, part, options)
 
 
-def _strided(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit:
+def _strided(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> Edit:
     """A convolution or pool at stride 1 with the BlurPool behind its activation, or in front of a 1x1 shortcut."""
     tensor = part.inputs[0]
-    given = surgeon.shape(tensor) or ()
-    window = window_of(surgeon, part)
-    region = region_behind(surgeon, part.outputs[0])
-    if commutes(surgeon, site, window, region, options):
+    given = editor.shape(tensor) or ()
+    window = window_of(editor, part)
+    region = region_behind(editor, part.outputs[0])
+    if commutes(editor, site, window, region, options):
         half = _half(options.kernel, window.stride)
         blurs = _blurs(
-            surgeon, Blurred(tensor, tensor, given, window.stride), BlurPool(window.stride, half, half), options
+            editor, Blurred(tensor, tensor, given, window.stride), BlurPool(window.stride, half, half), options
         )
         note = "blur in front: a 1x1 convolution without an activation behind it gives the same there, and cheaper"
-        return Edit(_operator(surgeon, part, window), blurs, "x = operator(blur(x))", (note,))
-    wide = merged(surgeon, part, window, region, options)
+        return Edit(_operator(editor, part, window), blurs, "x = operator(blur(x))", (note,))
+    wide = merged(editor, part, window, region, options)
     shorter, pool = adjusted(site, window, options.kernel) if wide is None else apart(window, wide)
-    shape = surgeon.shape(region.exit) or surgeon.shape(part.outputs[0]) or ()
-    blurs = _blurs(surgeon, Blurred(tensor, tensor, (*shape[:2], *shorter.dense), window.stride), pool, options)
-    operator = _operator(surgeon, part, shorter)
+    shape = editor.shape(region.exit) or editor.shape(part.outputs[0]) or ()
+    blurs = _blurs(editor, Blurred(tensor, tensor, (*shape[:2], *shorter.dense), window.stride), pool, options)
+    operator = _operator(editor, part, shorter)
     inner = "operator(x)" if operator else "x"
     behind = _behind(part, region)
     if not behind:
@@ -182,16 +182,16 @@ def _strided(surgeon: Surgeon, site: Site, part: Part, options: Options) -> Edit
     return Edit(operator, blurs, f"x = blur(behind({inner}))", (f"behind: what follows today ({', '.join(behind)})",))
 
 
-def _behind(part: Part, region: Region) -> list[str]:
+def _behind(part: EditNode, region: Region) -> list[str]:
     """The point-wise operators between the site and its blur; the words are those that the strategy knows."""
     fused = ["its fused activation"] if part.op == "FusedConv" else []
     return [*fused, *(inner.op for inner in region.parts)]
 
 
-def _operator(surgeon: Surgeon, part: Part, window: Window) -> str:
+def _operator(editor: GraphEditor, part: EditNode, window: SlidingWindow) -> str:
     """The line that makes the operator at stride 1; empty where nothing of it is left."""
     if part.op in ("Conv", "FusedConv"):
-        return _convolution(surgeon, part, window)
+        return _convolution(editor, part, window)
     size = f"kernel_size={_per_axis(window.kernel)}, stride=1"
     if part.op == "MaxPool":
         spread = f", dilation={_per_axis(window.dilation)}" if set(window.dilation) != {1} else ""
@@ -218,9 +218,9 @@ def _operator(surgeon: Surgeon, part: Part, window: Window) -> str:
     return f"operator = nn.Sequential({front}, nn.AvgPool{window.rank}d({size}))"
 
 
-def _convolution(surgeon: Surgeon, part: Part, window: Window) -> str:
-    constant = surgeon.constant(part.inputs[1])
-    dims = constant.dims if constant is not None else surgeon.shape(part.inputs[1])
+def _convolution(editor: GraphEditor, part: EditNode, window: SlidingWindow) -> str:
+    constant = editor.constant(part.inputs[1])
+    dims = constant.dims if constant is not None else editor.shape(part.inputs[1])
     if dims is None or len(dims) != window.rank + 2:
         raise _NoEqualError("the shape of its weights is not known")
     groups = part.attributes.get("group", 1)
@@ -243,9 +243,9 @@ def _convolution(surgeon: Surgeon, part: Part, window: Window) -> str:
     )
 
 
-def _blurs(surgeon: Surgeon, given: Blurred, pool: BlurPool, options: Options) -> tuple[BlurLine, ...]:
+def _blurs(editor: GraphEditor, given: Blurred, pool: BlurPool, options: Options) -> tuple[BlurLine, ...]:
     """The BlurPool from each library that has one with this kernel, stride and alignment."""
-    mode = border(surgeon, given, pool, options.padding)
+    mode = border(editor, given, pool, options.padding)
     channels = given.shape[1]
     lines = ", ".join(str([round(float(tap), 10) for tap in kernels.taps(options.kernel, s)]) for s in given.strides)
     words = f"{channels}, taps=[{lines}], stride={pool.stride}, padding={_last_first(pool.begin, pool.end)}"
@@ -263,8 +263,8 @@ def _blurs(surgeon: Surgeon, given: Blurred, pool: BlurPool, options: Options) -
     return tuple(found)
 
 
-def _resize(surgeon: Surgeon, part: Part) -> Edit:
-    result = surgeon.shape(part.outputs[0]) or ()
+def _resize(editor: GraphEditor, part: EditNode) -> Edit:
+    result = editor.shape(part.outputs[0]) or ()
     mode = _INTERPOLATION.get((str(part.attributes.get("mode")), len(result)))
     if mode is None:
         raise _NoEqualError("PyTorch has no antialias for this mode")
@@ -275,11 +275,11 @@ def _half(kernel: Kernel, strides: Sequence[int]) -> tuple[int, ...]:
     return tuple((kernels.length(kernel, step) - 1) // 2 for step in strides)
 
 
-def _symmetric(window: Window) -> bool:
+def _symmetric(window: SlidingWindow) -> bool:
     return window.begin == window.end
 
 
-def _padding(window: Window) -> str:
+def _padding(window: SlidingWindow) -> str:
     return f", padding={_per_axis(window.begin)}" if any(window.begin) else ""
 
 

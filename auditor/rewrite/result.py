@@ -189,7 +189,7 @@ class Refitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class RefitCurve:
     """How the outputs came nearer to the original's: ``start`` is their distance with the sites alone calibrated."""
 
     start: float
@@ -212,7 +212,7 @@ class Rewritten:
     flops: float | None
     memory: float | None
     calibrated: tuple[Calibrated, ...]
-    curve: Curve | None = None
+    curve: RefitCurve | None = None
     how: str = ""
     backup: Path | None = None
 

@@ -16,7 +16,7 @@ from auditor.rewrite import Options, RewriteError, Strategy, rewrite
 from auditor.rewrite.calibration import ridge
 from auditor.rewrite.calibration.linear import linear_operator
 from auditor.rewrite.calibration.ridge import Fit, Moments, error, fit, matched
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.result import Refit, Where
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, run, session
@@ -99,8 +99,8 @@ def test_every_convolution_is_its_matrix_over_its_columns(seed: int, tmp_path: P
     source = tmp_path / "one.onnx"
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), source)
     model = read_model(source)
-    surgeon = Surgeon(model, analyse(model))
-    operator = linear_operator(surgeon, next(surgeon.parts()))
+    editor = GraphEditor(model, analyse(model))
+    operator = linear_operator(editor, next(editor.parts()))
     assert operator is not None
     given = random.standard_normal((2, 4, *size)).astype(np.float32)
     columns, wanted = operator.pairs(given, run(source, given))

@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite.graph.cost import Tally, multiply_adds
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.cost import MacCount, multiply_adds
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling import analyse
 
 
-def surgeon(op: str, given: tuple[int, ...], weight: tuple[int, ...], folder: Path, **attributes: Any) -> Surgeon:
+def editor(op: str, given: tuple[int, ...], weight: tuple[int, ...], folder: Path, **attributes: Any) -> GraphEditor:
     graph = helper.make_graph(
         [helper.make_node(op, ["x", "w"], ["y"], **attributes)],
         "g",
@@ -27,7 +27,7 @@ def surgeon(op: str, given: tuple[int, ...], weight: tuple[int, ...], folder: Pa
     path = folder / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     model = read_model(path)
-    return Surgeon(model, analyse(model))
+    return GraphEditor(model, analyse(model))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_multiply_adds_are_counted(
     expected: int,
     tmp_path: Path,
 ) -> None:
-    network = surgeon(op, given, weight, tmp_path, **attributes)
+    network = editor(op, given, weight, tmp_path, **attributes)
     (part,) = network.parts()
     assert multiply_adds(network, part) == expected
 
 
 def test_a_total_is_given_as_long_as_at_most_a_tenth_of_the_heavy_nodes_is_unknown() -> None:
-    assert Tally(known=90, heavy=10, unknown=1).total == 90
-    assert Tally(known=80, heavy=9, unknown=1).total is None
-    assert (Tally(known=1, heavy=5, unknown=1) + Tally(known=2, heavy=5, unknown=0)).total == 3
-    assert Tally().total == 0
+    assert MacCount(known=90, heavy=10, unknown=1).total == 90
+    assert MacCount(known=80, heavy=9, unknown=1).total is None
+    assert (MacCount(known=1, heavy=5, unknown=1) + MacCount(known=2, heavy=5, unknown=0)).total == 3
+    assert MacCount().total == 0

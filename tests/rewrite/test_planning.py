@@ -12,7 +12,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, Strategy, plan, rewrite
-from auditor.rewrite.phases.tail_operators import Trace
+from auditor.rewrite.phases.tail_operators import BatchTrace
 from auditor.rewrite.result import Phases
 from auditor.sampling import analyse
 
@@ -70,14 +70,14 @@ def test_twice_the_sites_are_at_most_little_more_than_twice_the_work(
     shape: Callable[[int], list[NodeProto]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visited = 0
-    visit = Trace.visit
+    visit = BatchTrace.visit
 
-    def counted(trace: Trace, part: object) -> list[str]:
+    def counted(trace: BatchTrace, part: object) -> list[str]:
         nonlocal visited
         visited += 1
         return visit(trace, part)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Trace, "visit", counted)
+    monkeypatch.setattr(BatchTrace, "visit", counted)
     work = []
     for count in (20, 40):
         model = read_model(write(shape(count), tmp_path / "model.onnx"))

@@ -18,10 +18,10 @@ from auditor.report.words.numbers import axes_text, count_text, json_number, per
 from auditor.rewrite.result import (
     Calibrated,
     Change,
-    Curve,
     Offer,
     Options,
     Plan,
+    RefitCurve,
     Refusal,
     Rewritten,
     Skipped,
@@ -213,7 +213,7 @@ def posix(path: Path | None) -> str | None:
     return None if path is None else path.as_posix()
 
 
-def _curve_json(curve: Curve) -> dict[str, Any]:
+def _curve_json(curve: RefitCurve) -> dict[str, Any]:
     steps = [
         {
             "node": exact(one.node),
@@ -265,7 +265,7 @@ def _fitted(one: Calibrated) -> str:
     )
 
 
-def _refitted(curve: Curve) -> Iterator[str]:
+def _refitted(curve: RefitCurve) -> Iterator[str]:
     """The distance of the outputs after each further convolution that was fitted."""
     yield f"  outputs: {percent_text(curve.start)} of the original's variance missed with the sites alone calibrated"
     for one in curve.refits:

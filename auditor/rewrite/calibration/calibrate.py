@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from auditor.rewrite.graph.parts import Joint, Part
-from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.result import Calibrated, Curve, Refit, Refitted, RewriteError
+from auditor.rewrite.graph.parts import EditNode, Joint
+from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.result import Calibrated, Refit, RefitCurve, Refitted, RewriteError
 from auditor.text import ModelText
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Runs:
     ``what`` is said of the passes over them that follow; ``count`` of them could be used.
     """
 
-    surgeon: Surgeon
+    editor: GraphEditor
     pictures: Pictures
     write: Write
     spare: Path
@@ -73,7 +73,7 @@ class Runs:
         candidate = folder / "model.onnx"
         self.write(candidate)
         self.count = 0
-        source = self.surgeon.model.source
+        source = self.editor.model.source
         for rewritten, original in self.pictures.features(source, wanted, candidate, given, self.what):
             yield self.count % HELD_OUT == HELD_OUT - 1, rewritten, original
             self.count += 1
@@ -117,7 +117,7 @@ class Aim:
     place of a 1x1 convolution that was put there, None for a convolution of the source.
     """
 
-    part: Part
+    part: EditNode
     operator: LinearOperator
     given: str
     wanted: str
@@ -126,8 +126,8 @@ class Aim:
 
 
 def calibrate(
-    surgeon: Surgeon, pictures: Pictures, write: Write, spare: Path, further: Refit
-) -> tuple[list[Calibrated], Curve | None]:
+    editor: GraphEditor, pictures: Pictures, write: Write, spare: Path, further: Refit
+) -> tuple[list[Calibrated], RefitCurve | None]:
     """Fits every joint of the graph in graph order, then ``further`` convolutions; the graph then holds the result.
 
     Raises:
@@ -135,18 +135,16 @@ def calibrate(
     """
     from auditor.rewrite.calibration.refit import convolutions_behind, outputs_with_numbers
 
-    joints = sorted(surgeon.joints, key=_order)
-    runs = Runs(surgeon, pictures, write, spare)
+    joints = sorted(editor.joints, key=_order)
+    runs = Runs(editor, pictures, write, spare)
     done, aims = [], []
     for number, joint in enumerate(joints, 1):
         runs.what = f"calibration, site {number} of {len(joints)}"
         calibrated, aim = _site(runs, joint)
         done.append(calibrated)
         aims.append(aim)
-    outputs = outputs_with_numbers(surgeon)
-    behind = (
-        [] if further is Refit.NONE else _behind(surgeon, aims, convolutions_behind(surgeon, [a.part for a in aims]))
-    )
+    outputs = outputs_with_numbers(editor)
+    behind = [] if further is Refit.NONE else _behind(editor, aims, convolutions_behind(editor, [a.part for a in aims]))
     if not behind or not outputs:
         return done, None
     return done, _further(runs, behind if further is Refit.ALL else behind[-1:], outputs)
@@ -158,21 +156,21 @@ def _site(runs: Runs, joint: Joint) -> tuple[Calibrated, Aim]:
     from auditor.rewrite.calibration.refit import mixing, take_reader
     from auditor.rewrite.calibration.ridge import fit, matched
 
-    surgeon = runs.surgeon
-    taken = take_reader(surgeon, joint)
+    editor = runs.editor
+    taken = take_reader(editor, joint)
     if taken is not None:
         part, operator = taken
         aim = Aim(part, operator, part.inputs[0], part.outputs[0])
     else:
-        operator = pointwise((surgeon.shape(joint.original) or (1, 1))[1], len(joint.steps))
-        aim = Aim(mixing(surgeon, joint), operator, joint.blurred, joint.original, joint.steps, joint)
+        operator = pointwise((editor.shape(joint.original) or (1, 1))[1], len(joint.steps))
+        aim = Aim(mixing(editor, joint), operator, joint.blurred, joint.original, joint.steps, joint)
     sums = _sums(runs, aim)
     found = fit(*sums, operator.weight, operator.bias, operator.weight if taken is not None else matched(sums[0]))
-    _give(surgeon, aim, found)
+    _give(editor, aim, found)
     return Calibrated(joint.site, found.before, found.after, found.strength, runs.count, taken is not None), aim
 
 
-def _behind(surgeon: Surgeon, aims: Sequence[Aim], parts: Sequence[Part]) -> list[Aim]:
+def _behind(editor: GraphEditor, aims: Sequence[Aim], parts: Sequence[EditNode]) -> list[Aim]:
     """What can be fitted further, in graph order: convolutions, and among them again the operators behind later blurs,
     since what reaches these will change.
     """
@@ -180,20 +178,20 @@ def _behind(surgeon: Surgeon, aims: Sequence[Aim], parts: Sequence[Part]) -> lis
 
     fitted = {aim.part: aim for aim in aims}
     found = []
-    for part in surgeon.parts():
+    for part in editor.parts():
         if part in fitted:
             found.append(fitted[part])
-        elif part in parts and (operator := linear_operator(surgeon, part)) is not None:
+        elif part in parts and (operator := linear_operator(editor, part)) is not None:
             found.append(Aim(part, operator, part.inputs[0], part.outputs[0]))
     first = next((place for place, aim in enumerate(found) if aim.part not in fitted), len(found))
     return found[first:]
 
 
-def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
+def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> RefitCurve:
     """Fit operators one after the other; keep as many as bring the outputs nearest to those of the original."""
     from auditor.rewrite.calibration.ridge import fit
 
-    surgeon = runs.surgeon
+    editor = runs.editor
     shares, fits, before = [], [], []
     for number, aim in enumerate(aims, 1):
         runs.what = f"calibration, convolution {number} of {len(aims)}"
@@ -203,7 +201,7 @@ def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
         found = fit(*sums, aim.operator.weight, aim.operator.bias, aim.operator.weight)
         before.append((list(aim.part.inputs), aim.operator))
         fits.append(found)
-        _give(surgeon, aim, found)
+        _give(editor, aim, found)
     runs.what = "calibration, outputs"
     distance = Distance()
     for held_out, ours, theirs in runs.features(outputs, outputs):
@@ -212,26 +210,26 @@ def _further(runs: Runs, aims: Sequence[Aim], outputs: Sequence[str]) -> Curve:
     shares.append(distance.share)
     kept = min(range(len(shares)), key=lambda place: shares[place])
     for aim, found, (inputs, operator) in zip(aims[kept:], fits[kept:], before[kept:], strict=True):
-        if aim.joint is None and surgeon.constant(inputs[1]) is not None:
-            surgeon.set_inputs(aim.part, inputs)
+        if aim.joint is None and editor.constant(inputs[1]) is not None:
+            editor.set_inputs(aim.part, inputs)
         else:
-            _give(surgeon, aim, replace(found, matrix=operator.weight, bias=operator.bias))
+            _give(editor, aim, replace(found, matrix=operator.weight, bias=operator.bias))
     refits = tuple(
         Refitted(ModelText(aim.part.name or aim.part.outputs[0]), found.before, found.after, share, place < kept)
         for place, (aim, found, share) in enumerate(zip(aims, fits, shares[1:], strict=True))
     )
-    return Curve(shares[0], refits)
+    return RefitCurve(shares[0], refits)
 
 
-def _give(surgeon: Surgeon, aim: Aim, found: Fit) -> None:
+def _give(editor: GraphEditor, aim: Aim, found: Fit) -> None:
     """Give an operator its new weights."""
     from auditor.rewrite.calibration.refit import give_weights
 
     if aim.joint is None:
-        give_weights(surgeon, aim.part, aim.operator, found)
+        give_weights(editor, aim.part, aim.operator, found)
     else:
-        surgeon.set_constant(aim.joint.weight, found.matrix)
-        surgeon.set_constant(aim.joint.bias, found.bias)
+        editor.set_constant(aim.joint.weight, found.matrix)
+        editor.set_constant(aim.joint.bias, found.bias)
     aim.operator = replace(aim.operator, weight=found.matrix, bias=found.bias)
 
 

@@ -15,8 +15,8 @@ from auditor.rewrite.graph.windows import WindowError, window_of
 
 if TYPE_CHECKING:
     from auditor.rewrite.calibration.ridge import Array, Floats
-    from auditor.rewrite.graph.parts import Part
-    from auditor.rewrite.graph.surgery import Surgeon
+    from auditor.rewrite.graph.parts import EditNode
+    from auditor.rewrite.graph.surgery import GraphEditor
 
 MOST_COLUMNS = 4608
 """The largest number of samples under a window that is fitted: 512 channels of 3 x 3 taps. Memory is its square."""
@@ -86,7 +86,7 @@ class LinearOperator:
         return columns.astype(np.float64), aims.astype(np.float64)
 
 
-def linear_operator(surgeon: Surgeon, part: Part) -> LinearOperator | None:
+def linear_operator(editor: GraphEditor, part: EditNode) -> LinearOperator | None:
     """The operator of a Conv node with constant floating-point weights; None where it is another, or too large."""
     import numpy as np
 
@@ -94,13 +94,13 @@ def linear_operator(surgeon: Surgeon, part: Part) -> LinearOperator | None:
         return None
     groups = part.attributes.get("group", 1)
     try:
-        window = window_of(surgeon, part)
+        window = window_of(editor, part)
     except WindowError:
         return None
-    weight = _values(surgeon, part.inputs[1])
+    weight = _values(editor, part.inputs[1])
     if weight is None or not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
         return None
-    bias = _values(surgeon, part.inputs[2]) if len(part.inputs) > 2 and part.inputs[2] else np.zeros(len(weight))
+    bias = _values(editor, part.inputs[2]) if len(part.inputs) > 2 and part.inputs[2] else np.zeros(len(weight))
     columns = prod(weight.shape[1:])
     if bias is None or bias.shape != weight.shape[:1] or groups * columns**2 > MOST_COLUMNS**2:
         return None
@@ -128,7 +128,7 @@ def pointwise(channels: int, rank: int) -> LinearOperator:
     )
 
 
-def _values(surgeon: Surgeon, tensor: str) -> Array | None:
-    constant = surgeon.constant(tensor)
-    values = None if constant is None else read_tensor(surgeon.model, constant, _MOST_BYTES)
+def _values(editor: GraphEditor, tensor: str) -> Array | None:
+    constant = editor.constant(tensor)
+    values = None if constant is None else read_tensor(editor.model, constant, _MOST_BYTES)
     return values if values is not None and values.dtype.kind == "f" else None

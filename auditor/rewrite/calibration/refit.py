@@ -11,68 +11,68 @@ from typing import TYPE_CHECKING
 
 from auditor.rewrite.calibration.linear import LinearOperator, linear_operator
 from auditor.rewrite.graph.blocks import Block
-from auditor.rewrite.graph.parts import PREFIX, Joint, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode, Joint
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import numpy_type
 
 if TYPE_CHECKING:
     from auditor.rewrite.calibration.ridge import Fit
 
 
-def take_reader(surgeon: Surgeon, joint: Joint) -> tuple[Part, LinearOperator] | None:
+def take_reader(editor: GraphEditor, joint: Joint) -> tuple[EditNode, LinearOperator] | None:
     """The convolution that alone reads a calibrated map, with the 1x1 convolution between them taken out; None where
     that has to stay: several readers, groups of channels, which cannot mix, or a grid that is rewritten too.
     """
-    mix = mixing(surgeon, joint)
-    output, blur = mix.outputs[0], surgeon.producer(joint.blurred)
-    readers = surgeon.consumers(output)
-    if blur is None or blur.index is not None or surgeon.consumers(joint.blurred) != (mix,):
+    mix = mixing(editor, joint)
+    output, blur = mix.outputs[0], editor.producer(joint.blurred)
+    readers = editor.consumers(output)
+    if blur is None or blur.index is not None or editor.consumers(joint.blurred) != (mix,):
         return None
-    if len(readers) != 1 or surgeon.is_output(output) or surgeon.is_captured(output):
+    if len(readers) != 1 or editor.is_output(output) or editor.is_captured(output):
         return None
     (reader,) = readers
-    if not _keeps_output(surgeon, reader) or reader.inputs.count(output) != 1 or reader.inputs[0] != output:
+    if not _keeps_output(editor, reader) or reader.inputs.count(output) != 1 or reader.inputs[0] != output:
         return None
-    operator = linear_operator(surgeon, reader)
+    operator = linear_operator(editor, reader)
     if operator is None or operator.groups != 1:
         return None
-    surgeon.remove(mix)
+    editor.remove(mix)
     # The blur takes over the name, so that the tensor stays where others look for it.
-    surgeon.move_output(blur, joint.blurred, output)
+    editor.move_output(blur, joint.blurred, output)
     return reader, operator
 
 
-def mixing(surgeon: Surgeon, joint: Joint) -> Part:
+def mixing(editor: GraphEditor, joint: Joint) -> EditNode:
     """The 1x1 convolution that was put behind a blurred map."""
-    return next(part for part in surgeon.consumers(joint.blurred) if joint.weight in part.inputs)
+    return next(part for part in editor.consumers(joint.blurred) if joint.weight in part.inputs)
 
 
-def convolutions_behind(surgeon: Surgeon, fitted: Sequence[Part]) -> list[Part]:
+def convolutions_behind(editor: GraphEditor, fitted: Sequence[EditNode]) -> list[EditNode]:
     """The convolutions behind those that are ``fitted`` which still write what they write in the source."""
-    reached = surgeon.downstream([name for part in fitted for name in part.outputs])
+    reached = editor.downstream([name for part in fitted for name in part.outputs])
     return [
         part
-        for part in surgeon.parts()
-        if part not in fitted and _keeps_output(surgeon, part) and part.inputs[0] in reached
+        for part in editor.parts()
+        if part not in fitted and _keeps_output(editor, part) and part.inputs[0] in reached
     ]
 
 
-def outputs_with_numbers(surgeon: Surgeon) -> tuple[str, ...]:
+def outputs_with_numbers(editor: GraphEditor) -> tuple[str, ...]:
     """The outputs of the model that hold floating-point numbers."""
-    return tuple(value.name for value in surgeon.model.graph.outputs if numpy_type(value.dtype) is not None)
+    return tuple(value.name for value in editor.model.graph.outputs if numpy_type(value.dtype) is not None)
 
 
-def give_weights(surgeon: Surgeon, part: Part, operator: LinearOperator, found: Fit) -> None:
+def give_weights(editor: GraphEditor, part: EditNode, operator: LinearOperator, found: Fit) -> None:
     """Let a convolution read what was fitted for it."""
-    block = Block(surgeon, f"{PREFIX}{(part.name or part.outputs[0])[:200]}")
+    block = Block(editor, f"{PREFIX}{(part.name or part.outputs[0])[:200]}")
     weight = block.constant(found.matrix.reshape(operator.shape).astype(operator.dtype), "refit/weight")
     shift = block.constant(found.bias.ravel().astype(operator.dtype), "refit/bias")
     block.insert(part, after=False)
-    surgeon.set_inputs(part, [part.inputs[0], weight, shift])
+    editor.set_inputs(part, [part.inputs[0], weight, shift])
 
 
-def _keeps_output(surgeon: Surgeon, part: Part) -> bool:
+def _keeps_output(editor: GraphEditor, part: EditNode) -> bool:
     """Whether the node is a convolution of the source that writes the tensor that it writes there."""
     if part.op != "Conv" or part.domain or part.index is None or part.own:
         return False
-    return list(surgeon.model.graph.nodes[part.index].outputs) == part.outputs
+    return list(editor.model.graph.nodes[part.index].outputs) == part.outputs

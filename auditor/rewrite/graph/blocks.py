@@ -11,8 +11,8 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from auditor.rewrite.graph.parts import Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.result import Padding, RewriteError
 
 if TYPE_CHECKING:
@@ -35,29 +35,29 @@ def _silent() -> Iterator[None]:
 class Block:
     """Nodes that stand together and have names below one prefix, such as ``aliasaudit/conv1``."""
 
-    def __init__(self, surgeon: Surgeon, prefix: str) -> None:
+    def __init__(self, editor: GraphEditor, prefix: str) -> None:
         with _silent():
             import onnx_graphsurgeon as gs
 
         self._gs = gs
-        self.surgeon = surgeon
+        self.editor = editor
         self._prefix = prefix
-        self._graph = gs.Graph(opset=surgeon.opset)
+        self._graph = gs.Graph(opset=editor.opset)
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._tensors: list[TensorProto] = []
 
-    def insert(self, anchor: Part, *, after: bool) -> list[Part]:
+    def insert(self, anchor: EditNode, *, after: bool) -> list[EditNode]:
         """Put the nodes into the graph in front of or behind ``anchor``."""
         with _silent():
             made = self._gs.export_onnx(self._graph)
         tensors = [*self._tensors, *made.graph.initializer]
-        return self.surgeon.add(made.graph.node, tensors, anchor, after=after, shapes=self._shapes)
+        return self.editor.add(made.graph.node, tensors, anchor, after=after, shapes=self._shapes)
 
     def constant(self, values: NDArray[np.generic], label: str) -> str:
         """Add a constant called ``<prefix>/<label>``, to be read by nodes of the source."""
         from onnx import numpy_helper
 
-        name = self.surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.editor.fresh(f"{self._prefix}/{label}")
         self._tensors.append(numpy_helper.from_array(values, name))
         return name
 
@@ -66,7 +66,7 @@ class Block:
     ) -> list[str]:
         """Add a node called ``<prefix>/<label>`` with ``count`` outputs. Inputs are tensor names or arrays."""
         gs = self._gs
-        name = self.surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.editor.fresh(f"{self._prefix}/{label}")
         names = [output] if output is not None else [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
         values = [
             gs.Variable(value) if isinstance(value, str) else gs.Constant(f"{name}/constant_{place}", value)
@@ -81,7 +81,7 @@ class Block:
         self._shapes[tensor] = tuple(shape)
         return tensor
 
-    def copy(self, part: Part, replaced: Mapping[int, str], output: str, label: str, **attributes: Any) -> str:
+    def copy(self, part: EditNode, replaced: Mapping[int, str], output: str, label: str, **attributes: Any) -> str:
         """A copy of a node of the graph with other inputs, one output, and some other attributes (None: left out)."""
         gs = self._gs
         kept: dict[str, Any] = {key: value for key, value in part.attributes.items() if key not in attributes}
@@ -91,7 +91,7 @@ class Block:
         # An empty list says what a missing one says, and graphsurgeon cannot write it.
         kept = {key: list(v) if isinstance(v, tuple) else v for key, v in kept.items() if v != ()}
         inputs = [gs.Variable(replaced.get(place, name)) for place, name in enumerate(part.inputs)]
-        name = self.surgeon.fresh(f"{self._prefix}/{label}")
+        name = self.editor.fresh(f"{self._prefix}/{label}")
         node = gs.Node(
             part.op, name, attrs=kept, inputs=inputs, outputs=[gs.Variable(output)], domain=part.domain or None
         )
@@ -102,7 +102,7 @@ class Block:
         """Slice-1 or Slice-10, without steps."""
         import numpy as np
 
-        if self.surgeon.opset < _SLICE_INPUTS_SINCE:
+        if self.editor.opset < _SLICE_INPUTS_SINCE:
             return self.node("Slice", [tensor], label, starts=list(starts), ends=list(ends), axes=list(axes))[0]
         bounds = [np.array(values, np.int64) for values in (starts, ends, axes)]
         return self.node("Slice", [tensor, *bounds], label)[0]
@@ -113,7 +113,7 @@ class Block:
 
         mode = "constant" if padding is Padding.ZERO else padding.value
         pads = [*begin, *end]
-        if self.surgeon.opset < _PAD_INPUTS_SINCE:
+        if self.editor.opset < _PAD_INPUTS_SINCE:
             return self.node("Pad", [tensor], label, mode=mode, pads=pads)[0]
         return self.node("Pad", [tensor, np.array(pads, np.int64)], label, mode=mode)[0]
 
@@ -122,7 +122,7 @@ class Block:
         import numpy as np
 
         pads = [*begin, *end]
-        if self.surgeon.opset < _PAD_INPUTS_SINCE:
+        if self.editor.opset < _PAD_INPUTS_SINCE:
             return self.node("Pad", [tensor], "border", mode="constant", pads=pads, value=float(value))[0]
         return self.node("Pad", [tensor, np.array(pads, np.int64), value], "border", mode="constant")[0]
 
@@ -160,7 +160,7 @@ class Block:
     def split(self, tensor: str, parts: int) -> list[str]:
         """Equal parts of the batch axis."""
         attributes: dict[str, Any] = {"axis": 0}
-        if self.surgeon.opset >= _SPLIT_COUNT_SINCE:
+        if self.editor.opset >= _SPLIT_COUNT_SINCE:
             attributes["num_outputs"] = parts
         return self.node("Split", [tensor], "split", None, parts, **attributes)
 

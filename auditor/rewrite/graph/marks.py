@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling.result import Site
 
 IN_A_FUNCTION = "it stands in a local function, whose nodes are not edited: give --inline"
@@ -42,43 +42,43 @@ BLURRED = "blur"
 _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 
 
-def has_phases(part: Part) -> bool:
+def has_phases(part: EditNode) -> bool:
     """Whether phases of a site begin at a node that an earlier rewrite made or changed."""
     if part.own:
         return part.name.endswith(PHASES)
     return any(name.startswith(PREFIX) and DILATED in name for name in part.outputs)
 
 
-def common_refusal(surgeon: Surgeon, site: Site, *, blurred: bool = False) -> str | None:
+def common_refusal(editor: GraphEditor, site: Site, *, blurred: bool = False) -> str | None:
     """Reasons that hold for every strategy; ``blurred``: for one that may go on where an earlier run put a blur."""
-    part = surgeon.part(site)
+    part = editor.part(site)
     if part is None:
-        return IN_A_FUNCTION if surgeon.model.functions else IN_A_SUB_GRAPH
-    if _has_phases_behind(surgeon, part) or (_made_here(surgeon, part) and not (blurred and _blurs(part))):
+        return IN_A_FUNCTION if editor.model.functions else IN_A_SUB_GRAPH
+    if _has_phases_behind(editor, part) or (_made_here(editor, part) and not (blurred and _blurs(part))):
         return OWN
     if part.op.startswith(_INTEGER_OPS):
         return INTEGER
-    if part.inputs and surgeon.shape(part.inputs[0]) is None:
+    if part.inputs and editor.shape(part.inputs[0]) is None:
         return UNTRACKED
     return None
 
 
-def _made_here(surgeon: Surgeon, part: Part) -> bool:
+def _made_here(editor: GraphEditor, part: EditNode) -> bool:
     """Whether an earlier rewrite made the node, or put a blur into its weights or in front of it."""
-    producer = surgeon.producer(part.inputs[0]) if part.inputs else None
+    producer = editor.producer(part.inputs[0]) if part.inputs else None
     in_front = producer is not None and producer.own and FRONT in producer.name
     return part.name.startswith(PREFIX) or _merged(part) or in_front
 
 
-def _blurs(part: Part) -> bool:
+def _blurs(part: EditNode) -> bool:
     """Whether a node is a blur, or a convolution with one in its weights."""
     return _merged(part) or part.name.rpartition("/")[2].startswith(BLURRED)
 
 
-def _merged(part: Part) -> bool:
+def _merged(part: EditNode) -> bool:
     return any(name.startswith(PREFIX) and MERGED in name for name in part.inputs[1:2])
 
 
-def _has_phases_behind(surgeon: Surgeon, part: Part) -> bool:
-    readers = [consumer for tensor in part.outputs for consumer in surgeon.consumers(tensor)]
+def _has_phases_behind(editor: GraphEditor, part: EditNode) -> bool:
+    readers = [consumer for tensor in part.outputs for consumer in editor.consumers(tensor)]
     return any(reader.own and reader.name.endswith(PHASES) for reader in readers)

@@ -20,7 +20,7 @@ _LONGEST = 80  # characters of a name in a message
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class EditNode:
     """A node of the edited graph. ``index`` is its position in the source, None for a new one, which has a ``proto``.
 
     ``assigned`` are attributes to set (None: to remove) when the node is written, ``details`` what was done to it, and
@@ -39,7 +39,7 @@ class Part:
     edited: bool = False
     details: list[str] = field(default_factory=list)
     note: str = ""
-    slot: list[Part] = field(default_factory=list, repr=False)
+    slot: list[EditNode] = field(default_factory=list, repr=False)
 
     @property
     def own(self) -> bool:
@@ -62,7 +62,7 @@ class Joint:
     steps: tuple[int, ...]
 
 
-def called(part: Part) -> str:
+def called(part: EditNode) -> str:
     """A node in a message: its operator and its name, or what it writes where it has none."""
     name = part.name or next((output for output in part.outputs if output), "")
     return f'the {plain(part.op, _LONGEST)} "{plain(name, _LONGEST)}"'

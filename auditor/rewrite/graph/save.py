@@ -17,7 +17,7 @@ from auditor.onnxfile.graph import Model, PayloadKind, Tensor
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.check import objection
-from auditor.rewrite.graph.surgery import PROVENANCE, Surgeon
+from auditor.rewrite.graph.surgery import PROVENANCE, GraphEditor
 from auditor.rewrite.result import RewriteError
 
 Admit = Callable[[Path], None]
@@ -28,14 +28,14 @@ def anything(_: Path) -> None:
     """Admits every file: those that are looked at later, or are gone soon."""
 
 
-class Edit(Protocol):
+class GraphEdit(Protocol):
     """Makes the fields of the edited main graph from those of the source."""
 
     def __call__(self, pieces: file.Pieces, reader: file.Reader) -> list[file.Piece]: ...
 
 
 def save(
-    surgeon: Surgeon,
+    editor: GraphEditor,
     target: Path,
     provenance: dict[str, object],
     *,
@@ -43,12 +43,12 @@ def save(
     admit: Admit = anything,
 ) -> Path | None:
     """Write the edited model to ``target``; returns and raises as :func:`save_edited`."""
-    return save_edited(surgeon.model, surgeon.graph_pieces, target, provenance, in_place=in_place, admit=admit)
+    return save_edited(editor.model, editor.graph_pieces, target, provenance, in_place=in_place, admit=admit)
 
 
 def save_edited(
     model: Model,
-    edit: Edit,
+    edit: GraphEdit,
     target: Path,
     provenance: dict[str, object],
     *,

@@ -21,7 +21,7 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.arity import check_arity
-from auditor.rewrite.graph.parts import Joint, Part, captures, holds_graph
+from auditor.rewrite.graph.parts import EditNode, Joint, captures, holds_graph
 from auditor.rewrite.result import Change, ChangeKind, RewriteError
 from auditor.sampling.result import Analysis, Lattice, Site
 from auditor.text import ModelText
@@ -40,7 +40,7 @@ _NODE_METADATA_SINCE = 10
 _OPTIONAL_INPUTS_SINCE = 4
 
 
-class Surgeon:
+class GraphEditor:
     """Edits the main graph of one model. ``analysis`` is that of the unedited model.
 
     Raises RewriteError for a model whose nodes have too few or too many inputs or outputs.
@@ -59,15 +59,15 @@ class Surgeon:
         self._freed: set[str] = set()
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._replaced: dict[str, str] = {}
-        self._slots: list[list[Part]] = []
-        self._producers: dict[str, Part] = {}
-        self._consumers: dict[str, dict[Part, None]] = {}
+        self._slots: list[list[EditNode]] = []
+        self._producers: dict[str, EditNode] = {}
+        self._consumers: dict[str, dict[EditNode, None]] = {}
         self._captured: set[str] = set()
         self._remembered: dict[str, object] = {}
         self._outputs = {value.name for value in model.graph.outputs}
         self._names = {*model.graph.initializers, *(value.name for value in model.graph.inputs)}
         for node in model.graph.nodes:
-            part = Part(
+            part = EditNode(
                 node.name, node.op, node.domain, list(node.inputs), list(node.outputs), node.attributes, node.index
             )
             part.slot = [part]
@@ -85,36 +85,36 @@ class Surgeon:
             self._remembered[what] = make()
         return cast("Kept", self._remembered[what])
 
-    def order(self) -> tuple[Sequence[Part], Mapping[Part, int]]:
+    def order(self) -> tuple[Sequence[EditNode], Mapping[EditNode, int]]:
         """All nodes in graph order, and the place of each."""
 
-        def ordered() -> tuple[Sequence[Part], Mapping[Part, int]]:
+        def ordered() -> tuple[Sequence[EditNode], Mapping[EditNode, int]]:
             parts = tuple(self.parts())
             return parts, {part: place for place, part in enumerate(parts)}
 
         return self.remembered("order", ordered)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[EditNode]:
         """All nodes in graph order."""
         for slot in self._slots:
             yield from slot
 
-    def part(self, site: Site) -> Part | None:
+    def part(self, site: Site) -> EditNode | None:
         """The main graph's node of a site, None for one in a sub-graph or a function."""
         return self.at(site.node)
 
-    def at(self, node: NodeRef) -> Part | None:
+    def at(self, node: NodeRef) -> EditNode | None:
         """The main graph's node that the analysis speaks of, None for one in a sub-graph or a function."""
         index = self._places.get(node.order)
         if index is None or node.scope:
             return None
         return next(part for part in self._slots[index] if part.index == index)
 
-    def producer(self, tensor: str) -> Part | None:
+    def producer(self, tensor: str) -> EditNode | None:
         """The node that computes a tensor, None for inputs and initializers."""
         return self._producers.get(tensor)
 
-    def consumers(self, tensor: str) -> tuple[Part, ...]:
+    def consumers(self, tensor: str) -> tuple[EditNode, ...]:
         """The nodes that read a tensor."""
         return tuple(self._consumers.get(tensor, ()))
 
@@ -171,7 +171,7 @@ class Surgeon:
         self._names.add(found)
         return found
 
-    def set_attribute(self, part: Part, name: str, value: int | tuple[int, ...] | None) -> None:
+    def set_attribute(self, part: EditNode, name: str, value: int | tuple[int, ...] | None) -> None:
         """Set an attribute, or remove it (None)."""
         old = part.attributes.get(name)
         if old == value:
@@ -181,7 +181,7 @@ class Surgeon:
         part.attributes = attributes if value is None else {**attributes, name: value}
         self._edited(part, f"{name} removed" if value is None else f"{name} = {_shown(value)}")
 
-    def replace_input(self, part: Part, old: str, new: str, place: int | None = None) -> None:
+    def replace_input(self, part: EditNode, old: str, new: str, place: int | None = None) -> None:
         """Let a node read another tensor, in every place or in one."""
         part.inputs[:] = [
             new if name == old and place in (None, index) else name for index, name in enumerate(part.inputs)
@@ -191,7 +191,7 @@ class Surgeon:
         self._consumers.setdefault(new, {})[part] = None
         self._edited(part, "reads another tensor")
 
-    def move_output(self, part: Part, old: str, new: str) -> None:
+    def move_output(self, part: EditNode, old: str, new: str) -> None:
         """Give the tensor that a node writes another name, for this node only; its readers keep the old name."""
         part.outputs[:] = [new if name == old else name for name in part.outputs]
         self.stands_for(new, old, self.shape(old))
@@ -215,11 +215,11 @@ class Surgeon:
         self,
         nodes: Sequence[NodeProto],
         tensors: Sequence[TensorProto],
-        anchor: Part,
+        anchor: EditNode,
         *,
         after: bool,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
-    ) -> list[Part]:
+    ) -> list[EditNode]:
         """Insert nodes, in their order, directly in front of or behind ``anchor``; ``tensors`` are their constants."""
         from onnx import helper
 
@@ -236,7 +236,7 @@ class Surgeon:
             place += 1
         added = []
         for proto in (*made, *nodes):
-            part = Part(proto.name, proto.op_type, proto.domain, [*proto.input], [*proto.output], {}, None, proto)
+            part = EditNode(proto.name, proto.op_type, proto.domain, [*proto.input], [*proto.output], {}, None, proto)
             part.note = self.note
             part.slot = anchor.slot
             anchor.slot.insert(place, part)
@@ -262,7 +262,7 @@ class Surgeon:
             if part.details
         )
 
-    def remove(self, part: Part) -> None:
+    def remove(self, part: EditNode) -> None:
         """Take a node that this rewrite inserted out again. Nothing may read what it writes any more."""
         self._remembered.clear()
         part.slot.remove(part)
@@ -273,7 +273,7 @@ class Surgeon:
                 del self._producers[name]
         self._free(part.inputs)
 
-    def set_inputs(self, part: Part, names: Sequence[str]) -> None:
+    def set_inputs(self, part: EditNode, names: Sequence[str]) -> None:
         """Let a node read other tensors. Constants that nothing reads any more leave the graph."""
         before = [name for name in part.inputs if name]
         for name in before:
@@ -323,7 +323,7 @@ class Surgeon:
         result.extend(field(file.INITIALIZER, tensor.SerializeToString()) for tensor in self._tensors)
         return result
 
-    def _encoded(self, node: Part, source: file.Field, reader: file.Reader) -> bytes:
+    def _encoded(self, node: EditNode, source: file.Field, reader: file.Reader) -> bytes:
         from onnx import NodeProto, helper
 
         if node.index is None:
@@ -362,7 +362,7 @@ class Surgeon:
             elif not self.is_output(name) and not self.is_captured(name):
                 self._freed.add(name)
 
-    def _index(self, part: Part) -> None:
+    def _index(self, part: EditNode) -> None:
         for name in part.inputs:
             if name:
                 self._consumers.setdefault(name, {})[part] = None
@@ -370,7 +370,7 @@ class Surgeon:
             if name:
                 self._producers[name] = part
 
-    def _edited(self, part: Part, what: str) -> None:
+    def _edited(self, part: EditNode, what: str) -> None:
         self._remembered.clear()
         part.edited = True
         if what not in part.details:

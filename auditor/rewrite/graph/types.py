@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.graph import Tensor
-from auditor.rewrite.graph.parts import Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling.traits import DOMAINS, traits_of
 
 if TYPE_CHECKING:
@@ -18,32 +18,32 @@ _FARTHEST = 10_000
 _INTEGERS = {"Shape", "Size", "NonZero", "ArgMax", "ArgMin"}
 
 
-def element_type(surgeon: Surgeon, tensor: str) -> int:
+def element_type(editor: GraphEditor, tensor: str) -> int:
     """The ``TensorProto.DataType`` of a tensor, 0 where it cannot be told."""
-    inputs = {value.name: value.dtype for value in surgeon.model.graph.inputs}
+    inputs = {value.name: value.dtype for value in editor.model.graph.inputs}
     for _ in range(_FARTHEST):
-        constant = surgeon.constant(tensor)
+        constant = editor.constant(tensor)
         if constant is not None:
             return constant.dtype
         if tensor in inputs:
             return inputs[tensor]
-        part = surgeon.producer(tensor)
+        part = editor.producer(tensor)
         if part is None or part.domain not in DOMAINS:
             return 0
-        known, following = _step(surgeon, part)
+        known, following = _step(editor, part)
         if following is None:
             return known
         tensor = following
     return 0
 
 
-def _step(surgeon: Surgeon, part: Part) -> tuple[int, str | None]:
+def _step(editor: GraphEditor, part: EditNode) -> tuple[int, str | None]:
     """The type of what a node makes, or the tensor that has the same type."""
     if part.op == "Cast":
         to = part.attributes.get("to", 0)
         return (to if isinstance(to, int) else 0), None
     if part.op == "QuantizeLinear":
-        zero = surgeon.constant(part.inputs[2]) if len(part.inputs) > 2 else None
+        zero = editor.constant(part.inputs[2]) if len(part.inputs) > 2 else None
         return (zero.dtype if zero is not None else DataType.UINT8), None
     if part.op == "ConstantOfShape":
         value = part.attributes.get("value")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.onnxfile.graph import Attribute
-from auditor.rewrite.graph.parts import Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling.lattice.geometry import SAME, place
 
 OPEN_SIZE = "its padding depends on an input size that the file leaves open: export with a fixed size"
@@ -17,7 +17,7 @@ class WindowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SlidingWindow:
     """A sliding window, one entry per spatial axis. ``sizes`` are those of the input, ``counts`` of the output.
 
     ``begin`` and ``end`` are explicit: with them and without ``ceil_mode`` the operator has ``counts`` outputs.
@@ -51,14 +51,14 @@ class Window:
         )
 
 
-def window_of(surgeon: Surgeon, part: Part) -> Window:
+def window_of(editor: GraphEditor, part: EditNode) -> SlidingWindow:
     """The window of a Conv, MaxPool, AveragePool or LpPool.
 
     Raises WindowError where sizes are unknown, where the padding depends on a size that the file leaves open, and where
     the attributes do not fit each other.
     """
-    shape, result = surgeon.shape(part.inputs[0]), surgeon.shape(part.outputs[0])
-    kernel = _ints(part.attributes.get("kernel_shape")) or _weight_kernel(surgeon, part)
+    shape, result = editor.shape(part.inputs[0]), editor.shape(part.outputs[0])
+    kernel = _ints(part.attributes.get("kernel_shape")) or _weight_kernel(editor, part)
     if shape is None or result is None or kernel is None or len(shape) != len(result) or len(kernel) != len(shape) - 2:
         raise WindowError("the size of its input or of its kernel is not known")
     rank = len(kernel)
@@ -70,7 +70,7 @@ def window_of(surgeon: Surgeon, part: Part) -> Window:
     if len(stride) != rank or len(dilation) != rank or len(pads) != 2 * rank:
         raise WindowError("its strides, dilations or pads do not fit its kernel")
     begin, end = list(pads[:rank]), list(pads[rank:])
-    fixed = surgeon.has_fixed_size(part.inputs[0])
+    fixed = editor.has_fixed_size(part.inputs[0])
     sizes, counts = shape[2:], result[2:]
     widened = False
     for axis in range(rank):
@@ -86,19 +86,19 @@ def window_of(surgeon: Surgeon, part: Part) -> Window:
         least = end[axis] if auto_pad == "NOTSET" else 0
         widened = widened or (auto_pad not in SAME and placed.end > least)
         begin[axis], end[axis] = placed.begin, max(placed.end, least)
-    return Window(kernel, stride, dilation, tuple(begin), tuple(end), sizes, counts, widened)
+    return SlidingWindow(kernel, stride, dilation, tuple(begin), tuple(end), sizes, counts, widened)
 
 
-def make_explicit(surgeon: Surgeon, part: Part, window: Window) -> None:
+def make_explicit(editor: GraphEditor, part: EditNode, window: SlidingWindow) -> None:
     """Write the padding of ``window`` into the node, without auto_pad and ceil_mode."""
     automatic = part.attributes.get("auto_pad", "NOTSET") != "NOTSET"
     ceil = bool(part.attributes.get("ceil_mode"))
     if automatic:
-        surgeon.set_attribute(part, "auto_pad", None)
+        editor.set_attribute(part, "auto_pad", None)
     if ceil:
-        surgeon.set_attribute(part, "ceil_mode", None)
+        editor.set_attribute(part, "ceil_mode", None)
     if automatic or window.widened:
-        surgeon.set_attribute(part, "pads", (*window.begin, *window.end))
+        editor.set_attribute(part, "pads", (*window.begin, *window.end))
 
 
 def _ints(value: Attribute | None) -> tuple[int, ...] | None:
@@ -107,11 +107,11 @@ def _ints(value: Attribute | None) -> tuple[int, ...] | None:
     return None
 
 
-def _weight_kernel(surgeon: Surgeon, part: Part) -> tuple[int, ...] | None:
+def _weight_kernel(editor: GraphEditor, part: EditNode) -> tuple[int, ...] | None:
     """The kernel of a convolution that leaves it to the shape of its weights."""
     if len(part.inputs) < 2:
         return None
-    shape = surgeon.shape(part.inputs[1])
-    tensor = surgeon.constant(part.inputs[1])
+    shape = editor.shape(part.inputs[1])
+    tensor = editor.constant(part.inputs[1])
     dims = tensor.dims if tensor is not None else shape
     return None if dims is None else dims[2:]

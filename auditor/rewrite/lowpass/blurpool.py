@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.parts import Joint
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.result import Options, Padding, RewriteError
@@ -48,13 +48,13 @@ def blur_pool(
     block: Block, given: Blurred, pool: BlurPool, options: Options, output: str | None = None, goal: Goal | None = None
 ) -> str:
     """Adds a BlurPool to ``block`` and returns the tensor that it makes (``output``, where that is given)."""
-    surgeon = block.surgeon
-    dtype = numpy_type(element_type(surgeon, given.like))
+    editor = block.editor
+    dtype = numpy_type(element_type(editor, given.like))
     if dtype is None:
         raise RewriteError("a blur of a tensor without a floating-point type")
     kernel = kernels.low_pass(options.kernel, given.strides, options.blend).astype(dtype)
     tensor, pads, channels = given.tensor, (*pool.begin, *pool.end), given.shape[1]
-    padding = border(surgeon, given, pool, options.padding)
+    padding = border(editor, given, pool, options.padding)
     if any(pads) and padding is not Padding.ZERO:
         tensor = block.pad(tensor, (0, 0, *pool.begin), (0, 0, *pool.end), padding)
         pads = (0,) * len(pads)
@@ -62,15 +62,15 @@ def blur_pool(
         return block.depthwise(tensor, kernel, channels, pool.stride, pads, output)
     blurred = block.depthwise(tensor, kernel, channels, pool.stride, pads)
     made, weight, bias = block.mix(blurred, channels, kernel.ndim, dtype, output)
-    surgeon.joints.append(Joint(goal.site, weight, bias, blurred, goal.original, goal.steps))
+    editor.joints.append(Joint(goal.site, weight, bias, blurred, goal.original, goal.steps))
     return made
 
 
-def border(surgeon: Surgeon, given: Blurred, pool: BlurPool, wanted: Padding) -> Padding:
+def border(editor: GraphEditor, given: Blurred, pool: BlurPool, wanted: Padding) -> Padding:
     """Reflection needs a map larger than the padding; onnxruntime refuses it, or once wrote zeros, where it is not."""
     if wanted in (Padding.EDGE, Padding.ZERO):
         return wanted
-    fits = surgeon.has_fixed_size(given.like) and all(
+    fits = editor.has_fixed_size(given.like) and all(
         max(begin, end) < size for begin, end, size in zip(pool.begin, pool.end, given.shape[2:], strict=True)
     )
     return Padding.REFLECT if fits else Padding.EDGE

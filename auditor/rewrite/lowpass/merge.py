@@ -22,10 +22,10 @@ from auditor.onnxfile import read_tensor
 from auditor.onnxfile.graph import PayloadKind
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.marks import MERGED
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import numpy_type
-from auditor.rewrite.graph.windows import Window, make_explicit
+from auditor.rewrite.graph.windows import SlidingWindow, make_explicit
 from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.lowpass.blurpool import BlurPool
 from auditor.rewrite.lowpass.pointwise import Region
@@ -41,7 +41,9 @@ _DEFAULTS_SINCE = 4
 _WIDEST = 8  # bytes of an element while kernels are convolved
 
 
-def merged(surgeon: Surgeon, part: Part, window: Window, region: Region, options: Options) -> Window | None:
+def merged(
+    editor: GraphEditor, part: EditNode, window: SlidingWindow, region: Region, options: Options
+) -> SlidingWindow | None:
     """The window of the one convolution; None where the blur has to stand alone, or costs no more there.
 
     A padding that was asked for by name needs a blur of its own, and so does calibration, which works behind it.
@@ -51,10 +53,10 @@ def merged(surgeon: Surgeon, part: Part, window: Window, region: Region, options
         return None
     if options.mix or options.padding is not Padding.AUTO or options.kernel is Kernel.IDENTITY:
         return None
-    constant = surgeon.constant(part.inputs[1])
+    constant = editor.constant(part.inputs[1])
     if constant is None or numpy_type(constant.dtype) is None or constant.dims[2:] != window.kernel:
         return None
-    if constant.payload.kind not in (PayloadKind.INLINE, PayloadKind.IN_FILE) or _is_default(surgeon, part.inputs[1]):
+    if constant.payload.kind not in (PayloadKind.INLINE, PayloadKind.IN_FILE) or _is_default(editor, part.inputs[1]):
         return None
     lengths = [kernels.length(options.kernel, step) for step in window.stride]
     wide = _widened(window, lengths)
@@ -65,27 +67,29 @@ def merged(surgeon: Surgeon, part: Part, window: Window, region: Region, options
     return wide if fits and together <= alone else None
 
 
-def merge(surgeon: Surgeon, site: Site, part: Part, window: Window, wide: Window, options: Options) -> bool:
+def merge(
+    editor: GraphEditor, site: Site, part: EditNode, window: SlidingWindow, wide: SlidingWindow, options: Options
+) -> bool:
     """Make the convolution at ``window`` the one at ``wide``; returns False where its weights cannot be read."""
-    constant = surgeon.constant(part.inputs[1])
-    weights = None if constant is None else read_tensor(surgeon.model, constant, _MOST_BYTES)
+    constant = editor.constant(part.inputs[1])
+    weights = None if constant is None else read_tensor(editor.model, constant, _MOST_BYTES)
     if weights is None:
         return False
     low_pass = kernels.low_pass(options.kernel, window.stride, options.blend)
     spread = [step if width > 1 else 1 for step, width in zip(window.dilation, low_pass.shape, strict=True)]
     kernel = convolved(weights, spread, low_pass)
-    block = Block(surgeon, f"{PREFIX}{site.node.name.raw[:200]}")
+    block = Block(editor, f"{PREFIX}{site.node.name.raw[:200]}")
     name = block.constant(kernel.astype(weights.dtype), f"{MERGED.strip('/')}/weight")
     block.insert(part, after=False)
-    make_explicit(surgeon, part, window)
-    surgeon.set_attribute(part, "kernel_shape", wide.kernel)
-    surgeon.set_attribute(part, "dilations", wide.dilation)
-    surgeon.set_attribute(part, "pads", (*wide.begin, *wide.end))
-    surgeon.replace_input(part, part.inputs[1], name)
+    make_explicit(editor, part, window)
+    editor.set_attribute(part, "kernel_shape", wide.kernel)
+    editor.set_attribute(part, "dilations", wide.dilation)
+    editor.set_attribute(part, "pads", (*wide.begin, *wide.end))
+    editor.replace_input(part, part.inputs[1], name)
     return True
 
 
-def apart(window: Window, wide: Window) -> tuple[Window, BlurPool]:
+def apart(window: SlidingWindow, wide: SlidingWindow) -> tuple[SlidingWindow, BlurPool]:
     """A convolution at stride 1 and a BlurPool that together compute what the one at ``wide`` does, its border too."""
     sides = (0,) * window.rank
     return replace(window, begin=wide.begin, end=wide.end), BlurPool(window.stride, sides, sides)
@@ -107,13 +111,13 @@ def convolved(weights: NDArray[np.generic], spread: list[int], low_pass: NDArray
     return result
 
 
-def _is_default(surgeon: Surgeon, tensor: str) -> bool:
+def _is_default(editor: GraphEditor, tensor: str) -> bool:
     """Whether a caller may feed other weights; up to IR 3 all weights are inputs, and nobody does."""
-    inputs = surgeon.model.graph.inputs
-    return surgeon.model.ir_version >= _DEFAULTS_SINCE and any(value.name == tensor for value in inputs)
+    inputs = editor.model.graph.inputs
+    return editor.model.ir_version >= _DEFAULTS_SINCE and any(value.name == tensor for value in inputs)
 
 
-def _widened(window: Window, lengths: list[int]) -> Window:
+def _widened(window: SlidingWindow, lengths: list[int]) -> SlidingWindow:
     """The window with the taps of a blur around it; dilated as before along the axes that are not blurred."""
     kernel, dilation, begin, end = [], [], [], []
     for axis, length in enumerate(lengths):

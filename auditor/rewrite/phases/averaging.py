@@ -12,8 +12,8 @@ from math import prod
 from operator import itemgetter
 
 from auditor.rewrite.graph.blocks import Block
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.operands import Patch, Sized
 from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
@@ -47,50 +47,50 @@ def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
     return [(0,) * len(strides), tuple(step // 2 for step in strides)]
 
 
-def check_heads(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> None:
+def check_heads(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift]) -> None:
     """Raises TailError where an output behind the site has no mean that means anything."""
-    reached = _heads(surgeon, tail)
+    reached = _heads(editor, tail)
     if not reached:
         raise TailError("no output of the model depends on it in a way that is known")
     for head in reached:
         if head.kind not in WITHOUT_GRID and head.kind is not HeadKind.DENSE:
             raise TailError(_REASONS.get(head.kind, "what an output does with position is not known"))
-        if numpy_type(element_type(surgeon, head.output.raw)) is None:
+        if numpy_type(element_type(editor, head.output.raw)) is None:
             raise TailError("an output is no floating-point tensor, such as a class label, and has no mean")
-        if head.kind is HeadKind.POOLED and holds_map(surgeon, head.output.raw):
+        if head.kind is HeadKind.POOLED and holds_map(editor, head.output.raw):
             raise TailError(UNPOOLED)
     if tail.holds_sizes:
         raise TailError("an output holds sizes of tensors behind it, which would change")
-    moving = [head for head, places in _places(surgeon, tail, shifts).items() if any(places)]
-    if moving and any(tail.reads(part, place) for part, place in _encoded(surgeon)):
+    moving = [head for head, places in _places(editor, tail, shifts).items() if any(places)]
+    if moving and any(tail.reads(part, place) for part, place in _encoded(editor)):
         raise TailError("an output grid may hold positions, since some are added to the map: they would not shift")
 
 
-def _heads(surgeon: Surgeon, tail: Tail) -> list[Head]:
+def _heads(editor: GraphEditor, tail: Tail) -> list[Head]:
     """The heads of a tail, in their order."""
-    known = surgeon.remembered("heads", lambda: {h.output.raw: (n, h) for n, h in enumerate(surgeon.analysis.heads)})
+    known = editor.remembered("heads", lambda: {h.output.raw: (n, h) for n, h in enumerate(editor.analysis.heads)})
     found = [known[output] for output in tail.outputs if output in known]
     return [head for _, head in sorted(found, key=itemgetter(0))]
 
 
-def _encoded(surgeon: Surgeon) -> Iterator[tuple[Part, int]]:
+def _encoded(editor: GraphEditor) -> Iterator[tuple[EditNode, int]]:
     """The nodes that add positions to a map, and their places."""
-    _, places = surgeon.order()
-    for encoding in surgeon.analysis.encodings:
-        part = surgeon.at(encoding.node)
+    _, places = editor.order()
+    for encoding in editor.analysis.encodings:
+        part = editor.at(encoding.node)
         if part is not None:
             yield part, places[part]
 
 
-def _places(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> dict[str, list[Samples]]:
+def _places(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift]) -> dict[str, list[Samples]]:
     """By output that is a grid: how far each phase is to be moved back. Raises TailError."""
     found: dict[str, list[Samples]] = {}
-    for head in _heads(surgeon, tail):
+    for head in _heads(editor, tail):
         if head.kind is HeadKind.DENSE:
             if not head.lattice:
                 raise TailError(FOLDED)
             for shift in shifts:
-                places = samples_of(surgeon, head.output.raw, shift)
+                places = samples_of(editor, head.output.raw, shift)
                 if places is None:
                     raise TailError(
                         "an output is still a grid, on which the phases are no whole number of samples apart: use blur"
@@ -99,36 +99,36 @@ def _places(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift]) -> dict[str, 
     return found
 
 
-def edit_tail(surgeon: Surgeon, tail: Tail, shifts: Sequence[Shift], label: str) -> None:
+def edit_tail(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift], label: str) -> None:
     """Let the tail work on one batch per shift, the first being none, and average the outputs of the model over them.
 
     Tensors from elsewhere that meet the phases are shifted with them.
     """
     prefix = f"{PREFIX}{label[:200]}"
-    places = _places(surgeon, tail, shifts)
+    places = _places(editor, tail, shifts)
     for node in tail.sized:
-        _patch(surgeon, node, prefix)
-    _, order = surgeon.order()
+        _patch(editor, node, prefix)
+    _, order = editor.order()
     for tensor, readers in tail.entering.items():
-        _enter(surgeon, tensor, sorted(readers, key=lambda part: order[part]), shifts, prefix)
-    for value in surgeon.model.graph.outputs:
+        _enter(editor, tensor, sorted(readers, key=lambda part: order[part]), shifts, prefix)
+    for value in editor.model.graph.outputs:
         if value.name in tail.tensors:
-            _average(surgeon, value.name, places.get(value.name, [{}] * len(shifts)), prefix)
-    surgeon.drop_value_info(tail.tensors)
+            _average(editor, value.name, places.get(value.name, [{}] * len(shifts)), prefix)
+    editor.drop_value_info(tail.tensors)
 
 
-def _patch(surgeon: Surgeon, node: Sized, prefix: str) -> None:
+def _patch(editor: GraphEditor, node: Sized, prefix: str) -> None:
     """Let a node that names the size of the batch take it from what it reads."""
     import numpy as np
 
     part, place = node.part, node.place
     if node.patch is Patch.CONSTANT:
         if len(part.inputs) <= place:
-            surgeon.set_attribute(part, "shape", node.values)
+            editor.set_attribute(part, "shape", node.values)
             return
         # With allowzero a 0 would be a size, and no copy of one.
-        surgeon.set_attribute(part, "allowzero", None)
-    block = Block(surgeon, prefix)
+        editor.set_attribute(part, "allowzero", None)
+    block = Block(editor, prefix)
     if node.patch is Patch.CONSTANT:
         new = block.constant(np.array(node.values, np.int64), "shape")
     else:
@@ -137,38 +137,38 @@ def _patch(surgeon: Surgeon, node: Sized, prefix: str) -> None:
         others = sizes if node.patch is Patch.FIRST else block.slice(part.inputs[place], [1], [_LAST], [0], "others")
         new = block.node("Concat", [count, others], "sizes", axis=0)[0]
     block.insert(part, after=False)
-    surgeon.replace_input(part, part.inputs[place], new, place)
+    editor.replace_input(part, part.inputs[place], new, place)
 
 
-def _enter(surgeon: Surgeon, tensor: str, readers: Sequence[Part], shifts: Sequence[Shift], prefix: str) -> None:
+def _enter(editor: GraphEditor, tensor: str, readers: Sequence[EditNode], shifts: Sequence[Shift], prefix: str) -> None:
     """Let ``readers``, in graph order, read a tensor once per shift, and shifted."""
-    writer = surgeon.producer(tensor)
+    writer = editor.producer(tensor)
     if writer is not None and writer.own and _REPEATED in writer.name:
         # The phases of this rewrite are the inner ones: those of a site behind it are already side by side.
         for piece in dict.fromkeys(writer.inputs):
-            _enter(surgeon, piece, [writer], shifts, prefix)
+            _enter(editor, piece, [writer], shifts, prefix)
         return
-    block = Block(surgeon, prefix)
+    block = Block(editor, prefix)
     # Constants are the same for all phases, wherever these are.
-    moving = surgeon.is_dynamic(tensor)
-    moved = [moved_on(block, tensor, (samples_of(surgeon, tensor, shift) or {}) if moving else {}) for shift in shifts]
+    moving = editor.is_dynamic(tensor)
+    moved = [moved_on(block, tensor, (samples_of(editor, tensor, shift) or {}) if moving else {}) for shift in shifts]
     repeated = block.concat(moved, _REPEATED.strip("/"))
     block.insert(readers[0], after=False)
     for made in {repeated, *moved} - {tensor}:
-        surgeon.stands_for(made, tensor, surgeon.shape(tensor))
+        editor.stands_for(made, tensor, editor.shape(tensor))
     for reader in readers:
-        surgeon.replace_input(reader, tensor, repeated)
+        editor.replace_input(reader, tensor, repeated)
 
 
-def _average(surgeon: Surgeon, output: str, places: Sequence[Samples], prefix: str) -> None:
-    writer = surgeon.producer(output)
+def _average(editor: GraphEditor, output: str, places: Sequence[Samples], prefix: str) -> None:
+    writer = editor.producer(output)
     assert writer is not None
-    every = surgeon.fresh(f"{prefix}/every")
-    readers = surgeon.consumers(output)
-    surgeon.move_output(writer, output, every)
+    every = editor.fresh(f"{prefix}/every")
+    readers = editor.consumers(output)
+    editor.move_output(writer, output, every)
     for reader in readers:
-        surgeon.replace_input(reader, output, every)
-    block = Block(surgeon, prefix)
+        editor.replace_input(reader, output, every)
+    block = Block(editor, prefix)
     phases = block.split(every, len(places))
     placed = [moved_back(block, phase, samples, phases[0]) for phase, samples in zip(phases, places, strict=True)]
     block.mean(placed, output)

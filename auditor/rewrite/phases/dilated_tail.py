@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.onnxfile.values import inline_values
-from auditor.rewrite.graph.parts import Part, called
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import EditNode, called
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
-from auditor.rewrite.graph.windows import Window, window_of
+from auditor.rewrite.graph.windows import SlidingWindow, window_of
 from auditor.rewrite.phases.operands import AtNodeError
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.sampling.traits import DOMAINS, Family, traits_of
@@ -48,38 +48,38 @@ class DilatedTail:
     stand in front of them, with that padding per tensor axis. ``pools``: there is a dilated pool.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[EditNode, ...]
     grids: Mapping[str, Grid]
-    edits: tuple[tuple[Part, Mapping[str, tuple[int, ...] | None]], ...]
-    pads: tuple[tuple[Part, tuple[int, ...]], ...]
+    edits: tuple[tuple[EditNode, Mapping[str, tuple[int, ...] | None]], ...]
+    pads: tuple[tuple[EditNode, tuple[int, ...]], ...]
     entering: tuple[str, ...]
-    borders: tuple[tuple[Part, tuple[tuple[int, ...], tuple[int, ...]]], ...]
+    borders: tuple[tuple[EditNode, tuple[tuple[int, ...], tuple[int, ...]]], ...]
     pools: bool
 
 
 class _Trace:
     """Follows the phases through the nodes in order."""
 
-    def __init__(self, surgeon: Surgeon, starts: Mapping[str, Grid]) -> None:
-        self.surgeon = surgeon
+    def __init__(self, editor: GraphEditor, starts: Mapping[str, Grid]) -> None:
+        self.editor = editor
         self.grids = dict(starts)
         self._starts = tuple(starts)
         self._downstream: set[str] | None = None
-        self.parts: list[Part] = []
-        self.edits: list[tuple[Part, Mapping[str, tuple[int, ...] | None]]] = []
-        self.pads: list[tuple[Part, tuple[int, ...]]] = []
+        self.parts: list[EditNode] = []
+        self.edits: list[tuple[EditNode, Mapping[str, tuple[int, ...] | None]]] = []
+        self.pads: list[tuple[EditNode, tuple[int, ...]]] = []
         self.entering: list[str] = []
-        self.borders: list[tuple[Part, tuple[tuple[int, ...], tuple[int, ...]]]] = []
+        self.borders: list[tuple[EditNode, tuple[tuple[int, ...], tuple[int, ...]]]] = []
         self.pools = False
 
-    def visit(self, part: Part) -> None:
+    def visit(self, part: EditNode) -> None:
         """Follow the phases through a node. Raises TailError and WindowError."""
         try:
             self._visit(part)
         except AtNodeError as error:
             raise TailError(f"{called(part)} behind it {error}") from error
 
-    def _visit(self, part: Part) -> None:
+    def _visit(self, part: EditNode) -> None:
         inside = [name for name in part.inputs if name in self.grids]
         if not inside:
             return
@@ -105,16 +105,16 @@ class _Trace:
     def _reached(self) -> set[str]:
         """Everything that depends on the phases, on their grid or not."""
         if self._downstream is None:
-            self._downstream = self.surgeon.downstream(self._starts)
+            self._downstream = self.editor.downstream(self._starts)
         return self._downstream
 
-    def _alone(self, part: Part) -> Grid:
+    def _alone(self, part: EditNode) -> Grid:
         """The phases come in by the first input, and everything else is constant."""
-        if part.inputs[0] not in self.grids or any(self.surgeon.is_dynamic(name) for name in part.inputs[1:] if name):
+        if part.inputs[0] not in self.grids or any(self.editor.is_dynamic(name) for name in part.inputs[1:] if name):
             raise AtNodeError(UNKNOWN)
         return self.grids[part.inputs[0]]
 
-    def _apart(self, part: Part, axes: Iterable[int]) -> Grid:
+    def _apart(self, part: EditNode, axes: Iterable[int]) -> Grid:
         """An operator that works along axes on which no phases stand."""
         grid = self._alone(part)
         rank = len(self._shape(part.inputs[0]))
@@ -122,7 +122,7 @@ class _Trace:
             raise AtNodeError(UNKNOWN)
         return grid
 
-    def _elementwise(self, part: Part, inside: Sequence[str]) -> Grid:
+    def _elementwise(self, part: EditNode, inside: Sequence[str]) -> Grid:
         rank = len(self._shape(inside[0]))
         grid = self.grids[inside[0]]
         if any(self.grids[name] != grid or len(self._shape(name)) != rank for name in inside):
@@ -139,7 +139,7 @@ class _Trace:
                 self._enters(name)
         return grid
 
-    def concat(self, part: Part) -> Grid:
+    def concat(self, part: EditNode) -> Grid:
         first = next(name for name in part.inputs if name in self.grids)
         grid, rank = self.grids[first], len(self._shape(first))
         axis = part.attributes.get("axis", 1)
@@ -155,19 +155,19 @@ class _Trace:
                 self._enters(name)
         return grid
 
-    def transpose(self, part: Part) -> Grid:
+    def transpose(self, part: EditNode) -> Grid:
         grid = self._alone(part)
         order = part.attributes.get("perm")
         if not isinstance(order, tuple):
             raise AtNodeError(UNKNOWN)
         return {order.index(axis): count for axis, count in grid.items()}
 
-    def matmul(self, part: Part) -> Grid:
+    def matmul(self, part: EditNode) -> Grid:
         if len(self._shape(part.inputs[1])) != 2:
             raise AtNodeError(UNKNOWN)
         return self._apart(part, (-1,))
 
-    def slice(self, part: Part) -> Grid:
+    def slice(self, part: EditNode) -> Grid:
         starts, axes = part.attributes.get("starts"), part.attributes.get("axes")
         if isinstance(starts, tuple):
             listed = axes if isinstance(axes, tuple) else range(len(starts))
@@ -177,7 +177,7 @@ class _Trace:
             raise AtNodeError(UNKNOWN)
         return self._apart(part, [int(axis) for axis in listed if isinstance(axis, (int, float))])
 
-    def pad(self, part: Part) -> Grid:
+    def pad(self, part: EditNode) -> Grid:
         grid = self._alone(part)
         listed = part.attributes.get("pads")
         values = listed if isinstance(listed, tuple) else self._values(part.inputs[1])
@@ -192,11 +192,11 @@ class _Trace:
             self.pads.append((part, wider))
         return grid
 
-    def window(self, part: Part) -> Grid:
+    def window(self, part: EditNode) -> Grid:
         grid = self._alone(part)
         if any(part.outputs[1:]) or min(grid) < _SPATIAL:
             raise AtNodeError(UNKNOWN)
-        window = window_of(self.surgeon, part)
+        window = window_of(self.editor, part)
         factors = tuple(grid.get(axis, 1) for axis in range(_SPATIAL, _SPATIAL + window.rank))
         if part.op == "AveragePool" and self._covers(part, window, grid):
             wider = tuple(size * count for size, count in zip(window.kernel, factors, strict=True))
@@ -209,7 +209,7 @@ class _Trace:
         self._dilate(part, window, factors)
         return grid
 
-    def _dilate(self, part: Part, window: Window, factors: tuple[int, ...]) -> None:
+    def _dilate(self, part: EditNode, window: SlidingWindow, factors: tuple[int, ...]) -> None:
         reach = zip(window.kernel, window.dilation, factors, strict=True)
         dilation = tuple(step * count if size > 1 else step for size, step, count in reach)
         begin, end = (
@@ -218,12 +218,12 @@ class _Trace:
         if part.op in _POOLS_SINCE:
             if any(max(pads) >= size for size, *pads in zip(window.kernel, begin, end, strict=True)):
                 counting = part.op == "AveragePool" and not part.attributes.get("count_include_pad")
-                if counting or numpy_type(element_type(self.surgeon, part.inputs[0])) is None:
+                if counting or numpy_type(element_type(self.editor, part.inputs[0])) is None:
                     raise TailError(BORDER)
                 self.borders.append((part, ((0, 0, *begin), (0, 0, *end))))
                 begin = end = (0,) * window.rank
             if dilation != window.dilation:
-                if self.surgeon.opset < _POOLS_SINCE[part.op]:
+                if self.editor.opset < _POOLS_SINCE[part.op]:
                     raise TailError(POOLS)
                 self.pools = True
         changed: dict[str, tuple[int, ...] | None] = {}
@@ -238,9 +238,9 @@ class _Trace:
         if changed:
             self.edits.append((part, changed))
 
-    def _covers(self, part: Part, window: Window, grid: Grid) -> bool:
+    def _covers(self, part: EditNode, window: SlidingWindow, grid: Grid) -> bool:
         """Whether a pool has one window per phase, which is the whole map."""
-        if not self.surgeon.has_fixed_size(part.inputs[0]):
+        if not self.editor.has_fixed_size(part.inputs[0]):
             return False
         for axis in (axis - _SPATIAL for axis in grid):
             whole = window.kernel[axis] == window.sizes[axis] and window.dilation[axis] == 1
@@ -248,15 +248,15 @@ class _Trace:
                 return False
         return True
 
-    def ends(self, part: Part) -> Grid:
+    def ends(self, part: EditNode) -> Grid:
         if min(self._alone(part)) < _SPATIAL:
             raise AtNodeError(UNKNOWN)
         return {}
 
-    def sized(self, part: Part) -> Grid:  # noqa: ARG002 - as all handlers
+    def sized(self, part: EditNode) -> Grid:  # noqa: ARG002 - as all handlers
         raise AtNodeError(SIZES)
 
-    def _reduced(self, part: Part) -> Grid:
+    def _reduced(self, part: EditNode) -> Grid:
         grid = self._alone(part)
         rank = len(self._shape(part.inputs[0]))
         axes = part.attributes.get("axes")
@@ -271,43 +271,41 @@ class _Trace:
             return grid
         return {axis - sum(other < axis for other in gone): count for axis, count in grid.items()}
 
-    def _along(self, part: Part, default: int) -> Sequence[int]:
+    def _along(self, part: EditNode, default: int) -> Sequence[int]:
         """The axes that an operator with an ``axis`` works along."""
         rank = len(self._shape(part.inputs[0]))
         norm = part.op in _NORMS
-        default = -1 if norm and self.surgeon.opset >= 13 else default
+        default = -1 if norm and self.editor.opset >= 13 else default
         axis = part.attributes.get("axis", default)
         if not isinstance(axis, int) or (part.op in ("ArgMax", "ArgMin") and not part.attributes.get("keepdims", 1)):
             raise AtNodeError(UNKNOWN)
         axis %= rank
         wide = (
-            part.op.endswith("LayerNormalization")
-            or part.op == "RMSNormalization"
-            or (norm and self.surgeon.opset < 13)
+            part.op.endswith("LayerNormalization") or part.op == "RMSNormalization" or (norm and self.editor.opset < 13)
         )
         return range(axis, rank) if wide else (axis,)
 
     def _enters(self, name: str) -> None:
-        if not self.surgeon.is_dynamic(name):
+        if not self.editor.is_dynamic(name):
             raise TailError(POSITIONS)
         self.entering.append(name)
 
     def _values(self, tensor: str) -> tuple[int | float, ...]:
-        constant = self.surgeon.constant(tensor)
+        constant = self.editor.constant(tensor)
         values = None if constant is None else inline_values(constant)
         if values is None:
             raise AtNodeError(UNKNOWN)
         return tuple(values)
 
     def _shape(self, tensor: str) -> tuple[int, ...]:
-        constant = self.surgeon.constant(tensor)
-        shape = constant.dims if constant is not None else self.surgeon.shape(tensor)
+        constant = self.editor.constant(tensor)
+        shape = constant.dims if constant is not None else self.editor.shape(tensor)
         if shape is None:
             raise AtNodeError(_SHAPES)
         return shape
 
 
-_HANDLERS: Mapping[str, Callable[[_Trace, Part], Grid]] = {
+_HANDLERS: Mapping[str, Callable[[_Trace, EditNode], Grid]] = {
     "AveragePool": _Trace.window,
     "Concat": _Trace.concat,
     "Conv": _Trace.window,
@@ -328,17 +326,17 @@ _HANDLERS: Mapping[str, Callable[[_Trace, Part], Grid]] = {
 }
 
 
-def dilated_tail(surgeon: Surgeon, starts: Mapping[str, Grid]) -> DilatedTail:
+def dilated_tail(editor: GraphEditor, starts: Mapping[str, Grid]) -> DilatedTail:
     """Everything behind the tensors ``starts`` up to where the grid ends.
 
     Raises TailError where the phases cannot stand between each other, WindowError where a window is not known.
     """
-    trace = _Trace(surgeon, starts)
-    for part in surgeon.parts():
+    trace = _Trace(editor, starts)
+    for part in editor.parts():
         trace.visit(part)
-    if any(surgeon.is_captured(name) for name in trace.grids):
+    if any(editor.is_captured(name) for name in trace.grids):
         raise AtNodeError(UNKNOWN)
-    if any(surgeon.is_output(name) for name in trace.grids):
+    if any(editor.is_output(name) for name in trace.grids):
         raise TailError("an output is still a grid, which would be another: use phases on the batch axis")
     return DilatedTail(
         tuple(trace.parts),

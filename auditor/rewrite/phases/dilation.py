@@ -18,8 +18,8 @@ from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost, total
 from auditor.rewrite.graph.marks import DILATED, common_refusal
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.graph.windows import WindowError, window_of
 from auditor.rewrite.phases.averaging import MOST_PHASES, offsets
@@ -34,7 +34,7 @@ _NOTE = "by dilation, averaged where the map is pooled"
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _DilatedGroup:
     """The sites whose strides are taken away together, how many phases that makes, and what stands behind them."""
 
     sites: tuple[Site, ...]
@@ -45,125 +45,127 @@ class _Group:
 class Dilation:
     """The lowering ``dilation`` of the strategy ``phase-average``."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:
         if options.phases is not Phases.ALL:
             return "dilation averages all phases: give --phases all as well"
         try:
-            for member in _group(surgeon, site).sites:
-                check_site(surgeon, member, offsets(strides_of(surgeon, member), Phases.ALL))
+            for member in _group(editor, site).sites:
+                check_site(editor, member, offsets(strides_of(editor, member), Phases.ALL))
                 if member.kind is SiteKind.SLICE:
-                    _constant(surgeon, part_of(surgeon, member).inputs[4])
+                    _constant(editor, part_of(editor, member).inputs[4])
         except (TailError, WindowError) as error:
             return str(error)
         return None
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
-        group = _group(surgeon, site)
-        heavy = total(surgeon, [*group.tail.parts, *(part_of(surgeon, member) for member in group.sites)])
-        elements = max((prod(surgeon.shape(name) or (0,)) for name in group.tail.grids), default=0)
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
+        group = _group(editor, site)
+        heavy = total(editor, [*group.tail.parts, *(part_of(editor, member) for member in group.sites)])
+        elements = max((prod(editor.shape(name) or (0,)) for name in group.tail.grids), default=0)
         note = _NOTE + ("; TensorRT takes no dilated pools" if group.tail.pools else "")
         return Cost(None if heavy is None else (group.count - 1) * heavy, group.count * elements, note)
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002
-        group = _group(surgeon, site)
-        surgeon.note = f"phase-average all {group.count}, dilated"
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002
+        group = _group(editor, site)
+        editor.note = f"phase-average all {group.count}, dilated"
         prefix = f"{PREFIX}{site.node.name.raw[:200]}"
         for member in group.sites:
-            _make_dense(surgeon, member, group.tail.grids[part_of(surgeon, member).outputs[0]], prefix)
+            _make_dense(editor, member, group.tail.grids[part_of(editor, member).outputs[0]], prefix)
         for part, border in group.tail.borders:
-            _pad_in_front(surgeon, part, border, prefix)
+            _pad_in_front(editor, part, border, prefix)
         for part, changed in group.tail.edits:
             for name, value in changed.items():
-                surgeon.set_attribute(part, name, value)
+                editor.set_attribute(part, name, value)
         for part, pads in group.tail.pads:
             if "pads" in part.attributes:
-                surgeon.set_attribute(part, "pads", pads)
+                editor.set_attribute(part, "pads", pads)
             else:
-                _set_input(surgeon, part, 1, pads, prefix)
-        _rename(surgeon, group.tail.grids, f"{prefix}{DILATED}")
+                _set_input(editor, part, 1, pads, prefix)
+        _rename(editor, group.tail.grids, f"{prefix}{DILATED}")
         return group.sites
 
 
-def _group(surgeon: Surgeon, site: Site) -> _Group:
+def _group(editor: GraphEditor, site: Site) -> _DilatedGroup:
     """The site with those on other branches, and what stands behind them. Raises TailError or WindowError."""
-    common = common_refusal(surgeon, site, blurred=True)
+    common = common_refusal(editor, site, blurred=True)
     if common is not None:
         raise TailError(common)
-    strides = strides_of(surgeon, site)
+    strides = strides_of(editor, site)
     if prod(strides) > MOST_PHASES:
         raise TailError(f"it has {prod(strides)} phases, more than {MOST_PHASES}")
     grid: Grid = {axis: step for axis, step in enumerate(strides, 2) if step > 1}
 
     def behind(outputs: Sequence[str]) -> Behind:
-        tail = dilated_tail(surgeon, dict.fromkeys(outputs, grid))
+        tail = dilated_tail(editor, dict.fromkeys(outputs, grid))
         parts = frozenset(tail.parts)
         return Behind(tail.entering, parts.__contains__)
 
-    sites = together(surgeon, site, behind)
-    starts = dict.fromkeys((part_of(surgeon, member).outputs[0] for member in sites), grid)
-    return _Group(sites, prod(strides), dilated_tail(surgeon, starts))
+    sites = together(editor, site, behind)
+    starts = dict.fromkeys((part_of(editor, member).outputs[0] for member in sites), grid)
+    return _DilatedGroup(sites, prod(strides), dilated_tail(editor, starts))
 
 
-def _make_dense(surgeon: Surgeon, site: Site, grid: Grid, prefix: str) -> None:
+def _make_dense(editor: GraphEditor, site: Site, grid: Grid, prefix: str) -> None:
     """Take the stride away; sample ``s o + a`` of the output is then output o of phase a, for all of its outputs."""
-    part = part_of(surgeon, site)
+    part = part_of(editor, site)
     if site.kind is SiteKind.SLICE:
-        axes, steps = (_constant(surgeon, part.inputs[place]) for place in (3, 4))
-        rank = len(surgeon.shape(part.inputs[0]) or ())
+        axes, steps = (_constant(editor, part.inputs[place]) for place in (3, 4))
+        rank = len(editor.shape(part.inputs[0]) or ())
         dense = tuple(1 if axis % rank in grid else step for axis, step in zip(axes, steps, strict=True))
-        _set_input(surgeon, part, 4, dense, prefix)
+        _set_input(editor, part, 4, dense, prefix)
         return
-    window = window_of(surgeon, part)
+    window = window_of(editor, part)
     sized = zip(window.stride, window.counts, window.dense, window.end, strict=True)
     end = tuple(pad + step * count - dense for step, count, dense, pad in sized)
     for name in ("auto_pad", "ceil_mode"):
-        surgeon.set_attribute(part, name, None)
-    surgeon.set_attribute(part, "strides", (1,) * window.rank)
-    surgeon.set_attribute(part, "pads", (*window.begin, *end))
+        editor.set_attribute(part, name, None)
+    editor.set_attribute(part, "strides", (1,) * window.rank)
+    editor.set_attribute(part, "pads", (*window.begin, *end))
 
 
-def _pad_in_front(surgeon: Surgeon, part: Part, border: tuple[tuple[int, ...], tuple[int, ...]], prefix: str) -> None:
+def _pad_in_front(
+    editor: GraphEditor, part: EditNode, border: tuple[tuple[int, ...], tuple[int, ...]], prefix: str
+) -> None:
     """Pad the map in front of a pool with what never wins: onnxruntime takes no pool that is padded by its window."""
     import numpy as np
 
-    value = np.array(float("-inf") if part.op == "MaxPool" else 0.0, numpy_type(element_type(surgeon, part.inputs[0])))
-    block = Block(surgeon, prefix)
+    value = np.array(float("-inf") if part.op == "MaxPool" else 0.0, numpy_type(element_type(editor, part.inputs[0])))
+    block = Block(editor, prefix)
     wider = block.pad_with(part.inputs[0], *border, value)
     block.insert(part, after=False)
-    surgeon.replace_input(part, part.inputs[0], wider)
+    editor.replace_input(part, part.inputs[0], wider)
 
 
-def _constant(surgeon: Surgeon, tensor: str) -> list[int]:
+def _constant(editor: GraphEditor, tensor: str) -> list[int]:
     """The values of a constant. Raises TailError."""
-    found = surgeon.constant(tensor)
+    found = editor.constant(tensor)
     values = None if found is None else inline_values(found)
     if values is None:
         raise TailError("its steps are computed in the graph")
     return [int(value) for value in values]
 
 
-def _set_input(surgeon: Surgeon, part: Part, place: int, values: tuple[int, ...], prefix: str) -> None:
+def _set_input(editor: GraphEditor, part: EditNode, place: int, values: tuple[int, ...], prefix: str) -> None:
     """Give a node another constant, of the same type."""
     import numpy as np
 
-    old = surgeon.constant(part.inputs[place])
+    old = editor.constant(part.inputs[place])
     dtype = np.int32 if old is not None and old.dtype == DataType.INT32 else np.int64
-    block = Block(surgeon, prefix)
+    block = Block(editor, prefix)
     new = block.constant(np.array(values, dtype), "dense")
     block.insert(part, after=False)
-    surgeon.replace_input(part, part.inputs[place], new, place)
+    editor.replace_input(part, part.inputs[place], new, place)
 
 
-def _rename(surgeon: Surgeon, grids: Mapping[str, Grid], name: str) -> None:
+def _rename(editor: GraphEditor, grids: Mapping[str, Grid], name: str) -> None:
     """Give the tensors whose grid is finer now other names, and their readers too."""
-    surgeon.drop_value_info(grids)
+    editor.drop_value_info(grids)
     for old, grid in grids.items():
-        writer = surgeon.producer(old)
+        writer = editor.producer(old)
         assert writer is not None
-        new, shape, readers = surgeon.fresh(name), surgeon.shape(old), surgeon.consumers(old)
-        surgeon.move_output(writer, old, new)
+        new, shape, readers = editor.fresh(name), editor.shape(old), editor.consumers(old)
+        editor.move_output(writer, old, new)
         if shape is not None:
             finer = tuple(size * grid.get(axis, 1) for axis, size in enumerate(shape))
-            surgeon.stands_for(new, old, finer)
+            editor.stands_for(new, old, finer)
         for reader in readers:
-            surgeon.replace_input(reader, old, new)
+            editor.replace_input(reader, old, new)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from auditor.rewrite.graph.blocks import Block
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Padding
 
@@ -27,9 +27,9 @@ _UNKNOWN = -1  # in the place of a source axis that the analysis does not know
 _LAST = 2**31 - 1
 
 
-def shift_on(surgeon: Surgeon, tensor: str, axes: Sequence[int], move: Sequence[int]) -> Shift:
+def shift_on(editor: GraphEditor, tensor: str, axes: Sequence[int], move: Sequence[int]) -> Shift:
     """The shift of ``move`` samples along ``axes`` of a tensor."""
-    lattices = surgeon.lattices(tensor) or ()
+    lattices = editor.lattices(tensor) or ()
     found: dict[int, Fraction] = {}
     for axis, step in zip(axes, move, strict=True):
         if step:
@@ -38,15 +38,15 @@ def shift_on(surgeon: Surgeon, tensor: str, axes: Sequence[int], move: Sequence[
     return found
 
 
-def samples_of(surgeon: Surgeon, tensor: str, shift: Shift) -> Samples | None:
+def samples_of(editor: GraphEditor, tensor: str, shift: Shift) -> Samples | None:
     """How many samples a shift is on each axis of a tensor; None where that is no whole number, or the whole map.
 
     Raises TailError where the analysis does not know the tensor's grid.
     """
-    lattices = surgeon.lattices(tensor)
+    lattices = editor.lattices(tensor)
     if lattices is None:
         raise TailError("a tensor that the analysis lost meets its map again")
-    if not surgeon.folded(tensor).isdisjoint(shift):
+    if not editor.folded(tensor).isdisjoint(shift):
         raise TailError(FOLDED)
     found: dict[int, int] = {}
     for axis, lattice in enumerate(lattices):
@@ -66,7 +66,7 @@ def moved_on(block: Block, tensor: str, samples: Samples) -> str:
     """The tensor from its ``samples``-th sample on; its last sample is repeated where it ends."""
     if not samples:
         return tensor
-    rank = len(block.surgeon.shape(tensor) or ())
+    rank = len(block.editor.shape(tensor) or ())
     end = [samples.get(axis, 0) for axis in range(rank)]
     longer = block.pad(tensor, [0] * rank, end, Padding.EDGE)
     return block.slice(longer, list(samples.values()), [_LAST] * len(samples), list(samples), "moved")

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from auditor.rewrite.graph.cost import Tally, tally
+from auditor.rewrite.graph.cost import MacCount, tally
 from auditor.rewrite.graph.frontier import Frontier
-from auditor.rewrite.graph.parts import Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.phases.operands import UNKNOWN, Sized
-from auditor.rewrite.phases.tail_operators import TailError, Trace
+from auditor.rewrite.phases.tail_operators import BatchTrace, TailError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Tail:
     ``work`` and ``elements`` are the multiply-adds and the size of the largest tensor, of all of it.
     """
 
-    own: Mapping[Part, int]
+    own: Mapping[EditNode, int]
     own_tensors: frozenset[str]
     own_sized: tuple[Sized, ...]
     rest: Tail | None
-    entering: Mapping[str, tuple[Part, ...]]
+    entering: Mapping[str, tuple[EditNode, ...]]
     outputs: frozenset[str]
     holds_sizes: bool
-    work: Tally
+    work: MacCount
     elements: int
 
     def __iter__(self) -> Iterator[Tail]:
@@ -55,7 +55,7 @@ class Tail:
         """The nodes that name the size of the batch, which is another with phases on it."""
         return tuple(node for piece in self for node in piece.own_sized)
 
-    def reads(self, part: Part, place: int) -> bool:
+    def reads(self, part: EditNode, place: int) -> bool:
         """Whether a node, at its place in the graph, reads something that carries the batch or its size."""
         for piece in self:
             if part in piece.own:
@@ -65,10 +65,10 @@ class Tail:
         return False
 
 
-def tail_behind(surgeon: Surgeon, starts: Iterable[str]) -> Tail:
+def tail_behind(editor: GraphEditor, starts: Iterable[str]) -> Tail:
     """Everything behind the tensors ``starts``, whose axis 0 is the batch. Raises TailError where it is not free."""
-    known: dict[str, Tail | TailError] = surgeon.remembered("tails", dict)
-    pieces: list[tuple[Sequence[str], Trace]] = []
+    known: dict[str, Tail | TailError] = editor.remembered("tails", dict)
+    pieces: list[tuple[Sequence[str], BatchTrace]] = []
     following: Sequence[str] = tuple(starts)
     tail: Tail | None = None
     while following:
@@ -79,14 +79,14 @@ def tail_behind(surgeon: Surgeon, starts: Iterable[str]) -> Tail:
             tail = shared
             break
         try:
-            trace, cut = _piece(surgeon, following)
+            trace, cut = _piece(editor, following)
         except TailError as error:
-            _remember(known, [*pieces, (following, Trace(surgeon, ()))], error)
+            _remember(known, [*pieces, (following, BatchTrace(editor, ()))], error)
             raise
         pieces.append((following, trace))
         following = () if cut is None else (cut,)
     for begins, trace in reversed(pieces):
-        tail = _joined(surgeon, trace, tail)
+        tail = _joined(editor, trace, tail)
         if len(begins) == 1:
             known[begins[0]] = tail
     assert tail is not None
@@ -94,19 +94,19 @@ def tail_behind(surgeon: Surgeon, starts: Iterable[str]) -> Tail:
 
 
 def _remember(
-    known: dict[str, Tail | TailError], pieces: Sequence[tuple[Sequence[str], Trace]], error: TailError
+    known: dict[str, Tail | TailError], pieces: Sequence[tuple[Sequence[str], BatchTrace]], error: TailError
 ) -> None:
     for begins, _ in pieces:
         if len(begins) == 1:
             known[begins[0]] = error
 
 
-def _piece(surgeon: Surgeon, starts: Sequence[str]) -> tuple[Trace, str | None]:
+def _piece(editor: GraphEditor, starts: Sequence[str]) -> tuple[BatchTrace, str | None]:
     """Follow the batch up to the next tensor that all nodes further behind read alone, or to the end."""
-    if any(map(surgeon.is_captured, starts)):
+    if any(map(editor.is_captured, starts)):
         raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
-    trace = Trace(surgeon, starts)
-    frontier = Frontier(surgeon, starts)
+    trace = BatchTrace(editor, starts)
+    frontier = Frontier(editor, starts)
     for part in frontier:
         made = trace.visit(part)
         frontier.follow(made)
@@ -116,18 +116,18 @@ def _piece(surgeon: Surgeon, starts: Sequence[str]) -> tuple[Trace, str | None]:
 
 
 def _merged(
-    own: Mapping[str, Sequence[Part]], behind: Mapping[str, tuple[Part, ...]]
-) -> Mapping[str, tuple[Part, ...]]:
+    own: Mapping[str, Sequence[EditNode]], behind: Mapping[str, tuple[EditNode, ...]]
+) -> Mapping[str, tuple[EditNode, ...]]:
     if not own:
         return behind
     return {**behind, **{tensor: (*readers, *behind.get(tensor, ())) for tensor, readers in own.items()}}
 
 
-def _joined(surgeon: Surgeon, trace: Trace, rest: Tail | None) -> Tail:
-    _, places = surgeon.order()
-    outputs = frozenset(filter(surgeon.is_output, trace.batch))
-    elements = max((prod(surgeon.shape(name) or (0,)) for name in trace.batch), default=0)
-    work = tally(surgeon, trace.parts)
+def _joined(editor: GraphEditor, trace: BatchTrace, rest: Tail | None) -> Tail:
+    _, places = editor.order()
+    outputs = frozenset(filter(editor.is_output, trace.batch))
+    elements = max((prod(editor.shape(name) or (0,)) for name in trace.batch), default=0)
+    work = tally(editor, trace.parts)
     return Tail(
         own={part: places[part] for part in trace.parts},
         own_tensors=frozenset(trace.batch),
@@ -135,7 +135,7 @@ def _joined(surgeon: Surgeon, trace: Trace, rest: Tail | None) -> Tail:
         rest=rest,
         entering=_merged(trace.entering, {} if rest is None else rest.entering),
         outputs=outputs if rest is None else rest.outputs if not outputs - rest.outputs else outputs | rest.outputs,
-        holds_sizes=any(map(surgeon.is_output, trace.shapes)) or (rest is not None and rest.holds_sizes),
+        holds_sizes=any(map(editor.is_output, trace.shapes)) or (rest is not None and rest.holds_sizes),
         work=work if rest is None else work + rest.work,
         elements=elements if rest is None else max(elements, rest.elements),
     )

@@ -21,10 +21,10 @@ from auditor.onnxfile.dtypes import DataType
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost, multiply_adds
 from auditor.rewrite.graph.marks import FRONT, INTEGER, common_refusal
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
-from auditor.rewrite.graph.windows import Window, WindowError, make_explicit, window_of
+from auditor.rewrite.graph.windows import SlidingWindow, WindowError, make_explicit, window_of
 from auditor.rewrite.lowpass import kernels
 from auditor.rewrite.lowpass.blurpool import BlurPool, Blurred, Goal, blur_pool
 from auditor.rewrite.lowpass.merge import merge, merged
@@ -53,68 +53,68 @@ class _RefusedError(Exception):
 class Blur:
     """The strategy ``blur``."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
-        common = common_refusal(surgeon, site)
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:
+        common = common_refusal(editor, site)
         if common is not None:
             return common
         if site.antialiased:
             return f"it is anti-aliased already ({site.reason})"
         if site.kind in PATCHES and not (site.kind is SiteKind.PATCH_EMBEDDING and options.where is Where.PRE):
             return PATCHES[site.kind]
-        part = surgeon.part(site)
+        part = editor.part(site)
         assert part is not None
         try:
-            self._check(surgeon, site, part, options)
+            self._check(editor, site, part, options)
         except (_RefusedError, WindowError) as refused:
             return refused.reason if isinstance(refused, _RefusedError) else str(refused)
         return None
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
-        part = surgeon.part(site)
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:
+        part = editor.part(site)
         assert part is not None
-        surgeon.note = _note(options)
+        editor.note = _note(options)
         if site.kind is SiteKind.RESIZE:
-            surgeon.set_attribute(part, "antialias", 1)
+            editor.set_attribute(part, "antialias", 1)
         elif options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
-            self._in_front(surgeon, site, part, options)
+            self._in_front(editor, site, part, options)
         elif site.kind is SiteKind.SLICE:
-            blur_slice(surgeon, site, part, options, _prefix(site))
+            blur_slice(editor, site, part, options, _prefix(site))
         else:
-            self._window(surgeon, site, part, options)
+            self._window(editor, site, part, options)
         return (site,)
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
-        part = surgeon.part(site)
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:
+        part = editor.part(site)
         assert part is not None
-        given, result = surgeon.shape(part.inputs[0]) or (), surgeon.shape(part.outputs[0]) or ()
+        given, result = editor.shape(part.inputs[0]) or (), editor.shape(part.outputs[0]) or ()
         if site.kind is SiteKind.RESIZE:
             return Cost(0, prod(result))
-        strides = strides_of(site, len(given) - 2, surgeon, part.inputs[0])
+        strides = strides_of(site, len(given) - 2, editor, part.inputs[0])
         width = prod(kernels.length(options.kernel, step) for step in strides)
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             return Cost(width * prod(given), prod(given))
         mixed = result[1] if options.mix else 0
         if site.kind is SiteKind.SLICE:
             return Cost((width + mixed) * prod(result), prod(given))
-        window = window_of(surgeon, part)
-        region = region_behind(surgeon, part.outputs[0])
-        if commutes(surgeon, site, window, region, options):
+        window = window_of(editor, part)
+        region = region_behind(editor, part.outputs[0])
+        if commutes(editor, site, window, region, options):
             return Cost((width + mixed) * prod(given[:2]) * prod(result[2:]), prod(given))
-        wide = merged(surgeon, part, window, region, options)
-        own = multiply_adds(surgeon, part)
+        wide = merged(editor, part, window, region, options)
+        own = multiply_adds(editor, part)
         if wide is not None and own is not None:
             return Cost(own * prod(wide.kernel) // prod(window.kernel) - own, prod(result))
         dense = prod(result[:2]) * prod(window.dense)
         added = None if own is None else own * prod(window.dense) // max(prod(window.counts), 1) - own
         return Cost(None if added is None else added + (width + mixed) * prod(result), dense)
 
-    def _check(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+    def _check(self, editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
         if site.kind is SiteKind.RESIZE:
-            return _check_resize(surgeon, part, options)
-        _check_map(surgeon, site, part, options)
+            return _check_resize(editor, part, options)
+        _check_map(editor, site, part, options)
         tensor = part.inputs[0]
-        shape = surgeon.shape(tensor) or ()
-        strides = strides_of(site, len(shape) - 2, surgeon, tensor)
+        shape = editor.shape(tensor) or ()
+        strides = strides_of(site, len(shape) - 2, editor, tensor)
         if max(kernels.length(options.kernel, step) for step in strides) > _LONGEST:
             raise _RefusedError(f"the blur for its stride would have more than {_LONGEST} taps")
         even = any(kernels.length(options.kernel, step) % 2 == 0 for step in strides)
@@ -123,13 +123,13 @@ class Blur:
         if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
             return _check_front(options, even)
         if site.kind is SiteKind.SLICE:
-            refusal = slice_refusal(surgeon, part) or (EVEN if even else None)
+            refusal = slice_refusal(editor, part) or (EVEN if even else None)
             if refusal is not None:
                 raise _RefusedError(refusal)
             return None
         if (part.domain, part.op) not in _WINDOWS:
             raise _RefusedError("a blur behind this operator is not known")
-        window = window_of(surgeon, part)
+        window = window_of(editor, part)
         if any(part.outputs[1:]):
             raise _RefusedError("its Indices output is used: a blurred maximum has no single place")
         adjusted(site, window, options.kernel)
@@ -139,56 +139,58 @@ class Blur:
             raise _RefusedError("with ceil_mode its last window lies in the padding")
         return None
 
-    def _in_front(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+    def _in_front(self, editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
         """A blur at stride 1 in front of the operator; resampling operators may have fractional factors."""
         tensor = part.inputs[0]
-        shape = surgeon.shape(tensor) or ()
-        strides = strides_of(site, len(shape) - 2, surgeon, tensor)
+        shape = editor.shape(tensor) or ()
+        strides = strides_of(site, len(shape) - 2, editor, tensor)
         lengths = [kernels.length(options.kernel, step) for step in strides]
         half = tuple((length - 1) // 2 for length in lengths)
         pool = BlurPool((1,) * len(strides), half, half)
-        block = Block(surgeon, _prefix(site, FRONT.strip("/")))
+        block = Block(editor, _prefix(site, FRONT.strip("/")))
         blurred = blur_pool(block, Blurred(tensor, tensor, shape, strides), pool, options)
         block.insert(part, after=False)
-        surgeon.replace_input(part, tensor, blurred)
+        editor.replace_input(part, tensor, blurred)
 
-    def _window(self, surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
-        window = window_of(surgeon, part)
-        region = region_behind(surgeon, part.outputs[0])
-        if commutes(surgeon, site, window, region, options):
-            self._blur_first(surgeon, site, part, window, options)
+    def _window(self, editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
+        window = window_of(editor, part)
+        region = region_behind(editor, part.outputs[0])
+        if commutes(editor, site, window, region, options):
+            self._blur_first(editor, site, part, window, options)
             return
-        wide = merged(surgeon, part, window, region, options)
-        if wide is not None and merge(surgeon, site, part, window, wide, options):
+        wide = merged(editor, part, window, region, options)
+        if wide is not None and merge(editor, site, part, window, wide, options):
             return
         shorter, pool = adjusted(site, window, options.kernel)
-        make_explicit(surgeon, part, window)
+        make_explicit(editor, part, window)
         if shorter.kernel != window.kernel:
-            surgeon.set_attribute(part, "kernel_shape", shorter.kernel)
-            surgeon.set_attribute(part, "pads", (*shorter.begin, *shorter.end))
-        surgeon.set_attribute(part, "strides", (1,) * window.rank)
+            editor.set_attribute(part, "kernel_shape", shorter.kernel)
+            editor.set_attribute(part, "pads", (*shorter.begin, *shorter.end))
+        editor.set_attribute(part, "strides", (1,) * window.rank)
         output = region.exit
-        shape = surgeon.shape(output) or surgeon.shape(part.outputs[0]) or ()
-        renamed = _rename(surgeon, site, part, region)
-        block = Block(surgeon, _prefix(site))
+        shape = editor.shape(output) or editor.shape(part.outputs[0]) or ()
+        renamed = _rename(editor, site, part, region)
+        block = Block(editor, _prefix(site))
         dense = (*shape[:2], *shorter.dense)
         goal = Goal(site, output, (1,) * window.rank)
         blur_pool(block, Blurred(renamed, part.inputs[0], dense, window.stride), pool, options, output, goal)
         block.insert(region.parts[-1] if region.parts else part, after=True)
 
-    def _blur_first(self, surgeon: Surgeon, site: Site, part: Part, window: Window, options: Options) -> None:
+    def _blur_first(
+        self, editor: GraphEditor, site: Site, part: EditNode, window: SlidingWindow, options: Options
+    ) -> None:
         """BlurPool, then the 1x1 convolution at stride 1: equal, since both are linear and act on different axes."""
         tensor = part.inputs[0]
         half = tuple((kernels.length(options.kernel, step) - 1) // 2 for step in window.stride)
-        block = Block(surgeon, _prefix(site))
-        shape = surgeon.shape(tensor) or ()
+        block = Block(editor, _prefix(site))
+        shape = editor.shape(tensor) or ()
         pool = BlurPool(window.stride, half, half)
         goal = Goal(site, tensor, window.stride)
         blurred = blur_pool(block, Blurred(tensor, tensor, shape, window.stride), pool, options, None, goal)
         block.insert(part, after=False)
-        make_explicit(surgeon, part, window)
-        surgeon.replace_input(part, tensor, blurred)
-        surgeon.set_attribute(part, "strides", (1,) * window.rank)
+        make_explicit(editor, part, window)
+        editor.replace_input(part, tensor, blurred)
+        editor.set_attribute(part, "strides", (1,) * window.rank)
 
 
 _UNTYPED = {
@@ -206,31 +208,31 @@ def _note(options: Options) -> str:
     return f"blur {options.kernel.value} {options.where.value} {options.padding.value} lambda={options.blend:g}"
 
 
-def strides_of(site: Site, rank: int, surgeon: Surgeon, tensor: str) -> tuple[int, ...]:
+def strides_of(site: Site, rank: int, editor: GraphEditor, tensor: str) -> tuple[int, ...]:
     """The stride per spatial axis of the input tensor, rounded up where it is fractional."""
     factor = [max(-(-step.numerator // step.denominator), 1) for step in site.factor]
     if len(factor) == rank:
         return tuple(factor)
     # A resampling site lists only the axes that it samples.
-    known = surgeon.lattices(tensor) or ()
-    lattices = known[1:-1] if channels_last(surgeon, tensor) else known[2:]
+    known = editor.lattices(tensor) or ()
+    lattices = known[1:-1] if channels_last(editor, tensor) else known[2:]
     by_source = dict(zip(site.sources, factor, strict=True))
     return tuple(1 if lattice is None else by_source.get(lattice.source, 1) for lattice in lattices)
 
 
-def _check_map(surgeon: Surgeon, site: Site, part: Part, options: Options) -> None:
+def _check_map(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
     """The input and the output are maps with a sensible number of channels, on axis 1 where that has to be."""
     tensor = part.inputs[0]
-    given, result = surgeon.shape(tensor) or (), surgeon.shape(part.outputs[0]) or ()
+    given, result = editor.shape(tensor) or (), editor.shape(part.outputs[0]) or ()
     if len(given) < 3 or len(result) != len(given):
         raise _RefusedError("it does not work on a map with channels")
-    last = channels_last(surgeon, tensor)
+    last = channels_last(editor, tensor)
     if last and (site.kind is not SiteKind.SLICE or options.where is Where.PRE or options.mix):
         raise _RefusedError("its channels do not stand on axis 1: put it behind a Transpose")
     channels = -1 if last else 1
     if max(given[channels], result[channels]) > (_MOST_MIXED if options.mix else _MOST_CHANNELS):
         raise _RefusedError("it has more channels than a blur is written for")
-    dtype = element_type(surgeon, tensor)
+    dtype = element_type(editor, tensor)
     if numpy_type(dtype) is None:
         raise _RefusedError(_UNTYPED.get(dtype, INTEGER))
 
@@ -242,24 +244,24 @@ def _check_front(options: Options, even: bool) -> None:
         raise _RefusedError(EVEN)
 
 
-def _check_resize(surgeon: Surgeon, part: Part, options: Options) -> None:
-    if surgeon.opset < _ANTIALIAS_SINCE:
+def _check_resize(editor: GraphEditor, part: EditNode, options: Options) -> None:
+    if editor.opset < _ANTIALIAS_SINCE:
         raise _RefusedError(f"its antialias attribute needs opset {_ANTIALIAS_SINCE}: export with a newer opset")
-    if part.op != "Resize" or len(surgeon.shape(part.inputs[0]) or ()) != 4:
+    if part.op != "Resize" or len(editor.shape(part.inputs[0]) or ()) != 4:
         raise _RefusedError("antialias is only known for Resize of maps")
     if options.kernel is Kernel.IDENTITY or options.blend != 1.0:
         raise _RefusedError("its own antialias filter cannot be blended")
 
 
-def commutes(surgeon: Surgeon, site: Site, window: Window, region: Region, options: Options) -> bool:
+def commutes(editor: GraphEditor, site: Site, window: SlidingWindow, region: Region, options: Options) -> bool:
     """Whether the site is a 1x1 convolution that may as well stand behind its BlurPool, which costs less."""
-    part = surgeon.part(site)
+    part = editor.part(site)
     odd = all(kernels.length(options.kernel, step) % 2 for step in window.stride)
     pointlike = not any(window.reach) and not any(window.begin) and not any(window.end)
     return part is not None and part.op == "Conv" and region.linear and pointlike and odd
 
 
-def adjusted(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPool]:
+def adjusted(site: Site, window: SlidingWindow, kernel: Kernel) -> tuple[SlidingWindow, BlurPool]:
     """The dense window and the BlurPool that together keep every centre. Sites that :class:`Blur` refuses may raise."""
     sizes, begins, ends = list(window.kernel), list(window.begin), list(window.end)
     fronts, backs = [], []
@@ -276,7 +278,7 @@ def adjusted(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPo
             raise _RefusedError(EVEN)
         fronts.append(spare // 2 + window.begin[axis] - begins[axis])
         backs.append(spare // 2 + window.end[axis] - ends[axis])
-    made = Window(
+    made = SlidingWindow(
         tuple(sizes),
         window.stride,
         window.dilation,
@@ -289,7 +291,7 @@ def adjusted(site: Site, window: Window, kernel: Kernel) -> tuple[Window, BlurPo
     return made, BlurPool(window.stride, tuple(fronts), tuple(backs))
 
 
-def _shorter(kind: SiteKind, window: Window, axis: int) -> int:
+def _shorter(kind: SiteKind, window: SlidingWindow, axis: int) -> int:
     """By how many samples the window in front of an even blur becomes shorter: an odd number."""
     size, spread = window.kernel[axis], window.dilation[axis]
     if kind is SiteKind.MAX_POOL and size >= 3 and spread == 1:
@@ -299,19 +301,19 @@ def _shorter(kind: SiteKind, window: Window, axis: int) -> int:
     raise _RefusedError(EVEN)
 
 
-def _rename(surgeon: Surgeon, site: Site, part: Part, region: Region) -> str:
+def _rename(editor: GraphEditor, site: Site, part: EditNode, region: Region) -> str:
     """New names for the tensors that become dense; returns that of the exit."""
     last = ""
     for writer, tensor in zip((part, *region.parts), region.tensors, strict=True):
-        new = surgeon.fresh(f"{_prefix(site)}/dense")
-        surgeon.move_output(writer, tensor, new)
-        for consumer in surgeon.consumers(tensor):
+        new = editor.fresh(f"{_prefix(site)}/dense")
+        editor.move_output(writer, tensor, new)
+        for consumer in editor.consumers(tensor):
             if consumer in region.parts:
-                surgeon.replace_input(consumer, tensor, new)
+                editor.replace_input(consumer, tensor, new)
         if tensor == region.exit:
             last = new
         else:
-            surgeon.drop_value_info([tensor])
+            editor.drop_value_info([tensor])
     if not last:
         raise RewriteError("a region without an exit")
     return last

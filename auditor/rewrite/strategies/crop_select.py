@@ -24,7 +24,7 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost
 from auditor.rewrite.graph.marks import OWN, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.averaging import WITHOUT_GRID
 from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
@@ -65,85 +65,85 @@ class _Picture:
 class CropSelect:
     """The strategy ``crop-select``, which works on the whole model."""
 
-    def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, options: Options) -> str | None:
         """Why it does not apply, in one line; None where it does."""
         try:
-            if any(part.own and part.name.endswith(WINDOW) for part in surgeon.parts()):
+            if any(part.own and part.name.endswith(WINDOW) for part in editor.parts()):
                 raise TailError(OWN)
-            picture = _picture(surgeon, options)
-            _check_heads(surgeon, picture.tensor)
+            picture = _picture(editor, options)
+            _check_heads(editor, picture.tensor)
         except TailError as error:
             return str(error)
         return None
 
-    def cost(self, surgeon: Surgeon, options: Options) -> Cost:
+    def cost(self, editor: GraphEditor, options: Options) -> Cost:
         """What it adds: the score, and the picture with its margin."""
-        picture = _picture(surgeon, options)
+        picture = _picture(editor, options)
         (rows, columns), (up, left) = picture.sizes, picture.margins
         score = 8 * picture.shape[picture.channel] * (2 * up + _REACH) * (2 * left + _REACH)
         score += 2 * _REACH**2 * (2 * up + 1) * (2 * left + 1)
         wide = prod(picture.shape) // (rows * columns) * (rows + 2 * up) * (columns + 2 * left)
         return Cost(picture.shape[0] * score, wide)
 
-    def rewrite(self, surgeon: Surgeon, options: Options) -> None:
+    def rewrite(self, editor: GraphEditor, options: Options) -> None:
         """Edit the graph."""
-        picture = _picture(surgeon, options)
-        surgeon.note = f"crop-select margin {'x'.join(map(str, picture.margins))}"
-        readers = surgeon.consumers(picture.tensor)
-        block = Block(surgeon, f"{PREFIX}crop")
+        picture = _picture(editor, options)
+        editor.note = f"crop-select margin {'x'.join(map(str, picture.margins))}"
+        readers = editor.consumers(picture.tensor)
+        block = Block(editor, f"{PREFIX}crop")
         window = _cut(block, picture, _chosen(block, picture))
-        first = next(part for part in surgeon.parts() if part in readers)
+        first = next(part for part in editor.parts() if part in readers)
         block.insert(first, after=False)
         for reader in readers:
-            surgeon.replace_input(reader, picture.tensor, window)
+            editor.replace_input(reader, picture.tensor, window)
 
 
-def _picture(surgeon: Surgeon, options: Options) -> _Picture:
+def _picture(editor: GraphEditor, options: Options) -> _Picture:
     """The picture and what is done to it. Raises TailError."""
-    tensor, axes = picture_input(surgeon)
-    shape = surgeon.shape(tensor) or ()
-    given = [value for value in surgeon.model.graph.inputs if value.name not in surgeon.model.graph.initializers]
+    tensor, axes = picture_input(editor)
+    shape = editor.shape(tensor) or ()
+    given = [value for value in editor.model.graph.inputs if value.name not in editor.model.graph.initializers]
     if len(given) > 1:
         raise TailError("another input may name places in the picture, which would move with the window")
     if len(axes) != 2 or len(shape) != 4:
         raise TailError("the input is no picture with rows, columns and channels")
-    if not surgeon.has_fixed_size(tensor):
+    if not editor.has_fixed_size(tensor):
         raise TailError("the windows depend on an input size that the file leaves open: export with a fixed size")
-    if numpy_type(element_type(surgeon, tensor)) is None:
+    if numpy_type(element_type(editor, tensor)) is None:
         raise TailError("the input is no floating-point tensor")
-    if surgeon.is_captured(tensor) or surgeon.is_output(tensor):
+    if editor.is_captured(tensor) or editor.is_output(tensor):
         raise TailError("a sub-graph or an output takes the input itself")
     batch = (given[0].dims or (None,))[0]
     since = _SINCE if batch == 1 else _BATCH_SINCE
-    if surgeon.opset < since:
+    if editor.opset < since:
         raise TailError(f"windows per picture need opset {since}: export with a newer opset")
     (channel,) = {1, 2, 3} - set(axes)
     rows, columns = shape[axes[0]], shape[axes[1]]
-    margins = _margin(surgeon, options, rows), _margin(surgeon, options, columns)
+    margins = _margin(editor, options, rows), _margin(editor, options, columns)
     if any(size < 4 * margin + 4 for size, margin in zip((rows, columns), margins, strict=True)):
         raise TailError("the window would move further than a quarter of the picture")
     return _Picture(tensor, channel, (axes[0], axes[1]), shape, margins, batch == 1)
 
 
-def _margin(surgeon: Surgeon, options: Options, size: int) -> int:
+def _margin(editor: GraphEditor, options: Options, size: int) -> int:
     """How far the window moves to each side: by default one period of the network, at most an eighth of the picture."""
     if options.margin is not None:
         return options.margin
-    period = surgeon.analysis.subsampling
+    period = editor.analysis.subsampling
     widest = size // _SHARE
     return max(widest if period is None else min(int(period), widest), 1)
 
 
-def _check_heads(surgeon: Surgeon, tensor: str) -> None:
+def _check_heads(editor: GraphEditor, tensor: str) -> None:
     """Raises TailError where an output says where in the picture something is."""
-    reached = surgeon.downstream([tensor])
-    heads = [head for head in surgeon.analysis.heads if head.output.raw in reached]
+    reached = editor.downstream([tensor])
+    heads = [head for head in editor.analysis.heads if head.output.raw in reached]
     if not heads:
         raise TailError("no output of the model depends on the picture in a way that is known")
     for head in heads:
         if head.kind not in WITHOUT_GRID:
             raise TailError(_MOVES.get(head.kind, "what an output does with position is not known"))
-        if head.kind is HeadKind.POOLED and holds_map(surgeon, head.output.raw):
+        if head.kind is HeadKind.POOLED and holds_map(editor, head.output.raw):
             raise TailError(UNPOOLED)
 
 
@@ -158,7 +158,7 @@ def _chosen(block: Block, picture: _Picture) -> tuple[str, str]:
     source = block.slice(picture.tensor, starts, ends, picture.axes, "middle")
     if picture.channel != 1:
         (source,) = block.node("Transpose", [source], "channels", perm=[0, picture.channel, *picture.axes])
-    if element_type(block.surgeon, picture.tensor) != DataType.FLOAT:
+    if element_type(block.editor, picture.tensor) != DataType.FLOAT:
         # Squares of grey values do not fit into half precision.
         (source,) = block.node("Cast", [source], "cast", to=int(DataType.FLOAT))
     slopes = np.array([[[-1, -1], [1, 1]], [[-1, 1], [-1, 1]]], np.float32) / (2 * channels)

@@ -10,7 +10,7 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost
 from auditor.rewrite.graph.marks import OWN, PHASES, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.realign import shift_on
@@ -24,42 +24,42 @@ _LABEL = "input"
 class InputAverage:
     """The strategy ``input-average``, which works on the whole model."""
 
-    def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, options: Options) -> str | None:
         """Why it does not apply, in one line; None where it does."""
         try:
-            tensor, axes = picture_input(surgeon)
-            if any(part.own and part.name.endswith(PHASES) for part in surgeon.consumers(tensor)):
+            tensor, axes = picture_input(editor)
+            if any(part.own and part.name.endswith(PHASES) for part in editor.consumers(tensor)):
                 raise TailError(OWN)
-            if any(part.own and part.name.endswith(WINDOW) for part in surgeon.parts()):
+            if any(part.own and part.name.endswith(WINDOW) for part in editor.parts()):
                 raise TailError("crop-select chose a window per picture: run input-average in front of it")
-            if numpy_type(element_type(surgeon, tensor)) is None:
+            if numpy_type(element_type(editor, tensor)) is None:
                 raise TailError("the input is no floating-point tensor")
-            if surgeon.is_captured(tensor) or surgeon.is_output(tensor):
+            if editor.is_captured(tensor) or editor.is_output(tensor):
                 raise TailError("a sub-graph or an output takes the input itself")
-            shifts = [shift_on(surgeon, tensor, axes, move) for move in offsets((2,) * len(axes), options.phases)]
-            check_heads(surgeon, _tail(surgeon, tensor), shifts)
+            shifts = [shift_on(editor, tensor, axes, move) for move in offsets((2,) * len(axes), options.phases)]
+            check_heads(editor, _tail(editor, tensor), shifts)
         except TailError as error:
             return str(error)
         return None
 
-    def cost(self, surgeon: Surgeon, options: Options) -> Cost:
+    def cost(self, editor: GraphEditor, options: Options) -> Cost:
         """What it adds: whole passes."""
-        tensor, axes = picture_input(surgeon)
+        tensor, axes = picture_input(editor)
         count = len(offsets((2,) * len(axes), options.phases))
-        tail = _tail(surgeon, tensor)
+        tail = _tail(editor, tensor)
         heavy = tail.work.total
         return Cost(None if heavy is None else (count - 1) * heavy, count * tail.elements)
 
-    def rewrite(self, surgeon: Surgeon, options: Options) -> None:
+    def rewrite(self, editor: GraphEditor, options: Options) -> None:
         """Edit the graph."""
-        tensor, axes = picture_input(surgeon)
+        tensor, axes = picture_input(editor)
         chosen = offsets((2,) * len(axes), options.phases)
-        surgeon.note = f"input-average {options.phases.value} {len(chosen)}"
-        readers = surgeon.consumers(tensor)
-        shifts = [shift_on(surgeon, tensor, axes, move) for move in chosen]
-        edit_tail(surgeon, _tail(surgeon, tensor), shifts, _LABEL)
-        shape = surgeon.shape(tensor) or ()
-        block = Block(surgeon, f"{PREFIX}{_LABEL}")
+        editor.note = f"input-average {options.phases.value} {len(chosen)}"
+        readers = editor.consumers(tensor)
+        shifts = [shift_on(editor, tensor, axes, move) for move in chosen]
+        edit_tail(editor, _tail(editor, tensor), shifts, _LABEL)
+        shape = editor.shape(tensor) or ()
+        block = Block(editor, f"{PREFIX}{_LABEL}")
         begin = [0] * len(shape)
         end = [int(axis in axes) for axis in range(len(shape))]
         padded = block.pad(tensor, begin, end, Padding.EDGE)
@@ -69,28 +69,28 @@ class InputAverage:
             stops = [2**31 - 1 if step else -1 for step in move]
             shifted.append(block.slice(padded, list(move), stops, list(axes), "shifted"))
         joined = block.concat(shifted, "phases")
-        first = next(part for part in surgeon.parts() if part in readers)
+        first = next(part for part in editor.parts() if part in readers)
         block.insert(first, after=False)
         for reader in readers:
-            surgeon.replace_input(reader, tensor, joined)
+            editor.replace_input(reader, tensor, joined)
 
 
-def picture_input(surgeon: Surgeon) -> tuple[str, tuple[int, ...]]:
+def picture_input(editor: GraphEditor) -> tuple[str, tuple[int, ...]]:
     """The one input that is a picture, with its spatial axes. Raises TailError."""
     found: dict[str, list[int]] = {}
-    for index in sorted(surgeon.analysis.spatial):
-        source = surgeon.analysis.sources[index]
+    for index in sorted(editor.analysis.spatial):
+        source = editor.analysis.sources[index]
         found.setdefault(source.input.raw, []).append(source.axis)
     if len(found) != 1:
         raise TailError("the model has no input that is a picture" if not found else "the model has several pictures")
     ((name, axes),) = found.items()
-    if 0 in axes or len(surgeon.shape(name) or ()) < 3:
+    if 0 in axes or len(editor.shape(name) or ()) < 3:
         raise TailError("the input has no batch axis and channels beside its grid")
     return name, tuple(axes)
 
 
-def _tail(surgeon: Surgeon, tensor: str) -> Tail:
-    tail = tail_behind(surgeon, [tensor])
-    if any(map(surgeon.is_dynamic, tail.entering)):
+def _tail(editor: GraphEditor, tensor: str) -> Tail:
+    tail = tail_behind(editor, [tensor])
+    if any(map(editor.is_dynamic, tail.entering)):
         raise TailError("another input meets the picture in the network")
     return tail

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from auditor.rewrite.graph.cost import Cost, tally
 from auditor.rewrite.graph.marks import common_refusal
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.windows import WindowError
 from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.dilation import Dilation
@@ -43,53 +43,53 @@ class _Group:
 class PhaseAverage:
     """The strategy ``phase-average``, on the batch axis or as :class:`Dilation`."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:
         if options.lowering is Lowering.DILATION:
-            return _DILATION.refusal(surgeon, site, options)
-        reason = _BATCH.refusal(surgeon, site, options)
+            return _DILATION.refusal(editor, site, options)
+        reason = _BATCH.refusal(editor, site, options)
         if reason is None or options.lowering is Lowering.BATCH or options.phases is not Phases.ALL:
             return reason
-        dilated = _DILATION.refusal(surgeon, site, options)
+        dilated = _DILATION.refusal(editor, site, options)
         return None if dilated is None else f"{reason}; as dilation: {dilated}"
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
-        return _lowering(surgeon, site, options).cost(surgeon, site, options)
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:
+        return _lowering(editor, site, options).cost(editor, site, options)
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
-        return _lowering(surgeon, site, options).rewrite(surgeon, site, options)
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:
+        return _lowering(editor, site, options).rewrite(editor, site, options)
 
 
 class OnBatchAxis:
     """The lowering ``batch``."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:
         try:
-            group = _group(surgeon, site, options.phases)
+            group = _group(editor, site, options.phases)
             # Of all sites of a group the same is true: it is found out once.
-            refusals: dict[tuple[Phases, int], str | None] = surgeon.remembered("refusals", dict)
+            refusals: dict[tuple[Phases, int], str | None] = editor.remembered("refusals", dict)
             key = options.phases, group.sites[0].node.order
             if key not in refusals:
-                refusals[key] = _refusal(surgeon, group, options.phases)
+                refusals[key] = _refusal(editor, group, options.phases)
         except TailError as error:
             return str(error)
         return refusals[key]
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
-        group = _group(surgeon, site, options.phases)
-        costs: dict[tuple[Phases, int], Cost] = surgeon.remembered("costs", dict)
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:
+        group = _group(editor, site, options.phases)
+        costs: dict[tuple[Phases, int], Cost] = editor.remembered("costs", dict)
         key = options.phases, group.sites[0].node.order
         if key not in costs:
-            own = tally(surgeon, [part_of(surgeon, member) for member in group.sites])
+            own = tally(editor, [part_of(editor, member) for member in group.sites])
             heavy, count = (own + group.tail.work).total, len(group.phases)
             costs[key] = Cost(None if heavy is None else (count - 1) * heavy, count * group.tail.elements)
         return costs[key]
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
-        group = _group(surgeon, site, options.phases)
-        surgeon.note = f"phase-average {options.phases.value} {len(group.phases)}"
-        edit_tail(surgeon, group.tail, group.shifts, site.node.name.raw)
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:
+        group = _group(editor, site, options.phases)
+        editor.note = f"phase-average {options.phases.value} {len(group.phases)}"
+        edit_tail(editor, group.tail, group.shifts, site.node.name.raw)
         for member in group.sites:
-            keep_phases(surgeon, member, group.phases)
+            keep_phases(editor, member, group.phases)
         return group.sites
 
 
@@ -97,49 +97,49 @@ _BATCH: Applied = OnBatchAxis()
 _DILATION: Applied = Dilation()
 
 
-def _lowering(surgeon: Surgeon, site: Site, options: Options) -> Applied:
+def _lowering(editor: GraphEditor, site: Site, options: Options) -> Applied:
     """The lowering that applies."""
     if options.lowering is Lowering.AUTO:
-        return _DILATION if _BATCH.refusal(surgeon, site, options) is not None else _BATCH
+        return _DILATION if _BATCH.refusal(editor, site, options) is not None else _BATCH
     return _BATCH if options.lowering is Lowering.BATCH else _DILATION
 
 
-def _refusal(surgeon: Surgeon, group: _Group, phases: Phases) -> str | None:
+def _refusal(editor: GraphEditor, group: _Group, phases: Phases) -> str | None:
     try:
-        check_heads(surgeon, group.tail, group.shifts)
+        check_heads(editor, group.tail, group.shifts)
         for member in group.sites:
-            check_site(surgeon, member, offsets(strides_of(surgeon, member), phases))
+            check_site(editor, member, offsets(strides_of(editor, member), phases))
     except (TailError, WindowError) as error:
         return str(error)
     return None
 
 
-def _group(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
+def _group(editor: GraphEditor, site: Site, phases: Phases) -> _Group:
     """The site with those on other branches, and what stands behind them. Raises TailError."""
-    known: dict[tuple[Phases, int], _Group] = surgeon.remembered("groups", dict)
+    known: dict[tuple[Phases, int], _Group] = editor.remembered("groups", dict)
     found = known.get((phases, site.node.order))
     if found is None:
-        found = _found(surgeon, site, phases)
+        found = _found(editor, site, phases)
         known.update(((phases, member.node.order), found) for member in found.sites)
     return found
 
 
-def _found(surgeon: Surgeon, site: Site, phases: Phases) -> _Group:
-    common = common_refusal(surgeon, site, blurred=True)
+def _found(editor: GraphEditor, site: Site, phases: Phases) -> _Group:
+    common = common_refusal(editor, site, blurred=True)
     if common is not None:
         raise TailError(common)
-    strides = strides_of(surgeon, site)
+    strides = strides_of(editor, site)
     chosen = tuple(offsets(strides, phases))
-    picture, axes = part_of(surgeon, site).inputs[0], range(2, 2 + len(strides))
-    shifts = tuple(shift_on(surgeon, picture, axes, move) for move in chosen)
+    picture, axes = part_of(editor, site).inputs[0], range(2, 2 + len(strides))
+    shifts = tuple(shift_on(editor, picture, axes, move) for move in chosen)
 
     def behind(outputs: Sequence[str]) -> Behind:
-        tail = tail_behind(surgeon, outputs)
-        _, places = surgeon.order()
-        met = [name for name in tail.entering if surgeon.is_dynamic(name)]
-        foreign = [name for name in met if any(samples_of(surgeon, name, shift) is None for shift in shifts)]
+        tail = tail_behind(editor, outputs)
+        _, places = editor.order()
+        met = [name for name in tail.entering if editor.is_dynamic(name)]
+        foreign = [name for name in met if any(samples_of(editor, name, shift) is None for shift in shifts)]
         return Behind(foreign, lambda part: tail.reads(part, places[part]))
 
-    sites = together(surgeon, site, behind)
-    tail = tail_behind(surgeon, [part_of(surgeon, member).outputs[0] for member in sites])
+    sites = together(editor, site, behind)
+    tail = tail_behind(editor, [part_of(editor, member).outputs[0] for member in sites])
     return _Group(sites, chosen, tail, shifts)

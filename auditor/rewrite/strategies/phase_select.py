@@ -14,9 +14,9 @@ from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost, multiply_adds
 from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.marks import common_refusal
-from auditor.rewrite.graph.parts import PREFIX, Part
-from auditor.rewrite.graph.surgery import Surgeon
-from auditor.rewrite.graph.windows import Window, WindowError, make_explicit, window_of
+from auditor.rewrite.graph.parts import PREFIX, EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.graph.windows import SlidingWindow, WindowError, make_explicit, window_of
 from auditor.rewrite.result import Options
 from auditor.sampling.result import Site
 
@@ -29,42 +29,42 @@ _MOST = 16
 class PhaseSelect:
     """The strategy ``phase-select``."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:  # noqa: ARG002 - the protocol's
-        common = common_refusal(surgeon, site)
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:  # noqa: ARG002 - the protocol's
+        common = common_refusal(editor, site)
         if common is not None:
             return common
-        part = _part(surgeon, site)
+        part = _part(editor, site)
         if part.domain or part.op not in _WINDOWS or any(part.outputs[1:]):
             return "phases of this operator are not known"
-        if surgeon.opset < _WRAP_SINCE or not surgeon.remembered("circular", lambda: _all_circular(surgeon)):
+        if editor.opset < _WRAP_SINCE or not editor.remembered("circular", lambda: _all_circular(editor)):
             return ZEROS
-        if surgeon.is_captured(part.outputs[0]):
+        if editor.is_captured(part.outputs[0]):
             return "a sub-graph reads its output"
         try:
-            window = window_of(surgeon, part)
+            window = window_of(editor, part)
         except WindowError as error:
             return str(error)
-        reason = _misfit(surgeon, part, window)
-        if reason is None and _meets_another_grid(surgeon, part.outputs[0]):
+        reason = _misfit(editor, part, window)
+        if reason is None and _meets_another_grid(editor, part.outputs[0]):
             return "another branch meets its map again, and would keep a phase of its own"
         return reason
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
-        part = _part(surgeon, site)
-        own = multiply_adds(surgeon, part)
-        result = surgeon.shape(part.outputs[0]) or ()
-        count = prod(window_of(surgeon, part).stride)
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:  # noqa: ARG002 - the protocol's
+        part = _part(editor, site)
+        own = multiply_adds(editor, part)
+        result = editor.shape(part.outputs[0]) or ()
+        count = prod(window_of(editor, part).stride)
         return Cost(None if own is None else (count - 1) * own, count * prod(result))
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002 - as above
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:  # noqa: ARG002 - as above
         import numpy as np
 
-        part = _part(surgeon, site)
-        surgeon.note = "phase-select largest L2 norm"
+        part = _part(editor, site)
+        editor.note = "phase-select largest L2 norm"
         prefix = f"{PREFIX}{site.node.name.raw[:200]}"
-        window = window_of(surgeon, part)
+        window = window_of(editor, part)
         rank, output = window.rank, part.outputs[0]
-        front = Block(surgeon, f"{prefix}/front")
+        front = Block(editor, f"{prefix}/front")
         tensor = part.inputs[0]
         for axis in range(rank):
             missing = window.stride[axis] * window.counts[axis] - window.dense[axis]
@@ -74,12 +74,12 @@ class PhaseSelect:
                 (tensor,) = front.node("Concat", [tensor, again], "circle", axis=axis + 2)
         if tensor != part.inputs[0]:
             front.insert(part, after=False)
-            surgeon.replace_input(part, part.inputs[0], tensor)
-        make_explicit(surgeon, part, window)
-        surgeon.set_attribute(part, "strides", (1,) * rank)
-        dense = surgeon.fresh(f"{prefix}/dense")
-        surgeon.move_output(part, output, dense)
-        block = Block(surgeon, prefix)
+            editor.replace_input(part, part.inputs[0], tensor)
+        make_explicit(editor, part, window)
+        editor.set_attribute(part, "strides", (1,) * rank)
+        dense = editor.fresh(f"{prefix}/dense")
+        editor.move_output(part, output, dense)
+        block = Block(editor, prefix)
         axes = np.arange(2, 2 + rank)
         ends = np.array([step * count for step, count in zip(window.stride, window.counts, strict=True)], np.int64)
         phases = []
@@ -95,13 +95,13 @@ class PhaseSelect:
         return (site,)
 
 
-def _part(surgeon: Surgeon, site: Site) -> Part:
-    part = surgeon.part(site)
+def _part(editor: GraphEditor, site: Site) -> EditNode:
+    part = editor.part(site)
     assert part is not None
     return part
 
 
-def _is_circular(part: Part) -> bool:
+def _is_circular(part: EditNode) -> bool:
     """Whether a node keeps a map circular as far as its padding goes."""
     if part.own:
         return True
@@ -113,20 +113,20 @@ def _is_circular(part: Part) -> bool:
     )
 
 
-def _all_circular(surgeon: Surgeon) -> bool:
-    return all(map(_is_circular, surgeon.parts()))
+def _all_circular(editor: GraphEditor) -> bool:
+    return all(map(_is_circular, editor.parts()))
 
 
-def _meets_another_grid(surgeon: Surgeon, tensor: str) -> bool:
+def _meets_another_grid(editor: GraphEditor, tensor: str) -> bool:
     """Whether a tensor from elsewhere that has a grid meets what stands behind this one.
 
     Followed up to the first tensor that everything further behind reads alone, whose answer sites in front share.
     """
-    known: dict[str, bool] = surgeon.remembered("meetings", dict)
+    known: dict[str, bool] = editor.remembered("meetings", dict)
     passed: list[str] = []
     while tensor not in known:
         passed.append(tensor)
-        met, cut = _met(surgeon, tensor)
+        met, cut = _met(editor, tensor)
         if cut is None:
             known[tensor] = met
         else:
@@ -135,28 +135,28 @@ def _meets_another_grid(surgeon: Surgeon, tensor: str) -> bool:
     return known[tensor]
 
 
-def _met(surgeon: Surgeon, start: str) -> tuple[bool, str | None]:
+def _met(editor: GraphEditor, start: str) -> tuple[bool, str | None]:
     """Whether one meets it up to the next such tensor, and that tensor; None where one does, or at the end."""
     behind = {start}
     entering: set[str] = set()
-    frontier = Frontier(surgeon, behind)
+    frontier = Frontier(editor, behind)
     for part in frontier:
-        entering.update(name for name in part.inputs if name and name not in behind and surgeon.is_dynamic(name))
+        entering.update(name for name in part.inputs if name and name not in behind and editor.is_dynamic(name))
         made = [name for name in part.outputs if name]
         behind.update(made)
         frontier.follow(made)
         if len(made) == 1 and frontier.is_cut(made[0], behind.__contains__):
-            return (True, None) if _any_grid(surgeon, entering) else (False, made[0])
-    return _any_grid(surgeon, entering), None
+            return (True, None) if _any_grid(editor, entering) else (False, made[0])
+    return _any_grid(editor, entering), None
 
 
-def _any_grid(surgeon: Surgeon, tensors: set[str]) -> bool:
-    lattices = [surgeon.lattices(tensor) for tensor in tensors]
+def _any_grid(editor: GraphEditor, tensors: set[str]) -> bool:
+    lattices = [editor.lattices(tensor) for tensor in tensors]
     return any(of is None or any(lattice is not None for lattice in of) for of in lattices)
 
 
-def _misfit(surgeon: Surgeon, part: Part, window: Window) -> str | None:
-    if not surgeon.has_fixed_size(part.inputs[0]):
+def _misfit(editor: GraphEditor, part: EditNode, window: SlidingWindow) -> str | None:
+    if not editor.has_fixed_size(part.inputs[0]):
         return "its period depends on an input size that the file leaves open: export with a fixed size"
     if prod(window.stride) > _MOST:
         return f"it has more than {_MOST} phases"

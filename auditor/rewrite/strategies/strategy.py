@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from auditor.rewrite.graph.cost import Cost
-from auditor.rewrite.graph.surgery import Surgeon
+from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.result import Options
 from auditor.sampling.result import Site, SiteKind
 
@@ -24,15 +24,15 @@ last word of the name of a blur.
 class Applied(Protocol):
     """A strategy. Both methods see the graph as edited so far."""
 
-    def refusal(self, surgeon: Surgeon, site: Site, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, site: Site, options: Options) -> str | None:
         """Why the strategy does not apply at the site, in one line without text of the model; None where it does."""
         ...
 
-    def rewrite(self, surgeon: Surgeon, site: Site, options: Options) -> tuple[Site, ...]:
+    def rewrite(self, editor: GraphEditor, site: Site, options: Options) -> tuple[Site, ...]:
         """Edit the graph at the site. Returns the sites that were rewritten together."""
         ...
 
-    def cost(self, surgeon: Surgeon, site: Site, options: Options) -> Cost:
+    def cost(self, editor: GraphEditor, site: Site, options: Options) -> Cost:
         """What the rewrite adds, predicted before it is done."""
         ...
 
@@ -40,14 +40,14 @@ class Applied(Protocol):
 class AppliedToInput(Protocol):
     """A strategy for the whole model, at its input."""
 
-    def refusal(self, surgeon: Surgeon, options: Options) -> str | None:
+    def refusal(self, editor: GraphEditor, options: Options) -> str | None:
         """Why the strategy does not apply, in one line without text of the model; None where it does."""
         ...
 
-    def rewrite(self, surgeon: Surgeon, options: Options) -> None:
+    def rewrite(self, editor: GraphEditor, options: Options) -> None:
         """Edit the graph."""
         ...
 
-    def cost(self, surgeon: Surgeon, options: Options) -> Cost:
+    def cost(self, editor: GraphEditor, options: Options) -> Cost:
         """What the rewrite adds, predicted before it is done."""
         ...
