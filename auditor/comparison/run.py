@@ -17,12 +17,14 @@ from auditor.audit.run import (
     judge,
     project_path,
 )
+from auditor.comparison.sizes import shared_shapes
 from auditor.comparison.static import compare_sites, with_findings
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import Thresholds, thresholds
+from auditor.sampling.analysis import analyse
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
     Findings that the base has too, at the same place and as heavy, are accepted when the outcome is settled.
     """
     held = thresholds(settings.compare)
+    base, new = _at_the_size_of(new, base, settings), _at_the_size_of(base, new, settings)
     graphs, sites = compare_sites(base.model, base.analysis, new.model, new.analysis, base.file.name, settings.limits)
     comparison = replace(
         graphs,
@@ -98,6 +101,15 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
     )
     report = replace(after.report, comparison=comparison)
     return replace(after, report=report, problems=(*before.problems, *after.problems, *problems))
+
+
+def _at_the_size_of(other: Examined, seen: Examined, settings: Settings) -> Examined:
+    """A model as it was examined, analysed at the sizes that the other one fixes and it leaves open."""
+    shapes = shared_shapes(seen.model, seen.analysis, other.model)
+    shapes = {name: shape for name, shape in shapes.items() if name not in settings.input_shapes}
+    if not shapes:
+        return seen
+    return replace(seen, analysis=analyse(seen.model, {**settings.input_shapes, **shapes}, settings.limits))
 
 
 def _with_measured(

@@ -12,7 +12,7 @@ from auditor.facts.finding import Finding
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
 from auditor.onnxfile.noderef import NodeRef
-from auditor.sampling.result import Analysis, Head, Lattice
+from auditor.sampling.result import Analysis, Head, Lattice, SourceAxis
 
 
 def compare_sites(
@@ -32,15 +32,19 @@ def compare_sites(
         removed_sites=tuple(site for index, site in enumerate(before.sites) if index not in kept_before),
         kept_sites=len(pairs),
         risen_sites=tuple(site for site in both if site.rise > 0),
-        outputs=compare_outputs(before.heads, after.heads),
+        outputs=compare_outputs(before.heads, after.heads, (before.sources, after.sources)),
         before=before.subsampling,
         after=after.subsampling,
     )
     return comparison, tuple((before.sites[pair.base].node, after.sites[pair.new].node) for pair in pairs)
 
 
-def compare_outputs(before: Sequence[Head], after: Sequence[Head]) -> tuple[OutputChange, ...]:
-    """The outputs of the new model, then those that are gone.
+def compare_outputs(
+    before: Sequence[Head],
+    after: Sequence[Head],
+    inputs: tuple[Sequence[SourceAxis], Sequence[SourceAxis]] = ((), ()),
+) -> tuple[OutputChange, ...]:
+    """The outputs of the new model, then those that are gone. ``inputs`` are the axes of both that lattices lead to.
 
     An output is the same by its name; what is left over on both sides by its position, where as many are left.
     """
@@ -58,38 +62,47 @@ def compare_outputs(before: Sequence[Head], after: Sequence[Head]) -> tuple[Outp
                 new=head.output,
                 before=None if old is None else old.subsampling,
                 after=head.subsampling,
-                grid=None if old is None else compare_grids(old.lattice, head.lattice),
+                grid=None if old is None else compare_grids(_placed(old, inputs[0]), _placed(head, inputs[1])),
             )
         )
     lost = () if renamed else gone
     return (*changes, *(OutputChange(head.output, None, head.subsampling, None) for head in lost))
 
 
-def compare_grids(before: Sequence[Lattice], after: Sequence[Lattice]) -> GridChange | None:
+def _placed(head: Head, inputs: Sequence[SourceAxis]) -> list[tuple[Lattice, int]]:
+    """The grid axes of an output, each with the size of the input axis that it covers."""
+    return [(lattice, inputs[lattice.source].size) for lattice in head.lattice]
+
+
+def compare_grids(before: Sequence[tuple[Lattice, int]], after: Sequence[tuple[Lattice, int]]) -> GridChange | None:
     """What became of an output's grid; None where the models do not have the same number of grid axes there.
 
     Grids of equal sizes are compared at both ends; of different sizes in the middle, since an output that was made
-    coarser or finer with care still covers the same picture.
+    coarser or finer with care still covers the same picture. Of inputs of different sizes the first places count, or
+    the middles of output and input, whichever agree better: what keeps one of the two has not moved.
     """
     if not before or len(before) != len(after):
         return None
     pairs = [*zip(before, after, strict=True)]
-    moved = [_moves(old, new) for old, new in pairs]
+    moved = [_moves(*old, *new) for old, new in pairs]
     return GridChange(
         shifts=tuple(shift for shift, _ in moved),
         detours=tuple(detour for _, detour in moved),
-        steps=tuple((abs(old.stride), abs(new.stride)) for old, new in pairs),
-        fields=tuple((old.receptive_field, new.receptive_field) for old, new in pairs),
+        steps=tuple((abs(old.stride), abs(new.stride)) for (old, _), (new, _) in pairs),
+        fields=tuple((old.receptive_field, new.receptive_field) for (old, _), (new, _) in pairs),
     )
 
 
-def _moves(old: Lattice, new: Lattice) -> tuple[Fraction, Fraction]:
+def _moves(old: Lattice, covered: int, new: Lattice, covers: int) -> tuple[Fraction, Fraction]:
     """How far the centres of one axis moved, and how far those of its deepest path did."""
-    if old.size == new.size:
+    middle = new.centre(Fraction(new.size - 1, 2)) - old.centre(Fraction(old.size - 1, 2))
+    if covered != covers:
+        shift = min(new.offset - old.offset, middle - Fraction(covers - covered, 2), key=abs)
+    elif old.size == new.size:
         ends = [new.centre(index) - old.centre(index) for index in (0, old.size - 1)]
         shift = max(ends, key=abs)
     else:
-        shift = new.centre(Fraction(new.size - 1, 2)) - old.centre(Fraction(old.size - 1, 2))
+        shift = middle
     return shift, shift + new.deepest - old.deepest
 
 

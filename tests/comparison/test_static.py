@@ -218,6 +218,42 @@ def test_an_output_that_only_sees_more_is_a_note_and_one_of_another_size_around_
     assert moves(compare(tmp_path, "input 1x3x32x32\nGlobalAveragePool", "input 1x3x32x32\nGlobalAveragePool")) == []
 
 
+def sized(pads: str, size: str) -> str:
+    return f"input 1x3x{size}\nConv k3 s2 p{pads} c8\nConv k3 s2 p{pads} c4"
+
+
+@pytest.mark.parametrize("larger", ["64x64", "64x96", "640x640"])
+def test_another_size_of_the_same_picture_moves_no_output(larger: str, tmp_path: Path) -> None:
+    for pads in ("1", "0,0,1,1", "1,1,0,0"):
+        assert moves(compare(tmp_path, sized(pads, "32x32"), sized(pads, larger))) == []
+        assert moves(compare(tmp_path, sized(pads, larger), sized(pads, "32x32"))) == []
+    (finding,) = moves(compare(tmp_path, sized("0,0,1,1", "32x32"), sized("1,1,0,0", larger)))
+    assert (finding.severity, finding.numbers["shift"]) == (Severity.ERROR, 3)
+
+
+@pytest.mark.parametrize("opened", ["HxW", "NxN", "32xW"])
+def test_a_model_that_leaves_sizes_open_is_compared_at_those_that_the_other_fixes(opened: str, tmp_path: Path) -> None:
+    fixed, free = sized("1", "32x48"), sized("1", opened)
+    for base, new in ((fixed, free), (free, fixed)):
+        report = compare(tmp_path, base, new)
+        assert comparison(report).added == ()
+        assert moves(report) == []
+        assert [source.size for source in report.analysis.sources][-2:] == [32, 48]
+    (finding,) = moves(compare(tmp_path, sized("0,0,1,1", opened), sized("1,1,0,0", "32x48")))
+    assert finding.severity is Severity.ERROR
+
+
+def test_sizes_that_the_user_gives_hold_for_both_models(tmp_path: Path) -> None:
+    report = compare(tmp_path, sized("1", "HxW"), sized("1", "HxW"), input_shapes={"x": (1, 3, 40, 40)})
+    assert {source.size for source in report.analysis.sources} == {3, 40}
+
+
+def test_a_model_in_another_layout_is_compared_at_the_size_that_is_assumed(tmp_path: Path) -> None:
+    last = "input 1xHxWx3\nTranspose perm=0,3,1,2\nConv k3 s2 p1 c8\nConv k3 s2 p1 c4"
+    assert moves(compare(tmp_path, last, sized("1", "224x224"))) == []
+    assert moves(compare(tmp_path, last, sized("1", "32x48"))) == []
+
+
 def risen(report: ModelReport) -> list[Finding]:
     return [finding for finding in report.findings if finding.rule == "AA505"]
 
