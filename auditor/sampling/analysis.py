@@ -99,7 +99,7 @@ def _head(record: Record, scope: Scope, name: str, spatial: frozenset[int]) -> H
         kind = HeadKind.DENSE
     else:
         # Places that a list took over end with the list.
-        taken = {source for one in lists for source in record.held[one] if state.windows[source].end is None}
+        taken = {source for one in lists for source in record.held[one] if state.windows[source].ending is None}
         kind, order = _end(state, (windows.keys() - taken) | lists)
     return Head(
         output=ModelText(name),

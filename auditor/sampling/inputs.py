@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from auditor.onnxfile.graph import ValueInfo
-from auditor.sampling.lattice.state import ONE, UNIT, Atom, Axis, State, Window, anonymous
+from auditor.sampling.lattice.state import ONE, UNIT, Atom, Axis, AxisTrack, State, anonymous
 from auditor.sampling.walk.record import Record
 
 ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
@@ -103,7 +103,7 @@ class Inputs:
         ]
         kinds = roles([dim if size is None else size for dim, size in zip(dims, bound, strict=True)])
         axes: list[Axis] = []
-        windows: dict[int, Window] = {}
+        windows: dict[int, AxisTrack] = {}
         for index, (dim, size, role) in enumerate(zip(dims, bound, kinds, strict=True)):
             length = self._assume(dim, role, len(dims)) if not isinstance(size, int) else size
             if length == 1:
@@ -116,7 +116,7 @@ class Inputs:
                     self._record.channels.add(source)
                     axes.append(anonymous(length))
                     continue
-                windows[source] = Window()
+                windows[source] = AxisTrack()
                 axes.append(Axis((Atom(source, ONE, length),)))
         return State(tuple(axes), windows, raw=True)
 

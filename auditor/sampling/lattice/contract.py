@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from auditor.sampling.lattice.state import ANONYMOUS, Atom, Axis, State, Window, finest, lcm
+from auditor.sampling.lattice.state import ANONYMOUS, Atom, Axis, AxisTrack, State, finest, lcm
 
 
 class Contraction(NamedTuple):
     """The windows after a contraction; ``decimated`` maps a source axis to the factor by which its grid got coarser."""
 
-    windows: dict[int, Window]
+    windows: dict[int, AxisTrack]
     decimated: dict[int, Fraction]
     ended: frozenset[int]
 
@@ -66,6 +66,6 @@ def _of(axes: Iterable[Axis], source: int) -> list[Atom]:
     return sorted(atom for axis in axes for atom in axis.atoms if atom.source == source)
 
 
-def coarser(window: Window, stride: Fraction) -> Window:
+def coarser(window: AxisTrack, stride: Fraction) -> AxisTrack:
     """The window after its grid changed to ``stride``, with the history of its factors brought up to date."""
     return window._replace(grid=stride, peak=max(window.peak, stride), period=lcm(window.period, stride))

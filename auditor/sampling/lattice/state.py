@@ -4,7 +4,7 @@ Each tensor axis is an ordered list of *atoms* ``(source axis, stride, extent)``
 ``[(h, 1, 224)]``. Reshape splits and merges atoms, Transpose permutes axes, strided operators scale strides, and
 contractions remove axes, so NHWC, pixel-unshuffle, patch merging and channel shuffle need no special case.
 
-Beside the atoms a state keeps one :class:`Window` per source axis it has ever depended on:
+Beside the atoms a state keeps one :class:`AxisTrack` per source axis it has ever depended on:
 ``x_in(o) = stride * o + offset`` with receptive field ``field`` (Araujo et al., "Computing Receptive Fields of
 Convolutional Neural Networks", Distill 2019, section 2, with exact rationals).
 """
@@ -81,7 +81,14 @@ class Resized(NamedTuple):
     centred: Fraction
 
 
-class Window(NamedTuple):
+class Ending(NamedTuple):
+    """What ended a grid, and the order of the node that did (None: not known)."""
+
+    kind: HeadKind
+    cause: int | None
+
+
+class AxisTrack(NamedTuple):
     """What a tensor knows of one source axis: centre ``offset``, receptive ``field``, and the history of its sampling.
 
     ``grid`` is the stride that sampling sites have already accounted for, ``peak`` the largest stride on any path here,
@@ -89,9 +96,9 @@ class Window(NamedTuple):
     depends on the size of an input whose size is open. ``pictures`` are the distances of the centres of the pictures on
     the batch axis from ``offset``, in input pixels, where they differ (phases that are worked on as pictures).
 
-    ``resized`` is the last Resize on the way here. ``end`` is what ended the grid of this axis, with ``cause`` the
-    order of that node; None while the grid goes on, and where nothing proves how it ended. ``deepest`` is the distance
-    from ``offset`` of the centre of the branch with the largest receptive field among those that met on the way.
+    ``resized`` is the last Resize on the way here. ``ending`` is what ended the grid of this axis; None while the grid
+    goes on, and where nothing proves how it ended. ``deepest`` is the distance from ``offset`` of the centre of the
+    branch with the largest receptive field among those that met on the way.
     """
 
     offset: Fraction = ZERO
@@ -102,18 +109,17 @@ class Window(NamedTuple):
     size_dependent: bool = False
     pictures: tuple[Fraction, ...] = ()
     resized: Resized | None = None
-    end: HeadKind | None = None
-    cause: int | None = None
+    ending: Ending | None = None
     deepest: Fraction = ZERO
 
-    def of_pictures(self, first: int, count: int) -> Window:
+    def of_pictures(self, first: int, count: int) -> AxisTrack:
         """The window of ``count`` of the pictures on the batch axis."""
         if not self.pictures:
             return self
         centres = [self.offset + distance for distance in self.pictures[first : first + count]]
         return self.beside(centres)
 
-    def beside(self, centres: Sequence[Fraction]) -> Window:
+    def beside(self, centres: Sequence[Fraction]) -> AxisTrack:
         """This window for pictures on the batch axis with these centres."""
         start = centres[0] if centres else self.offset
         distances = tuple(centre - start for centre in centres)
@@ -133,7 +139,7 @@ class State:
     """
 
     axes: tuple[Axis, ...] | None
-    windows: Mapping[int, Window]
+    windows: Mapping[int, AxisTrack]
     constant: bool = False
     raw: bool = False
     response: Autocorrelation | None = None
@@ -156,7 +162,7 @@ class State:
         return frozenset(atom.source for axis in self.axes for atom in axis.atoms if atom.source != ANONYMOUS)
 
 
-NO_WINDOWS: Mapping[int, Window] = {}
+NO_WINDOWS: Mapping[int, AxisTrack] = {}
 UNKNOWN = State(None, NO_WINDOWS, constant=True)
 
 
@@ -192,12 +198,12 @@ def lcm(a: Fraction | None, b: Fraction | None) -> Fraction | None:
     return Fraction(numerator, gcd(a.denominator, b.denominator))
 
 
-def merge_window(trunk: Window, other: Window) -> Window:
+def merge_window(trunk: AxisTrack, other: AxisTrack) -> AxisTrack:
     """Both histories, on the trunk's lattice: the union of receptive fields is bounded by the larger one."""
     if trunk is other:
         return trunk
     same_history = trunk.peak is other.peak and trunk.period is other.period
-    return Window(
+    return AxisTrack(
         trunk.offset,
         max(trunk.field, other.field),
         trunk.grid,
@@ -206,8 +212,7 @@ def merge_window(trunk: Window, other: Window) -> Window:
         trunk.size_dependent or other.size_dependent,
         trunk.pictures,
         trunk.resized,
-        trunk.end,
-        trunk.cause,
+        trunk.ending,
         trunk.deepest,
     )
 

@@ -19,9 +19,9 @@ from auditor.sampling.lattice.state import (
     ZERO,
     Atom,
     Axis,
+    AxisTrack,
     OpaqueError,
     State,
-    Window,
     anonymous,
     finest,
     merge_window,
@@ -70,12 +70,12 @@ def concat(call: Call) -> State:
         joined = anonymous(sum(axis.size for axis in along))
         axes = (*others[:where], joined, *others[where:])
         # Pictures side by side on the batch axis do not meet: no output position reads two of them.
-        windows: Mapping[int, Window] = {} if stacked else join_windows(call, operands, names)
+        windows: Mapping[int, AxisTrack] = {} if stacked else join_windows(call, operands, names)
         return _state(operands, axes, _beside(operands) if where == 0 else windows)
     return _along_grid(call, operands, names, others, where)
 
 
-def _beside(operands: Sequence[State]) -> dict[int, Window]:
+def _beside(operands: Sequence[State]) -> dict[int, AxisTrack]:
     """The windows of pictures side by side on the batch axis, each of which keeps its own centre."""
     windows = merged_windows([state for state in operands if state.windows])
     for source, window in windows.items():
@@ -99,10 +99,10 @@ def _without(state: State, where: int) -> tuple[Axis, ...]:
     return (*axes[:where], *axes[where + 1 :])
 
 
-def _state(operands: Sequence[State], axes: tuple[Axis, ...], windows: object) -> State:
+def _state(operands: Sequence[State], axes: tuple[Axis, ...], windows: Mapping[int, AxisTrack]) -> State:
     return State(
         axes,
-        windows,  # type: ignore[arg-type]  # a mapping from one of the helpers of this module
+        windows,
         constant=all(state.constant for state in operands),
         raw=all(state.raw or state.constant for state in operands) and not all(state.constant for state in operands),
         mixing=any(state.mixing for state in operands),
@@ -214,10 +214,10 @@ def _along_grid(
     return _state(operands, axes, windows)
 
 
-def _listed(call: Call, pieces: Sequence[Axis], windows: dict[int, Window]) -> Axis:
+def _listed(call: Call, pieces: Sequence[Axis], windows: dict[int, AxisTrack]) -> Axis:
     """The places of several grids, one after the other; channels that all of them have last stay channels."""
     source = call.record.places(tuple(pieces))
-    windows[source] = Window()
+    windows[source] = AxisTrack()
     width = gcd(*(_last_channels(axis) for axis in pieces))
     total = sum(axis.size for axis in pieces)
     return Axis(fuse([Atom(source, ONE, total // width), Atom(ANONYMOUS, ONE, width)]))

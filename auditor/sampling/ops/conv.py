@@ -76,8 +76,8 @@ def conv(call: Call) -> State:
         axes[channel] = anonymous(out_channels)
     ended = gone(given, axes) if slid.covered or given.axes[channel].has_source else set()
     if ended:
-        windows = dict(windows)
-        finish(call, windows, ended, HeadKind.POSITION_DEPENDENT)
+        windows = own = dict(windows)
+        finish(call, own, ended, HeadKind.POSITION_DEPENDENT)
     result = State(
         tuple(axes),
         windows,
@@ -86,7 +86,7 @@ def conv(call: Call) -> State:
         lost=given.lost,
     )
     if slid.sampled:
-        kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+        kernel = ConvKernel(call, weight, window, *seen_by_grid(given, spatial, window))
         averaged = partial(_averaged, given, kernel)
         alias = _alias(given, kernel, map_of(given, spatial, kernel.seen.stride))
         _record(call, given, result, kernel, groups, slid, alias, averaged)
@@ -94,7 +94,7 @@ def conv(call: Call) -> State:
         return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
     if slid.sampled:
         return result
-    kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+    kernel = ConvKernel(call, weight, window, *seen_by_grid(given, spatial, window))
     return replace(result, response=_response(given, kernel))
 
 
@@ -108,7 +108,7 @@ def deform_conv(call: Call) -> State:
     return conv(call)
 
 
-class Kernel(NamedTuple):
+class ConvKernel(NamedTuple):
     """The kernel of a convolution: its attributes as the file gives them and as the grid sees them, and its weights.
 
     ``taps`` are those that the grid reads on each axis (None: all).
@@ -135,7 +135,7 @@ def _record(
     call: Call,
     given: State,
     result: State,
-    kernel: Kernel,
+    kernel: ConvKernel,
     groups: int,
     slid: Slid,
     alias: AliasEnergy | None,
@@ -173,7 +173,7 @@ class Frames(NamedTuple):
     alias: AliasEnergy | None
 
 
-def _frames(kernel: Kernel) -> Frames | None:
+def _frames(kernel: ConvKernel) -> Frames | None:
     """Whether the kernel is a short-time Fourier transform of one channel along one axis."""
     seen = kernel.seen
     long = [place for place, size in enumerate(seen.kernel) if size > 1]
@@ -190,13 +190,13 @@ def _behind_lost(call: Call, given: State, window: WindowAttributes, weight: int
     if max(window.stride, default=1) > 1:
         spatial = tuple(range(2, 2 + len(window.stride)))
         slid = Slid((), {}, spatial, (None,) * len(spatial), covered=False, changed=True)
-        kernel = Kernel(call, weight, window, *seen_by_grid(given, spatial, window))
+        kernel = ConvKernel(call, weight, window, *seen_by_grid(given, spatial, window))
         alias = _alias(given, kernel, Map(None, missing=UNKNOWN_SIZE))
         _record(call, given, result, kernel, call.integer("group", 1), slid, alias)
     return result
 
 
-def _alias(given: State, kernel: Kernel, read: Map) -> AliasEnergy | None:
+def _alias(given: State, kernel: ConvKernel, read: Map) -> AliasEnergy | None:
     seen = kernel.seen
     if all(size == 1 for size in seen.kernel) and given.response is None and not given.raw:
         return decimation([Fraction(step) for step in seen.stride], read)
@@ -237,7 +237,7 @@ def _of_colours(
     return field if grey is None else spectra.Autocorrelation((1 - GREY) * field.lags + GREY * grey.lags)
 
 
-def _averaged(given: State, kernel: Kernel, averaging: Averaging) -> AliasEnergy | None:
+def _averaged(given: State, kernel: ConvKernel, averaging: Averaging) -> AliasEnergy | None:
     seen = kernel.seen
     if all(size == 1 for size in seen.kernel) and given.response is None:
         return averaging.folded(None, AliasBasis.DECIMATION)
@@ -271,7 +271,7 @@ def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None
     return weights
 
 
-def _response(given: State, kernel: Kernel) -> spectra.Autocorrelation | None:
+def _response(given: State, kernel: ConvKernel) -> spectra.Autocorrelation | None:
     """What a convolution at stride 1 leaves of the noise in front of it.
 
     A filter is known by having one shape in all channels, as blurs have; kernels that were learned are already in the

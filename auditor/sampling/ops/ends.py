@@ -51,7 +51,7 @@ def data_dependent(call: Call) -> Sequence[State]:
         call.record.data_dependent.append(DataDependentSampling(ref, REASONS.get(call.node.op, "positions are data")))
         touched = {source for state in states for source in state.sources() if source in windows}
         for source in touched:
-            windows[source] = windows[source]._replace(end=None)
+            windows[source] = windows[source]._replace(ending=None)
         finish(call, windows, touched, HeadKind.DATA_DEPENDENT)
     state = State(None, windows, constant=not windows)
     return [state] * max(len(call.node.outputs), 1)

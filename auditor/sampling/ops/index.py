@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from auditor.sampling.alias import decimation, grid_of, map_of, sampled_alone
 from auditor.sampling.endings import finish
 from auditor.sampling.lattice.contract import coarser
-from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, State, Window, anonymous, finest
+from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, State, anonymous, finest
 from auditor.sampling.ops.progression import indexed, take
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
@@ -45,7 +45,7 @@ def bounds(length: int, start: int, end: int, step: int) -> tuple[int, int]:
     return start, count
 
 
-def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Window], kind: SiteKind) -> State:
+def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, AxisTrack], kind: SiteKind) -> State:
     """The state after entries were picked, with a site for every source axis whose finest stride grew."""
     decimated: list[tuple[int, Fraction]] = []
     gone: set[int] = set()

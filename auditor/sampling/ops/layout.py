@@ -16,9 +16,9 @@ from auditor.sampling.lattice.state import (
     UNIT,
     Atom,
     Axis,
+    AxisTrack,
     OpaqueError,
     State,
-    Window,
     anonymous,
     finest,
 )
@@ -28,7 +28,7 @@ from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.sites import Strided, record_site
 
 
-def moved(state: State, axes: Sequence[Axis], windows: dict[int, Window] | None = None) -> State:
+def moved(state: State, axes: Sequence[Axis], windows: dict[int, AxisTrack] | None = None) -> State:
     """The same content on other axes."""
     return replace(state, axes=tuple(axes), windows=state.windows if windows is None else windows, response=None)
 
@@ -113,14 +113,14 @@ def _reroot(call: Call, given: State, sizes: Sequence[int]) -> State | None:
     if atom is None or atom.source < 0 or atom.stride != 1 or atom.extent != call.record.sources[atom.source].size:
         return None
     old = call.record.sources[atom.source]
-    windows: dict[int, Window] = {}
+    windows: dict[int, AxisTrack] = {}
     axes: list[Axis] = []
     for index, size in enumerate(sizes):
         if size == 1:
             axes.append(UNIT)
             continue
         source = call.record.source(old.input.raw, index, size, old.assumed)
-        windows[source] = Window()
+        windows[source] = AxisTrack()
         axes.append(Axis((Atom(source, ONE, size),)))
     return replace(given, axes=tuple(axes), windows=windows)
 

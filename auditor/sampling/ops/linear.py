@@ -16,9 +16,9 @@ from auditor.sampling.lattice.state import (
     UNIT,
     Atom,
     Axis,
+    AxisTrack,
     OpaqueError,
     State,
-    Window,
     anonymous,
     constant,
     finest,
@@ -173,7 +173,7 @@ def _only(state: State, places: set[int]) -> tuple[Axis, ...]:
 
 
 def _end(
-    call: Call, operands: Sequence[State], axes: Sequence[Axis], windows: dict[int, Window], ended: set[int]
+    call: Call, operands: Sequence[State], axes: Sequence[Axis], windows: dict[int, AxisTrack], ended: set[int]
 ) -> None:
     """Weights per position end a grid for good; the data itself as weights (attention) reads it from everywhere.
 
@@ -193,7 +193,7 @@ def _end(
 def _record(
     call: Call,
     given: State,
-    windows: dict[int, Window],
+    windows: dict[int, AxisTrack],
     axes: tuple[Axis, ...],
     decimated: dict[int, Fraction],
     raw: bool,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from auditor.sampling.lattice.contract import contract
-from auditor.sampling.lattice.state import UNKNOWN, OpaqueError, State, Window, constant, lcm
+from auditor.sampling.lattice.state import UNKNOWN, AxisTrack, OpaqueError, State, constant, lcm
 from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
 from auditor.sampling.walk.call import Call
@@ -217,7 +217,7 @@ def attention(call: Call) -> Sequence[State]:
     return [result, *[replace(lost_together(states), mixing=True)] * (len(call.node.outputs) - 1)]
 
 
-def _within_windows(query: State, keys: State) -> Mapping[int, Window]:
+def _within_windows(query: State, keys: State) -> Mapping[int, AxisTrack]:
     """The windows of the queries, whose period is that of the windows on the batch axis within which keys are read."""
     if keys.axes is None or query.axes is None or len(keys.axes) not in (3, 4):
         return query.windows

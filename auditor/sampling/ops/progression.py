@@ -6,14 +6,14 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, Window, anonymous
+from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, anonymous
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Window]) -> Axis:
+def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, AxisTrack]) -> Axis:
     """An axis after keeping ``count`` entries from ``start`` on, ``step`` apart; moves the source's offset along.
 
     Raises :class:`OpaqueError` where a merged axis is cut inside one of its atoms.
@@ -50,7 +50,7 @@ def take(axis: Axis, start: int, count: int, step: int, windows: dict[int, Windo
     return Axis((left, *axis.atoms[1:]) if left.extent > 1 else axis.atoms[1:])
 
 
-def indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, Window]) -> list[Axis]:
+def indexed(axis: Axis, indices: NDArray[np.generic], windows: dict[int, AxisTrack]) -> list[Axis]:
     """The axes that an index array makes of one axis: one per array dimension, in steps ``a + b*i + c*j``.
 
     A step may be no whole number where it is the size over the count, rounded: adaptive pools that do not divide, and

@@ -10,7 +10,7 @@ from math import ceil, floor
 from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, map_of
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
-from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, Resized, State, Window, anonymous, finest
+from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, Resized, State, anonymous, finest
 from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasEnergy, SiteKind, Upsampling
@@ -92,7 +92,7 @@ def resize(call: Call) -> State:
     return result
 
 
-def _window(call: Call, how: Resizing, index: int, atom: Atom, place: Sampled, old: Window) -> Window:
+def _window(call: Call, how: Resizing, index: int, atom: Atom, place: Sampled, old: AxisTrack) -> AxisTrack:
     centre = nearest_centre(place, how.nearest) if how.mode == "nearest" else place.start
     length, size = atom.extent, how.sizes[index]
     half = (Fraction(length, size) - 1) / 2
@@ -122,7 +122,7 @@ def _reach(how: Resizing, place: Sampled) -> Fraction:
 
 def _record(
     call: Call, given: State, result: State, how: Resizing, sampled: dict[int, Sampled], down: Sequence[int]
-) -> dict[int, Window]:
+) -> dict[int, AxisTrack]:
     windows = dict(result.windows)
     atoms = tuple(result.axis(index).single for index in down)
     for atom in atoms:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.geometry import SAME, Sliding, WindowAttributes, reaching_taps, slide
-from auditor.sampling.lattice.state import Atom, Axis, OpaqueError, State, Window, anonymous, finest
+from auditor.sampling.lattice.state import Atom, Axis, AxisTrack, OpaqueError, State, anonymous, finest
 from auditor.sampling.result import SizeDependentPadding
 from auditor.sampling.walk.call import Call
 
@@ -24,7 +24,7 @@ class Slid(NamedTuple):
     """
 
     axes: tuple[Axis, ...]
-    windows: dict[int, Window]
+    windows: Mapping[int, AxisTrack]
     sampled: tuple[int, ...]
     atoms: tuple[Atom | None, ...]
     covered: bool
@@ -37,7 +37,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
     assert state.axes is not None
     axes = list(state.axes)
     windows = state.windows
-    fresh: dict[int, Window] | None = None
+    fresh: dict[int, AxisTrack] | None = None
     sampled: list[int] = []
     atoms: list[Atom | None] = [axes[index].single for index in spatial]
     covered = False
@@ -69,7 +69,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
             _note_padding(call, position, atom, sliding.phases, window.auto_pad)
         if centre or reach:
             offset = old.offset + atom.stride * centre if centre else old.offset
-            old = Window(offset, old.field + abs(atom.stride) * reach, *old[2:])
+            old = AxisTrack(offset, old.field + abs(atom.stride) * reach, *old[2:])
         atom = Atom(atom.source, atom.stride * stride if stride > 1 else atom.stride, sliding.size)
         atoms[position] = atom
         if sliding.size == 1:
@@ -86,7 +86,7 @@ def slide_axes(call: Call, state: State, spatial: Sequence[int], window: WindowA
                 old = coarser(old, finest(axes, atom.source) or old.grid)
         fresh[atom.source] = old
     moved = windows if fresh is None else fresh
-    return Slid(tuple(axes), moved, tuple(sampled), tuple(atoms), covered, changed, frozenset(whole))  # type: ignore[arg-type]
+    return Slid(tuple(axes), moved, tuple(sampled), tuple(atoms), covered, changed, frozenset(whole))
 
 
 def _reads_all(length: int, window: WindowAttributes, position: int, sliding: Sliding) -> bool:

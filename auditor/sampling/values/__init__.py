@@ -16,7 +16,7 @@ import numpy as np
 
 from auditor.onnxfile.graph import Node
 from auditor.sampling.values import arithmetic, creation, indexing, layout, reduction
-from auditor.sampling.values.call import MAX_ELEMENTS, Array, Call, Operator, Reader, bounded, read_inline
+from auditor.sampling.values.call import MAX_ELEMENTS, Array, Operator, Reader, ValueCall, bounded, read_inline
 from auditor.sampling.values.creation import shape_of, size_of
 
 __all__ = ["MAX_ELEMENTS", "OPERATORS", "Array", "Reader", "evaluate", "read_inline", "shape_of", "size_of"]
@@ -57,7 +57,7 @@ def evaluate(
             if value is not None:
                 bounded(value.shape)
         with np.errstate(all="ignore"):
-            results = operator(Call(node, inputs, opset, read))
+            results = operator(ValueCall(node, inputs, opset, read))
         # An index or a numpy function may hand back a bare number.
         arrays = tuple(map(np.asarray, results if isinstance(results, tuple) else (results,)))
         for result in arrays:

@@ -10,9 +10,9 @@ import numpy as np
 
 from auditor.sampling.values.call import (
     Array,
-    Call,
     NotEvaluableError,
     Operator,
+    ValueCall,
     broadcast,
     require_same_dtype,
     scalar_of,
@@ -26,7 +26,7 @@ def _require(value: Array, kinds: str) -> None:
         raise NotEvaluableError("an element type that the operator does not take")
 
 
-def _pair(call: Call, kinds: str) -> tuple[Array, Array]:
+def _pair(call: ValueCall, kinds: str) -> tuple[Array, Array]:
     left, right = call.array(0), call.array(1)
     _require(left, kinds)
     _require(right, kinds)
@@ -38,8 +38,8 @@ def _pair(call: Call, kinds: str) -> tuple[Array, Array]:
     return left, right
 
 
-def _unary(function: Callable[[Array], Any], kinds: str) -> Callable[[Call], Array]:
-    def run(call: Call) -> Array:
+def _unary(function: Callable[[Array], Any], kinds: str) -> Callable[[ValueCall], Array]:
+    def run(call: ValueCall) -> Array:
         value = call.array(0)
         _require(value, kinds)
         return np.asarray(function(value))
@@ -47,8 +47,8 @@ def _unary(function: Callable[[Array], Any], kinds: str) -> Callable[[Call], Arr
     return run
 
 
-def _binary(function: Callable[[Array, Array], Any], kinds: str) -> Callable[[Call], Array]:
-    def run(call: Call) -> Array:
+def _binary(function: Callable[[Array, Array], Any], kinds: str) -> Callable[[ValueCall], Array]:
+    def run(call: ValueCall) -> Array:
         left, right = _pair(call, kinds)
         require_same_dtype(left, right)
         return np.asarray(function(left, right))
@@ -56,8 +56,8 @@ def _binary(function: Callable[[Array, Array], Any], kinds: str) -> Callable[[Ca
     return run
 
 
-def _variadic(function: Callable[[Array, Array], Any], kinds: str) -> Callable[[Call], Array]:
-    def run(call: Call) -> Array:
+def _variadic(function: Callable[[Array, Array], Any], kinds: str) -> Callable[[ValueCall], Array]:
+    def run(call: ValueCall) -> Array:
         values = call.arrays()
         _require(values[0], kinds)
         broadcast(value.shape for value in values)
@@ -79,7 +79,7 @@ def _divide(left: Array, right: Array) -> Array:
     return truncated(left, right) if left.dtype.kind in "iu" else np.divide(left, right)
 
 
-def _modulo(call: Call) -> Array:
+def _modulo(call: ValueCall) -> Array:
     left, right = _pair(call, "iuf")
     require_same_dtype(left, right)
     as_c = bool(call.integer("fmod", 0))
@@ -88,7 +88,7 @@ def _modulo(call: Call) -> Array:
     return np.asarray(np.fmod(left, right) if as_c else np.mod(left, right))
 
 
-def _power(call: Call) -> Array:
+def _power(call: ValueCall) -> Array:
     base, exponent = _pair(call, "iuf")
     if base.dtype.kind == "f":
         return np.asarray(np.power(base, exponent.astype(base.dtype)))
@@ -99,12 +99,12 @@ def _power(call: Call) -> Array:
     return result.astype(base.dtype)
 
 
-def _mean(call: Call) -> Array:
+def _mean(call: ValueCall) -> Array:
     total = _variadic(np.add, "f")(call)
     return np.asarray(total / total.dtype.type(len(call.inputs)))
 
 
-def _clip(call: Call) -> Array:
+def _clip(call: ValueCall) -> Array:
     value = call.array(0)
     _require(value, "iuf")
     if call.opset < 11:
@@ -119,7 +119,7 @@ def _clip(call: Call) -> Array:
     return value
 
 
-def _where(call: Call) -> Array:
+def _where(call: ValueCall) -> Array:
     condition, left, right = call.array(0), call.array(1), call.array(2)
     _require(condition, "b")
     require_same_dtype(left, right)
@@ -127,7 +127,7 @@ def _where(call: Call) -> Array:
     return np.where(condition, left, right)
 
 
-def _is_infinite(call: Call) -> Array:
+def _is_infinite(call: ValueCall) -> Array:
     value = call.array(0)
     _require(value, "f")
     found = np.zeros(value.shape, np.bool_)
@@ -138,7 +138,7 @@ def _is_infinite(call: Call) -> Array:
     return found
 
 
-def _bit_shift(call: Call) -> Array:
+def _bit_shift(call: ValueCall) -> Array:
     left, right = _pair(call, "u")
     require_same_dtype(left, right)
     if np.any(right >= left.dtype.itemsize * 8):

@@ -1,6 +1,6 @@
 """What an operator of the shape interpreter is given, and the limits that it keeps.
 
-An operator is a function from a :class:`Call` to its output arrays. It refuses by raising
+An operator is a function from a :class:`ValueCall` to its output arrays. It refuses by raising
 :class:`NotEvaluableError`, or by letting numpy raise; both only mean "this value is not known".
 """
 
@@ -18,7 +18,7 @@ from auditor.onnxfile.graph import Attribute, Node, PayloadKind, Tensor
 Array: TypeAlias = NDArray[Any]
 Reader: TypeAlias = Callable[[Tensor], "Array | None"]
 
-Operator: TypeAlias = Callable[["Call"], "Array | tuple[Array, ...]"]
+Operator: TypeAlias = Callable[["ValueCall"], "Array | tuple[Array, ...]"]
 
 MAX_ELEMENTS = 65536
 """The most elements that any value may have. Shape arithmetic needs a few; position tables stay below this."""
@@ -47,7 +47,7 @@ class NotEvaluableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ValueCall:
     """One node with the values of its inputs; an input that the node leaves out is None."""
 
     node: Node

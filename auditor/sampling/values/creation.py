@@ -13,9 +13,9 @@ from auditor.sampling.values.call import (
     DTYPES,
     MAX_ELEMENTS,
     Array,
-    Call,
     NotEvaluableError,
     Operator,
+    ValueCall,
     axis_of,
     bounded,
     integers_of,
@@ -24,7 +24,7 @@ from auditor.sampling.values.call import (
 )
 
 
-def _tensor_value(call: Call, tensor: Tensor) -> Array:
+def _tensor_value(call: ValueCall, tensor: Tensor) -> Array:
     """The elements of a tensor attribute, read only once its declared size is known to be small."""
     bounded(tensor.dims)
     value = call.read(tensor)
@@ -33,7 +33,7 @@ def _tensor_value(call: Call, tensor: Tensor) -> Array:
     return value
 
 
-def _constant(call: Call) -> Array:
+def _constant(call: ValueCall) -> Array:
     value = call.attribute("value")
     if isinstance(value, Tensor):
         return _tensor_value(call, value)
@@ -49,7 +49,7 @@ def _constant(call: Call) -> Array:
     raise NotEvaluableError("a constant that is not numeric")
 
 
-def _constant_of_shape(call: Call) -> Array:
+def _constant_of_shape(call: ValueCall) -> Array:
     shape = bounded(integers_of(call.array(0)))
     fill = call.attribute("value")
     if fill is None:
@@ -71,29 +71,29 @@ def _convert(value: Array, dtype: np.dtype[Any]) -> Array:
     return value.astype(dtype)
 
 
-def _cast(call: Call) -> Array:
+def _cast(call: ValueCall) -> Array:
     dtype = DTYPES.get(call.integer("to"))
     if dtype is None:
         raise NotEvaluableError("a type that is not followed")
     return _convert(call.array(0), dtype)
 
 
-def _cast_like(call: Call) -> Array:
+def _cast_like(call: ValueCall) -> Array:
     return _convert(call.array(0), call.array(1).dtype)
 
 
-def _identity(call: Call) -> Array:
+def _identity(call: ValueCall) -> Array:
     return call.array(0)
 
 
-def _dropout(call: Call) -> Array:
+def _dropout(call: ValueCall) -> Array:
     training = call.get(2)
     if training is not None and scalar_of(training):
         raise NotEvaluableError("dropout that is training")
     return call.array(0)
 
 
-def _arange(call: Call) -> Array:
+def _arange(call: ValueCall) -> Array:
     start, limit, delta = call.array(0), call.array(1), call.array(2)
     require_same_dtype(start, limit, delta)
     first, last, step = scalar_of(start), scalar_of(limit), scalar_of(delta)
@@ -102,7 +102,7 @@ def _arange(call: Call) -> Array:
     return np.asarray(first + np.arange(count) * step, start.dtype)
 
 
-def _eye_like(call: Call) -> Array:
+def _eye_like(call: ValueCall) -> Array:
     value = call.array(0)
     dtype = DTYPES.get(call.integer("dtype")) if "dtype" in call.node.attributes else value.dtype
     if dtype is None or value.ndim != 2:
@@ -114,7 +114,7 @@ def _eye_like(call: Call) -> Array:
     return np.asarray(np.eye(rows, columns, k=offset, dtype=dtype))
 
 
-def _one_hot(call: Call) -> Array:
+def _one_hot(call: ValueCall) -> Array:
     indices = _convert(call.array(0), np.dtype(np.int64))
     depth, values = int(scalar_of(call.array(1))), call.array(2)
     if values.shape != (2,) or depth < 1:
@@ -146,7 +146,7 @@ def size_of(dims: Sequence[int | None]) -> Array | None:
     return np.array(count, np.int64) if count <= np.iinfo(np.int64).max else None
 
 
-def _shape(call: Call) -> Array:
+def _shape(call: ValueCall) -> Array:
     end = call.integer("end") if "end" in call.node.attributes else None
     value = shape_of(call.array(0).shape, call.integer("start", 0), end)
     if value is None:
@@ -154,11 +154,11 @@ def _shape(call: Call) -> Array:
     return value
 
 
-def _size(call: Call) -> Array:
+def _size(call: ValueCall) -> Array:
     return np.array(call.array(0).size, np.int64)
 
 
-def _positions(call: Call) -> Array:
+def _positions(call: ValueCall) -> Array:
     value = call.array(0)
     if value.ndim == 0:
         raise NotEvaluableError("NonZero of a scalar: runtimes differ")

@@ -8,9 +8,9 @@ import numpy as np
 
 from auditor.sampling.values.call import (
     Array,
-    Call,
     NotEvaluableError,
     Operator,
+    ValueCall,
     axes_of,
     axis_of,
     bounded,
@@ -22,14 +22,14 @@ _TO_THE_END = (2**31 - 1, 2**63 - 1)
 _REDUCTIONS: Mapping[str, np.ufunc] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
-def _indices(call: Call) -> Array:
+def _indices(call: ValueCall) -> Array:
     value = call.array(1)
     if value.dtype.kind not in "iu":
         raise NotEvaluableError("indices that are no integers")
     return value.astype(np.int64)
 
 
-def _slice(call: Call) -> Array:
+def _slice(call: ValueCall) -> Array:
     value = call.array(0)
     starts = call.listed("starts", 1, 10)
     ends = call.listed("ends", 2, 10)
@@ -50,7 +50,7 @@ def _slice(call: Call) -> Array:
     return value[tuple(cut)]
 
 
-def _gather(call: Call) -> Array:
+def _gather(call: ValueCall) -> Array:
     value, indices = call.array(0), _indices(call)
     axis = axis_of(call.integer("axis", 0), value.ndim)
     bounded((*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]))
@@ -66,13 +66,13 @@ def _along_axis(value: Array, indices: Array, axis: int) -> tuple[Array, ...]:
     return tuple(place)
 
 
-def _gather_elements(call: Call) -> Array:
+def _gather_elements(call: ValueCall) -> Array:
     value, indices = call.array(0), _indices(call)
     axis = axis_of(call.integer("axis", 0), value.ndim)
     return np.asarray(value[_along_axis(value, indices, axis)])
 
 
-def _gather_nd(call: Call) -> Array:
+def _gather_nd(call: ValueCall) -> Array:
     value, indices = call.array(0), _indices(call)
     batch = call.integer("batch_dims", 0)
     if not 0 <= batch < min(value.ndim, indices.ndim) or value.shape[:batch] != indices.shape[:batch]:
@@ -87,7 +87,7 @@ def _gather_nd(call: Call) -> Array:
     return np.asarray(value[tuple(places)])
 
 
-def _store(call: Call, target: Array, place: tuple[Array, ...], updates: Array) -> Array:
+def _store(call: ValueCall, target: Array, place: tuple[Array, ...], updates: Array) -> Array:
     require_same_dtype(target, updates)
     reduction = call.text("reduction", "none")
     result: Array = target.copy()
@@ -100,7 +100,7 @@ def _store(call: Call, target: Array, place: tuple[Array, ...], updates: Array) 
     return result
 
 
-def _scatter_elements(call: Call) -> Array:
+def _scatter_elements(call: ValueCall) -> Array:
     value, indices, updates = call.array(0), _indices(call), call.array(2)
     axis = axis_of(call.integer("axis", 0), value.ndim)
     if indices.shape != updates.shape:
@@ -108,7 +108,7 @@ def _scatter_elements(call: Call) -> Array:
     return _store(call, value, _along_axis(value, indices, axis), updates)
 
 
-def _scatter_nd(call: Call) -> Array:
+def _scatter_nd(call: ValueCall) -> Array:
     value, indices, updates = call.array(0), _indices(call), call.array(2)
     depth = indices.shape[-1]
     if not 1 <= depth <= value.ndim or updates.shape != indices.shape[:-1] + value.shape[depth:]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from auditor.sampling.values.call import (
     Array,
-    Call,
     NotEvaluableError,
     Operator,
+    ValueCall,
     along,
     axes_of,
     axis_of,
@@ -24,7 +24,7 @@ from auditor.sampling.values.call import (
 )
 
 
-def _concat(call: Call) -> Array:
+def _concat(call: ValueCall) -> Array:
     values = call.arrays()
     axis = axis_of(call.integer("axis", 1 if call.opset < 4 else None), values[0].ndim)
     shape = list(values[0].shape)
@@ -33,7 +33,7 @@ def _concat(call: Call) -> Array:
     return np.concatenate(values, axis)
 
 
-def _split(call: Call) -> tuple[Array, ...]:
+def _split(call: ValueCall) -> tuple[Array, ...]:
     value = call.array(0)
     axis = axis_of(call.integer("axis", 0), value.ndim)
     length = value.shape[axis]
@@ -54,14 +54,14 @@ def _split(call: Call) -> tuple[Array, ...]:
     return tuple(value[along(axis, slice(*ends))] for ends in pairwise(bounds))
 
 
-def _squeeze(call: Call) -> Array:
+def _squeeze(call: ValueCall) -> Array:
     value = call.array(0)
     axes = call.listed("axes", 1, 13)
     # An empty list means the same as none: every axis of size 1.
     return np.squeeze(value, axes_of(axes, value.ndim) if axes else None)
 
 
-def _unsqueeze(call: Call) -> Array:
+def _unsqueeze(call: ValueCall) -> Array:
     value = call.array(0)
     axes = call.listed("axes", 1, 13)
     if axes is None:
@@ -72,7 +72,7 @@ def _unsqueeze(call: Call) -> Array:
     return value.reshape(bounded(1 if axis in added else next(kept) for axis in range(rank)))
 
 
-def _reshape(call: Call) -> Array:
+def _reshape(call: ValueCall) -> Array:
     value = call.array(0)
     wanted = call.listed("shape", 1, 5)
     if wanted is None or min(wanted, default=0) < -1:
@@ -84,7 +84,7 @@ def _reshape(call: Call) -> Array:
     return value.reshape([value.shape[axis] if size == 0 else size for axis, size in enumerate(wanted)])
 
 
-def _flatten(call: Call) -> Array:
+def _flatten(call: ValueCall) -> Array:
     value = call.array(0)
     axis = call.integer("axis", 1)
     if not -value.ndim <= axis <= value.ndim:
@@ -99,17 +99,17 @@ def _flatten(call: Call) -> Array:
     return value.reshape((rows, columns))
 
 
-def _transpose(call: Call) -> Array:
+def _transpose(call: ValueCall) -> Array:
     return np.asarray(np.transpose(call.array(0), call.integers("perm")))
 
 
-def _expand(call: Call) -> Array:
+def _expand(call: ValueCall) -> Array:
     value = call.array(0)
     shape = broadcast((value.shape, bounded(integers_of(call.array(1)))))
     return np.asarray(np.broadcast_to(value, shape))
 
 
-def _tile(call: Call) -> Array:
+def _tile(call: ValueCall) -> Array:
     value = call.array(0)
     repeats = integers_of(call.array(1))
     if call.opset < 6 or len(repeats) != value.ndim or min(repeats, default=0) < 0:
@@ -118,7 +118,7 @@ def _tile(call: Call) -> Array:
     return np.tile(value, repeats)
 
 
-def _pad(call: Call) -> Array:
+def _pad(call: ValueCall) -> Array:
     value = call.array(0)
     if call.text("mode", "constant") != "constant":
         raise NotEvaluableError("only constant padding is followed")
@@ -146,7 +146,7 @@ def _pad(call: Call) -> Array:
     return result
 
 
-def _triangle(call: Call) -> Array:
+def _triangle(call: ValueCall) -> Array:
     value = call.array(0)
     diagonal = call.get(1)
     offset = 0 if diagonal is None else integer_of(diagonal)

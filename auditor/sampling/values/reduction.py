@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from auditor.sampling.values.arithmetic import truncated
-from auditor.sampling.values.call import Array, Call, NotEvaluableError, Operator, along, axes_of, axis_of, integer_of
+from auditor.sampling.values.call import (
+    Array,
+    NotEvaluableError,
+    Operator,
+    ValueCall,
+    along,
+    axes_of,
+    axis_of,
+    integer_of,
+)
 
 
 def _sum(value: Array, axes: tuple[int, ...], keep: bool) -> Array:
@@ -37,10 +46,10 @@ def _mean(value: Array, axes: tuple[int, ...], keep: bool) -> Array:
     return truncated(total, count) if value.dtype.kind in "iu" else np.asarray(total / value.dtype.type(count))
 
 
-def _reduce(function: Callable[[Array, tuple[int, ...], bool], Array], since: int) -> Callable[[Call], Array]:
+def _reduce(function: Callable[[Array, tuple[int, ...], bool], Array], since: int) -> Callable[[ValueCall], Array]:
     """A reduction whose axes became an input at opset ``since``."""
 
-    def run(call: Call) -> Array:
+    def run(call: ValueCall) -> Array:
         value = call.array(0)
         if value.dtype.kind == "b":
             raise NotEvaluableError("a reduction of booleans")
@@ -54,8 +63,8 @@ def _reduce(function: Callable[[Array, tuple[int, ...], bool], Array], since: in
     return run
 
 
-def _place(function: Callable[..., Any]) -> Callable[[Call], Array]:
-    def run(call: Call) -> Array:
+def _place(function: Callable[..., Any]) -> Callable[[ValueCall], Array]:
+    def run(call: ValueCall) -> Array:
         value = call.array(0)
         axis = axis_of(call.integer("axis", 0), value.ndim)
         keep = bool(call.integer("keepdims", 1))
@@ -67,7 +76,7 @@ def _place(function: Callable[..., Any]) -> Callable[[Call], Array]:
     return run
 
 
-def _running_sum(call: Call) -> Array:
+def _running_sum(call: ValueCall) -> Array:
     value = call.array(0)
     axis = axis_of(integer_of(call.array(1)), value.ndim)
     backwards = call.integer("reverse", 0)
@@ -81,7 +90,7 @@ def _running_sum(call: Call) -> Array:
     return np.flip(total, axis) if backwards else total
 
 
-def _top(call: Call) -> tuple[Array, Array]:
+def _top(call: ValueCall) -> tuple[Array, Array]:
     value = call.array(0)
     axis = axis_of(call.integer("axis", -1), value.ndim)
     count = call.integer("k") if call.opset < 10 else integer_of(call.array(1))
@@ -99,7 +108,7 @@ def _top(call: Call) -> tuple[Array, Array]:
     return np.take_along_axis(value, first, axis), first.astype(np.int64)
 
 
-def _compress(call: Call) -> Array:
+def _compress(call: ValueCall) -> Array:
     value, condition = call.array(0), call.array(1)
     if condition.dtype.kind != "b" or condition.ndim != 1:
         raise NotEvaluableError("a condition that is no list of booleans")

@@ -46,7 +46,7 @@ class _Trail:
     part: tuple[str, int] | None = None
 
 
-class _Walk:
+class _StackWalk:
     """Follows the stacks of the main graph to the means over their phases.
 
     ``placed`` says of every stack that met its mean whether its phases were always in place there.
@@ -169,7 +169,7 @@ def merge(record: Record, scope: Scope, nodes: Sequence[Node], outputs: Sequence
     stacks = [found for where, found in record.stacks if where is scope]
     if not stacks or any(True for node in nodes for _ in bodies("", node)):
         return
-    walk = _Walk(scope, record.spatial, stacks)
+    walk = _StackWalk(scope, record.spatial, stacks)
     for node in nodes:
         walk.visit(node)
     for index, placed in walk.averaged(outputs).items():

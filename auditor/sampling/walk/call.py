@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from auditor.sampling.walk.record import Record
     from auditor.sampling.walk.scope import Scope
 
-LARGEST_INT = 2**62
-
 
 class Call:
     """One node in one scope. ``order`` is its position in the walk over all scopes."""
@@ -91,8 +89,9 @@ class Call:
         value = self.node.attributes.get(name)
         if value is None:
             return None
-        if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
-            return value  # type: ignore[return-value]  # just checked, element by element
+        numbers = tuple(number for number in value if isinstance(number, int)) if isinstance(value, tuple) else None
+        if numbers == value:
+            return numbers
         raise OpaqueError(f"attribute {name} should be a list of integers")
 
     def real(self, name: str, default: float) -> float:

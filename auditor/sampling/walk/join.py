@@ -22,10 +22,10 @@ from auditor.sampling.lattice.state import (
     ZERO,
     Atom,
     Axis,
+    AxisTrack,
     OpaqueError,
     Resized,
     State,
-    Window,
     finest,
     merge_window,
 )
@@ -63,7 +63,7 @@ def broadcast(operands: Sequence[tuple[Axis, ...]]) -> tuple[Axis, ...]:
     return tuple(result)
 
 
-def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) -> Mapping[int, Window]:
+def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) -> Mapping[int, AxisTrack]:
     """The windows of tensors that meet, recording a misaligned join for every source axis on which they disagree."""
     carriers = [index for index, state in enumerate(operands) if state.windows]
     if not carriers:
@@ -98,13 +98,13 @@ def _lattices(operands: Sequence[State], source: int) -> tuple[list[Fraction | N
     return strides, centres, next(iter(extents))[0] - 1 if single else 0
 
 
-def merged_windows(operands: Sequence[State]) -> dict[int, Window]:
+def merged_windows(operands: Sequence[State]) -> dict[int, AxisTrack]:
     """The windows of tensors that meet: on each source axis the lattice of the trunk, and every operand's history.
 
     The trunk has the most positions (the queries of attention, not the windows that its keys lie in), and of those the
     smallest receptive field.
     """
-    merged: dict[int, Window] = {}
+    merged: dict[int, AxisTrack] = {}
     for source in sorted({source for state in operands for source in state.windows}):
         having = [state for state in operands if source in state.windows]
         gridded = [state for state in having if source in state.sources()]
@@ -221,11 +221,11 @@ def join(call: Call, operands: Sequence[State], names: Sequence[str], *, linear:
 
 def lost_together(operands: Sequence[State]) -> State:
     """The state of a result whose grid is not known because no operand's is."""
-    windows: dict[int, Window] = {}
+    windows: dict[int, AxisTrack] = {}
     for state in operands:
         for source, window in state.windows.items():
             if source in windows:
-                ended = [one for one in (windows[source], window) if one.end is not None]
+                ended = [one for one in (windows[source], window) if one.ending is not None]
                 merged = merge_window(windows[source], window)
                 window = merged_end(merged, ended, gridded=False) if ended else merged
             windows[source] = window

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from auditor.sampling.lattice.state import Atom, State, Window
+from auditor.sampling.lattice.state import Atom, AxisTrack, State
 from auditor.sampling.result import AliasEnergy, Site, SiteKind
 from auditor.sampling.spectrum.replicas import Averaged
 from auditor.sampling.walk.call import Call
@@ -46,7 +46,7 @@ class Strided:
     averaged: Averaged | None = None
 
 
-def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, Window]) -> int:
+def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, AxisTrack]) -> int:
     """Records a sampling site and returns its index; ``given`` is the input's state, ``windows`` those of the
     output.
     """
