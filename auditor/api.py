@@ -9,12 +9,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
-from auditor.audit.run import Measure, ModelFile, audit, examine, load_rules
+from auditor.audit.run import Measure, ModelFile, Outcome, RuleSet, audit, examine, load_rules
 from auditor.audit.settle import settle
 from auditor.choices import chosen, options_table
 from auditor.comparison.run import compare as compare_examined
 from auditor.facts.report import ModelReport
+from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
@@ -55,8 +57,7 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
     check_input_shapes([file], settings)
     with _named(file.name):
         (outcome,) = settle([audit(file, rules, settings)], rules, settings, baseline)
-    assert outcome.report is not None  # a fault of a rule is raised here, not collected
-    return outcome.report
+    return _report(outcome, rules, settings, {Need.POLICY})
 
 
 def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None, **options: object) -> Verification:
@@ -122,8 +123,8 @@ def compare(
     (outcome,) = settle([compare_examined(before, after, rules, settings)], rules, settings, baseline)
     if outcome.problems:
         raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
-    assert outcome.report is not None  # a fault of a rule is raised here, not collected
-    return outcome.report
+    given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
+    return _report(outcome, rules, settings, given)
 
 
 def fix(
@@ -227,6 +228,13 @@ def fix(
         assert request is not None
         with searching(original, Wish(request, Budget(max_cost, max_drop / 100), pictures, options.refit)) as found:
             return found.keep(original)
+
+
+def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collection[Need]) -> ModelReport:
+    """The report of a run on one model. ``given`` is what rules had beside the analysis."""
+    assert outcome.report is not None  # a fault of a rule is raised here, not collected
+    baseline = None if settings.baseline is None else settings.baseline.as_posix()
+    return replace(outcome.report, run=run_facts(rules, rules.ready(given), settings, baseline))
 
 
 def _pictures(options: Mapping[str, object]) -> Pictures:

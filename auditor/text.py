@@ -137,6 +137,11 @@ def uri(path: str) -> str:
     return quote(encoded, safe="/")
 
 
+def count_text(count: int, singular: str, plural: str | None = None) -> str:
+    """``1 model``, ``2 models``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
 def _visible(character: str) -> str:
     if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
         return character

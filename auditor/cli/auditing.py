@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor._version import __version__
+from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.audit.settle import settle
@@ -19,7 +20,7 @@ from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
 from auditor.cli.reports import ReportFile, refuse_models, write_reports
 from auditor.facts.formats import Format
-from auditor.facts.report import Problem, ProblemKind, Report, RuleInfo
+from auditor.facts.report import Problem, ProblemKind, Report
 from auditor.facts.rule import Need, Rule
 from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
@@ -107,18 +108,13 @@ def conclude(
     Raises:
         UsageError: The output cannot be written, or a flag is not valid.
     """
+    run = run_facts(rules, ran, settings, None if settings.baseline is None else shown(settings.baseline))
     report = Report(
         version=__version__,
         models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
         problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
-        settings={
-            "rules": [rule.code for rule in ran],
-            "rule-options": {rule.code: dict(rules.options[rule.code]) for rule in ran if rule.options},
-            "input-shapes": {name: list(shape) for name, shape in settings.input_shapes.items()},
-            "min-severity": settings.min_severity.value,
-            **_policy(settings),
-        },
-        rules=tuple(_info(rules, rule) for rule in ran),
+        settings=run.settings,
+        rules=tuple(replace(rule, page=_page(rules, rule.code)) for rule in run.rules),
         remarks=tuple(remarks),
     )
     _show(report, settings.output_format, settings.fail_on, show)
@@ -128,27 +124,12 @@ def conclude(
     return verdict(report, settings.fail_on, show.exit_zero)
 
 
-def _policy(settings: Settings) -> dict[str, object]:
-    """What decides which findings count, where anything does; the day only where a waiver depends on it."""
-    facts: dict[str, object] = {}
-    if settings.waivers:
-        facts["waivers"] = len(settings.waivers)
-    if settings.today is not None and any(waiver.expires for waiver in settings.waivers):
-        facts["today"] = settings.today.isoformat()
-    if settings.baseline is not None:
-        facts["baseline"] = shown(settings.baseline)
-    if settings.strict:
-        facts["strict"] = True
-    return facts
-
-
-def _info(rules: RuleSet, rule: Rule) -> RuleInfo:
-    pack = next(pack for pack in rules.packs if rule in pack.rules)
+def _page(rules: RuleSet, code: str) -> str:
+    pack = next(pack for pack in rules.packs if code in {rule.code for rule in pack.rules})
     try:
-        page = pack.page(rule.code)
+        return pack.page(code)
     except OSError:  # gone since the pack was loaded; the report can do without
-        page = ""
-    return RuleInfo(rule.code, rule.name, rule.summary, rule.severities, page)
+        return ""
 
 
 def _show(report: Report, output_format: Format, fail_on: FailOn, show: Show) -> None:

@@ -124,7 +124,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
 
 def _change(old: Baseline, new: Baseline, found: Sequence[Audited]) -> str:
     """What became of the entries, in words; an entry that was brought up to date is still the same."""
-    from auditor.report.words.numbers import count_text
+    from auditor.text import count_text
 
     places = {one.place for one in found}
     before = sum(one.model in places for one in old.entries)

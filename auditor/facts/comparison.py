@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from auditor.document import Shown
 from auditor.facts.finding import Finding
 from auditor.sampling.result import Site
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
     from auditor.verify.result import Interval, Verification
@@ -165,8 +166,8 @@ class MeasuredChange:
     unseen: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """A model against the one it is to replace. ``base`` is what the user called that one.
 
     Findings and sites are matched by fingerprint, then by name, then by what they do in the order of the graph.
@@ -193,3 +194,11 @@ class Comparison:
     remarks: tuple[str, ...] = ()
     base_verification: Verification | None = None
     same_model: bool = False
+
+    def __repr__(self) -> str:
+        worse = sum(kept.worse for kept in self.kept)
+        facts = [f"{len(self.added)} added", f"{worse} worse", f"{len(self.fixed)} fixed"]
+        if self.before is not None and self.after is not None and self.before != self.after:
+            facts.append(f"cumulative factor {self.before} before, {self.after} after")
+        facts += [count_text(len(self.measured), "measure")] * bool(self.measured)
+        return f"<Comparison with {plain(self.base, 120)}: {', '.join(facts)}>"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from auditor.document import Shown
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
 from auditor.sampling.result import Analysis
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
     from auditor.verify.result import Verification
@@ -42,6 +43,14 @@ class RuleInfo:
     page: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a report says about the run: ``settings`` are those that change what is found, as plain JSON."""
+
+    settings: Mapping[str, object]
+    rules: tuple[RuleInfo, ...]
+
+
 class AcceptedBy(Enum):
     """What says that a finding does not count."""
 
@@ -61,8 +70,8 @@ class Accepted:
     expires: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class ModelReport(Shown):
     """What the audit of one model file found.
 
     ``path`` is what the user called it: POSIX separators, relative to the working directory where it lies below it.
@@ -70,7 +79,8 @@ class ModelReport:
     version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
     model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
     not among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
-    ``comparison`` is what changed since a base; None where there is none.
+    ``comparison`` is what changed since a base; None where there is none. ``run`` are the rules and the settings, where
+    the report is that of a run on this model alone.
     """
 
     path: str
@@ -85,6 +95,15 @@ class ModelReport:
     accepted: tuple[Accepted, ...] = ()
     baselined: bool = False
     comparison: Comparison | None = None
+    run: RunFacts | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        total = self.analysis.subsampling
+        facts = [findings_words(self.findings), count_text(len(self.analysis.sites), "site")]
+        if total is not None:
+            facts.append(f"cumulative factor {total}")
+        facts += ["measured"] * (self.verification is not None) + ["compared"] * (self.comparison is not None)
+        return f"<ModelReport {plain(self.path, 120)}: {', '.join(facts)}>"
 
 
 class ProblemKind(Enum):
@@ -117,8 +136,8 @@ class Problem:
             object.__setattr__(self, "code", self.kind.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(Shown):
     """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON.
 
     ``rules`` are those that ran, sorted by code. ``remarks`` say what a reader should know that is neither a finding
@@ -131,6 +150,11 @@ class Report:
     settings: Mapping[str, object] = field(default_factory=dict)
     rules: tuple[RuleInfo, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        facts = [count_text(len(self.models), "model"), findings_words(self.findings())]
+        facts += [count_text(len(self.problems), "problem")] * bool(self.problems)
+        return f"<Report: {', '.join(facts)}>"
 
     def findings(self) -> list[Finding]:
         """Every finding of every model, in report order."""
@@ -145,6 +169,13 @@ class Report:
         """How many findings each rule has, keyed by code and name, most frequent first, only rules that fired."""
         counts = Counter((finding.rule, finding.name) for finding in self.findings())
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def findings_words(findings: Collection[Finding]) -> str:
+    """How many findings there are, and how many of each severity, worst first: ``3 findings (1 error, 2 notes)``."""
+    counts = Counter(finding.severity for finding in findings)
+    parts = [count_text(counts[severity], severity.value) for severity in sorted(counts, key=lambda one: -one.rank)]
+    return count_text(len(findings), "finding") + (f" ({', '.join(parts)})" if parts else "")
 
 
 def worst_first(finding: Finding) -> tuple[int, str, int, str]:

@@ -8,12 +8,13 @@ tables, whose entries are replaced one by one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.document import Documented
 from auditor.facts.finding import Severity
 from auditor.facts.formats import Format
 from auditor.facts.rule import OptionValue
@@ -64,8 +65,8 @@ class Selector:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings(Documented):
     """The resolved settings.
 
     ``select`` is None where nobody chose: then every stable rule of the built-in and of the named packs runs. Keys of
@@ -99,6 +100,11 @@ class Settings:
     today: date | None = None
     root: Path = field(default_factory=Path)
     origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        unset = Settings(root=self.root, origins=self.origins)
+        names = [item.name for item in fields(self) if getattr(self, item.name) != getattr(unset, item.name)]
+        return f"<Settings: {'defaults' if not names else 'sets ' + ', '.join(names)}>"
 
     def origin(self, key: str) -> Origin:
         """Where the value of a key (``fail-on``, ``limits.max-nodes``) came from."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditor.document import Documented
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.search import Search
 from auditor.rewrite.result import Rewritten, Skipped
 from auditor.sampling.result import Site
+from auditor.text import count_text, plain
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+@dataclass(frozen=True, slots=True, repr=False)
+class Repaired(Documented):
     """``path`` is what was written, None where nothing was; ``backup`` what the model is called that it replaced.
 
     ``rewrites`` were done one after the other: those of the best candidate of a ``search``, none where nothing helps.
@@ -27,6 +29,17 @@ class Repaired:
     backup: Path | None = None
     kept_back: bool = False
     inlined: int = 0
+
+    def __repr__(self) -> str:
+        written = "nothing written" if self.path is None else f"wrote {plain(self.path.as_posix(), 120)}"
+        facts = [rewrite.strategy.value for rewrite in self.rewrites]
+        facts += [
+            f"{count_text(len(self.sites), 'site')} rewritten",
+            *[f"{len(self.skipped)} left"] * bool(self.skipped),
+        ]
+        facts += [f"{count_text(len(self.search.trials), 'candidate')} measured"] if self.search is not None else []
+        facts += ["measured"] * (self.gain is not None) + ["no gain"] * self.kept_back
+        return f"<Repaired: {written}; {', '.join(facts)}>"
 
     @property
     def sites(self) -> tuple[Site, ...]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
+from auditor.document import Documented
 from auditor.onnxfile.noderef import NodeRef
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +226,8 @@ class PositionEncoding:
     sources: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+@dataclass(frozen=True, slots=True, repr=False)
+class Analysis(Documented):
     """Everything the static pass over one model found. All tuples are in graph order.
 
     ``tensors`` maps a main-graph tensor to its lattices, one per tensor axis (None: not a grid axis); a tensor that the
@@ -253,6 +254,13 @@ class Analysis:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     live: Mapping[tuple[str, int], str] = field(default_factory=dict)
     folded: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        total = self.subsampling
+        facts = [count_text(len(self.sites), "site"), count_text(len(self.heads), "output")]
+        facts += [f"cumulative factor {total}"] * (total is not None)
+        facts += [f"{count_text(len(self.untracked), 'place')} lost"] * bool(self.untracked)
+        return f"<Analysis of {count_text(self.nodes, 'node')}: {', '.join(facts)}>"
 
     @property
     def subsampling(self) -> Fraction | None:

@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text, plain
+
+_SHOWN_MEASURES = 4
 
 
 class Task(Enum):
@@ -246,8 +249,8 @@ class SelfTest:
     difference: float
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification(Shown):
     """One model measured. ``incomplete`` is empty, or says in our own words why images or parts are missing.
 
     ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
@@ -271,6 +274,12 @@ class Verification:
     external: tuple[tuple[ModelText, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
     preset_assumed: str = ""
+
+    def __repr__(self) -> str:
+        measures = [f"{plain(one.name, 40)} {one.value:.4g}" for output in self.outputs for one in output.measures]
+        more = [f"and {len(measures) - _SHOWN_MEASURES} more"] * (len(measures) > _SHOWN_MEASURES)
+        facts = [*measures[:_SHOWN_MEASURES], *more, *["incomplete"] * bool(self.incomplete)]
+        return f"<Verification on {count_text(len(self.data.used), 'image')}: {', '.join(facts) or 'no measures'}>"
 
     @property
     def preprocessing_words(self) -> str:

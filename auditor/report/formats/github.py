@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import ModelReport, Problem, Report
 from auditor.report import RenderOptions
-from auditor.report.words.numbers import count_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import summary
-from auditor.text import plain, runner_data, runner_property
+from auditor.text import count_text, plain, runner_data, runner_property
 
 PER_KIND = 10
 _LONGEST_MESSAGE = 4096

@@ -13,10 +13,9 @@ from xml.etree import ElementTree as Xml
 from auditor.facts.finding import Finding
 from auditor.facts.report import Accepted, ModelReport, Problem, Report, RuleInfo
 from auditor.report import RenderOptions
-from auditor.report.words.numbers import count_text
 from auditor.report.words.place import node_name, node_op, origin_text
 from auditor.report.words.sheet import ACCEPTED_WORDS
-from auditor.text import plain
+from auditor.text import count_text, plain
 
 _AUDIT = "audit"
 

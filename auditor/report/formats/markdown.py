@@ -17,12 +17,12 @@ from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import ModelReport, Report
 from auditor.report import RenderOptions
 from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
-from auditor.report.words.numbers import axes_text, count_text, factor_text, percent_text
+from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import ACCEPTED_WORDS, meaning
 from auditor.report.words.verdict import verdict
 from auditor.sampling.result import Site
-from auditor.text import markdown_code, markdown_words, markup
+from auditor.text import count_text, markdown_code, markdown_words, markup
 
 if TYPE_CHECKING:
     from auditor.verify.result import Verification

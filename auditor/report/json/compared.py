@@ -22,13 +22,14 @@ from auditor.report.json.measured import interval_json, number_json, verificatio
 from auditor.report.json.parts import finding_json, site_json
 from auditor.report.words.changes import headline
 from auditor.report.words.numbers import json_number
+from auditor.sampling.result import Analysis, Site
 from auditor.text import ModelText, exact
 
 if TYPE_CHECKING:
     from auditor.report.json.codec import Cursor
-    from auditor.sampling.result import Analysis, Site
 
 Json: TypeAlias = dict[str, Any]
+NO_ANALYSIS = Analysis((), frozenset(), (), (), (), (), (), (), (), (), {}, 0, 0)
 
 
 def comparison_json(found: Comparison, analysis: Analysis) -> Json:
@@ -59,6 +60,15 @@ def comparison_json(found: Comparison, analysis: Analysis) -> Json:
         "remarks": list(found.remarks),
         "base_verification": None if base is None else verification_json(base),
     }
+
+
+def detached_json(found: Comparison) -> Json:
+    """The comparison as JSON values without the analysis of either model: no site says its input axes or its size."""
+    sites = tuple(replace(site, sources=(None,) * len(site.sources)) for site in found.new_sites)
+    risen = tuple(
+        replace(one, after=replace(one.after, sources=(None,) * len(one.after.sources))) for one in found.risen_sites
+    )
+    return comparison_json(replace(found, new_sites=sites, risen_sites=risen), NO_ANALYSIS)
 
 
 def _removed(site: Site, analysis: Analysis) -> Json:

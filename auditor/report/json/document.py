@@ -15,7 +15,7 @@ from auditor.facts.report import Accepted, InputReport, ModelReport, Problem, Re
 from auditor.report import RenderOptions
 from auditor.report.json.parts import SCHEMA_VERSION, Json, _node, _source, finding_json, site_json
 from auditor.report.words.numbers import json_number, json_share
-from auditor.sampling.result import Head, MisalignedJoin, SourceAxis, Untracked
+from auditor.sampling.result import Analysis, Head, MisalignedJoin, SourceAxis, Untracked
 from auditor.text import ModelText, exact, inert_json
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
 
 
 def _model(model: ModelReport) -> Json:
-    analysis = model.analysis
     return {
         "path": model.path,
         "file_bytes": model.file_bytes,
@@ -45,6 +44,18 @@ def _model(model: ModelReport) -> Json:
         "opsets": {domain or "ai.onnx": version for domain, version in model.opsets.items()},
         "producer": exact(model.producer),
         "inputs": [_input(item) for item in model.inputs],
+        **analysis_json(model.analysis),
+        "findings": [finding_json(finding) for finding in model.findings],
+        "accepted": [_accepted(one) for one in model.accepted],
+        "baselined": model.baselined,
+        "comparison": _comparison(model),
+        "verification": _verification(model.verification),
+    }
+
+
+def analysis_json(analysis: Analysis) -> Json:
+    """What the analysis of one model found, as JSON values: a part of what is written about the model."""
+    return {
         "nodes": analysis.nodes,
         "tracked_nodes": analysis.tracked_nodes,
         "subsampling": {
@@ -65,11 +76,6 @@ def _model(model: ModelReport) -> Json:
         "heads": [_head(head, analysis.sources) for head in analysis.heads],
         "joins": [_join(join, analysis.sources) for join in analysis.joins],
         "untracked": [_untracked(place) for place in analysis.untracked],
-        "findings": [finding_json(finding) for finding in model.findings],
-        "accepted": [_accepted(one) for one in model.accepted],
-        "baselined": model.baselined,
-        "comparison": _comparison(model),
-        "verification": _verification(model.verification),
     }
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from auditor._version import __version__
 from auditor.finetune.result import Finetuned
-from auditor.report.words.numbers import count_text, json_number
-from auditor.text import inert_json, plain
+from auditor.report.words.numbers import json_number
+from auditor.text import count_text, inert_json, plain
 
 SCHEMA = "aliasaudit-finetune/1"
 NOTHING_HELPED = "no epoch was better than doing nothing, so nothing was written: try another --rate, or more pictures"

@@ -8,7 +8,8 @@ from typing import Any
 from auditor.facts.comparison import Comparison, MeasuredChange
 from auditor.repair.search.gain import Agreement, Gain, Speed, Yardstick
 from auditor.report.words.changes import measured_rows
-from auditor.report.words.numbers import count_text, json_number
+from auditor.report.words.numbers import json_number
+from auditor.text import count_text
 from auditor.verify.result import Interval
 
 NOT_RISEN = (

@@ -14,7 +14,7 @@ from typing import Any
 from auditor._version import __version__
 from auditor.repair.result import Repaired
 from auditor.report.repair.gains import NOT_RISEN, gain_json
-from auditor.report.words.numbers import axes_text, count_text, json_number, percent_text
+from auditor.report.words.numbers import axes_text, json_number, percent_text
 from auditor.rewrite.result import (
     Calibrated,
     Change,
@@ -28,7 +28,7 @@ from auditor.rewrite.result import (
     Strategy,
 )
 from auditor.sampling.result import Analysis, Site
-from auditor.text import exact, inert_json, plain
+from auditor.text import count_text, exact, inert_json, plain
 
 SCHEMA = "aliasaudit-fix/1"
 
@@ -147,7 +147,7 @@ def written_lines(repaired: Repaired) -> Iterator[str]:
 def plan_json(name: str, plan: Plan, held_back: bool) -> str:
     """The plan as a JSON document."""
     sites = [{**_site_json(entry.site), **_ways_json(entry.offers, entry.refusals)} for entry in plan.sites]
-    return _document(
+    return document(
         {
             "model": name,
             "plan": {"sites": sites, "input": _ways_json(plan.input, plan.input_refusals)},
@@ -158,15 +158,11 @@ def plan_json(name: str, plan: Plan, held_back: bool) -> str:
 
 def outcome_json(outcome: Outcome) -> str:
     """What was done, with every change, as a JSON document."""
-    repaired, done, options = outcome.repaired, outcome.done, outcome.options
-    changes = [
-        {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
-        for change in done.changes
-    ]
-    return _document(
+    repaired, options = outcome.repaired, outcome.options
+    return document(
         {
+            **rewrite_json(outcome.done),
             "model": outcome.name,
-            "strategy": done.strategy.value,
             "options": {
                 "kernel": options.kernel.value,
                 "where": options.where.value,
@@ -178,34 +174,44 @@ def outcome_json(outcome: Outcome) -> str:
             },
             "written": posix(repaired.path),
             "backup": posix(repaired.backup),
-            "sites": [_site_json(site) for site in done.sites],
-            "skipped": [
-                {"site": None if skip.site is None else _site_json(skip.site), "reason": skip.refusal.reason}
-                for skip in done.skipped
-            ],
-            "multiply_adds_ratio": json_number(done.flops),
-            "largest_tensor_ratio": json_number(done.memory),
             "aliased_sites": {
                 "before": _aliased(outcome.before),
                 "after": None if outcome.after is None else _aliased(outcome.after),
             },
-            "changes": changes,
-            "calibrated": [
-                {
-                    "site": exact(one.site.node.name),
-                    "error_before": json_number(one.before),
-                    "error_after": json_number(one.after),
-                    "pictures": one.pictures,
-                    "folded": one.folded,
-                }
-                for one in done.calibrated
-            ],
-            "refitted": None if done.curve is None else _curve_json(done.curve),
             "gain": None if repaired.gain is None else gain_json(repaired.gain),
             "refused": NOT_RISEN if repaired.kept_back else None,
-            "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
         }
     )
+
+
+def rewrite_json(done: Rewritten) -> dict[str, Any]:
+    """One rewrite with every change, as JSON values."""
+    return {
+        "strategy": done.strategy.value,
+        "sites": [_site_json(site) for site in done.sites],
+        "skipped": [
+            {"site": None if skip.site is None else _site_json(skip.site), "reason": skip.refusal.reason}
+            for skip in done.skipped
+        ],
+        "multiply_adds_ratio": json_number(done.flops),
+        "largest_tensor_ratio": json_number(done.memory),
+        "changes": [
+            {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
+            for change in done.changes
+        ],
+        "calibrated": [
+            {
+                "site": exact(one.site.node.name),
+                "error_before": json_number(one.before),
+                "error_after": json_number(one.after),
+                "pictures": one.pictures,
+                "folded": one.folded,
+            }
+            for one in done.calibrated
+        ],
+        "refitted": None if done.curve is None else _curve_json(done.curve),
+        "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
+    }
 
 
 def posix(path: Path | None) -> str | None:
@@ -227,7 +233,8 @@ def _curve_json(curve: RefitCurve) -> dict[str, Any]:
     return {"outputs_error": json_number(curve.start), "steps": steps}
 
 
-def _document(content: dict[str, Any]) -> str:
+def document(content: dict[str, Any]) -> str:
+    """The JSON document of ``fix`` with this content."""
     whole = {"schema": SCHEMA, "version": __version__, **content}
     return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from auditor._version import __version__
 from auditor.report.repair.outcome import SCHEMA
-from auditor.report.words.numbers import axes_text, count_text, json_number
+from auditor.report.words.numbers import axes_text, json_number
 from auditor.rewrite.recipe import BLUR_POOL, Edit, Library, Recipe, SiteRecipe
-from auditor.text import exact, inert_json, plain
+from auditor.text import count_text, exact, inert_json, plain
 
 ADVICE = (
     "a blur works best when the network is trained with it: make these edits, load the old weights (no edit changes "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from auditor.report.repair.outcome import CALIBRATED, NOTICES
-from auditor.report.words.numbers import count_text
 from auditor.rewrite.result import Rewritten
+from auditor.text import count_text
 
 
 def remark(done: Rewritten) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from auditor._version import __version__
 from auditor.facts.comparison import Comparison, MeasuredChange
 from auditor.repair.result import Repaired
 from auditor.repair.search.gain import Loss, Yardstick
 from auditor.repair.search.search import Search, Trial
 from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_lines, speed_text
-from auditor.report.repair.outcome import SCHEMA, posix
+from auditor.report.repair.outcome import document, posix
 from auditor.report.words.changes import measured_rows
-from auditor.report.words.numbers import count_text, json_number
-from auditor.text import inert_json, plain
+from auditor.report.words.numbers import json_number
+from auditor.text import count_text, plain
 from auditor.verify.statistics import FEW_IMAGES
 
 NOTHING_HELPS = "nothing helps: no candidate within the budget surely gained, so nothing was written"
@@ -68,9 +67,9 @@ def search_remarks(found: Search) -> Iterator[str]:
         yield f"{name}: {facts}: {verdict.removesuffix(' *')}{why}"
 
 
-def search_json(name: str, found: Search, done: Repaired) -> str:
-    """A search, and what was written then, as a JSON document."""
-    trials = [
+def trials_json(found: Search) -> list[dict[str, Any]]:
+    """The candidates of a search, each with its verdict and what it gained, as JSON values."""
+    return [
         {
             "candidate": trial.candidate.name,
             "multiply_adds_ratio": json_number(trial.candidate.cost),
@@ -82,18 +81,20 @@ def search_json(name: str, found: Search, done: Repaired) -> str:
         }
         for trial in found.trials
     ]
-    whole = {
-        "schema": SCHEMA,
-        "version": __version__,
+
+
+def search_json(name: str, found: Search, done: Repaired) -> str:
+    """A search, and what was written then, as a JSON document."""
+    content = {
         "model": name,
         "strategy": "auto",
         "budget": {"max_cost": json_number(found.budget.cost), "max_drop": json_number(found.budget.loss)},
         "best": None if found.best is None else found.best.candidate.name,
-        "candidates": trials,
+        "candidates": trials_json(found),
         "written": posix(done.path),
         "backup": posix(done.backup),
     }
-    return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+    return document(content)
 
 
 def _table(found: Search) -> list[tuple[str, ...]]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from auditor.facts.comparison import Comparison, Condition, GridChange, MeasuredChange, needed_words
-from auditor.report.words.numbers import count_text, factor_text
-from auditor.text import ModelText
+from auditor.report.words.numbers import factor_text
+from auditor.text import ModelText, count_text
 
 _WORST_FIRST = ("fail", "inconclusive", "pass")
 VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}

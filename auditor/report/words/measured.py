@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from auditor.report.words.numbers import count_text, percent_text
-from auditor.text import plain
+from auditor.report.words.numbers import percent_text
+from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import Curve, DataKind, Interval, LayerResult, Measure, OutputResult, Provider, Verification
 from auditor.verify.statistics import FEW_IMAGES

@@ -64,11 +64,6 @@ def percent_text(share: float | None) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def count_text(count: int, singular: str, plural: str | None = None) -> str:
-    """``1 model``, ``2 models``."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"
-
-
 def _integer_text(value: int) -> str:
     if abs(value) < 10**15:
         return str(value)

@@ -18,10 +18,10 @@ from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
-from auditor.report.words.numbers import axes_text, count_text, factor_text, percent_text, shape_text
+from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
 from auditor.report.words.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Analysis, HeadKind, Site
-from auditor.text import ModelText, plain
+from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
     from auditor.verify.result import Verification

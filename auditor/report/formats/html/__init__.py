@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from auditor.report import RenderOptions
 from auditor.report.formats.html.findings import findings, sites_table
 from auditor.report.formats.html.staircase import MOST_STEPS, Step, staircase, steps
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
-from auditor.report.words.numbers import count_text, factor_text, percent_text
+from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
 from auditor.report.words.sheet import facts, meaning, summary
 from auditor.report.words.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Head, HeadKind
-from auditor.text import plain
+from auditor.text import count_text, plain
 
 _STYLE, _SCRIPT = "style.css", "sort.js"
 
@@ -45,11 +45,16 @@ _TILE_NAME = 40
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
     """The report as one HTML document."""
+    title = f"aliasaudit: {plain(report.models[0].path)}" if len(report.models) == 1 else "aliasaudit report"
+    return page(title, _body(report), f"aliasaudit {plain(report.version)} · {summary(report)}")
+
+
+def page(title: str, content: Iterable[Child], footer: str) -> str:
+    """A whole page around its content; ``title`` and ``footer`` are text."""
     style, script = _asset(_STYLE), _asset(_SCRIPT)
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )
-    title = f"aliasaudit: {plain(report.models[0].path)}" if len(report.models) == 1 else "aliasaudit report"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -62,8 +67,8 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
     )
     body = element(
         "body",
-        element("main", _body(report)),
-        element("footer", f"aliasaudit {plain(report.version)} · {summary(report)}"),
+        element("main", content),
+        element("footer", footer),
         Element("script", (), (), script),
     )
     return f"<!DOCTYPE html>{serialised(element('html', head, body, lang='en'))}\n"

@@ -11,12 +11,12 @@ from auditor.facts.report import Accepted, ModelReport
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.formats.html.staircase import verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose
-from auditor.report.words.numbers import axes_text, count_text, json_number, json_share, percent_text, shape_text
+from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import ACCEPTED_WORDS
 from auditor.report.words.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Site
-from auditor.text import ModelText, plain
+from auditor.text import ModelText, count_text, plain
 
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0

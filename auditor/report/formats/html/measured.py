@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from auditor.report.formats.html.charts import SHADES, curve_chart, map_chart
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.measured import images_words, number
-from auditor.report.words.numbers import count_text, percent_text
-from auditor.text import plain
+from auditor.report.words.numbers import percent_text
+from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import DataKind, LayerResult, Measure, OutputResult, Verification
 

@@ -1,0 +1,52 @@
+"""The resolved settings as rows: the key in a settings file, the value as plain JSON, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from auditor.policy.settings import Settings
+from auditor.policy.words import EVERYTHING
+
+
+def rows(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """Value and origin by key, tables with a row per entry; an empty table has none."""
+    values: dict[str, Any] = {
+        "select": [EVERYTHING] if settings.select is None else [selector.text for selector in settings.select],
+        "extend-select": [selector.text for selector in settings.extend_select],
+        "ignore": [selector.text for selector in settings.ignore],
+        "fail-on": settings.fail_on.value,
+        "min-severity": settings.min_severity.value,
+        "output-format": settings.output_format.value,
+        "rule-dirs": [folder.as_posix() for folder in settings.rule_dirs],
+        "baseline": None if settings.baseline is None else settings.baseline.as_posix(),
+        "strict": settings.strict,
+    }
+    for field in fields(settings.limits):
+        values[f"limits.{field.name.replace('_', '-')}"] = getattr(settings.limits, field.name)
+    for name, shape in settings.input_shapes.items():
+        values[f"input-shapes.{name}"] = "x".join(map(str, shape))
+    for pattern, selectors in settings.per_model_ignore.items():
+        values[f"per-model-ignore.{pattern}"] = [selector.text for selector in selectors]
+    for rule, given in settings.rules.items():
+        values |= {f"rule.{rule}.{option}": value for option, value in given.items()}
+    return {name: (value, str(settings.origin(name))) for name, value in values.items()} | _policy_rows(settings)
+
+
+def _policy_rows(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """Waivers, budgets and thresholds; the origin is the one of their table."""
+    table: dict[str, tuple[Any, str]] = {}
+    for waiver in settings.waivers:
+        shown = {key: getattr(waiver, key) for key in ("rule", "model", "node", "fingerprint", "reason", "owner")}
+        shown["expires"] = waiver.expires.isoformat() if waiver.expires else ""
+        given = {key: value for key, value in shown.items() if value}
+        table[f"waiver.{waiver.number}"] = (given, str(settings.origin("waiver")))
+    if settings.budgets is not None:
+        tables = {"budget": settings.budgets.limits}
+        tables |= {f"budget.{pattern}": limits for pattern, limits in settings.budgets.by_model.items()}
+        flat = {f"{table}.{name}": limit for table, limits in tables.items() for name, limit in limits.items()}
+        flat["budget.ratchet"] = settings.budgets.ratchet
+        table |= {name: (value, str(settings.origin("budget"))) for name, value in flat.items()}
+    for key, value in settings.compare.items():
+        table[f"compare.{key}"] = (value, str(settings.origin(f"compare.{key}")))
+    return table

@@ -1,0 +1,106 @@
+"""The results of the Python interface as JSON and as a page in a notebook; :mod:`auditor.document` names this module.
+
+The documents are those of ``--output-format json``, where a command writes one about such a result.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+from auditor._version import __version__
+from auditor.facts.comparison import Comparison
+from auditor.facts.formats import Format
+from auditor.facts.report import ModelReport, Report
+from auditor.policy.settings import Settings
+from auditor.repair.result import Repaired
+from auditor.report import render
+from auditor.report.formats.html.tree import Child, element
+from auditor.sampling.result import Analysis
+from auditor.text import inert_json
+from auditor.verify.result import Verification
+
+_FRAME_HEIGHT = 640  # pixels, about the first screen of a report
+
+
+def to_json(result: object) -> str:
+    """The JSON document about a result.
+
+    Raises:
+        TypeError: There is no document about such a value.
+    """
+    if isinstance(result, (Report, ModelReport)):
+        return render(_report(result), Format.JSON)
+    if isinstance(result, Repaired):
+        from auditor.report.repair.result import repaired_json
+
+        return repaired_json(result)
+    return inert_json(json.dumps(_content(result), ensure_ascii=True, sort_keys=True, indent=1, allow_nan=False)) + "\n"
+
+
+def _content(result: object) -> dict[str, Any]:
+    """The part of a report that is about this result alone."""
+    if isinstance(result, Verification):
+        from auditor.report.json.measured import verification_json
+
+        return verification_json(result)
+    if isinstance(result, Comparison):
+        from auditor.report.json.compared import detached_json
+
+        return detached_json(result)
+    if isinstance(result, Analysis):
+        from auditor.report.json.document import analysis_json
+
+        return analysis_json(result)
+    if isinstance(result, Settings):
+        from auditor.policy.rows import rows
+
+        return {name: {"value": value, "origin": origin} for name, (value, origin) in rows(result).items()}
+    raise TypeError(f"there is no JSON document about a {type(result).__name__}")
+
+
+def _report(result: Report | ModelReport) -> Report:
+    """A report on one model as the report of a run on that model."""
+    if isinstance(result, Report):
+        return result
+    run = result.run
+    return Report(
+        version=__version__,
+        models=(result,),
+        settings={} if run is None else run.settings,
+        rules=() if run is None else run.rules,
+    )
+
+
+def to_html(result: object) -> str:
+    """A result as one HTML element that depends on nothing around it.
+
+    Raises:
+        TypeError: There is no page about such a value.
+    """
+    # The page has escaped what it names; escaped once more, it is the value of one attribute. Without an origin of its
+    # own the frame runs the page's script and reaches nothing else.
+    return (
+        f'<iframe srcdoc="{escape(_page(result))}" sandbox="allow-scripts" title="aliasaudit" width="100%"'
+        f' height="{_FRAME_HEIGHT}" frameborder="0"></iframe>'
+    )
+
+
+def _page(result: object) -> str:
+    from auditor.report.formats.html import page
+
+    if isinstance(result, (Report, ModelReport)):
+        return render(_report(result), Format.HTML)
+    section: list[Child]
+    if isinstance(result, Verification):
+        from auditor.report.formats.html.measured import measured
+
+        section = list(measured(result))
+    elif isinstance(result, Comparison):
+        from auditor.report.formats.html.compared import compared
+
+        section = list(compared(result))
+    else:
+        raise TypeError(f"there is no page about a {type(result).__name__}")
+    return page("aliasaudit", [element("section", section, class_="model")], f"aliasaudit {__version__}")
