@@ -10,7 +10,7 @@ from auditor.facts.rule import Context, Need, Rule
 
 from ._common import node_finding
 
-_MEANING = {"fail": Severity.ERROR, "warn": Severity.WARNING}
+_MEANING = {"fail": Severity.ERROR, "warn": Severity.NOTE}
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ RULE = Rule(
     code="AA501",
     name="consistency-regression",
     summary="Run on the same images and shifts, the new model is worse than its base by more than is allowed.",
-    severities=(Severity.ERROR, Severity.WARNING),
+    severities=(Severity.ERROR, Severity.NOTE),
     check=check,
     needs=frozenset({Need.COMPARISON, Need.MEASUREMENT}),
 )

@@ -41,10 +41,14 @@ class NotComparableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The changes of an output's measures, gated ones first, and remarks in our own words."""
+    """The changes of an output's measures, gated ones first, and remarks in our own words.
+
+    ``unjudged`` says of each measure why it was to be judged and could not be.
+    """
 
     changes: tuple[MeasuredChange, ...]
     remarks: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
 
 def compare_measured(base: Verification, new: Verification, thresholds: Thresholds, same: bool = False) -> Measured:
@@ -63,13 +67,25 @@ def compare_measured(base: Verification, new: Verification, thresholds: Threshol
     if images < len(base.data.used) or images < len(new.data.used):
         remarks.append(f"{images} images could be used with both models; the others are left out")
     changes: list[MeasuredChange] = []
+    unjudged: list[str] = []
     for before, after in _outputs(base, new):
         for change, said in _changes(before, after, rows, thresholds, same):
             changes.append(change)
             remarks += said
-    if not any(change.conditions for change in changes):
+            if not same and not change.images and change.measure in _gated(before, after):
+                unjudged.append(_without_images(change, before, after))
+    if not unjudged and not any(change.conditions for change in changes):
         raise NotComparableError("the two models have no measure in common that a threshold could be held against")
-    return Measured(tuple(sorted(changes, key=lambda change: not change.conditions)), tuple(remarks))
+    ordered = sorted(changes, key=lambda change: not change.conditions)
+    return Measured(tuple(ordered), tuple(remarks), tuple(unjudged))
+
+
+def _without_images(change: MeasuredChange, before: OutputResult, after: OutputResult) -> str:
+    counts = [0 if (measure := one.measure(change.measure)) is None else measure.images for one in (before, after)]
+    return (
+        f"no image in common gave a value of {change.measure} ({counts[0]} did with the base, {counts[1]} with the new"
+        " model), so there is nothing to compare: give images with what the models look for (--images)"
+    )
 
 
 def _require_same_runs(base: Verification, new: Verification) -> None:
@@ -128,9 +144,14 @@ def _changes(
     before: OutputResult, after: OutputResult, rows: tuple[list[int], list[int]], thresholds: Thresholds, same: bool
 ) -> list[tuple[MeasuredChange, tuple[str, ...]]]:
     common = [(one, other) for other in after.measures if (one := before.measure(other.name)) is not None]
-    known = {one.name for one, _ in common}
-    gated = {next((name for name in names if name in known), "") for names in _gates(after.task)}
+    gated = _gated(before, after)
     return [_change(after, (one, other), rows, thresholds, other.name in gated, same) for one, other in common]
+
+
+def _gated(before: OutputResult, after: OutputResult) -> frozenset[str]:
+    """The names of the measures of both that are held against a threshold."""
+    known = {measure.name for measure in after.measures if before.measure(measure.name) is not None}
+    return frozenset(next((name for name in names if name in known), "") for names in _gates(after.task))
 
 
 def _gates(task: Task) -> tuple[tuple[str, ...], ...]:
@@ -160,7 +181,7 @@ def _change(
         ratio = _ratio(base, new, confidence, floor(after)) if len(base) else None
     elif same and interval is not None:
         interval = Interval(0.0, 0.0, confidence)
-    judged = conditions(base, new, after, thresholds, same) if gated else Judged(())
+    judged = conditions(base, new, after, thresholds, same) if gated and (same or len(base)) else Judged(())
     unchanged = len(base) > 0 and not same and bool(np.all(base == new))
     change = MeasuredChange(
         measure=after.name,

@@ -130,4 +130,7 @@ def _with_measured(
         measured = compare_measured(base.verification, new.verification, held, same)
     except NotComparableError as error:
         return comparison, (Problem(ProblemKind.NOT_MEASURED, str(error), new.file.name, "not-comparable"),)
-    return replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), ()
+    problems = tuple(
+        Problem(ProblemKind.NOT_MEASURED, reason, new.file.name, "not-comparable") for reason in measured.unjudged
+    )
+    return replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), problems

@@ -307,6 +307,7 @@ def test_an_undecided_comparison_says_so_in_the_first_line_and_fails_only_where_
     assert compared["headline"].startswith("UNDECIDED")
     (condition,) = compared["measured"][0]["conditions"]
     assert (condition["verdict"], condition["images_needed"], condition["images_enough"]) == ("inconclusive", 149, 149)
+    assert run("compare", fine, "again.onnx", *options, "--fail-on", "warning")[0] == 0
     assert run("compare", fine, "again.onnx", *options, "--inconclusive", "fail")[0] == 1
     assert run("compare", fine, "again.onnx", *options, "--max-absolute-drop", "0.08")[0] == 0
 

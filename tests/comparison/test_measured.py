@@ -229,6 +229,27 @@ def test_runs_that_are_not_alike_are_not_compared(other: Verification, words: st
         compare_measured(verification([0.9] * IMAGES), other, Thresholds())
 
 
+def test_a_measure_without_an_image_in_common_is_no_verdict_but_said_with_its_reason() -> None:
+    half, nothing = np.full(IMAGES // 2, 0.9), np.full(IMAGES // 2, np.nan)
+    base, new = verification(np.append(half, nothing)), verification(np.append(nothing, half))
+    measured = compare_measured(base, new, Thresholds())
+    (reason,) = measured.unjudged
+    assert reason.startswith("no image in common gave a value of consistency (128 did with the base, 128 with the new")
+    assert not any(change.conditions for change in measured.changes)
+    (one,) = [np.append(half[:-1], [0.9, 0.9])]
+    common = compare_measured(verification(np.append(one, nothing[1:])), new, Thresholds())
+    assert not common.unjudged
+    assert common.changes[0].conditions[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_jitter_that_no_image_shows_leaves_the_verdict_on_the_boxes_that_flicker() -> None:
+    silent = verification(np.full(IMAGES, np.nan), task=Task.DETECTION)
+    measured = compare_measured(silent, silent, Thresholds())
+    assert {change.measure: len(change.conditions) for change in measured.changes} == {"flicker": 1, "centre-jitter": 0}
+    (reason,) = measured.unjudged
+    assert "centre-jitter" in reason
+
+
 def test_inputs_of_another_size_are_compared_and_the_report_says_so() -> None:
     larger = different(shifts=replace(verification([0.9]).shifts, window=(256, 256)))
     assert compare_measured(verification([0.9] * IMAGES), larger, Thresholds()).remarks == (

@@ -65,7 +65,7 @@ def test_a_broken_threshold_is_an_error_with_both_values_the_interval_and_the_th
     assert (finding.numbers["base"], finding.numbers["new"], finding.numbers["verdict"]) == (0.912, 0.889, "fail")
 
 
-@pytest.mark.parametrize(("meaning", "severity"), [("fail", Severity.ERROR), ("warn", Severity.WARNING)])
+@pytest.mark.parametrize(("meaning", "severity"), [("fail", Severity.ERROR), ("warn", Severity.NOTE)])
 def test_an_open_question_weighs_what_the_settings_say_and_tells_how_many_images_would_answer_it(
     meaning: str, severity: Severity
 ) -> None:
