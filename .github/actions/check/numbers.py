@@ -1,6 +1,6 @@
-"""Print the numbers of a JSON report that are outputs of the action, as ``name=value`` lines.
+"""Print the numbers and the verdict of a JSON report that are outputs of the action, as ``name=value`` lines.
 
-Only numbers leave this file: text of a model in an output could forge another output.
+Only numbers and words that stand here leave this file: text of a model in an output could forge another output.
 """
 
 from __future__ import annotations
@@ -10,6 +10,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# What stands in the headline of a measured comparison, and the word of the output for it; the worst first.
+VERDICTS = {
+    "WORSE": "worse",
+    "MINIMUM NOT HELD": "minimum-not-held",
+    "UNDECIDED": "undecided",
+    "NO DIFFERENCE FOUND": "no-difference-found",
+    "BETTER": "better",
+    "SAME MODEL": "same-model",
+}
+
+
+def verdict(report: dict[str, Any]) -> str | None:
+    """The worst verdict of any model's measured comparison."""
+    headlines = [(model.get("comparison") or {}).get("headline", "") for model in report["models"]]
+    return next((word for words, word in VERDICTS.items() if any(words in line for line in headlines)), None)
 
 
 def consistencies(report: dict[str, Any]) -> Iterator[float]:
@@ -28,6 +44,8 @@ def main() -> None:
     lines = [f"findings={int(report['summary']['findings'])}", f"accepted={accepted}"]
     if (lowest := min(consistencies(report), default=None)) is not None:
         lines.append(f"consistency={lowest:.4f}")
+    if (word := verdict(report)) is not None:
+        lines.append(f"verdict={word}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
