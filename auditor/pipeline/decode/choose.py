@@ -18,7 +18,11 @@ _FAMILIES = (
     "pairs",
     "anchors",
     "levels",
+    "masks",
+    "blaze",
     "points",
+    "people",
+    "numbers",
     "lines",
     "regions",
 )
@@ -27,7 +31,7 @@ _FAMILIES = (
 @cache
 def layouts() -> Mapping[str, Layout]:
     """Every layout by its name."""
-    known = (layout for family in _FAMILIES for layout in import_module(f"{__package__}.layouts.{family}").LAYOUTS)
+    known = (layout for family in _FAMILIES for layout in import_module(f"{__package__}.families.{family}").LAYOUTS)
     return {layout.name: layout for layout in known}
 
 

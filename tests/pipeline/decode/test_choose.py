@@ -53,7 +53,7 @@ def test_a_misspelt_layout_is_answered_with_the_right_one() -> None:
 
 
 UNFIT: list[dict[str, Array]] = [
-    {"output": np.zeros((1, 4), np.float32)},
+    {"output": np.zeros((2, 4), np.float32)},
     {"a": np.zeros((2, 3, 4, 5), np.float32), "b": np.zeros((7,), np.int64)},
 ]
 

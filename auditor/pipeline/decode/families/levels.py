@@ -7,13 +7,12 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import clipped, from_centre, from_distances
+from auditor.pipeline.decode.families.common import best_class, of_labels, sigmoid, softmax
+from auditor.pipeline.decode.families.rows import rows, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class, of_labels, sigmoid, softmax
-from auditor.pipeline.decode.layouts.rows import rows, shares
 
 _BINS = 8  # of a distance
 _LONG = (8, 16, 32, 64)
-_BLAZE = {128: ((16, 2), (8, 6)), 256: ((16, 2), (8, 6))}
 
 
 def expected_distance(bins: Array) -> Array:
@@ -158,17 +157,15 @@ def _read_yunet(signature: Signature, reading: Reading) -> Detections:
 
 
 def _scrfd(signature: Signature) -> tuple[Array, Array, Array | None, tuple[int, ...], int] | None:
-    """Scores, distances, points, strides and anchors a cell, of outputs by kind and then by stride."""
+    """Scores, distances, points, strides and anchors a cell, told apart by their width and sorted by their length."""
+    arrays = [array.reshape(-1, array.shape[-1]) for array in signature.arrays if array.ndim in (2, 3)]
+    by_width = {width: [array for array in arrays if array.shape[1] == width] for width in (1, 4, 10)}
+    kinds = [sorted(kind, key=len, reverse=True) for kind in by_width.values() if kind]
+    if sum(map(len, kinds)) != len(signature.arrays) or not (by_width[1] and by_width[4]):
+        return None
     for strides, anchors in ((grid.STRIDES, 2), ((8, 16, 32, 64, 128), 1)):
-        levels = len(strides)
-        if len(signature.arrays) not in (2 * levels, 3 * levels):
-            continue
-        arrays = [array.reshape(-1, array.shape[-1]) for array in signature.arrays]
         number = [int(np.prod(grid.cells(signature.size, stride))) * anchors for stride in strides]
-        kinds = [arrays[i : i + levels] for i in range(0, len(arrays), levels)]
-        widths = [{level.shape[1] for level in kind} for kind in kinds]
-        counts = all([len(level) for level in kind] == number for kind in kinds)
-        if counts and widths == [{1}, {4}, {10}][: len(kinds)]:
+        if all([len(level) for level in kind] == number for kind in kinds):
             joined = [np.concatenate(kind) for kind in kinds]
             return joined[0], joined[1], joined[2] if len(joined) == 3 else None, strides, anchors
     return None
@@ -191,36 +188,36 @@ def _read_scrfd(signature: Signature, reading: Reading) -> Detections:
     return of_labels(boxes, scores[:, 0], np.zeros(len(scores), np.int64), reading, **more)
 
 
-def _blazeface(signature: Signature) -> tuple[Array, Array] | None:
-    """Logits (896,) and 16 numbers (896, 16), from two or four outputs."""
-    scores = [array.reshape(-1) for array in signature.arrays if array.ndim == 3 and array.shape[-1] == 1]
-    boxes = [array.reshape(-1, 16) for array in signature.arrays if array.ndim == 3 and array.shape[-1] == 16]
-    if signature.size not in ((128, 128), (256, 256)) or len(scores) + len(boxes) != len(signature.arrays):
+def _centerface(signature: Signature) -> tuple[Array, Array, Array, Array] | None:
+    """Heat map, sizes, offsets and points at a quarter of the input, by their order."""
+    rows, columns = grid.cells(signature.size, 4)
+    wanted = [(1, channels, rows, columns) for channels in (1, 2, 2, 10)]
+    if [array.shape for array in signature.arrays] != wanted:
         return None
-    if [len(level) for level in scores] != [len(level) for level in boxes] or sum(map(len, scores)) != 896:
-        return None
-    return np.concatenate(scores), np.concatenate(boxes)
+    heat, sizes, offsets, points = (array[0] for array in signature.arrays)
+    return heat[0], sizes, offsets, points
 
 
-def _fits_blazeface(signature: Signature) -> Evidence:
-    return Evidence.NAMES if _blazeface(signature) is not None else Evidence.NONE
+def _fits_centerface(signature: Signature) -> Evidence:
+    return Evidence.NAMES if _centerface(signature) is not None else Evidence.NONE
 
 
-def _read_blazeface(signature: Signature, reading: Reading) -> Detections:
-    parts = _blazeface(signature)
+def _read_centerface(signature: Signature, reading: Reading) -> Detections:
+    """Height and width, offsets and points are in the order y, x; points are shares of the box from its corner."""
+    parts = _centerface(signature)
     if parts is None:
-        raise LayoutError("896 logits and 896 rows of 16 numbers of a square input of 128 or 256 were expected")
-    logits, numbers = parts
-    side = signature.size[0]
-    centres = np.concatenate(
-        [
-            grid.points((side, side), (side // cells,), offset=0.5, per_cell=anchors)[:, :2]
-            for cells, anchors in _BLAZE[side]
-        ]
-    )
-    boxes = from_centre(np.concatenate([centres + numbers[:, :2], numbers[:, 2:4]], axis=1))
-    landmarks = centres[:, None] + numbers[:, 4:].reshape(-1, 6, 2)
-    scores = sigmoid(np.clip(logits, -100, 100))
+        raise LayoutError("a heat map, sizes, offsets and points at a quarter of the input were expected")
+    heat, sizes, offsets, points = parts
+    row, column = np.nonzero(heat > reading.score)
+    high, wide = np.exp(sizes[:, row, column].astype(np.float64)) * 4
+    down, across = offsets[:, row, column]
+    middle = np.stack([(column + across + 0.5) * 4, (row + down + 0.5) * 4], axis=1)
+    boxes = from_centre(np.concatenate([middle, np.stack([wide, high], axis=1)], axis=1))
+    boxes[:, :2] = np.clip(boxes[:, :2], 0, signature.size[::-1])
+    landmarks = points[:, row, column].T.reshape(-1, 5, 2)[..., ::-1] * np.stack([wide, high], axis=1)[:, None]
+    landmarks = landmarks + boxes[:, None, :2]
+    scores = heat[row, column]
+    boxes = clipped(boxes, signature.size)
     return of_labels(boxes, scores, np.zeros(len(scores), np.int64), reading, keypoints=landmarks)
 
 
@@ -232,5 +229,5 @@ LAYOUTS = (
     Layout("centernet", "CenterNet", "arXiv 1904.07850, section 4", _fits_centernet, _read_centernet),
     Layout("yunet", "YuNet of 2023", "OpenCV 5, FaceDetectorYN", _fits_yunet, _read_yunet),
     Layout("scrfd", "SCRFD", "insightface, SCRFD", _fits_scrfd, _read_scrfd),
-    Layout("blazeface", "BlazeFace", "MediaPipe, TensorsToDetectionsCalculator", _fits_blazeface, _read_blazeface),
+    Layout("centerface", "CenterFace", "CenterFace, centerface.py decode", _fits_centerface, _read_centerface),
 )

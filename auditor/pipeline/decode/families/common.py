@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,11 @@ def of_labels(
     return Detections(
         boxes[sure].astype(np.float64), scores[sure].astype(np.float64), labels[sure].astype(np.int64), **fields
     )
+
+
+def literal(text: str | None) -> Any:
+    """A Python literal of a file's metadata, or None."""
+    try:
+        return ast.literal_eval(text or "")
+    except (ValueError, SyntaxError):
+        return None

@@ -6,8 +6,8 @@ import numpy as np
 
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.families.common import best_class, sigmoid, softmax
 from auditor.pipeline.decode.layout import Evidence, Layout, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class, sigmoid, softmax
 
 # Queries of the families as they are published.
 _DETR_QUERIES = 100

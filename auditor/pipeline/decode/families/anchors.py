@@ -10,8 +10,8 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import clipped, from_centre
+from auditor.pipeline.decode.families.common import best_class, of_labels, sigmoid, softmax
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class, of_labels, sigmoid, softmax
 
 # SSD300 with VGG of torchvision: cells a side, step, smallest and next size, and aspect ratios beside 1.
 _SSD = (

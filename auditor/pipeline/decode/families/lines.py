@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.pipeline.decode.answers import Array, Text
+from auditor.pipeline.decode.families.common import softmax
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import softmax
 
 
 def _steps(signature: Signature) -> Array | None:

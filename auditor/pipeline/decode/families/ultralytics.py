@@ -5,7 +5,6 @@ Source: the exported graphs of ultralytics 8.4.190 and the metadata they carry (
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre, unturned
+from auditor.pipeline.decode.families.common import best_class, literal, sigmoid
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class, sigmoid
 
 _SOURCE = "ultralytics 8.4.190, exported graphs and metadata"
-_COEFFICIENTS = 32  # of a mask
 # Levels of the heads met in the wild: the usual three, P2, P6, and the two of v3-tiny.
+_LIBREYOLO = "model_family"  # of the metadata
 _LEVELS = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 
 
@@ -32,14 +31,6 @@ def columns(signature: Signature) -> Array | None:
     return matrix if matrix.shape[1] in sums and matrix.shape[0] >= 5 else None
 
 
-def value(text: str | None) -> Any:
-    """A Python literal of the metadata, or None."""
-    try:
-        return ast.literal_eval(text or "")
-    except (ValueError, SyntaxError):
-        return None
-
-
 def _is(task: str, signature: Signature) -> bool:
     return signature.metadata.get("task") == task
 
@@ -47,13 +38,36 @@ def _is(task: str, signature: Signature) -> bool:
 def _fits_detect(signature: Signature) -> Evidence:
     if columns(signature) is None or len(signature.arrays) != 1:
         return Evidence.NONE
-    if "task" in signature.metadata:
-        return Evidence.METADATA if _is("detect", signature) else Evidence.NONE
     head = columns(signature)
     assert head is not None
-    probabilities = bool(np.all((head[4:] >= 0) & (head[4:] <= 1)))
-    # Corners instead of centres: the third row would never be smaller than the first.
-    return Evidence.VALUES if probabilities and not np.all(head[2:4] >= head[:2]) else Evidence.NONE
+    if "task" in signature.metadata:
+        fits = _is("detect", signature) and not (_LIBREYOLO in signature.metadata and _corners(head))
+        return Evidence.METADATA if fits else Evidence.NONE
+    return Evidence.VALUES if _shares(head[4:]) and not _corners(head) else Evidence.NONE
+
+
+def _shares(values: Array) -> bool:
+    return bool(np.all((values >= 0) & (values <= 1)))
+
+
+def _corners(head: Array) -> bool:
+    """Corners instead of centres: the third row is never smaller than the first. Of centres and sizes, those at the
+    right and at the bottom always are.
+    """
+    return bool(np.all(head[2:4] >= head[:2]))
+
+
+def _fits_corners(signature: Signature) -> Evidence:
+    """Libreyolo's metadata name the same task and shape as Ultralytics' for boxes of another form."""
+    head = columns(signature)
+    if head is None or len(signature.arrays) != 1 or _LIBREYOLO not in signature.metadata:
+        return Evidence.NONE
+    return Evidence.METADATA if _is("detect", signature) and _corners(head) else Evidence.NONE
+
+
+def _read_corners(signature: Signature, reading: Reading) -> Detections:
+    head = _columns(signature)
+    return best_class(head[:4].T, head[4:].T, reading)
 
 
 def _read_detect(signature: Signature, reading: Reading) -> Detections:
@@ -62,12 +76,21 @@ def _read_detect(signature: Signature, reading: Reading) -> Detections:
 
 
 def _fits_pose(signature: Signature) -> Evidence:
-    return Evidence.METADATA if columns(signature) is not None and _is("pose", signature) else Evidence.NONE
+    head = columns(signature)
+    if head is None or len(signature.arrays) != 1:
+        return Evidence.NONE
+    if "task" in signature.metadata:
+        return Evidence.METADATA if _is("pose", signature) else Evidence.NONE
+    # One class, then points of three numbers: the third is a probability, and the others are pixels.
+    rest = len(head) - 5
+    if rest < 3 or rest % 3 or not (_shares(head[4]) and _shares(head[7::3])):
+        return Evidence.NONE
+    return Evidence.VALUES if head[5::3].max() > 2 and head[6::3].max() > 2 else Evidence.NONE
 
 
 def _read_pose(signature: Signature, reading: Reading) -> Detections:
     head = _columns(signature)
-    shape = value(signature.metadata.get("kpt_shape")) or [(len(head) - 5) // 3, 3]
+    shape = literal(signature.metadata.get("kpt_shape")) or [(len(head) - 5) // 3, 3]
     number, depth = int(shape[0]), int(shape[1])
     classes = len(head) - 4 - number * depth
     if classes < 1:
@@ -84,7 +107,7 @@ def _fits_segment(signature: Signature) -> Evidence:
     if head is None or len(signature.arrays) != 2 or signature.arrays[1].ndim != 4:
         return Evidence.NONE
     prototypes = signature.arrays[1].shape[1]
-    if len(head) <= 4 + prototypes:
+    if len(head) <= 4 + prototypes or signature.metadata.get("task", "segment") != "segment":
         return Evidence.NONE
     return Evidence.METADATA if _is("segment", signature) else Evidence.SHAPE
 
@@ -95,8 +118,12 @@ def _read_segment(signature: Signature, reading: Reading) -> Detections:
     objects = best_class(
         from_centre(head[:4].T), head[4 : len(head) - number].T, reading, masks=head[len(head) - number :].T
     )
-    assert objects.masks is not None
-    return Detections(objects.boxes, objects.scores, objects.labels, masks=_masks(objects, prototypes, signature.size))
+    return with_masks(objects, prototypes, signature.size)
+
+
+def with_masks(objects: Detections, prototypes: Array, size: tuple[int, int]) -> Detections:
+    """The objects with the masks that their coefficients, in the place of masks, make of the prototypes (K, h, w)."""
+    return Detections(objects.boxes, objects.scores, objects.labels, masks=_masks(objects, prototypes, size))
 
 
 def _masks(objects: Detections, prototypes: Array, size: tuple[int, int]) -> Array:
@@ -114,7 +141,14 @@ def _masks(objects: Detections, prototypes: Array, size: tuple[int, int]) -> Arr
 
 
 def _fits_obb(signature: Signature) -> Evidence:
-    return Evidence.METADATA if columns(signature) is not None and _is("obb", signature) else Evidence.NONE
+    head = columns(signature)
+    if head is None or len(signature.arrays) != 1:
+        return Evidence.NONE
+    if "task" in signature.metadata:
+        return Evidence.METADATA if _is("obb", signature) else Evidence.NONE
+    turned = -np.pi / 4 - 1e-3 <= head[-1].min() and head[-1].max() <= 3 * np.pi / 4 + 1e-3
+    fits = len(head) >= 6 and turned and _shares(head[4:-1]) and not _shares(head[-1])
+    return Evidence.VALUES if fits else Evidence.NONE
 
 
 def _read_obb(signature: Signature, reading: Reading) -> Detections:
@@ -143,6 +177,7 @@ def _columns(signature: Signature) -> Array:
 
 LAYOUTS = (
     Layout("yolov8", "YOLOv8, v9, 11, 12, v5u: detection", _SOURCE, _fits_detect, _read_detect),
+    Layout("corner-columns", "PP-YOLOE and others by libreyolo", "libreyolo 1.6", _fits_corners, _read_corners),
     Layout("yolov8-pose", "YOLOv8, 11: pose", _SOURCE, _fits_pose, _read_pose),
     Layout("yolov8-obb", "YOLOv8, 11: oriented boxes", _SOURCE, _fits_obb, _read_obb),
     Layout("yolov8-seg", "YOLOv8, 11: segmentation", _SOURCE, _fits_segment, _read_segment),

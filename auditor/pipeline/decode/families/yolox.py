@@ -11,9 +11,9 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.families.common import best_class
+from auditor.pipeline.decode.families.rows import corners, pixels, rows, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class
-from auditor.pipeline.decode.layouts.rows import rows
 
 _SOURCE = "YOLOX 0.3.0"
 
@@ -50,4 +50,22 @@ def _read_raw(signature: Signature, reading: Reading) -> Detections:
     )
 
 
-LAYOUTS = (Layout("yolox", "YOLOX, raw grid (its default export)", _SOURCE, _fits_raw, _read_raw),)
+def _fits_decoded(signature: Signature) -> Evidence:
+    try:
+        table = _table(signature)
+    except LayoutError:
+        return Evidence.NONE
+    if not (pixels(table[:, :4]) and shares(table[:, 4:])) or table[:, 2:4].min() < 0:
+        return Evidence.NONE
+    return Evidence.NONE if corners(table[:, :4]) or np.all(table[:, 4] == 1) else Evidence.VALUES
+
+
+def _read_decoded(signature: Signature, reading: Reading) -> Detections:
+    table = _table(signature)
+    return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
+
+
+LAYOUTS = (
+    Layout("yolox", "YOLOX, raw grid (its default export)", _SOURCE, _fits_raw, _read_raw),
+    Layout("yolox-decoded", "YOLOX --decode_in_inference", _SOURCE, _fits_decoded, _read_decoded),
+)

@@ -6,9 +6,9 @@ import numpy as np
 
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
+from auditor.pipeline.decode.families.common import best_class
+from auditor.pipeline.decode.families.rows import corners, pixels, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class
-from auditor.pipeline.decode.layouts.rows import corners, pixels, shares
 
 _FACE_STRIDES, _FACE_PRIORS = (8, 16, 32, 64), (3, 2, 2, 3)
 

@@ -11,8 +11,8 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
+from auditor.pipeline.decode.families.common import best_class, literal, of_labels
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import best_class, of_labels
 
 
 def rows(signature: Signature) -> Array | None:
@@ -75,9 +75,14 @@ def _is_task(signature: Signature, task: str) -> bool:
 
 def _fits_yolov5(signature: Signature) -> Evidence:
     table = rows(signature)
-    if table is None or len(table) != grid.count(signature.size, per_cell=3) or table.shape[1] < 6:
+    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] < 6:
         return Evidence.NONE
     return Evidence.VALUES if shares(table[:, 4:]) and pixels(table[:, :4]) else Evidence.NONE
+
+
+def three_per_cell(signature: Signature) -> tuple[int, int]:
+    """Rows of three anchors a cell of strides 8 to 32, and of 8 to 64 as the P6 variants have them."""
+    return grid.count(signature.size, per_cell=3), grid.count(signature.size, (8, 16, 32, 64), per_cell=3)
 
 
 def _read_objectness(signature: Signature, reading: Reading) -> Detections:
@@ -87,9 +92,32 @@ def _read_objectness(signature: Signature, reading: Reading) -> Detections:
 
 def _fits_yolov5_face(signature: Signature) -> Evidence:
     table = rows(signature)
-    if table is None or len(table) != grid.count(signature.size, per_cell=3) or table.shape[1] != 16:
+    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] != 16:
         return Evidence.NONE
     return Evidence.VALUES if pixels(table[:, 5:15]) and shares(table[:, [4, 15]]) else Evidence.NONE
+
+
+def _fits_yolov7_face(signature: Signature) -> Evidence:
+    table = rows(signature)
+    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] != 21:
+        return Evidence.NONE
+    fits = pixels(table[:, 6::3]) and pixels(table[:, 7::3]) and shares(table[:, [4, 5, 8, 11, 14, 17, 20]])
+    return Evidence.VALUES if fits else Evidence.NONE
+
+
+def _read_yolov7_face(signature: Signature, reading: Reading) -> Detections:
+    """Box, objectness, the class, then five points of x, y and a probability."""
+    table = table_of(signature, 21, exact=True)
+    points = table[:, 6:].reshape(-1, 5, 3)
+    scores = table[:, 4] * table[:, 5]
+    return of_labels(
+        from_centre(table[:, :4]),
+        scores,
+        np.zeros(len(scores), np.int64),
+        reading,
+        keypoints=points[..., :2],
+        visibility=points[..., 2],
+    )
 
 
 def _read_yolov5_face(signature: Signature, reading: Reading) -> Detections:
@@ -126,17 +154,19 @@ def _selected(signature: Signature, width: int) -> Array | None:
     table = rows(signature)
     if table is None or table.shape[1] != width:
         return None
-    grids = (grid.count(signature.size), grid.count(signature.size, per_cell=3))
-    return None if len(table) in grids else table
+    return None if len(table) in (grid.count(signature.size), *three_per_cell(signature)) else table
 
 
 def _fits_end_to_end(signature: Signature) -> Evidence:
     table = _selected(signature, 6)
     if table is None or signature.metadata.get("head") == "RTDETRDecoder" or not _is_task(signature, "detect"):
         return Evidence.NONE
+    told = "task" in signature.metadata
+    if told and not table.any():
+        return Evidence.METADATA  # nothing was found: rows that fill up are zero
     if not (whole(table[:, 5]) and shares(table[:, 4]) and pixels(table[:, :4])) or _class_first(table):
         return Evidence.NONE
-    return Evidence.METADATA if "task" in signature.metadata else Evidence.VALUES
+    return Evidence.METADATA if told else Evidence.VALUES
 
 
 def _class_first(table: Array) -> bool:
@@ -157,7 +187,10 @@ def _fits_end_to_end_pose(signature: Signature) -> Evidence:
 
 def _read_end_to_end_pose(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 8)
-    depth = 3 if (table.shape[1] - 6) % 3 == 0 else 2
+    shape = literal(signature.metadata.get("kpt_shape"))
+    depth = int(shape[1]) if shape else 3 if (table.shape[1] - 6) % 3 == 0 else 2
+    if (table.shape[1] - 6) % depth:
+        raise LayoutError(f"{table.shape[1]} columns have no room for points of {depth} numbers behind the first six")
     points = table[:, 6:].reshape(len(table), -1, depth)
     more = {"keypoints": points[..., :2], **({"visibility": points[..., 2]} if depth == 3 else {})}
     return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False, **more)
@@ -178,7 +211,7 @@ def _read_end_to_end_obb(signature: Signature, reading: Reading) -> Detections:
 
 def _fits_rtdetr_rows(signature: Signature) -> Evidence:
     table = _selected(signature, 6)
-    if table is None or not (whole(table[:, 5]) and shares(table[:, :5])):
+    if table is None or not (table.any() and whole(table[:, 5]) and shares(table[:, :5])):
         return Evidence.NONE
     return Evidence.METADATA if signature.metadata.get("head") == "RTDETRDecoder" else Evidence.VALUES
 
@@ -278,6 +311,7 @@ def _read_automl(signature: Signature, reading: Reading) -> Detections:
 LAYOUTS = (
     Layout("yolov5", "YOLOv5, YOLOv7 grid export", "yolov5 7.0, exported graph", _fits_yolov5, _read_objectness),
     Layout("yolov5-face", "YOLOv5-face", "its exported graph", _fits_yolov5_face, _read_yolov5_face),
+    Layout("yolov7-face", "YOLOv7-face", "its exported graph", _fits_yolov7_face, _read_yolov7_face),
     Layout("yolov6", "YOLOv6", "YOLOv6 0.4, exported graph", _fits_yolov6, _read_objectness),
     Layout(
         "ppyoloe-rows", "PP-YOLOE without NMS, one output", "PaddleDetection 2.5", _fits_corner_rows, _read_corner_rows

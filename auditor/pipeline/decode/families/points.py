@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.pipeline.decode.answers import Array, Keypoints
+from auditor.pipeline.decode.families.common import sigmoid, softmax
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import sigmoid, softmax
 
 _MESHES = {468 * 3, 478 * 3}
 _POINT = 0.015  # least probability of a point of SuperPoint
@@ -104,7 +104,12 @@ def _read_movenet(signature: Signature, reading: Reading) -> Keypoints:  # noqa:
 
 
 def _fits_mesh(signature: Signature) -> Evidence:
-    return Evidence.VALUES if any(array.size in _MESHES for array in signature.arrays) else Evidence.NONE
+    meshes = [array.reshape(-1, 3)[:, :2] for array in signature.arrays if array.size in _MESHES]
+    if not meshes:
+        return Evidence.NONE
+    # A classifier may have as many classes; its numbers do not lie about the middle of the input.
+    middle = meshes[0].mean(axis=0) / signature.size[::-1]
+    return Evidence.VALUES if np.all((middle > 0.1) & (middle < 0.9)) else Evidence.NONE
 
 
 def _read_mesh(signature: Signature, reading: Reading) -> Keypoints:  # noqa: ARG001 - every reader has this signature

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.pipeline.decode.answers import Array, Detections
+from auditor.pipeline.decode.families.common import of_labels
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
-from auditor.pipeline.decode.layouts.common import of_labels
 
 _TF = {"detection_boxes", "detection_classes", "detection_scores"}
 _EFFICIENT_NMS = {"num_dets", "det_boxes", "det_scores", "det_classes"}
@@ -146,6 +146,17 @@ def _read_nas_batch(signature: Signature, reading: Reading) -> Detections:
     return of_labels(boxes, scores, _flat(signature.named("pred_classes"), 1)[:number], reading, suppress=False)
 
 
+def _fits_ssd_zoo(signature: Signature) -> Evidence:
+    return Evidence.NAMES if set(signature.names) == {"bboxes", "labels", "scores"} else Evidence.NONE
+
+
+def _read_ssd_zoo(signature: Signature, reading: Reading) -> Detections:
+    """Corners as shares of the input."""
+    boxes = _flat(signature.named("bboxes"), 4) * np.tile(signature.size[::-1], 2)
+    scores, labels = _flat(signature.named("scores"), 1), _flat(signature.named("labels"), 1)
+    return of_labels(boxes, scores, labels, reading, suppress=False)
+
+
 LAYOUTS = (
     Layout(
         "tf-detection", "TensorFlow Object Detection API", "its documentation of exported models", _fits_tf, _read_tf
@@ -161,6 +172,7 @@ LAYOUTS = (
         _fits_torchvision,
         _read_torchvision,
     ),
+    Layout("ssd-zoo", "SSD with ResNet-34 of the ONNX zoo", "the zoo's model page", _fits_ssd_zoo, _read_ssd_zoo),
     Layout("yolov3-zoo", "YOLOv3 of the ONNX zoo", "the zoo's model page", _fits_zoo, _read_zoo),
     Layout(
         "yolonas-batch", "YOLO-NAS, batched", "super-gradients 3.7, documentation", _fits_nas_batch, _read_nas_batch
