@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,13 +66,13 @@ def test_the_smaller_of_machine_and_container_counts(monkeypatch: pytest.MonkeyP
 
 
 def test_resident_memory_is_what_was_touched() -> None:
-    before = memory.resident()
-    assert before is not None
-    touched = bytearray(b"x") * (64 << 20)
-    after = memory.resident()
-    assert after is not None
-    assert after - before > 50 << 20
-    del touched
+    # In a process of its own: here the allocator may hand out pages that an earlier test has touched.
+    code = (
+        "from auditor.verify.worker.memory import resident; before = resident();"
+        "touched = bytearray(b'x') * (64 << 20); print(resident() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 50 << 20
 
 
 def test_where_only_a_peak_is_told_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
