@@ -31,7 +31,7 @@ def compare_sites(
         new_sites=tuple(site for index, site in enumerate(after.sites) if index not in kept_after),
         removed_sites=tuple(site for index, site in enumerate(before.sites) if index not in kept_before),
         kept_sites=len(pairs),
-        risen_sites=tuple(site for site in both if site.rise > 0),
+        risen_sites=tuple(site for site in both if max(site.rise, site.expected_rise or 0.0) > 0),
         outputs=compare_outputs(before.heads, after.heads, (before.sources, after.sources)),
         before=before.subsampling,
         after=after.subsampling,

@@ -74,10 +74,17 @@ class KeptSite:
 
     @property
     def rise(self) -> float:
-        """By how much the share of the power that folds rose; 0 where one of them is not known."""
+        """By how much the alias energy of a flat spectrum rose; 0 where one of them is not known."""
         if self.before.alias is None or self.after.alias is None:
             return 0.0
         return self.after.alias.flat - self.before.alias.flat
+
+    @property
+    def expected_rise(self) -> float | None:
+        """By how much the expected alias energy rose; None where one of them is not known."""
+        before = None if self.before.alias is None else self.before.alias.expected
+        after = None if self.after.alias is None else self.after.alias.expected
+        return None if before is None or after is None else after - before
 
 
 @dataclass(frozen=True, slots=True)

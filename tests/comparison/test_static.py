@@ -272,6 +272,30 @@ def test_a_smaller_pool_at_a_site_that_both_have_is_a_finding_and_a_larger_one_i
     assert risen(compare(tmp_path, BASE, small, rules={"AA505": {"warning": 0.2}})) == []
 
 
+def test_a_rise_is_judged_by_the_expected_number_and_says_both(tmp_path: Path) -> None:
+    small = BASE.replace("MaxPool k3 s2 p1", "MaxPool k2 s2")
+    (finding,) = risen(compare(tmp_path, BASE, small))
+    assert "is expected to fold" in finding.message
+    assert "of a flat spectrum" in finding.message
+    numbers = {key: float(value) for key, value in finding.numbers.items()}
+    assert numbers["rise"] == pytest.approx(numbers["alias_energy"] - numbers["alias_energy_before"], abs=2e-4)
+    expected = numbers["alias_energy_expected"] - numbers["alias_energy_expected_before"]
+    assert numbers["rise_expected"] == pytest.approx(expected, abs=2e-4)
+    assert 0 < numbers["rise_expected"] < numbers["rise"]
+    bare = BASE.replace("MaxPool k3 s2 p1", "MaxPool k1 s2")
+    assert [one.severity for one in risen(compare(tmp_path, BASE, bare))] == [Severity.ERROR]
+    (lighter,) = risen(compare(tmp_path, BASE, bare, rules={"AA505": {"expected-error": 0.5}}))
+    assert lighter.severity is Severity.WARNING
+
+
+def test_a_rise_without_an_expected_number_is_judged_by_the_flat_one(tmp_path: Path) -> None:
+    base = "input 1x3x64\nConv k3 p1 c4\nRelu\npool = MaxPool k5 s2 p2"
+    (finding,) = risen(compare(tmp_path, base, base.replace("k5 s2 p2", "k1 s2")))
+    assert finding.severity is Severity.ERROR
+    assert "not known: its map has one grid axis" in finding.message
+    assert "rise_expected" not in finding.numbers
+
+
 def test_a_pool_and_the_blurred_pool_in_its_place_are_one_site(tmp_path: Path) -> None:
     blurred = BASE.replace("pool = MaxPool k3 s2 p1", "dense = MaxPool k3 p1\nsoft = Blur k3 s2 p1")
     for base, new in ((BASE, blurred), (blurred, BASE)):
