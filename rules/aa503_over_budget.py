@@ -1,4 +1,4 @@
-"""AA503 over-budget: more findings of a rule, or more subsampling, than the settings allow a model."""
+"""AA503 over-budget: more findings of a rule, more subsampling or aliasing than the settings allow a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(context: Context) -> Iterator[Finding]:
 RULE = Rule(
     code="AA503",
     name="over-budget",
-    summary="A model has more findings of a rule, or more subsampling, than its budget.",
+    summary="A model has more findings of a rule, more subsampling or more aliasing than its budget.",
     severities=(Severity.ERROR,),
     check=check,
     needs=frozenset({Need.POLICY}),

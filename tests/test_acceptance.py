@@ -181,6 +181,17 @@ def test_a_budget_counts_known_findings_and_leaves_waived_ones_out(run: Run) -> 
     assert counting(waived) == [("AA101", "c")]
 
 
+def test_a_budget_holds_the_alias_energy_of_the_worst_site_from_both_sides(run: Run) -> None:
+    (free,) = run(POOLS)
+    energies = [site.alias.expected or 0 for site in report(free).analysis.sites if site.alias is not None]
+    worst = round(max(energies), 4)
+    (within,) = run(POOLS, budgets=Budgets({"max-alias-energy": worst}, {}))
+    assert ("AA503", "") not in counting(within)
+    (over,) = run(POOLS, budgets=Budgets({"max-alias-energy": worst - 0.001}, {}))
+    (finding,) = [one for one in report(over).findings if one.rule == "AA503"]
+    assert finding.numbers == {"budget": "max-alias-energy", "limit": round(worst - 0.001, 4), "found": worst}
+
+
 def test_the_ratchet_holds_what_was_reached_and_only_writing_anew_releases_it(run: Run) -> None:
     settings = settings_of(budgets=Budgets({"AA101": 2.0}, {}, ratchet=True))
     rules = load_rules(settings)

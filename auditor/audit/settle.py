@@ -7,7 +7,7 @@ policy itself run here, on what it made of all other findings.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auditor.audit.fingerprints import fill_without_model
@@ -22,6 +22,7 @@ from auditor.policy.select import ignored_for, is_ignored
 from auditor.policy.settings import Settings
 from auditor.policy.waivers import Waiver
 from auditor.policy.words import names
+from auditor.sampling.result import Analysis, worst_alias
 
 
 def settle(
@@ -58,7 +59,7 @@ def audited(outcome: Outcome, rules: RuleSet, settings: Settings) -> Audited:
     findings = tuple(one for one in outcome.report.findings if Need.POLICY not in by_code[one.rule].needs)
     budgets = settings.budgets or NO_BUDGETS
     limits = budgets.of(outcome.place) if budgets.ratchet else {}
-    counts = counted(limits, findings, outcome.report.analysis.subsampling, by_code)
+    counts = _counted(limits, findings, outcome.report.analysis, by_code)
     return Audited(outcome.place, findings, frozenset(rule.code for rule in outcome.ran), counts)
 
 
@@ -134,7 +135,13 @@ def _budget(
     recorded: dict[str, float] = {}
     if budgets.ratchet and run.baseline is not None:
         recorded = {name: count for (model, name), count in run.baseline.counts.items() if model == outcome.place}
-    return limits, counted(limits, findings, report.analysis.subsampling, run.by_code), recorded
+    return limits, _counted(limits, findings, report.analysis, run.by_code), recorded
+
+
+def _counted(
+    limits: Iterable[str], findings: Iterable[Finding], analysis: Analysis, rules: Mapping[str, Rule]
+) -> dict[str, float]:
+    return counted(limits, findings, analysis.subsampling, rules, worst_alias(analysis.sites))
 
 
 def _waived(finding: Finding, waiver: Waiver) -> Accepted:

@@ -1,9 +1,10 @@
-"""Budgets: how many findings of a rule, and how much subsampling, one model may have.
+"""Budgets: how many findings of a rule, how much subsampling and how much aliasing one model may have.
 
     [tool.aliasaudit.budget]
     AA101 = 2
     "AA2*" = 0
     max-subsampling = 32
+    max-alias-energy = 0.25
     ratchet = true
 
     [tool.aliasaudit.budget."models/seg*.onnx"]
@@ -28,8 +29,11 @@ from auditor.facts.policy import Overrun
 from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.words import names, unmatched
+from auditor.sampling.result import WorstAlias
 
 SUBSAMPLING = "max-subsampling"
+ALIAS = "max-alias-energy"
+MEASURES = (SUBSAMPLING, ALIAS)
 RATCHET = "ratchet"
 
 
@@ -72,9 +76,11 @@ def read_budgets(value: object) -> Budgets:
 def _limits(table: Mapping[str, object]) -> dict[str, float]:
     limits: dict[str, float] = {}
     for name, limit in table.items():
-        whole = name != SUBSAMPLING
-        if isinstance(limit, bool) or not isinstance(limit, int if whole else int | float) or limit < 0:
+        whole = name not in MEASURES
+        if isinstance(limit, bool) or not isinstance(limit, int if whole else int | float) or not limit >= 0:
             raise ValueError(f'needs {"a whole number" if whole else "a number"} of 0 or more for "{name}"')
+        if name == ALIAS and limit > 1:
+            raise ValueError(f'needs a share from 0 to 1 for "{name}", such as 0.25')
         limits[name] = float(limit)
     return limits
 
@@ -85,24 +91,33 @@ def check_budgets(budgets: Budgets, rules: Sequence[Rule], origin: object) -> No
     Raises:
         SettingsError: One is not.
     """
-    known = [SUBSAMPLING, *(word for rule in rules for word in (rule.code, rule.name))]
+    known = [*MEASURES, *(word for rule in rules for word in (rule.code, rule.name))]
     for limits in (budgets.limits, *budgets.by_model.values()):
         for name in limits:
-            if name != SUBSAMPLING and unmatched(_word(name), rules):
+            if name not in MEASURES and unmatched(_word(name), rules):
                 raise SettingsError(f'{origin}: budget: no rule is called "{name}"{suggestion(name, known)}')
 
 
 def counted(
-    limits: Iterable[str], findings: Iterable[Finding], subsampling: Fraction | None, rules: Mapping[str, Rule]
+    limits: Iterable[str],
+    findings: Iterable[Finding],
+    subsampling: Fraction | None,
+    rules: Mapping[str, Rule],
+    alias: WorstAlias | None = None,
 ) -> dict[str, float]:
-    """What one model has of each budget. ``subsampling`` counts where it is known; ``rules`` are all, by code."""
+    """What one model has of each budget. ``subsampling`` and ``alias``, that of its worst site, count where known.
+
+    ``rules`` are all, by code.
+    """
+    # To four decimals, as findings say it: a budget at the number of the report holds.
+    measures = {SUBSAMPLING: subsampling, ALIAS: None if alias is None else round(alias.value, 4)}
     findings = list(findings)
     found: dict[str, float] = {}
     for name in limits:
-        if name != SUBSAMPLING:
+        if name not in MEASURES:
             found[name] = float(sum(names(_word(name), rules[one.rule]) for one in findings))
-        elif subsampling is not None:
-            found[name] = float(subsampling)
+        elif (value := measures[name]) is not None:
+            found[name] = float(value)
     return found
 
 
@@ -126,16 +141,22 @@ def _word(name: str) -> str:
 def budgets_schema() -> dict[str, Any]:
     """The JSON Schema of the table."""
     number = {"type": "number", "minimum": 0}
+    share = {**number, "maximum": 1}
     return {
         "type": "object",
         "properties": {
             RATCHET: {"description": "The baseline lowers budgets as findings go away.", "type": "boolean"},
             SUBSAMPLING: {"description": "The largest cumulative factor of any output.", **number},
+            ALIAS: {"description": "The largest expected alias energy of a site without anti-aliasing.", **share},
         },
         "additionalProperties": {
             "oneOf": [
                 {"type": "integer", "minimum": 0},
-                {"type": "object", "properties": {SUBSAMPLING: number}, "additionalProperties": number},
+                {
+                    "type": "object",
+                    "properties": {SUBSAMPLING: number, ALIAS: share},
+                    "additionalProperties": number,
+                },
             ]
         },
     }

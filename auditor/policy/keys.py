@@ -199,7 +199,7 @@ KEYS: Mapping[str, Key] = {
         {"type": "string", "minLength": 1},
     ),
     "budget": Key(
-        "How many findings of a rule one model may have, and how much subsampling; and tables by path pattern.",
+        "How many findings of a rule, subsampling and alias energy one model may have; and tables by path pattern.",
         read_budgets,
         budgets_schema(),
     ),

@@ -6,10 +6,11 @@ network input that the axis comes from. ``None`` stands for a value that is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from typing import NamedTuple
 
 from auditor.document import Documented
 from auditor.onnxfile.noderef import NodeRef
@@ -91,6 +92,22 @@ class AliasEnergy:
     expected: float | None = None
     missing: str = ""
     picture: bool = False
+
+
+class WorstAlias(NamedTuple):
+    """The largest alias energy of several sites; ``expected`` says that it is the expected number, not the flat one."""
+
+    value: float
+    expected: bool
+
+
+def worst_alias(sites: Iterable[Site]) -> WorstAlias | None:
+    """The largest expected alias energy of the sites without anti-aliasing; the flat one where none has another."""
+    known = [site.alias for site in sites if site.alias is not None and not site.antialiased]
+    expected = [alias.expected for alias in known if alias.expected is not None]
+    if expected:
+        return WorstAlias(max(expected), True)
+    return WorstAlias(max(alias.flat for alias in known), False) if known else None
 
 
 @dataclass(frozen=True, slots=True)

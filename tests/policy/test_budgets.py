@@ -11,6 +11,7 @@ from auditor.facts.policy import Overrun
 from auditor.facts.rule import Rule
 from auditor.policy.budgets import budgets_schema, check_budgets, counted, overruns, read_budgets
 from auditor.policy.errors import SettingsError
+from auditor.sampling.result import WorstAlias
 
 RULES = {
     code: Rule(code, name, "", (Severity.ERROR,), lambda _: ())
@@ -20,6 +21,7 @@ TABLE: dict[str, Any] = {
     "AA101": 2,
     "AA2*": 0,
     "max-subsampling": 32,
+    "max-alias-energy": 0.25,
     "ratchet": True,
     "models/seg*.onnx": {"AA101": 5},
 }
@@ -32,13 +34,24 @@ def findings(*codes: str) -> list[Finding]:
 def test_budgets_are_read_with_tables_for_single_models() -> None:
     budgets = read_budgets(TABLE)
     assert budgets.ratchet
-    assert budgets.of("net.onnx") == {"AA101": 2, "AA2*": 0, "max-subsampling": 32}
-    assert budgets.of("models/seg1.onnx") == {"AA101": 5, "AA2*": 0, "max-subsampling": 32}
+    assert budgets.of("net.onnx") == {"AA101": 2, "AA2*": 0, "max-subsampling": 32, "max-alias-energy": 0.25}
+    assert budgets.of("models/seg1.onnx") == {"AA101": 5, "AA2*": 0, "max-subsampling": 32, "max-alias-energy": 0.25}
     jsonschema.validate(TABLE, budgets_schema())
 
 
 @pytest.mark.parametrize(
-    "change", [{"AA101": -1}, {"AA101": 1.5}, {"AA101": True}, {"AA101": "2"}, {"ratchet": 1}, {"max-subsampling": "x"}]
+    "change",
+    [
+        {"AA101": -1},
+        {"AA101": 1.5},
+        {"AA101": True},
+        {"AA101": "2"},
+        {"ratchet": 1},
+        {"max-subsampling": "x"},
+        {"max-alias-energy": 25},
+        {"max-alias-energy": -0.1},
+        {"max-alias-energy": float("nan")},
+    ],
 )
 def test_a_budget_that_is_no_bound_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs"):
@@ -58,6 +71,14 @@ def test_findings_are_counted_by_code_name_prefix_and_all() -> None:
     counts = counted(names, found, Fraction(64), RULES)
     assert counts == {"AA101": 1, "strided-conv": 2, "AA1*": 3, "AA1": 3, "*": 4, "max-subsampling": 64}
     assert "max-subsampling" not in counted(names, found, None, RULES)
+
+
+def test_the_alias_energy_counts_as_findings_say_it_where_it_is_known() -> None:
+    for alias in (WorstAlias(0.2999999, True), WorstAlias(0.3, False)):
+        assert counted(["max-alias-energy"], [], None, RULES, alias) == {"max-alias-energy": 0.3}
+    assert counted(["max-alias-energy"], [], None, RULES) == {}
+    assert overruns({"max-alias-energy": 0.3}, {"max-alias-energy": 0.3}, {}) == ()
+    assert len(overruns({"max-alias-energy": 0.29}, {"max-alias-energy": 0.3}, {})) == 1
 
 
 def test_a_budget_is_over_only_above_its_limit_and_the_ratchet_only_lowers_it() -> None:

@@ -21,7 +21,7 @@ from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import ACCEPTED_WORDS, meaning
 from auditor.report.words.verdict import verdict
-from auditor.sampling.result import Site
+from auditor.sampling.result import Site, worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def render(report: Report, options: RenderOptions) -> str:
     if report.models:
         page.add(
             _BLANK,
-            "| model | subsampling | sites without anti-aliasing | worst expected alias | errors | warnings | notes |",
+            "| model | subsampling | sites without anti-aliasing | worst alias energy | errors | warnings | notes |",
             "| :-- | --: | --: | --: | --: | --: | --: |",
         )
         page.rows(_overview(model) for model in report.models)
@@ -132,17 +132,14 @@ def _where(path: str) -> str:
 
 def _overview(model: ModelReport) -> str:
     sites = model.analysis.sites
-    energies = [
-        site.alias.expected
-        for site in sites
-        if site.alias is not None and site.alias.expected is not None and not site.antialiased
-    ]
+    worst = worst_alias(sites)
+    energy = "-" if worst is None else f"{percent_text(worst.value)} {'expected' if worst.expected else 'flat'}"
     counts = [sum(finding.severity is severity for finding in model.findings) for severity in _SIGNS]
     cells = [
         markdown_code(model.path, _NAME),
         "-" if model.analysis.subsampling is None else factor_text(model.analysis.subsampling),
         f"{sum(not site.antialiased for site in sites)} of {len(sites)}",
-        percent_text(max(energies, default=None)) or "-",
+        energy,
         *map(str, counts),
     ]
     return _row(cells)

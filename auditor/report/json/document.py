@@ -15,7 +15,7 @@ from auditor.facts.report import Accepted, InputReport, ModelReport, Problem, Re
 from auditor.report import RenderOptions
 from auditor.report.json.parts import SCHEMA_VERSION, Json, _node, _source, finding_json, site_json
 from auditor.report.words.numbers import json_number, json_share
-from auditor.sampling.result import Analysis, Head, MisalignedJoin, SourceAxis, Untracked
+from auditor.sampling.result import Analysis, Head, MisalignedJoin, SourceAxis, Untracked, worst_alias
 from auditor.text import ModelText, exact, inert_json
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _problem(problem: Problem) -> Json:
 
 def _summary(report: Report) -> Json:
     sites = [site for model in report.models for site in model.analysis.sites]
-    energies = [site.alias.flat for site in sites if site.alias is not None and not site.antialiased]
+    worst = worst_alias(sites)
     known = [total for model in report.models if (total := model.analysis.subsampling) is not None]
     by_severity = report.by_severity()
     return {
@@ -186,5 +186,6 @@ def _summary(report: Report) -> Json:
         "rules": {code: count for (code, _), count in report.by_rule().items()},
         "problems": len(report.problems),
         "subsampling": json_number(max(known, default=None)) if len(known) == len(report.models) else None,
-        "worst_alias_energy": json_share(max(energies, default=None)),
+        "worst_alias_energy": None if worst is None else json_share(worst.value),
+        "worst_alias_energy_kind": None if worst is None else "expected" if worst.expected else "flat",
     }

@@ -263,5 +263,8 @@ def _summary() -> Schema:
         problems=_COUNT,
         subsampling=_NUMBER_OR_NULL | {"description": "The largest cumulative factor of any model."},
         worst_alias_energy=_SHARE_OR_NULL
-        | {"description": "The largest alias energy of a site without anti-aliasing, for a flat input spectrum."},
+        | {
+            "description": "The largest expected alias energy of a site without anti-aliasing; flat where none has one."
+        },
+        worst_alias_energy_kind={"enum": ["expected", "flat", None]},
     )

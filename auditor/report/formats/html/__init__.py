@@ -194,15 +194,15 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
         [f"of {len(sites)}" if sites else "there are no sites"],
         "" if left else "good",
     )
-    judged = [
-        (site.alias.expected, index)
-        for index, site in enumerate(sites, 1)
-        if site.alias is not None and site.alias.expected is not None and verdict(site) in _FOLDS
-    ]
+    folding = [(site.alias, index) for index, site in enumerate(sites, 1) if site.alias and verdict(site) in _FOLDS]
+    known = [(alias.expected, index) for alias, index in folding if alias.expected is not None]
+    judged = known or [(alias.flat, index) for alias, index in folding]
     if judged:
         energy, index = max(judged, key=lambda item: (item[0], -item[1]))
         name = element("a", f"#{index} {_short(node_name(sites[index - 1].node))}", href=f"#{prefix}{index}")
-        yield _tile("worst expected alias", percent_text(energy), [name], "")
+        yield _tile(
+            "worst expected alias" if known else "worst alias of a flat spectrum", percent_text(energy), [name], ""
+        )
 
 
 def _short(name: str) -> str:
