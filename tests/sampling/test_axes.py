@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from auditor.onnxfile import read_model
 from auditor.sampling import Analysis, analyse
+from auditor.sampling.lattice.state import AxisTrack, merge_window
 from auditor.sampling.result import HeadKind
 from tests.sampling.impulse import Array, audit, build, node, quick, spot
 
@@ -274,6 +275,7 @@ def test_the_shared_case_of_attention_in_strips_is_subsampled_by_its_stem_alone(
         ([1, 16, 32, 32], 1, False),
         ([1, 16, 5, 5], 3, True),
         ([1, 16, 4, 4], 1, False),
+        ([1, 16, 4, 4], 2, False),
         ([1, 32, 32, 3], 1, True),
         ([1, 32, 32, 3], 3, False),
         ([1, 3, 32], 2, True),
@@ -319,6 +321,14 @@ def test_a_branch_whose_phase_depends_on_the_open_size_makes_what_it_meets_depen
     fixed = audit(build(nodes, [1, 2, 64], weights)).tensors["y"][2]
     assert fixed is not None
     assert not fixed.size_dependent
+
+
+def test_pieces_side_by_side_have_seen_what_the_wider_one_has_and_depend_on_the_size_as_either_does() -> None:
+    narrow, wide = AxisTrack(field=Fraction(3)), AxisTrack(field=Fraction(7), size_dependent=True)
+    for trunk, other in ((narrow, wide), (wide, narrow)):
+        merged = merge_window(trunk, other)
+        assert merged.field == 7
+        assert merged.size_dependent
 
 
 @pytest.mark.filterwarnings("error")

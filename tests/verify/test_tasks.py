@@ -154,6 +154,20 @@ def test_a_class_number_beside_the_scores_is_not_measured() -> None:
     assert (found.outputs, found.task) == (("probabilities",), Task.CLASSIFICATION)
 
 
+def test_which_of_several_outputs_is_measured_is_said() -> None:
+    heads = {"first": noise(66), "second": noise(66), "third": noise(66)}
+    target = told(heads)
+    assert target.outputs == ("first",)
+    assert any("of 3 outputs only first is measured" in remark for remark in target.remarks)
+    assert told({"first": noise(66)}).remarks == ()
+    assert find_target([heads], Task.CLASSIFICATION, "third", WINDOW).remarks == ()
+
+
+def test_an_output_beside_others_that_are_called_angles_is_not_taken_for_classes() -> None:
+    with pytest.raises(VerifyError, match="cannot be told"):
+        told({"yaw": noise(66), "pitch": noise(66), "roll": noise(66)})
+
+
 def test_lists_of_boxes_are_boxes_once_each_has_one_score() -> None:
     box = ended(20, 6)
     lists = {"boxes": box[:, :4], "scores": box[:, 4], "labels": box[:, 5].astype(np.int64)}

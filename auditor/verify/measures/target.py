@@ -13,6 +13,7 @@ import numpy as np
 
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis, HeadKind
+from auditor.text import plain
 from auditor.verify.box_readings import read_box_outputs
 from auditor.verify.errors import DataError
 from auditor.verify.readings import Reading, channel_axis, is_vector, read_map, read_vector
@@ -31,6 +32,8 @@ _HEADS: Mapping[Task, frozenset[HeadKind]] = {
     Task.DENSE: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
     Task.DETECTION: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
 }
+# Beside one of these an output that reads as class scores may be the rest of it.
+_DOUBTING = frozenset([Reading.LANDMARKS, Reading.RAW_BOXES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def find_target(
         guessed = True
     else:
         name, guessed = _fitting(samples[0], readings, task), False
-    remarks = _contradictions(name, task, clues)
+    remarks = (*_one_of_several(name, samples[0], task), *_contradictions(name, task, clues))
     if task is Task.DETECTION:
         return Target(tuple(samples[0]), task, guessed=guessed, remarks=remarks)
     if task is not Task.DENSE:
@@ -144,7 +147,7 @@ def _told_apart(
     scores = [name for name, reading in single.items() if reading is Reading.CLASSES]
     if scores and all(reading is not Reading.MAP for fits in readings.values() for reading in fits):
         others = [fits for name, fits in readings.items() if name != scores[0]]
-        if not any(Reading.LANDMARKS in fits or Reading.RAW_BOXES in fits for fits in others):
+        if not any(fits & _DOUBTING or fits == {Reading.NUMBERS} for fits in others):
             return Task.CLASSIFICATION, scores[0]
     kinds = {reading for fits in readings.values() for reading in fits}
     if len(kinds) != 1 or next(iter(kinds)) not in _TASKS:
@@ -182,6 +185,12 @@ def _layout(row: Array, window: tuple[int, int]) -> tuple[int | None, tuple[int,
     axis = channel_axis(row.shape, window) or 0
     high, wide = (size for position, size in enumerate(row.shape) if position != axis)
     return axis, (high, wide)
+
+
+def _one_of_several(name: str, rows: Mapping[str, Array], task: Task) -> tuple[str, ...]:
+    if len(rows) < 2 or task is Task.DETECTION:
+        return ()
+    return (f"of {len(rows)} outputs only {plain(name)} is measured: choose another with --measured-output",)
 
 
 def _contradictions(name: str, task: Task, clues: Clues) -> tuple[str, ...]:
