@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from auditor.pipeline.decode.answers import Answer, Array, Detections, Keypoints, Numbers, Regions, Text
 from auditor.pipeline.decode.choose import candidates, choose, layouts
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
@@ -53,7 +55,7 @@ def decode(
     >>> found.boxes.tolist(), found.labels.tolist()
     ([[15.0, 26.0, 25.0, 34.0]], [2])
     """
-    signature = Signature(outputs, input_size, metadata or {}, operators)
+    signature = Signature(_numbers(outputs), input_size, metadata or {}, operators)
     chosen = choose(signature, layout)
     wanted = Reading(**reading)
     missing = [need for need in chosen.needs if getattr(wanted, need) is None]
@@ -61,8 +63,19 @@ def decode(
         raise LayoutError(f"layout {chosen.name} needs {' and '.join(missing)}, which no file tells")
     try:
         return chosen.read(signature, wanted)
-    except (IndexError, ValueError) as error:
+    except (ArithmeticError, IndexError, ValueError) as error:
         if isinstance(error, LayoutError):
             raise
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items())
         raise LayoutError(f"the outputs {shapes} do not have the layout {chosen.name} ({error})") from error
+
+
+def _numbers(outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The outputs with truth values as 0 and 1."""
+    arrays = {name: np.asarray(array) for name, array in outputs.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise LayoutError(f"the output {name} has {array.dtype} values, which no layout reads")
+    if not arrays:
+        raise LayoutError("there is no output to decode")
+    return {name: array.astype(np.uint8) if array.dtype == np.bool_ else array for name, array in arrays.items()}

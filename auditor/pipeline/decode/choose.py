@@ -37,11 +37,19 @@ def layouts() -> Mapping[str, Layout]:
 
 def candidates(signature: Signature) -> tuple[Layout, ...]:
     """The layouts with the strongest evidence: one is an answer, none or several are a question."""
-    evidence = {name: layout.fits(signature) for name, layout in layouts().items()}
+    evidence = {name: _evidence(layout, signature) for name, layout in layouts().items()}
     best = max(evidence.values(), default=Evidence.NONE)
     if best is Evidence.NONE:
         return ()
     return tuple(layouts()[name] for name, strength in evidence.items() if strength is best)
+
+
+def _evidence(layout: Layout, signature: Signature) -> Evidence:
+    """Of a recogniser that comes upon a rank or a length that its layout never has, it is none."""
+    try:
+        return layout.fits(signature)
+    except (ArithmeticError, IndexError, ValueError):
+        return Evidence.NONE
 
 
 def choose(signature: Signature, name: str) -> Layout:

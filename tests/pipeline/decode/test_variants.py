@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auditor.pipeline.decode import (
     Answer,
@@ -405,3 +407,86 @@ def test_the_probabilities_of_a_classifier_are_no_points(classes: int, width: tu
                 if layout.fits(Signature({"output": values.astype(np.float32)}, (224, 224))) > Evidence.SHAPE
             ]
             assert found == [], (scale, found)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0)])
+def test_retinaface_under_any_names_and_without_points(order: tuple[int, ...]) -> None:
+    size = (64, 96)
+    number = 2 * len(cells(size, (8, 16, 32)))
+    deltas, shares, points = (np.zeros((1, number, width), np.float32) for width in (4, 2, 10))
+    shares[0, :, 0] = 1
+    # The second prior of the cell at (32, 16) of stride 32: of 512 pixels, at its centre.
+    at = 2 * (len(cells(size, (8, 16))) + 0) + 1
+    shares[0, at] = 0.1, 0.9
+    deltas[0, at] = ((32 - 16) / 512 / 0.1, (32 - 16) / 512 / 0.1, np.log(24 / 512) / 0.2, np.log(40 / 512) / 0.2)
+    parts = (deltas, shares, points)
+    outputs = {str(586 + index): parts[index] for index in order}
+    assert chosen(outputs, size) == ["retinaface"]
+    read = one(decode(outputs, input_size=size))
+    assert (read.keypoints is not None) == (2 in order)
+
+
+@pytest.mark.parametrize("classes", [1, 4, 80])
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_rtmdet_with_levels_in_any_order(classes: int, interleaved: bool) -> None:
+    size = (96, 160)
+    scores = [np.full((1, classes, 96 // s, 160 // s), -9.0, np.float32) for s in (8, 16, 32)]
+    boxes = [np.full((1, 4, 96 // s, 160 // s), 3.0, np.float32) for s in (8, 16, 32)]
+    scores[1][0, -1, 2, 2] = np.log(9)
+    boxes[1][0, :, 2, 2] = 12, 20, 12, 20
+    levels = [array for pair in zip(scores, boxes, strict=True) for array in pair] if interleaved else [*scores, *boxes]
+    outputs = {str(index): array for index, array in enumerate(levels)}
+    if interleaved and classes == 4:
+        with pytest.raises(LayoutError, match="no known layout"):
+            decode(outputs, input_size=size)
+        return
+    assert chosen(outputs, size) == ["rtmdet"]
+    one(decode(outputs, input_size=size), classes - 1)
+
+
+NAMES = (
+    *("output", "boxes", "scores", "labels", "dets", "logits", "pred_boxes", "hm", "wh", "reg", "loc", "conf", "semi"),
+    *("simcc_x", "simcc_y", "num_dets", "det_boxes", "det_scores", "det_classes", "heatmaps", "short_offsets"),
+    *("detection_boxes", "detection_classes", "detection_scores", "keypoints", "confs", "bboxes"),
+)
+
+
+@st.composite
+def any_outputs(draw: st.DrawFn) -> dict[str, Array]:
+    side = st.sampled_from([0, 1, 2, 3, 4, 6, 7, 16, 21, 56, 84, 252, 300])
+    kind = st.sampled_from([np.float32, np.float16, np.float64, np.int64, np.int32, np.uint8, np.bool_])
+    outputs: dict[str, Array] = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
+        shape = tuple(draw(st.lists(side, max_size=4)))
+        if np.prod(shape, dtype=np.int64) > 100_000:
+            shape = shape[:2]
+        level = draw(st.sampled_from([0.0, 0.5, 1.0, 40.0, -1.0, np.nan, np.inf]))
+        with np.errstate(invalid="ignore"):
+            outputs[name] = np.full(shape, level).astype(draw(kind))
+    return outputs
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    outputs=any_outputs(),
+    layout=st.sampled_from(["auto", *sorted(layouts())]),
+    metadata=st.sampled_from([{}, {"task": "detect"}, {"task": "pose", "kpt_shape": "x"}, {"task": "segment"}]),
+)
+def test_outputs_of_any_kind_are_read_or_refused_in_one_line(
+    outputs: dict[str, Array], layout: str, metadata: dict[str, str]
+) -> None:
+    told: dict[str, Any] = {"alphabet": "ab", "anchors": [[(8, 8)] * 3] * 3}
+    refusal = None
+    try:
+        with np.errstate(all="ignore"):
+            decode(outputs, layout, input_size=(64, 64), metadata=metadata, **told)
+    except LayoutError as error:
+        refusal = str(error)
+    assert refusal is None or "\n" not in refusal
+
+
+def test_outputs_that_are_no_numbers_or_none_at_all_are_refused() -> None:
+    with pytest.raises(LayoutError, match="the output label has <U3 values"):
+        decode({"label": np.array([["cat"]])}, input_size=(64, 64))
+    with pytest.raises(LayoutError, match="no output"):
+        decode({}, input_size=(64, 64))

@@ -34,11 +34,13 @@ def moved(priors: Array, deltas: Array, centre: float, size: float) -> Array:
 
 
 def _ssd(signature: Signature) -> tuple[Array, Array] | None:
+    """Deltas and logits, in any order; of four columns each, deltas come first."""
     if len(signature.arrays) != 2 or signature.size != (300, 300):
         return None
-    boxes, logits = signature.arrays
-    fits = boxes.shape == (1, 8732, 4) and logits.ndim == 3 and logits.shape[1] == 8732
-    return (boxes[0], logits[0]) if fits else None
+    for boxes, logits in (signature.arrays, signature.arrays[::-1]):
+        if boxes.shape == (1, 8732, 4) and logits.ndim == 3 and logits.shape[:2] == (1, 8732):
+            return boxes[0], logits[0]
+    return None
 
 
 def _fits_ssd(signature: Signature) -> Evidence:
@@ -63,14 +65,25 @@ def _read_ssd(signature: Signature, reading: Reading) -> Detections:
     return best_class(boxes, softmax(parts[1])[:, 1:], reading)  # class 0 is the background
 
 
-def _fits_retinaface(signature: Signature) -> Evidence:
-    if not {"loc", "conf"} <= set(signature.names):
-        return Evidence.NONE
+def _retinaface(signature: Signature) -> tuple[Array, Array, Array | None] | None:
+    """Deltas, probabilities and perhaps points, told apart by their width."""
     number = grid.count(signature.size, per_cell=2)
-    return Evidence.NAMES if signature.named("loc").shape == (1, number, 4) else Evidence.NONE
+    by_width = {
+        array.shape[2]: array[0] for array in signature.arrays if array.ndim == 3 and array.shape[:2] == (1, number)
+    }
+    if len(by_width) != len(signature.arrays) or not {4, 2} <= set(by_width) <= {4, 2, 10}:
+        return None
+    return by_width[4], by_width[2], by_width.get(10)
+
+
+def _fits_retinaface(signature: Signature) -> Evidence:
+    return Evidence.NAMES if _retinaface(signature) is not None else Evidence.NONE
 
 
 def _read_retinaface(signature: Signature, reading: Reading) -> Detections:
+    parts = _retinaface(signature)
+    if parts is None:
+        raise LayoutError("deltas (1, N, 4), probabilities (1, N, 2) and perhaps points (1, N, 10) were expected")
     priors = []
     for stride, sides in zip(grid.STRIDES, _RETINAFACE, strict=True):
         centres = np.repeat(grid.points(signature.size, (stride,), offset=0.5)[:, :2], 2, axis=0)
@@ -78,12 +91,13 @@ def _read_retinaface(signature: Signature, reading: Reading) -> Detections:
             np.concatenate([centres, np.tile(np.array(sides, float)[:, None], (len(centres) // 2, 2))], axis=1)
         )
     every = np.concatenate(priors)
-    boxes = moved_in_shares(every, signature.named("loc")[0])
+    deltas, shares, points = parts
+    boxes = moved_in_shares(every, deltas)
     more = {}
-    if "landmarks" in signature.names:
-        offsets = signature.named("landmarks")[0].reshape(-1, 5, 2)
+    if points is not None:
+        offsets = points.reshape(-1, 5, 2)
         more["keypoints"] = every[:, None, :2] + offsets * 0.1 * every[:, None, 2:]
-    scores = signature.named("conf")[0][:, 1]
+    scores = shares[:, 1]
     return of_labels(boxes, scores, np.zeros(len(scores), np.int64), reading, **more)
 
 

@@ -31,8 +31,12 @@ def best_class(boxes: Array, scores: Array, reading: Reading, *, suppress: bool 
 
     ``more`` are further fields of :class:`Detections`, one entry a candidate.
     """
-    labels = scores.argmax(axis=1)
-    return of_labels(boxes, scores[np.arange(len(scores)), labels], labels, reading, suppress=suppress, **more)
+    best = scores.max(axis=1) if scores.shape[1] else np.zeros(len(scores))
+    # The class is looked up for the few that are sure enough only.
+    sure = np.flatnonzero(best > reading.score)
+    labels = scores[sure].argmax(axis=1) if len(sure) else np.zeros(0, np.int64)
+    chosen = {name: values[sure] for name, values in more.items()}
+    return of_labels(boxes[sure], best[sure], labels, reading, suppress=suppress, **chosen)
 
 
 def of_labels(

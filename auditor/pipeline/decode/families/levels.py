@@ -50,8 +50,8 @@ def _levels_of(signature: Signature, strides: tuple[int, ...], last: int) -> tup
         return None
     arrays = [array for array in signature.arrays if array.ndim == 3 and array.shape[0] == 1]
     number = [int(np.prod(grid.cells(signature.size, stride))) for stride in strides]
-    boxes = [array[0] for array in arrays if array.shape[-1] == last]
-    scores = [array[0] for array in arrays if array.shape[-1] != last]
+    boxes = sorted((array[0] for array in arrays if array.shape[-1] == last), key=len, reverse=True)
+    scores = sorted((array[0] for array in arrays if array.shape[-1] != last), key=len, reverse=True)
     if [len(level) for level in boxes] != number or [len(level) for level in scores] != number:
         return None
     return np.concatenate(scores), np.concatenate(boxes)
@@ -71,15 +71,18 @@ def _read_picodet(signature: Signature, reading: Reading) -> Detections:
 
 
 def _rtmdet(signature: Signature) -> tuple[list[Array], list[Array]] | None:
-    if len(signature.arrays) != 6 or any(array.ndim != 4 for array in signature.arrays):
+    """Class and box maps of three levels, told apart by their channels; of four each, class maps come first."""
+    if len(signature.arrays) != 6 or any(array.ndim != 4 or array.shape[0] != 1 for array in signature.arrays):
         return None
-    scores, boxes = signature.arrays[:3], signature.arrays[3:]
+    boxes = [array for array in signature.arrays if array.shape[1] == 4]
+    scores = [array for array in signature.arrays if array.shape[1] != 4]
+    if len(boxes) == 6:
+        scores, boxes = boxes[:3], boxes[3:]
     sizes = [grid.cells(signature.size, stride) for stride in grid.STRIDES]
-    fits = all(
-        box.shape[1:] == (4, *size) and score.shape[2:] == size
-        for score, box, size in zip(scores, boxes, sizes, strict=True)
-    )
-    return (list(scores), list(boxes)) if fits else None
+    kinds = [sorted(kind, key=lambda level: level.size, reverse=True) for kind in (scores, boxes)]
+    if any([level.shape[2:] for level in kind] != sizes for kind in kinds):
+        return None
+    return (kinds[0], kinds[1]) if len({level.shape[1] for level in scores}) == 1 else None
 
 
 def _fits_rtmdet(signature: Signature) -> Evidence:

@@ -242,7 +242,7 @@ def _in_pixels(signature: Signature, table: Array) -> Array:
 
 def _fits_paddle(signature: Signature) -> Evidence:
     table = _with_count(signature)
-    return Evidence.NAMES if table is not None and _class_first(table) else Evidence.NONE
+    return Evidence.NAMES if table is not None and (not len(table) or _class_first(table)) else Evidence.NONE
 
 
 def _with_count(signature: Signature) -> Array | None:
