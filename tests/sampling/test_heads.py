@@ -352,6 +352,57 @@ def test_a_mask_that_blocks_pairs_is_no_position() -> None:
     assert biased(blocked / 100).encodings
 
 
+def angles(side: int = 8, width: int = 8) -> Array:
+    """The angles of a rotary embedding over the cells of a map, half of the features for rows and half for columns."""
+    rows, columns = np.divmod(np.arange(side * side), side)
+    pace = 100.0 ** -np.arange(0, 1, 4 / width)
+    turns = np.concatenate([rows[:, None] * pace, columns[:, None] * pace], axis=1)
+    both: Array = np.concatenate([turns, turns], axis=1)
+    return both
+
+
+def turned(cosine: Array, sine: Array, *, interleaved: bool = False, computed: bool = False) -> Analysis:
+    """Attention whose queries and keys are turned by tables of cosines and sines."""
+    net = Net(1, 3, 32, 32)
+    x = tokens(net, net.conv("x", 3, 8, 4, 4, pad=0), 8, 64)
+    tables: list[str] = [net.constant(cosine.astype(np.float32)), net.constant(sine.astype(np.float32))]
+    if computed:
+        tables = [net.op("Cos", tables[0]), net.op("Sin", tables[0] if sine is cosine else tables[1])]
+
+    def rotated(name: str) -> str:
+        low, high = (net.op("Slice", name, [begin], [begin + 4], [2], [1]) for begin in (0, 4))
+        if interleaved:
+            near, far = (table[:, :4] for table in (cosine.astype(np.float32), sine.astype(np.float32)))
+            first = net.op("Sub", net.op("Mul", low, near), net.op("Mul", high, far))
+            second = net.op("Add", net.op("Mul", low, far), net.op("Mul", high, near))
+            return str(net.op("Concat", first, second, axis=2))
+        half = net.op("Concat", net.op("Neg", high), low, axis=2)
+        return str(net.op("Add", net.op("Mul", name, tables[0]), net.op("Mul", half, tables[1])))
+
+    query, key = (rotated(net.linear(x, 8, 8)) for _ in range(2))
+    scores = net.op("Softmax", net.op("MatMul", query, net.op("Transpose", key, perm=[0, 2, 1])), axis=-1)
+    return audit(net.model(net.op("MatMul", scores, net.linear(x, 8, 8))))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_rotary_embedding_is_no_absolute_position(dtype: type[np.floating]) -> None:
+    cosine, sine = (table.astype(dtype) for table in (np.cos(angles()), np.sin(angles())))
+    assert not turned(cosine, sine).encodings
+    assert not turned(cosine, sine, interleaved=True).encodings
+
+
+def test_a_rotary_embedding_that_the_graph_computes_is_no_absolute_position() -> None:
+    angle = angles()
+    assert not turned(angle, angle, computed=True).encodings
+    assert turned(angles(), angles() + 1, computed=True).encodings
+
+
+def test_two_tables_that_do_not_turn_by_a_steady_angle_are_absolute_positions() -> None:
+    assert len(turned(np.cos(angles()), 1.1 * np.sin(angles())).encodings) == 4
+    uneven = angles() ** 2
+    assert len(turned(np.cos(uneven), np.sin(uneven)).encodings) == 4
+
+
 @pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad", "kind"),

@@ -9,6 +9,7 @@ from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.state import UNKNOWN, AxisTrack, OpaqueError, State, constant, lcm
 from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
+from auditor.sampling.rotary import withdraw_rotation
 from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.join import join, lost_together
 
@@ -48,6 +49,8 @@ def arithmetic(call: Call) -> State:
     varies = False
     if len(states) == 2 and len(moving) == 1 and moving[0].axes is not None:
         varies = _note_encoding(call, states, names)
+    elif len(moving) == 2 and call.node.op in ("Add", "Sub"):
+        withdraw_rotation(call, names)
     return join(call, states, names, linear=_keeps_spectrum(call, states, varies=varies))
 
 
