@@ -9,34 +9,19 @@ from auditor.facts.finding import Finding, Severity
 from auditor.facts.policy import WaiverFact
 from auditor.facts.rule import Context, Rule
 from auditor.onnxfile.noderef import NodeRef
-from auditor.sampling.result import Analysis, Site, SiteKind
+from auditor.sampling.result import Site, SiteKind
 
 # Of expected alias energy. At stride 2, 0.25 is no filter at all on a hidden map, and 0.1 lies between max-pools of 3x3
 # and 2x2. What folds of the picture is inherited by everything behind it, and nothing smooths it first.
 ALIAS_OPTIONS: Mapping[str, float] = {"error": 0.25, "warning": 0.1, "picture-error": 0.1, "picture-warning": 0.03}
 ALIAS_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
-_COLOURS = (3, 4)
 _HUGE = Fraction(10**15)
 
 
 def open_sites(context: Context, *kinds: SiteKind) -> Iterator[Site]:
-    """The sites of these kinds that no low-pass protects, in graph order."""
-    return (site for site in context.analysis.sites if site.kind in kinds and not site.antialiased)
-
-
-def is_mask(site: Site, analysis: Analysis) -> bool:
-    """Whether a site reads a mask or a label map: an input of one channel beside another one with the picture."""
-    names = {analysis.sources[source].input.raw for source in site.sources if source is not None}
-    others = {source.input.raw for source in analysis.sources} - names
-    if len(names) != 1 or _channels(analysis.shapes.get(names.pop(), ())) != 1:
-        return False
-    return any(_channels(analysis.shapes.get(name, ())) in _COLOURS for name in others)
-
-
-def _channels(shape: tuple[int, ...]) -> int:
-    """The channels of an input (N, C, H, W), (N, H, W, C) or (N, H, W); 0 for another rank."""
-    return min(shape[1], shape[3]) if len(shape) == 4 else 1 if len(shape) == 3 else 0
+    """The sites of these kinds that lack a low-pass, in graph order."""
+    return (site for site in context.analysis.sites if site.kind in kinds and site.unprotected)
 
 
 def alias_finding(rule: Rule, context: Context, site: Site, does: str, advice: str) -> Finding:

@@ -8,7 +8,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Rule
 from auditor.sampling.result import SiteKind
 
-from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, RETRAIN, alias_finding, is_mask, low_pass, open_sites, steps
+from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, RETRAIN, alias_finding, low_pass, open_sites, steps
 
 _WORDS = {
     SiteKind.SLICE: "Slice with a step of",
@@ -21,8 +21,6 @@ def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per Slice, Gather or nearest-neighbour Resize that picks positions and drops the rest."""
     for site in open_sites(context, *_WORDS):
         if site.kind is SiteKind.RESIZE_NEAREST:
-            if is_mask(site, context.analysis):
-                continue  # what lies between two labels is no label: nearest is right
             advice = "Resize with mode=linear and antialias=1 (opset 18), or average the area each output stands for."
         else:
             advice = f"Put {low_pass(site)} in front of it, or average what it now drops."

@@ -17,7 +17,7 @@ def check(context: Context) -> Iterator[Finding]:
         return
     risen = [change for change in comparison.outputs if change.rose]
     for site in comparison.new_sites:
-        if site.antialiased:
+        if not site.unprotected:
             severity = Severity.NOTE
         else:
             severity = Severity.ERROR if risen else Severity.WARNING
@@ -25,7 +25,7 @@ def check(context: Context) -> Iterator[Finding]:
         if risen:
             factor = max(change.after for change in risen if change.after is not None)
             grown = f", and the cumulative factor rose to {number(factor)}"
-        how = "behind a low-pass" if site.antialiased else "without a low-pass"
+        how = "labels" if site.labels else "behind a low-pass" if site.antialiased else "without a low-pass"
         yield site_finding(
             RULE,
             site,

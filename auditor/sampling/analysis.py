@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
 from auditor.sampling.endings import ending, has_grid
 from auditor.sampling.inputs import Inputs, guess_spatial
+from auditor.sampling.labels import REASON, is_mask_input
 from auditor.sampling.lattice.state import ANONYMOUS, Axis, State
-from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
+from auditor.sampling.result import Analysis, Head, HeadKind, Lattice, Site, SiteKind, SourceAxis
 from auditor.sampling.trace import Trace, in_order
 from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
@@ -65,10 +67,12 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
 
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
     spatial = frozenset(source for source in record.spatial if source >= 0)
+    shapes = Sizes(scope.states)
+    sites = [site for site in record.sites if site is not None and any(map(record.is_spatial, site.sources))]
     return Analysis(
         sources=tuple(record.sources),
         spatial=spatial,
-        sites=tuple(site for site in record.sites if site is not None and any(map(record.is_spatial, site.sources))),
+        sites=tuple(_told_from_masks(site, record.sources, shapes) for site in sites),
         upsamplings=tuple(record.upsamplings),
         joins=tuple(join for join in record.joins if join.source in spatial),
         heads=tuple(_head(record, scope, value.name, spatial) for value in graph.outputs),
@@ -78,11 +82,17 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         live=record.live,
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
         tensors=Lattices(scope.states, spatial),
-        shapes=Sizes(scope.states),
+        shapes=shapes,
         folded=Folded(scope.states, spatial, record.held),
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
+
+
+def _told_from_masks(site: Site, sources: Sequence[SourceAxis], shapes: Mapping[str, tuple[int, ...]]) -> Site:
+    if site.kind is not SiteKind.RESIZE_NEAREST or site.labels or not is_mask_input(site, sources, shapes):
+        return site
+    return replace(site, labels=True, reason=REASON)
 
 
 def _head(record: Record, scope: Scope, name: str, spatial: frozenset[int]) -> Head:

@@ -103,7 +103,7 @@ class WorstAlias(NamedTuple):
 
 def worst_alias(sites: Iterable[Site]) -> WorstAlias | None:
     """The largest expected alias energy of the sites without anti-aliasing; the flat one where none has another."""
-    known = [site.alias for site in sites if site.alias is not None and not site.antialiased]
+    known = [site.alias for site in sites if site.alias is not None and site.unprotected]
     expected = [alias.expected for alias in known if alias.expected is not None]
     if expected:
         return WorstAlias(max(expected), True)
@@ -119,7 +119,8 @@ class Site:
     ``skipped`` is the share of input positions that no output ever reads (kernel smaller than stride), 0 to 1.
     ``antialiased`` with ``reason`` says why a site is passed. ``members`` are the other nodes of the pattern.
     ``averaged`` says how many of its phases are kept on the batch axis and averaged, and how many there are: phase
-    averaging, which makes ``alias`` what is left of the folding in the mean.
+    averaging, which makes ``alias`` what is left of the folding in the mean. ``labels``: it picks from a mask or from a
+    map of labels, which no filter may mix.
     """
 
     node: NodeRef
@@ -142,6 +143,12 @@ class Site:
     reads_input: bool
     members: tuple[NodeRef, ...] = ()
     averaged: tuple[int, int] | None = None
+    labels: bool = False
+
+    @property
+    def unprotected(self) -> bool:
+        """Whether it lacks a low-pass that it needs."""
+        return not self.antialiased and not self.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def _overview(model: ModelReport) -> str:
     cells = [
         markdown_code(model.path, _NAME),
         "-" if model.analysis.subsampling is None else factor_text(model.analysis.subsampling),
-        f"{sum(not site.antialiased for site in sites)} of {len(sites)}",
+        f"{sum(site.unprotected for site in sites)} of {len(sites)}",
         energy,
         *map(str, counts),
     ]

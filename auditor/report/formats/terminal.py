@@ -34,6 +34,7 @@ _VERDICT_STYLES = {
     SiteVerdict.WEAK_FILTER: "yellow",
     SiteVerdict.ANTI_ALIASED: "green",
     SiteVerdict.MIXED_PHASES: "yellow",
+    SiteVerdict.LABELS: "green",
     SiteVerdict.UNKNOWN: "dim",
 }
 _RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected"}

@@ -178,7 +178,7 @@ def _summary(report: Report) -> Json:
     return {
         "models": len(report.models),
         "sites": len(sites),
-        "antialiased_sites": sum(site.antialiased for site in sites),
+        "antialiased_sites": sum(not site.unprotected for site in sites),
         "findings": sum(by_severity.values()),
         "errors": by_severity[Severity.ERROR],
         "warnings": by_severity[Severity.WARNING],

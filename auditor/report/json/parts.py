@@ -62,6 +62,7 @@ def site_json(site: Site, analysis: Analysis) -> Json:
         "alias_energy_worst_channel": None if alias is None else json_share(alias.worst_channel),
         "alias_basis": None if alias is None else alias.basis.value,
         "antialiased": site.antialiased,
+        "labels": site.labels,
         "reason": site.reason,
         "skipped": json_share(site.skipped),
         "reads_input": site.reads_input,

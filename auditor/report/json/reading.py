@@ -64,6 +64,7 @@ def read_site(found: Cursor, places: Mapping[tuple[str, int], int]) -> Site:
         skipped=read_fraction(found["skipped"]),
         reads_input=found["reads_input"].flag,
         members=tuple(_node(one) for one in found["members"]),
+        labels=(labels := found.get("labels")) is not None and labels.flag,
     )
 
 

@@ -204,6 +204,7 @@ def _site() -> Schema:
         alias_energy_worst_channel=_SHARE_OR_NULL,
         alias_basis={"enum": [*(basis.value for basis in AliasBasis), None]},
         antialiased=_BOOLEAN,
+        labels=_BOOLEAN | {"description": "It picks labels or a mask, which need no low-pass."},
         reason=_STRING | {"description": "Why the site is passed."},
         skipped=_SHARE_OR_NULL | {"description": "Share of the input positions that no output reads."},
         reads_input=_BOOLEAN,
@@ -254,7 +255,7 @@ def _summary() -> Schema:
     return _object(
         models=_COUNT,
         sites=_COUNT,
-        antialiased_sites=_COUNT,
+        antialiased_sites=_COUNT | {"description": "Those with a low-pass, and those that pick labels."},
         findings=_COUNT,
         errors=_COUNT,
         warnings=_COUNT,

@@ -290,7 +290,7 @@ def _how(strategy: Strategy, options: Options) -> str:
 
 
 def _aliased(analysis: Analysis) -> int:
-    return sum(not site.antialiased for site in analysis.sites)
+    return sum(site.unprotected for site in analysis.sites)
 
 
 def _line(change: Change) -> str:

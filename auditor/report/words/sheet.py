@@ -156,7 +156,7 @@ def summary(report: Report) -> str:
     accepted = Counter(one.by for model in report.models for one in model.accepted)
     parts += [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     if sites:
-        open_sites = sum(not site.antialiased for site in sites)
+        open_sites = sum(site.unprotected for site in sites)
         parts.append(f"{open_sites} of {count_text(len(sites), 'sampling site')} without anti-aliasing")
     totals = [model.analysis.subsampling for model in report.models]
     known = [total for total in totals if total is not None]
@@ -292,7 +292,7 @@ def _site_row(index: int, site: Site) -> SiteRow:
         given.value,
     )
     # Elsewhere the numbers of the row are the reason.
-    reason = plain(site.reason) if site.antialiased or given is SiteVerdict.UNKNOWN else ""
+    reason = plain(site.reason) if not site.unprotected or given is SiteVerdict.UNKNOWN else ""
     return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
 
 

@@ -18,11 +18,14 @@ class SiteVerdict(Enum):
     WEAK_FILTER = "weak filter"
     ANTI_ALIASED = "anti-aliased"
     MIXED_PHASES = "mixed phases"  # space-to-depth loses nothing, but the channels mean another phase each
+    LABELS = "labels"  # a mask or a map of labels, which a filter would spoil
     UNKNOWN = "unknown"  # the weights were not there to judge by
 
 
 def verdict(site: Site) -> SiteVerdict:
     """The verdict on a site's filter, from what the analysis recognised and what of a flat spectrum folds per axis."""
+    if site.labels:
+        return SiteVerdict.LABELS
     if site.antialiased:
         return SiteVerdict.ANTI_ALIASED
     if site.kind is SiteKind.PHASE_TO_CHANNEL:

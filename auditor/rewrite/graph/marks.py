@@ -51,6 +51,8 @@ def has_phases(part: EditNode) -> bool:
 
 def common_refusal(editor: GraphEditor, site: Site, *, blurred: bool = False) -> str | None:
     """Reasons that hold for every strategy; ``blurred``: for one that may go on where an earlier run put a blur."""
+    if site.labels:
+        return site.reason
     part = editor.part(site)
     if part is None:
         return IN_A_FUNCTION if editor.model.functions else IN_A_SUB_GRAPH

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import ceil, floor
 
 from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, map_of
+from auditor.sampling.labels import holds_labels
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
 from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, Resized, State, anonymous, finest
@@ -141,6 +142,7 @@ def _record(
         alias=alias,
         filtered=protected,
         skipped=_skipped(how, [sampled[index] for index in down]),
+        labels=nearest and holds_labels(call.scope, call.node.inputs[0]),
     )
     record_site(call, strided, given, windows)
     return windows

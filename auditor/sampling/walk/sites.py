@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from auditor.sampling.labels import REASON
 from auditor.sampling.lattice.state import Atom, AxisTrack, State
 from auditor.sampling.result import AliasEnergy, Site, SiteKind
 from auditor.sampling.spectrum.replicas import Averaged
@@ -29,7 +30,8 @@ class Strided:
 
     ``atoms`` are what is left of each axis at the output (None: not known, or not a grid of the network input).
     ``kernel``, ``stride`` and ``dilation`` are empty where they mean nothing; ``members`` are sites that this one
-    replaces. ``averaged`` computes the alias energy that is left where several of its phases are averaged.
+    replaces. ``averaged`` computes the alias energy that is left where several of its phases are averaged. ``labels``:
+    what is sampled are labels or a mask.
     """
 
     kind: SiteKind
@@ -44,6 +46,7 @@ class Strided:
     filtered: str = ""
     members: tuple[int, ...] = field(default=())
     averaged: Averaged | None = None
+    labels: bool = False
 
 
 def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, AxisTrack]) -> int:
@@ -75,10 +78,11 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
             groups=strided.groups,
             alias=strided.alias,
             antialiased=antialiased,
-            reason=reason_words(strided.alias, antialiased, strided.filtered),
+            reason=REASON if strided.labels else reason_words(strided.alias, antialiased, strided.filtered),
             skipped=strided.skipped,
             reads_input=given.raw,
             members=tuple(record.remove_sites(strided.members)),
+            labels=strided.labels,
         )
     )
     return len(record.sites) - 1

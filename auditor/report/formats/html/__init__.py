@@ -17,7 +17,7 @@ from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport, Report
 from auditor.report import RenderOptions
 from auditor.report.formats.html.findings import findings, sites_table
-from auditor.report.formats.html.staircase import MOST_STEPS, Step, staircase, steps
+from auditor.report.formats.html.staircase import MOST_STEPS, Step, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
@@ -131,7 +131,7 @@ _WORST_FIRST = sorted(Severity, key=lambda severity: -severity.rank)
 
 
 def _open(model: ModelReport) -> int:
-    return sum(not site.antialiased for site in model.analysis.sites)
+    return sum(site.unprotected for site in model.analysis.sites)
 
 
 def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone: bool) -> Iterator[Child]:
@@ -221,10 +221,12 @@ def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
 
 
 def _legend(every: Sequence[Step]) -> Element:
+    shown = {verdict(site) for step in every for _, site in step.sites}
     verdicts = [
-        element("span", one.value, class_=f"verdict v-{one.value.replace(' ', '-')}")
+        element("span", one.value, class_=f"verdict {verdict_class(one)}")
         for one in SiteVerdict
-    ]  # fmt: skip
+        if one is not SiteVerdict.LABELS or one in shown
+    ]
     words = (
         "A ring is filled by the expected alias energy: the share of the power that is expected to fold, half to twice"
         " that on photographs. The flat one is of white noise, and says whether the filter is a low-pass."

@@ -111,7 +111,7 @@ def _row(number: int, site: Site, prefix: str) -> Element:
     words: list[Child] = [_bar(energy), " ", percent_text(energy) or "-"]
     if site.alias is not None and site.alias.missing:
         words.append(element("div", f"not known: {site.alias.missing}", class_="origin"))
-    reason = plain(site.reason) if site.antialiased or given is SiteVerdict.UNKNOWN else ""
+    reason = plain(site.reason) if not site.unprotected or given is SiteVerdict.UNKNOWN else ""
     origin = origin_text(site.node.origin)
     known = [abs(value) for value in site.cumulative if value is not None]
     kernel = "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride)))))
