@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import Panel, option
 
 
 def anonymise(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write the structure to this file.")],
+    output: Annotated[
+        str, option(Panel.REPORT, "--output", "-o", metavar="FILE", text="Write the structure to this file.")
+    ],
 ) -> None:
     """Write the structure of a model without its weights and names, to report a problem without sharing the model.
 

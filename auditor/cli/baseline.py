@@ -8,6 +8,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.commands import PlainCommand, PlainGroup
+from auditor.cli.panels import Panel, option
 from auditor.cli.session import Session
 
 if TYPE_CHECKING:
@@ -18,11 +19,7 @@ if TYPE_CHECKING:
 
 File = Annotated[
     str | None,
-    typer.Option(
-        "--baseline",
-        metavar="FILE",
-        help="The baseline. [default: the one of the settings, else aliasaudit-baseline.json beside them]",
-    ),
+    option(Panel.VERDICT, "--baseline", metavar="FILE", text="The baseline. [default: that of the settings]"),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli import measuring_options, options, repair_options
+from auditor.cli.panels import Panel, option
 from auditor.cli.session import Session
 
 
@@ -45,13 +46,11 @@ def check(
     device: measuring_options.Device = None,
     fix: Annotated[
         bool,
-        typer.Option("--fix", help="Also rewrite the model, audit the result, and report what changed."),
+        option(Panel.REWRITE, "--fix", text="Also rewrite the model, and audit the result."),
     ] = False,
     fix_output: Annotated[
         str | None,
-        typer.Option(
-            "--fix-output", metavar="FILE", help="With --fix: the rewritten model (--output, -o is the report)."
-        ),
+        option(Panel.REWRITE, "--fix-output", metavar="FILE", text="With --fix: the rewritten model."),
     ] = None,
     strategy: repair_options.Strategy = None,
     unsafe_fixes: repair_options.UnsafeFixes = False,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from auditor.cli.errors import UsageError
+from auditor.cli.examples import EXAMPLES
+from auditor.cli.panels import VALUES, Panel
 from auditor.cli.process import is_gone, refusal, silence
 
+_WIDEST_OPTION = 40  # columns
 INTERRUPTED = 130  # auditor.policy.verdict.ExitCode, which --help has no need to import
 
 
@@ -22,6 +26,36 @@ class PlainCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         _leave_text_alone(self.get_params(ctx))
         return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, then the options by panel, then what the metavars of enumerations stand for."""
+        panels: dict[str, list[tuple[str, str]]] = {
+            name: [] for name in ("Arguments", *(panel.value for panel in Panel))
+        }
+        for parameter in cast("list[Any]", self.get_params(ctx)):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            if parameter.param_type_name == "argument":
+                panels["Arguments"].append((parameter.metavar or "", parameter.help or ""))
+            else:
+                panels[parameter.rich_help_panel or Panel.RARE.value].append(record)
+        for title, rows in panels.items():
+            _section(formatter, title, rows)
+        words = {word for rows in panels.values() for names, _ in rows for word in re.findall(r"[A-Z]+", names)}
+        _section(formatter, "Values", [(word, ", ".join(known)) for word, known in VALUES.items() if word in words])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
+        """Examples, one a line and never wrapped, so that they can be copied."""
+        examples = EXAMPLES.get(self.name or "", ())
+        if examples:
+            formatter.write("\nExamples:\n" + "".join(f"  {line}\n" for line in examples))
+
+
+def _section(formatter: Any, title: str, rows: list[tuple[str, str]]) -> None:
+    if rows:
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=_WIDEST_OPTION)
 
 
 class PlainGroup(TyperGroup):

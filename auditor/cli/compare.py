@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.cli import measuring_options, options
+from auditor.cli.panels import Panel, first_sentence, option
 from auditor.cli.session import Session
 from auditor.policy.thresholds import COMPARED_IMAGES, THRESHOLDS
 
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
-def _threshold(name: str, metavar: str) -> typer.models.OptionInfo:
-    found: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=THRESHOLDS[name])
-    return found
+
+def _threshold(name: str, metavar: str) -> OptionInfo:
+    return option(Panel.THRESHOLDS, f"--{name}", metavar=metavar, text=first_sentence(THRESHOLDS[name]))
 
 
 def compare(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[BASE NEW]", help="The current model and its replacement; with --base-ref models or folders."
-        ),
+        typer.Argument(metavar="[BASE NEW]", help="Current model and replacement, or models for --base-ref."),
     ] = None,
     base_ref: Annotated[
         str | None,
-        typer.Option(
-            "--base-ref", metavar="REF", help="Compare with the same files at this git revision; new ones are audited."
-        ),
+        option(Panel.INPUT, "--base-ref", metavar="REF", text="Compare with the files at this git revision."),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="FILE", help="With --base-ref, a model or a folder of models; repeatable."),
+        option(Panel.INPUT, "--model", metavar="FILE", text="With --base-ref: a model or a folder; repeatable."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Also run both models on the same shifted images and compare the answers.")
+        bool, option(Panel.MEASURING, "--verify", text="Also run both models on shifted images.")
     ] = False,
     minimum: Annotated[str | None, _threshold("min", "NUMBER")] = None,
-    max_absolute_drop: Annotated[str | None, _threshold("max-absolute-drop", "NUMBER")] = None,
-    max_relative_drop: Annotated[str | None, _threshold("max-relative-drop", "SHARE")] = None,
-    max_jitter_rise: Annotated[str | None, _threshold("max-jitter-rise", "SHARE")] = None,
+    max_absolute_drop: Annotated[str | None, _threshold("max-absolute-drop", "N")] = None,
+    max_relative_drop: Annotated[str | None, _threshold("max-relative-drop", "N")] = None,
+    max_jitter_rise: Annotated[str | None, _threshold("max-jitter-rise", "N")] = None,
     largest_change: Annotated[str | None, _threshold("largest-change", "NUMBER")] = None,
     confidence: Annotated[str | None, _threshold("confidence", "SHARE")] = None,
     min_images: Annotated[str | None, _threshold("min-images", "N")] = None,
-    inconclusive: Annotated[str | None, _threshold("inconclusive", "fail|warn|pass")] = None,
-    require_verify: Annotated[bool, typer.Option("--require-verify", help=THRESHOLDS["require-verify"])] = False,
+    inconclusive: Annotated[str | None, _threshold("inconclusive", "RESULT")] = None,
+    require_verify: Annotated[
+        bool, option(Panel.THRESHOLDS, "--require-verify", text=THRESHOLDS["require-verify"])
+    ] = False,
     images: measuring_options.Images = None,
     labels: measuring_options.Labels = None,
     images_limit: Annotated[
         str | None,
-        typer.Option(
+        option(
+            Panel.IMAGES,
             "--images-limit",
             metavar="N",
-            help=f"Use at most N images, evenly spaced over the set. [default: {COMPARED_IMAGES}]",
+            text=f"Use at most N images, evenly spaced. [default: {COMPARED_IMAGES}]",
         ),
     ] = None,
     preset: measuring_options.Preset = None,

@@ -9,6 +9,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import Panel, option
 
 _FORMATS = ("text", "json")
 
@@ -19,20 +20,16 @@ def config(
     ] = None,
     output_format: Annotated[
         str,
-        typer.Option(
-            "--output-format",
-            metavar="|".join(_FORMATS),
-            help="The format of this listing. [default: text]",
-            show_default=False,
-            autocompletion=lambda: [*_FORMATS],
-        ),
+        option(Panel.REPORT, "--output-format", metavar="text|json", text="Format of the listing. [default: text]"),
     ] = "text",
     file: options.Config = None,
     isolated: options.Isolated = False,
 ) -> None:
     """Show the settings that apply here, and where each comes from.
 
-    What they mean: `aliasaudit schema settings`.
+    What they mean: `aliasaudit schema settings`. The environment counts too: ALIASAUDIT_CONFIG is --config,
+    ALIASAUDIT_OUTPUT_FORMAT is --output-format, ALIASAUDIT_NO_PROGRESS is --no-progress, and NO_COLOR and FORCE_COLOR
+    decide what --color auto means.
     """
     from auditor.choices import suggestion
     from auditor.cli.output import emit

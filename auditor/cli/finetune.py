@@ -11,8 +11,11 @@ import typer
 
 from auditor.cli import measuring_options, options
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import Panel, option
 
 if TYPE_CHECKING:
+    from typer.models import OptionInfo
+
     from auditor.finetune.result import Schedule
 
 _FORMATS = ("text", "json")
@@ -20,40 +23,30 @@ _FORMATS = ("text", "json")
 _Number = TypeVar("_Number", int, float)
 
 
-def _option(flag: str, metavar: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(flag, metavar=metavar, help=text)
-    return option
+def _option(flag: str, metavar: str, text: str) -> OptionInfo:
+    return option(Panel.TRAINING, flag, metavar=metavar, text=text)
 
 
 def finetune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A rewritten ONNX file, such as `fix` writes.")],
     original: Annotated[str, _option("--original", "FILE", "The model that was rewritten: the teacher.")],
     target: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Write the trained model to this file.")
+        str, option(Panel.TRAINING, "--output", "-o", metavar="FILE", text="Write the trained model here.")
     ],
     images: measuring_options.Images = None,
     images_limit: measuring_options.ImagesLimit = None,
     preset: measuring_options.Preset = None,
     device: measuring_options.Device = None,
-    epochs: Annotated[
-        str | None, _option("--epochs", "N", "How often every picture is seen, shifted anew. [default: 10]")
-    ] = None,
-    rate: Annotated[
-        str | None, _option("--rate", "SHARE", "The highest learning rate, relative to each weight. [default: 1e-4]")
-    ] = None,
+    epochs: Annotated[str | None, _option("--epochs", "N", "Passes over all pictures. [default: 10]")] = None,
+    rate: Annotated[str | None, _option("--rate", "SHARE", "Highest relative learning rate. [default: 1e-4]")] = None,
     batch: Annotated[str | None, _option("--batch", "N", "Pictures per step. [default: 8]")] = None,
-    shifts: Annotated[
-        str | None, _option("--shifts", "N", "Average the original over so many shifts. [default: 8]")
-    ] = None,
-    views: Annotated[
-        str | None, _option("--views", "N", "Learn from so many views of a picture: random parts. [default: 4]")
-    ] = None,
-    seed: Annotated[str | None, _option("--seed", "N", "The seed of shifts and order. [default: 0]")] = None,
-    minutes: Annotated[
-        str | None, _option("--minutes", "N", "End the training after so many minutes. [default: no limit]")
-    ] = None,
+    shifts: Annotated[str | None, _option("--shifts", "N", "Average the original over N shifts. [default: 8]")] = None,
+    views: Annotated[str | None, _option("--views", "N", "Random parts of each picture. [default: 4]")] = None,
+    seed: Annotated[str | None, _option("--seed", "N", "Seed of shifts and order. [default: 0]")] = None,
+    minutes: Annotated[str | None, _option("--minutes", "N", "End the training after N minutes.")] = None,
     output_format: Annotated[
-        str | None, _option("--output-format", "|".join(_FORMATS), "The format of the report. [default: text]")
+        str | None,
+        option(Panel.REPORT, "--output-format", metavar="text|json", text="Format of the report. [default: text]"),
     ] = None,
     config: options.Config = None,
     isolated: options.Isolated = False,

@@ -10,6 +10,7 @@ import typer
 
 from auditor.cli import measuring_options, options, repair_options
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import Panel, option
 
 if TYPE_CHECKING:
     from auditor.cli.auditing import Show
@@ -25,7 +26,7 @@ _FORMATS = ("text", "json")
 def fix(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
     target: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rewritten model to this file.")
+        str | None, option(Panel.REWRITE, "--output", "-o", metavar="FILE", text="Write the rewritten model here.")
     ] = None,
     strategy: repair_options.Strategy = None,
     site: repair_options.Sites = None,
@@ -41,7 +42,7 @@ def fix(
     refit: repair_options.Refit = None,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Measure both models on the same shifted images before the new one is kept."),
+        option(Panel.MEASURING, "--verify", text="Measure both models before the new one is kept."),
     ] = False,
     require_gain: repair_options.RequireGain = False,
     max_cost: repair_options.MaxCost = None,
@@ -56,20 +57,23 @@ def fix(
     measured_task: measuring_options.TaskName = None,
     measured_output: measuring_options.MeasuredOutput = None,
     device: measuring_options.Device = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Show what applies at each site and what it costs.")] = False,
-    recipe: Annotated[
-        bool, typer.Option("--recipe", help="Print the edits of the PyTorch code that blur stands for; write no model.")
+    plan: Annotated[
+        bool, option(Panel.REWRITE, "--plan", text="Show what applies at each site, and its cost.")
     ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="List every node that is added or edited.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no model.")] = False,
+    recipe: Annotated[
+        bool, option(Panel.REWRITE, "--recipe", text="Print the matching PyTorch edits instead.")
+    ] = False,
+    diff: Annotated[bool, option(Panel.REPORT, "--diff", text="List every node that is added or edited.")] = False,
+    dry_run: Annotated[bool, option(Panel.REWRITE, "--dry-run", text="Write no model.")] = False,
     unsafe_fixes: repair_options.UnsafeFixes = False,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace the model; the old one stays beside it as FILE.bak.")
+        bool, option(Panel.REWRITE, "--in-place", text="Replace the model; the old one becomes FILE.bak.")
     ] = False,
     inline: repair_options.Inline = False,
     input_shape: options.InputShape = None,
     output_format: Annotated[
-        str | None, repair_options.choice("--output-format", _FORMATS, "The format of the report. [default: text]")
+        str | None,
+        option(Panel.REPORT, "--output-format", metavar="text|json", text="Format of the report. [default: text]"),
     ] = None,
     config: options.Config = None,
     isolated: options.Isolated = False,

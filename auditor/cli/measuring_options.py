@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-from typer.models import OptionInfo
-
+from auditor.cli.panels import Panel, first_sentence
+from auditor.cli.panels import option as declared
 from auditor.verify.options import OPTIONS
 
-
-def option(name: str, metavar: str) -> OptionInfo:
-    """An option of a measurement by its name in a settings file."""
-    found: OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=OPTIONS[name])
-    return found
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 
-Verify = Annotated[bool, typer.Option("--verify", help="Also run the models on shifted images, as verify does.")]
+def option(name: str, metavar: str, panel: Panel = Panel.MEASURING, *flags: str) -> OptionInfo:
+    """An option of a measurement by its name in a settings file, under further ``flags`` too."""
+    return declared(panel, f"--{name}", *flags, metavar=metavar, text=first_sentence(OPTIONS[name]))
+
+
+Verify = Annotated[bool, declared(Panel.MEASURING, "--verify", text="Also run the models on shifted images.")]
 PlotsFolder = Annotated[
-    str | None, typer.Option("--plots", metavar="DIR", help="Draw figures of the measurement into this folder.")
+    str | None, declared(Panel.REPORT, "--plots", metavar="DIR", text="Draw figures of the measurement here.")
 ]
 PlotsFormat = Annotated[
-    str | None, typer.Option("--plots-format", metavar="png|svg", help="The format of the figures. [default: png]")
+    str | None,
+    declared(Panel.REPORT, "--plots-format", metavar="png|svg", text="Format of the figures. [default: png]"),
 ]
-Images = Annotated[str | None, option("images", "DIR|FILE|MODULE:FUNCTION")]
-Labels = Annotated[str | None, option("labels", "CSV")]
-ImagesLimit = Annotated[str | None, option("images-limit", "N")]
-Preset = Annotated[str | None, option("preset", "NAME")]
-ImageInput = Annotated[
-    str | None, typer.Option("--image-input", "--input", metavar="NAME", help=OPTIONS["image-input"])
-]
-TaskName = Annotated[str | None, option("task", "NAME")]
+Images = Annotated[str | None, option("images", "SOURCE", Panel.IMAGES)]
+Labels = Annotated[str | None, option("labels", "CSV", Panel.IMAGES)]
+ImagesLimit = Annotated[str | None, option("images-limit", "N", Panel.IMAGES)]
+Preset = Annotated[str | None, option("preset", "PRESET", Panel.IMAGES)]
+ImageInput = Annotated[str | None, option("image-input", "NAME", Panel.MEASURING, "--input")]
+TaskName = Annotated[str | None, option("task", "TASK")]
 MeasuredOutput = Annotated[str | None, option("measured-output", "NAME")]
 Device = Annotated[str | None, option("device", "DEVICE")]

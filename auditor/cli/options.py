@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import VALUES, Panel, option
 
 if TYPE_CHECKING:
     from auditor.policy.settings import Layer, Settings
 
-FORMATS = ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html")
-LEVELS = ("error", "warning", "note")
-COLOR_CHOICES = ("auto", "always", "never")
+FORMATS, LEVELS, COLOR_CHOICES = VALUES["FORMAT"], VALUES["LEVEL"], VALUES["WHEN"]
 
 FORMAT_VARIABLE = "ALIASAUDIT_OUTPUT_FORMAT"
 CONFIG_VARIABLE = "ALIASAUDIT_CONFIG"
@@ -39,130 +38,109 @@ def _rule_words(incomplete: str) -> list[str]:
 
 Models = Annotated[
     list[str],
-    typer.Argument(metavar="MODEL", help="ONNX files, folders (walked for *.onnx), or - for standard input."),
+    typer.Argument(metavar="MODEL", help="ONNX files, folders of them, or - for standard input."),
 ]
 Select = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        Panel.RULES,
         "--select",
         metavar="RULES",
-        help="Run only these rules: codes, prefixes (AA1), names, ALL; separated by commas.",
-        autocompletion=_rule_words,
+        text="Run only these: codes, prefixes (AA1), names, ALL.",
+        complete=_rule_words,
     ),
 ]
 ExtendSelect = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        Panel.RULES,
         "--extend-select",
         metavar="RULES",
-        help="Run these rules on top of the selected ones.",
-        autocompletion=_rule_words,
+        text="Run these on top of the selected ones.",
+        complete=_rule_words,
     ),
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option("--ignore", metavar="RULES", help="Do not run these rules.", autocompletion=_rule_words),
+    option(Panel.RULES, "--ignore", metavar="RULES", text="Do not run these rules.", complete=_rule_words),
 ]
 RuleFolders = Annotated[
     list[str] | None,
-    typer.Option("--rules", metavar="DIR", help="Also load the rule pack in this folder; its code runs."),
+    option(Panel.RARE, "--rules", metavar="DIR", text="Also load this rule pack; its code runs."),
 ]
 AllowRuleDirs = Annotated[
     bool,
-    typer.Option("--allow-rule-dirs", help="Allow the settings file to name folders of rules; their code runs."),
+    option(Panel.RARE, "--allow-rule-dirs", text="Let the settings file name rule packs."),
 ]
 FailOn = Annotated[
     str | None,
-    typer.Option(
+    option(
+        Panel.VERDICT,
         "--fail-on",
-        metavar="|".join((*LEVELS, "never")),
-        help="Exit with 1 from this severity on. [default: error]",
-        autocompletion=lambda: [*LEVELS, "never"],
+        metavar="LEVEL|never",
+        text="Exit with 1 at this level or above. [default: error]",
+        complete=lambda incomplete: [word for word in (*LEVELS, "never") if word.startswith(incomplete)],
     ),
 ]
 MinSeverity = Annotated[
     str | None,
-    typer.Option(
-        "--min-severity",
-        metavar="|".join(LEVELS),
-        help="Leave lighter findings out. [default: note]",
-        autocompletion=lambda: [*LEVELS],
-    ),
+    option(Panel.VERDICT, "--min-severity", metavar="LEVEL", text="Hide findings below this severity. [default: note]"),
 ]
-ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even when there are findings.")]
+ExitZero = Annotated[bool, option(Panel.VERDICT, "--exit-zero", text="Exit with 0 even when there are findings.")]
 OutputFormat = Annotated[
     str | None,
-    typer.Option(
-        "--output-format",
-        metavar="|".join(FORMATS),
-        help=f"The format of the report; also {FORMAT_VARIABLE}. [default: text]",
-        autocompletion=lambda: [*FORMATS],
-    ),
+    option(Panel.REPORT, "--output-format", metavar="FORMAT", text="Format of the report. [default: text]"),
 ]
 Reports = Annotated[
     list[str] | None,
-    typer.Option(
-        "--report", metavar="FORMAT=FILE", help="Also write a report to this file; give it as often as wanted."
+    option(
+        Panel.REPORT,
+        "--report",
+        metavar="FORMAT=FILE",
+        text="Also write a report to this file; repeatable.",
+        complete=lambda incomplete: [f"{word}=" for word in FORMATS if word.startswith(incomplete)],
     ),
 ]
 MarkdownLimit = Annotated[
     str | None,
-    typer.Option(
-        "--markdown-limit",
-        metavar="BYTES",
-        help="The longest Markdown report; GitHub takes 65536 in a comment. [default: 1000000]",
-    ),
+    option(Panel.RARE, "--markdown-limit", metavar="BYTES", text="Longest Markdown report. [default: 1000000]"),
 ]
 OutputFile = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the report to this file instead of stdout."),
+    option(Panel.REPORT, "--output", "-o", metavar="FILE", text="Write the report to this file, not to stdout."),
 ]
 InputShape = Annotated[
     list[str] | None,
-    typer.Option(
-        "--input-shape",
-        metavar="NAME=SHAPE",
-        help="The shape of an input that the model leaves open, such as image=1x3x224x224.",
-    ),
+    option(Panel.INPUT, "--input-shape", metavar="NAME=SHAPE", text="Size an open input: image=1x3x224x224."),
 ]
 Baseline = Annotated[
     str | None,
-    typer.Option("--baseline", metavar="FILE", help="Known findings; only new ones fail. `baseline write` makes it."),
+    option(Panel.VERDICT, "--baseline", metavar="FILE", text="Known findings; only new ones fail."),
 ]
-NoWaivers = Annotated[
-    bool, typer.Option("--no-waivers", help="Show the bare truth: waivers of the settings do not hold.")
-]
+NoWaivers = Annotated[bool, option(Panel.VERDICT, "--no-waivers", text="Ignore waivers.")]
 ShowWaived = Annotated[
-    bool, typer.Option("--show-waived", help="Also list the findings that do not count, each with the reason.")
+    bool, option(Panel.REPORT, "--show-waived", text="Also list findings that do not count, and why.")
 ]
 Today = Annotated[
     str | None,
-    typer.Option("--today", metavar="DAY", help="Judge waivers as on this day, YYYY-MM-DD. [default: today in UTC]"),
+    option(Panel.RARE, "--today", metavar="DAY", text="Judge waivers as on YYYY-MM-DD. [default: today]"),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Waivers and entries of the baseline that match nothing fail the run.")
+    bool, option(Panel.VERDICT, "--strict", text="Fail on waivers and baseline entries without a match.")
 ]
 Config = Annotated[
     str | None,
-    typer.Option("--config", metavar="FILE", help=f"Read this settings file; also {CONFIG_VARIABLE}."),
+    option(Panel.RARE, "--config", metavar="FILE", text="Read this settings file."),
 ]
-Isolated = Annotated[bool, typer.Option("--isolated", help="Read no settings file.")]
+Isolated = Annotated[bool, option(Panel.RARE, "--isolated", text="Read no settings file.")]
 Color = Annotated[
     str,
-    typer.Option(
-        "--color",
-        metavar="|".join(COLOR_CHOICES),
-        help="Colour on stdout; NO_COLOR and FORCE_COLOR count under auto. [default: auto]",
-        show_default=False,
-        autocompletion=lambda: [*COLOR_CHOICES],
-    ),
+    option(Panel.RARE, "--color", metavar="WHEN", text="Colour on stdout. [default: auto]"),
 ]
-NoProgress = Annotated[
-    bool, typer.Option("--no-progress", help=f"Show no progress bar on stderr; also {PROGRESS_VARIABLE}.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show findings and the summary only, no hints.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the numbers behind each finding.")]
-Statistics = Annotated[bool, typer.Option("--statistics", help="Count the findings per rule.")]
+NoProgress = Annotated[bool, option(Panel.RARE, "--no-progress", text="Show no progress bar on stderr.")]
+Quiet = Annotated[bool, option(Panel.REPORT, "--quiet", "-q", text="Show findings and the summary only.")]
+Verbose = Annotated[bool, option(Panel.REPORT, "--verbose", "-v", text="Show the numbers behind each finding.")]
+Statistics = Annotated[bool, option(Panel.REPORT, "--statistics", text="Count the findings per rule.")]
 
 
 def settings_from(

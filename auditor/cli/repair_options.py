@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import typer
-from typer.models import OptionInfo
-
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import VALUES, Panel, option
 
 if TYPE_CHECKING:
+    from typer.models import OptionInfo
+
     from auditor.policy.settings import Settings
     from auditor.repair.pictures import WorkerPictures
     from auditor.repair.search.search import Budget
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from auditor.rewrite.result import Strategy as Method
 
 AUTO = "auto"
-STRATEGIES = ("blur", "phase-average", "input-average", "phase-select", "crop-select", AUTO)
-KERNELS = ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity")
+STRATEGIES, KERNELS, PADDINGS = VALUES["STRATEGY"], VALUES["KERNEL"], VALUES["BORDER"]
+LOWERINGS, REFIT = VALUES["LOWERING"], VALUES["REFIT"]
 WHERE = ("post", "pre")
-PADDINGS = ("auto", "reflect", "edge", "zero")
 PHASES = ("diagonal", "all")
-LOWERINGS = ("auto", "batch", "dilation")
-REFIT = ("none", "last", "all")
 LEAST_HARMFUL = "phase-average"
 
 _CHOSEN = {
@@ -47,90 +44,40 @@ _CALIBRATE_IMAGES, _MAX_COST, _MAX_DROP = "200", "2", "0.5"
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
-def choice(flag: str, words: tuple[str, ...], text: str) -> OptionInfo:
-    """An option that takes one of a few words; they are checked when it is read."""
-    found: OptionInfo = typer.Option(
-        flag, metavar="|".join(words), help=text, autocompletion=lambda: [*words], show_default=False
-    )
-    return found
+def _rewrite(flag: str, metavar: str, text: str, panel: Panel = Panel.REWRITE) -> OptionInfo:
+    return option(panel, flag, metavar=metavar, text=text)
 
 
-def _value(flag: str, metavar: str, text: str) -> OptionInfo:
-    found: OptionInfo = typer.Option(flag, metavar=metavar, help=text, show_default=False)
-    return found
-
-
-Strategy = Annotated[
-    str | None, choice("--strategy", STRATEGIES, "How to rewrite; each one changes what the network computes.")
-]
-Sites = Annotated[
-    list[str] | None, _value("--site", "NAME", "Rewrite only the sampling sites at these nodes; repeatable.")
-]
-Kernel = Annotated[str | None, choice("--kernel", KERNELS, "The low-pass of blur. [default: tri3]")]
-Where = Annotated[
-    str | None,
-    choice("--where", WHERE, "Blur behind the activation, or in front of the operator. [default: post]"),
-]
-Padding = Annotated[
-    str | None, choice("--padding", PADDINGS, "How blur continues a map at its border. [default: auto]")
-]
-Blend = Annotated[
-    str | None,
-    _value("--lambda", "SHARE", "The share of the low-pass in a partial blur, above 0 up to 1. [default: 1]"),
-]
-Phases = Annotated[str | None, choice("--phases", PHASES, "The phases or shifts to average. [default: diagonal]")]
-Margin = Annotated[
-    str | None,
-    _value(
-        "--margin",
-        "PIXELS",
-        "How far crop-select moves the window to each side. [default: the cumulative factor, at most 1/8 of the size]",
-    ),
-]
-Lowering = Annotated[
-    str | None,
-    choice("--lowering", LOWERINGS, "Phases on the batch axis, or by dilation (with --phases all). [default: auto]"),
-]
+Strategy = Annotated[str | None, _rewrite("--strategy", "STRATEGY", "How to rewrite, by name.")]
+Sites = Annotated[list[str] | None, _rewrite("--site", "NAME", "Rewrite only at this node; repeatable.")]
+Kernel = Annotated[str | None, _rewrite("--kernel", "KERNEL", "Low-pass of blur. [default: tri3]")]
+Where = Annotated[str | None, _rewrite("--where", "post|pre", "Blur behind or in front. [default: post]")]
+Padding = Annotated[str | None, _rewrite("--padding", "BORDER", "How blur continues a map. [default: auto]")]
+Blend = Annotated[str | None, _rewrite("--lambda", "SHARE", "Share of the low-pass, at most 1. [default: 1]")]
+Phases = Annotated[str | None, _rewrite("--phases", "diagonal|all", "Phases or shifts to average. [default: diagonal]")]
+Margin = Annotated[str | None, _rewrite("--margin", "PIXELS", "Reach of crop-select. [default: by the model]")]
+Lowering = Annotated[str | None, _rewrite("--lowering", "LOWERING", "Where averaged phases go. [default: auto]")]
 Calibrate = Annotated[
-    str | None,
-    _value(
-        "--calibrate", "DIR|FILE|synthetic", "Fit the blurred maps to the original ones on these unlabelled pictures."
-    ),
+    str | None, _rewrite("--calibrate", "PATH|synthetic", "Fit blurred maps on these unlabelled images.")
 ]
 CalibrateImages = Annotated[
-    str | None, _value("--calibrate-images", "N", f"At most this many pictures. [default: {_CALIBRATE_IMAGES}]")
+    str | None, _rewrite("--calibrate-images", "N", f"Use at most N of them. [default: {_CALIBRATE_IMAGES}]")
 ]
-Refit = Annotated[
-    str | None,
-    choice(
-        "--refit",
-        REFIT,
-        "With --calibrate: fit also the last convolution, or all that help. [default: all, with auto last]",
-    ),
-]
+Refit = Annotated[str | None, _rewrite("--refit", "REFIT", "Also fit convolutions. [default: all, auto: last]")]
 RequireGain = Annotated[
-    bool, typer.Option("--require-gain", help="Keep nothing unless consistency or MAC surely got better.")
+    bool,
+    option(Panel.REWRITE, "--require-gain", text="Keep nothing unless it surely got steadier."),
 ]
-MaxCost = Annotated[str | None, _value("--max-cost", "FACTOR", f"With auto: the largest cost. [default: {_MAX_COST}]")]
+MaxCost = Annotated[str | None, _rewrite("--max-cost", "FACTOR", f"Largest cost. [default: {_MAX_COST}]", Panel.SEARCH)]
 MaxDrop = Annotated[
     str | None,
-    _value(
-        "--max-drop",
-        "POINTS",
-        f"With auto: the largest loss of accuracy (of agreement without labels). [default: {_MAX_DROP}]",
-    ),
+    _rewrite("--max-drop", "POINTS", f"Largest loss of accuracy. [default: {_MAX_DROP}]", Panel.SEARCH),
 ]
-State = Annotated[
-    str | None,
-    _value("--state", "FILE", "With auto: keep every measurement in this file; an interrupted search goes on from it."),
-]
-Plot = Annotated[str | None, _value("--plot", "FILE", "With auto: draw cost against gain into this .png or .svg file.")]
-Inline = Annotated[
-    bool,
-    typer.Option("--inline", help="Put local functions in the place of their calls first; the result is one graph."),
-]
+State = Annotated[str | None, _rewrite("--state", "FILE", "Keep every measurement, to go on later.", Panel.SEARCH)]
+Plot = Annotated[str | None, _rewrite("--plot", "FILE", "Draw cost against gain, .png or .svg.", Panel.SEARCH)]
+Inline = Annotated[bool, option(Panel.REWRITE, "--inline", text="Inline local functions first; one graph results.")]
 UnsafeFixes = Annotated[
-    bool, typer.Option("--unsafe-fixes", help="Without --strategy: allow the one that harms least.")
+    bool, option(Panel.REWRITE, "--unsafe-fixes", text="Without --strategy: allow the least harmful.")
 ]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.errors import UsageError
+from auditor.cli.panels import Panel, option
 
 if TYPE_CHECKING:
     from auditor.audit.packs import Pack
@@ -23,16 +24,10 @@ def rule(
         str | None,
         typer.Argument(metavar="[RULE]", help="A code or a name.", autocompletion=options._rule_words),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Show every rule.")] = False,
+    every: Annotated[bool, option(Panel.INPUT, "--all", text="Show every rule.")] = False,
     output_format: Annotated[
         str,
-        typer.Option(
-            "--output-format",
-            metavar="|".join(_FORMATS),
-            help="text: the page, or a list with --all; markdown: the pages; json: everything. [default: text]",
-            show_default=False,
-            autocompletion=lambda: [*_FORMATS],
-        ),
+        option(Panel.REPORT, "--output-format", metavar="text|markdown|json", text="How to print. [default: text]"),
     ] = "text",
     rules: options.RuleFolders = None,
 ) -> None:

@@ -129,15 +129,15 @@ _FIELDS: Mapping[str, str] = {
     "require-verify": "require_verify",
 }
 THRESHOLDS: Mapping[str, str] = {
-    "min": "The least value of the new model; the largest for a measure that should be low.",
-    "max-absolute-drop": "How much worse than the base it may be, in the measure's unit. [default: 0.02]",
-    "max-relative-drop": "The same as a share of the base's value; it replaces the default absolute drop.",
-    "max-jitter-rise": "How much the typical jitter of boxes may rise, as a share of the base's. [default: 0.1]",
-    "largest-change": "How much one image's value can change, as far as you know. [default: 1]",
+    "min": "Least value of the new model. The largest for a measure that should be low.",
+    "max-absolute-drop": "Allowed drop in its unit. Against the base. [default: 0.02]",
+    "max-relative-drop": "The same as a share of the base. It replaces the default absolute drop.",
+    "max-jitter-rise": "Allowed rise of box jitter. A share of the base's typical one. [default: 0.1]",
+    "largest-change": "Most that one image can change. As far as you know. [default: 1]",
     "confidence": "Confidence level of the verdict. [default: 0.95]",
-    "min-images": "Fewer images than this decide nothing. [default: 32]",
-    "inconclusive": "Result of an undecided comparison: fail (a verdict is required), warn or pass. [default: warn]",
-    "require-verify": "A comparison without a measurement is incomplete (exit code 3).",
+    "min-images": "Fewer images decide nothing. [default: 32]",
+    "inconclusive": "What an undecided comparison is. `fail` requires a verdict. [default: warn]",
+    "require-verify": "Exit with 3 without a measurement.",
 }
 
 

@@ -1,0 +1,175 @@
+"""The help of every command: panels, one line per option, examples that work, and the words that a shell completes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from auditor.choices import suggestion
+from auditor.cli import COMMANDS, application
+from auditor.cli.examples import EXAMPLES
+from auditor.cli.panels import VALUES, Panel, first_sentence, values
+from auditor.facts.finding import Severity
+from auditor.facts.formats import Format
+from auditor.policy.thresholds import Inconclusive
+from auditor.rewrite.result import Kernel, Lowering, Padding, Refit, Strategy
+from auditor.verify.images.preprocess import PRESETS
+from auditor.verify.result import ProtocolKind, Task
+
+Run = Callable[..., tuple[int, str, str]]
+
+# Public: a renamed option would break scripts.
+NAMES = set((Path(__file__).parent.parent / "data" / "option_names.txt").read_text(encoding="utf-8").split())
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command by its words, those of groups too."""
+    group: Any = typer.main.get_command(application([]))
+    for name in COMMANDS:
+        command = group.commands[name]
+        for part, inner in getattr(command, "commands", {"": command}).items():
+            yield f"{name} {part}".strip(), inner
+
+
+ALL = dict(commands())
+EACH = pytest.mark.parametrize("words", list(ALL))
+
+
+def options(words: str) -> list[Any]:
+    return [parameter for parameter in ALL[words].params if parameter.param_type_name == "option"]
+
+
+def panels(text: str) -> dict[str, list[str]]:
+    """The lines of a help text by the heading above them."""
+    found: dict[str, list[str]] = {}
+    title = ""
+    for line in text.splitlines():
+        if line and not line.startswith(" ") and line.endswith(":"):
+            title = line[:-1]
+        elif line.strip():
+            found.setdefault(title, []).append(line)
+    return found
+
+
+@EACH
+@pytest.mark.parametrize("columns", [80, 200])
+def test_every_option_is_one_line_in_its_panel(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, _ = run(*words.split(), "--help")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    shown = panels(out)
+    for parameter in options(words):
+        flag = max(parameter.opts, key=len)
+        lines = [line for line in shown[parameter.rich_help_panel] if flag in line.replace(",", " ").split()]
+        assert len(lines) == 1, flag
+        assert parameter.help.rstrip(".").split(" [")[0] in lines[0], flag
+    titles = [title for title in shown if title in {panel.value for panel in Panel}]
+    assert titles == [panel.value for panel in Panel if panel.value in titles]
+    assert titles[-1] == Panel.RARE.value
+
+
+@EACH
+def test_every_option_belongs_to_a_panel(words: str) -> None:
+    known = {panel.value for panel in Panel}
+    assert [parameter.name for parameter in options(words) if parameter.rich_help_panel not in known] == []
+
+
+def test_no_option_changes_its_name() -> None:
+    names = {f"{words.replace(' ', '/')}:{flag}" for words in ALL for one in options(words) for flag in one.opts}
+    assert names == NAMES
+
+
+@EACH
+def test_help_ends_with_examples_that_the_program_can_read(run: Run, words: str) -> None:
+    _, out, _ = run(*words.split(), "--help")
+    examples = EXAMPLES[words.rsplit(maxsplit=1)[-1]]
+    assert out.endswith("\nExamples:\n" + "".join(f"  {line}\n" for line in examples))
+    assert len(examples) in (2, 3)
+    for line in examples:
+        program, *arguments = line.split()
+        assert program == "aliasaudit"
+        assert arguments[: len(words.split())] == words.split()
+        ALL[words].make_context(words, arguments[len(words.split()) :])  # raises where an option is unknown
+
+
+@EACH
+def test_words_behind_a_metavar_are_listed(run: Run, words: str) -> None:
+    shown = panels(run(*words.split(), "--help")[1]).get("Values", [])
+    text = " ".join(" ".join(shown).split())
+    for parameter in options(words):
+        for metavar in (parameter.metavar or "").replace("=", "|").split("|"):
+            if metavar in VALUES:
+                assert f"{metavar} {', '.join(VALUES[metavar])}" in text
+
+
+@pytest.mark.parametrize(
+    ("metavar", "kind"),
+    [
+        ("FORMAT", Format),
+        ("LEVEL", Severity),
+        ("STRATEGY", [*Strategy, "auto"]),
+        ("KERNEL", Kernel),
+        ("BORDER", Padding),
+        ("LOWERING", Lowering),
+        ("REFIT", Refit),
+        ("PRESET", PRESETS),
+        ("PROTOCOL", ProtocolKind),
+        ("TASK", Task),
+        ("RESULT", Inconclusive),
+    ],
+)
+def test_what_help_lists_is_what_the_program_takes(metavar: str, kind: Any) -> None:
+    assert sorted(VALUES[metavar]) == sorted(str(one.value) if isinstance(one, Enum) else one for one in kind)
+
+
+@EACH
+def test_a_shell_completes_every_enumerated_value(words: str) -> None:
+    for parameter in options(words):
+        metavar = (parameter.metavar or "").split("|")[0]
+        for word in values(metavar) or values(parameter.metavar or ""):
+            if word.islower() and parameter.name not in ("reports", "report"):
+                completed = [item.value for item in parameter.shell_complete(None, word[:2])]
+                assert word in completed, (parameter.opts, word)
+                assert all(one.startswith(word[:2]) for one in completed)
+
+
+def test_a_shell_completes_rules_by_code_and_name_and_formats_of_further_reports() -> None:
+    (select,) = (one for one in options("check") if "--select" in one.opts)
+    assert {item.value for item in select.shell_complete(None, "AA10")} >= {"AA101", "AA105"}
+    assert {item.value for item in select.shell_complete(None, "strided-m")} == {"strided-max-pool"}
+    (report,) = (one for one in options("check") if "--report" in one.opts)
+    assert {item.value for item in report.shell_complete(None, "s")} == {"sarif="}
+
+
+def test_help_says_the_first_sentence_of_a_description_and_the_default() -> None:
+    assert first_sentence("Skip large images. At most 178. [default: 64]") == "Skip large images. [default: 64]"
+    assert first_sentence("Seed of all shifts. [default: 0]") == "Seed of all shifts. [default: 0]"
+    assert first_sentence("A share, such as 0.5") == "A share, such as 0.5"
+    assert first_sentence("A folder. Walked whole.") == "A folder."
+
+
+@pytest.mark.parametrize("words", ["check", "fix", "verify", "compare"])
+def test_help_imports_neither_onnx_nor_numpy_nor_rich(words: str) -> None:
+    code = (
+        "import sys; from auditor.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(str([m for m in ('onnx', 'numpy', 'rich', 'onnxruntime') if m in sys.modules] or code))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words.split(), "--help"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "0"
+
+
+def test_choices_of_the_words_are_near_enough_to_be_suggested() -> None:
+    assert "phase-average" in suggestion("phase-avrage", VALUES["STRATEGY"])
