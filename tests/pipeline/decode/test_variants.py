@@ -7,20 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from auditor.pipeline.decode import (
     Answer,
     Detections,
-    Evidence,
-    Keypoints,
     LayoutError,
-    Numbers,
     Signature,
     candidates,
     decode,
-    layouts,
 )
 
 Array = npt.NDArray[Any]
@@ -326,87 +320,10 @@ def test_several_people_of_movenet() -> None:
     assert read.keypoints[0, 0].tolist() == [80, 24]
 
 
-def test_posenet_offsets_move_the_surest_cell() -> None:
-    heat, offsets = np.full((1, 4, 6, 17), -5.0, np.float32), np.zeros((1, 4, 6, 34), np.float32)
-    heat[0, 2, 3] = 2
-    offsets[0, 2, 3, :17], offsets[0, 2, 3, 17:] = 1.5, -2.5
-    outputs = {"heatmaps": heat, "short_offsets": offsets, "segments": np.zeros((1, 4, 6, 1), np.float32)}
-    assert chosen(outputs, (49, 81)) == ["posenet"]
-    read = decode(outputs, input_size=(49, 81))
-    assert isinstance(read, Keypoints)
-    # Steps of 48 / 3 = 16 pixels down and 80 / 5 = 16 across.
-    assert np.allclose(read.points, [[45.5, 33.5]] * 17)
-
-
-def test_landmarks_of_a_hand_and_of_a_body() -> None:
-    hand = np.random.default_rng(0).uniform(0, 224, (1, 63)).astype(np.float32)
-    outputs: dict[str, Array] = {
-        "world": hand / 1000,
-        "hand": hand,
-        "flag": np.array([[0.9]], np.float32),
-        "side": np.array([[0.1]], np.float32),
-    }
-    assert chosen(outputs, (224, 224)) == ["hand"]
-    read = decode(outputs, input_size=(224, 224))
-    assert isinstance(read, Keypoints)
-    assert np.allclose(read.points, hand.reshape(21, 3)[:, :2])
-    assert read.presence == pytest.approx(0.9)
-    body = np.random.default_rng(0).uniform(0, 256, (1, 195)).astype(np.float32)
-    outputs = {"a": body, "b": np.array([[3.0]], np.float32), "c": np.zeros((1, 117), np.float32)}
-    read = decode(outputs, input_size=(256, 256))
-    assert isinstance(read, Keypoints)
-    assert np.allclose(read.points, body.reshape(39, 5)[:33, :2])
-    assert read.presence == pytest.approx(1 / (1 + np.exp(-3)))
-
-
-def test_angles_of_heads_and_gazes_and_ages() -> None:
-    def read(outputs: dict[str, Array], layout: str = "auto") -> Numbers:
-        numbers = decode(outputs, layout, input_size=(224, 224))
-        assert isinstance(numbers, Numbers)
-        return numbers
-
-    def peak(bins: int, at: int) -> Array:
-        return np.where(np.arange(bins) == at, 50.0, 0.0)[None]
-
-    heads = {"pitch": peak(66, 33), "yaw": peak(66, 40), "roll": peak(66, 30)}
-    angles = read(heads)
-    assert angles.names == ("pitch", "yaw", "roll")
-    assert np.allclose(angles.values, [0, 21, -9], atol=1e-6)
-    assert angles.circular
-    gaze = read({"a": peak(90, 45), "b": peak(90, 50)})
-    assert np.allclose(gaze.values, [0, 20], atol=1e-6)
-    turn = np.radians(30)
-    matrix = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
-    pose = read({"pose": matrix[None]})
-    assert np.allclose(pose.values, [30, 0, 0])
-    assert np.allclose(read({"x": np.array([[1.0, -2.0, 3.0]])}, "head-pose").values, [1, -2, 3])
-    assert np.allclose(read({"x": peak(101, 34)}, "age-bins").values, [34])
-    assert np.allclose(read({"x": np.array([[2.0, -1.0, 0.34]])}, "gender-age").values, [34])
-    both = read({"speed": np.array([[0.5]]), "turn": np.array([0.25])}, "numbers")
-    assert both.names == ("speed", "turn")
-
-
 def test_what_has_two_readings_is_asked_about() -> None:
     heads = {str(side): np.zeros((1, 18, side, side), np.float32) for side in (8, 4, 2)}
     with pytest.raises(LayoutError, match=r"darknet .* or yolov5-heads .*say which"):
         decode(heads, input_size=(64, 64))
-
-
-@pytest.mark.parametrize(
-    ("classes", "width"),
-    [(1404, (1, 1404)), (1434, (1, 1434)), (212, (1, 212)), (63, (1, 63)), (3, (1, 3)), (101, (1, 101))],
-)
-def test_the_probabilities_of_a_classifier_are_no_points(classes: int, width: tuple[int, int]) -> None:
-    for scale in (1, 8):
-        logits = np.random.default_rng(0).normal(0, scale, classes)
-        probabilities = (np.exp(logits) / np.exp(logits).sum()).reshape(width)
-        for values in (probabilities, logits.reshape(width)):
-            found = [
-                layout.name
-                for layout in layouts().values()
-                if layout.fits(Signature({"output": values.astype(np.float32)}, (224, 224))) > Evidence.SHAPE
-            ]
-            assert found == [], (scale, found)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0)])
@@ -442,51 +359,3 @@ def test_rtmdet_with_levels_in_any_order(classes: int, interleaved: bool) -> Non
         return
     assert chosen(outputs, size) == ["rtmdet"]
     one(decode(outputs, input_size=size), classes - 1)
-
-
-NAMES = (
-    *("output", "boxes", "scores", "labels", "dets", "logits", "pred_boxes", "hm", "wh", "reg", "loc", "conf", "semi"),
-    *("simcc_x", "simcc_y", "num_dets", "det_boxes", "det_scores", "det_classes", "heatmaps", "short_offsets"),
-    *("detection_boxes", "detection_classes", "detection_scores", "keypoints", "confs", "bboxes"),
-)
-
-
-@st.composite
-def any_outputs(draw: st.DrawFn) -> dict[str, Array]:
-    side = st.sampled_from([0, 1, 2, 3, 4, 6, 7, 16, 21, 56, 84, 252, 300])
-    kind = st.sampled_from([np.float32, np.float16, np.float64, np.int64, np.int32, np.uint8, np.bool_])
-    outputs: dict[str, Array] = {}
-    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
-        shape = tuple(draw(st.lists(side, max_size=4)))
-        if np.prod(shape, dtype=np.int64) > 100_000:
-            shape = shape[:2]
-        level = draw(st.sampled_from([0.0, 0.5, 1.0, 40.0, -1.0, np.nan, np.inf]))
-        with np.errstate(invalid="ignore"):
-            outputs[name] = np.full(shape, level).astype(draw(kind))
-    return outputs
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    outputs=any_outputs(),
-    layout=st.sampled_from(["auto", *sorted(layouts())]),
-    metadata=st.sampled_from([{}, {"task": "detect"}, {"task": "pose", "kpt_shape": "x"}, {"task": "segment"}]),
-)
-def test_outputs_of_any_kind_are_read_or_refused_in_one_line(
-    outputs: dict[str, Array], layout: str, metadata: dict[str, str]
-) -> None:
-    told: dict[str, Any] = {"alphabet": "ab", "anchors": [[(8, 8)] * 3] * 3}
-    refusal = None
-    try:
-        with np.errstate(all="ignore"):
-            decode(outputs, layout, input_size=(64, 64), metadata=metadata, **told)
-    except LayoutError as error:
-        refusal = str(error)
-    assert refusal is None or "\n" not in refusal
-
-
-def test_outputs_that_are_no_numbers_or_none_at_all_are_refused() -> None:
-    with pytest.raises(LayoutError, match="the output label has <U3 values"):
-        decode({"label": np.array([["cat"]])}, input_size=(64, 64))
-    with pytest.raises(LayoutError, match="no output"):
-        decode({}, input_size=(64, 64))
