@@ -282,3 +282,15 @@ def test_the_chosen_ridge_is_fitted_anew_on_all_pictures_and_not_on_half_of_them
     np.testing.assert_allclose(found.matrix, whole[0], rtol=1e-10)
     np.testing.assert_allclose(found.bias, whole[1], rtol=1e-10)
     assert all(error(both, found.matrix, found.bias) < error(both, *half) for half in halves)
+
+
+def test_a_fit_that_nothing_improves_keeps_what_there_was_and_says_so() -> None:
+    random = np.random.default_rng(4)
+    used, held_out = Moments(1, 2, 2), Moments(1, 2, 2)
+    for moments in (used, held_out):
+        maps = random.standard_normal((1, 2, 400))
+        moments.add(maps, maps)
+    unit, nothing = np.eye(2)[None], np.zeros((1, 2))
+    found = fit(used, held_out, unit, nothing, unit)
+    np.testing.assert_array_equal(found.matrix, unit)
+    assert found.before == found.after == error(held_out, unit, nothing)

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite.graph.cost import MacCount, multiply_adds
+from auditor.rewrite.graph.cost import MacCount, multiply_adds, tally
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling import analyse
 
@@ -25,7 +25,12 @@ def editor(op: str, given: tuple[int, ...], weight: tuple[int, ...], folder: Pat
         [numpy_helper.from_array(np.zeros(weight, np.float32), "w")],
     )
     path = folder / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    onnx.save(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8
+        ),
+        path,
+    )
     model = read_model(path)
     return GraphEditor(model, analyse(model))
 
@@ -37,6 +42,7 @@ def editor(op: str, given: tuple[int, ...], weight: tuple[int, ...], folder: Pat
         ("Gemm", (5, 3), (5, 7), {"transA": 1}, 3 * 5 * 7),
         ("Gemm", (3, 5), (7, 5), {"transB": 1}, 3 * 5 * 7),
         ("MatMul", (2, 3, 5), (5, 7), {}, 2 * 3 * 5 * 7),
+        ("FusedMatMul", (2, 5, 3), (5, 7), {"transA": 1, "domain": "com.microsoft"}, 2 * 3 * 5 * 7),
         ("Conv", (1, 4, 9, 9), (6, 4, 3, 3), {}, 7 * 7 * 6 * 4 * 9),
         ("Conv", (1, 4, 9, 9), (8, 1, 3, 3), {"group": 4, "strides": [2, 2]}, 4 * 4 * 8 * 9),
         ("ConvTranspose", (1, 4, 5, 5), (4, 3, 2, 2), {"strides": [2, 2]}, 5 * 5 * 4 * 3 * 4),
@@ -53,6 +59,13 @@ def test_multiply_adds_are_counted(
     network = editor(op, given, weight, tmp_path, **attributes)
     (part,) = network.parts()
     assert multiply_adds(network, part) == expected
+
+
+def test_a_heavy_node_of_unknown_size_is_counted_as_unknown_and_a_cheap_one_not_at_all(tmp_path: Path) -> None:
+    unknown = editor("MatMul", (3, 5), (4, 7), tmp_path)
+    assert tally(unknown, unknown.parts()) == MacCount(known=0, heavy=1, unknown=1)
+    cheap = editor("Add", (3, 5), (5,), tmp_path)
+    assert tally(cheap, cheap.parts()) == MacCount()
 
 
 def test_a_total_is_given_as_long_as_at_most_a_tenth_of_the_heavy_nodes_is_unknown() -> None:

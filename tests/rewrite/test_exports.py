@@ -179,6 +179,7 @@ def test_a_refusal_names_the_operator_and_the_node(tmp_path: Path) -> None:
     [
         ("Concat", [(3, CHANNELS, 6, 6)], {"axis": 1}),
         ("Add", [(3, CHANNELS, 6, 6)], {}),
+        ("Add", [(2, 1, CHANNELS, 6, 6)], {}),
     ],
 )
 def test_a_constant_for_another_batch_is_refused(

@@ -376,6 +376,16 @@ def test_nodes_are_counted_as_tracked_up_to_where_the_grid_is_lost() -> None:
     assert (found.nodes, found.tracked_nodes) == (4, 2)
 
 
+def test_a_node_whose_grid_is_known_from_one_of_its_inputs_counts_as_tracked() -> None:
+    nodes = [
+        node("Relu", ["x"], ["known"]),
+        node("Foo", ["x"], ["lost"], "other"),
+        node("Add", ["known", "lost"], ["y"]),
+    ]
+    found = audit(build(nodes, [1, 3, 8, 8]))
+    assert (found.nodes, found.tracked_nodes) == (3, 2)
+
+
 def test_a_blur_that_differs_between_channels_is_no_low_pass_for_what_comes_behind() -> None:
     line = np.array([1, 4, 6, 4, 1], np.float32) / 16
     blur, sharp = np.outer(line, line), np.zeros([5, 5], np.float32)
