@@ -186,7 +186,7 @@ def fix(
     """
     from auditor.repair.apply import Measurement, apply
     from auditor.repair.original import opened
-    from auditor.repair.search.run import Wish, searching
+    from auditor.repair.search.run import SearchRequest, searching
     from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Step, Strategy, Where
     from auditor.verify.options import read_keywords
@@ -226,7 +226,9 @@ def fix(
             step = Step(method, options, tuple(sites), calibrated=pictures is not None)
             return apply(original, step, pictures, None if request is None else Measurement(request, require_gain))
         assert request is not None
-        with searching(original, Wish(request, Budget(max_cost, max_drop / 100), pictures, options.refit)) as found:
+        with searching(
+            original, SearchRequest(request, Budget(max_cost, max_drop / 100), pictures, options.refit)
+        ) as found:
             return found.keep(original)
 
 

@@ -36,7 +36,7 @@ def settle(
 
     ``reraise`` lets faults of rules through; else they become problems of the model.
     """
-    run = _Run(rules, settings, baseline, {rule.code: rule for pack in rules.packs for rule in pack.rules})
+    run = _Settling(rules, settings, baseline, {rule.code: rule for pack in rules.packs for rule in pack.rules})
     sortings = [None if one.report is None else _sort(run, one, one.report) for one in outcomes]
     unused = _unused(run, outcomes, sortings)
     return tuple(
@@ -64,7 +64,7 @@ def audited(outcome: Outcome, rules: RuleSet, settings: Settings) -> Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Settling:
     """What holds for all models. ``by_code`` are all rules at hand."""
 
     rules: RuleSet
@@ -83,7 +83,7 @@ class _Sorting:
     facts: PolicyFacts = field(default_factory=PolicyFacts)
 
 
-def _sort(run: _Run, outcome: Outcome, report: ModelReport) -> _Sorting:
+def _sort(run: _Settling, outcome: Outcome, report: ModelReport) -> _Sorting:
     """A waiver says most, so it comes first, then the base, then the baseline."""
     settings, findings = run.settings, report.findings
     waivers = [waiver for waiver in settings.waivers if waiver.speaks_of(outcome.place)]
@@ -118,7 +118,7 @@ def _sort(run: _Run, outcome: Outcome, report: ModelReport) -> _Sorting:
     return _Sorting(tuple(counting), tuple(accepted), frozenset(used), facts)
 
 
-def _entries(run: _Run, outcome: Outcome) -> list[Entry]:
+def _entries(run: _Settling, outcome: Outcome) -> list[Entry]:
     """The entries of the baseline that this audit could have found; the others are neither known nor stale."""
     if run.baseline is None:
         return []
@@ -127,7 +127,7 @@ def _entries(run: _Run, outcome: Outcome) -> list[Entry]:
 
 
 def _budget(
-    run: _Run, outcome: Outcome, report: ModelReport, findings: Sequence[Finding]
+    run: _Settling, outcome: Outcome, report: ModelReport, findings: Sequence[Finding]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """The limits of a model, what it has of each, and the bounds of the ratchet."""
     budgets = run.settings.budgets or NO_BUDGETS
@@ -149,7 +149,7 @@ def _waived(finding: Finding, waiver: Waiver) -> Accepted:
 
 
 def _unused(
-    run: _Run, outcomes: Sequence[Outcome], sortings: Sequence[_Sorting | None]
+    run: _Settling, outcomes: Sequence[Outcome], sortings: Sequence[_Sorting | None]
 ) -> defaultdict[int, list[WaiverFact]]:
     """The waivers that match nothing, with the first model (its index) in which they could have matched."""
     found: defaultdict[int, list[WaiverFact]] = defaultdict(list)
@@ -170,7 +170,7 @@ def _could_match(waiver: Waiver, outcome: Outcome) -> bool:
 
 
 def _finish(
-    run: _Run,
+    run: _Settling,
     outcome: Outcome,
     report: ModelReport,
     sorting: _Sorting,

@@ -26,7 +26,7 @@ from auditor.cli.process import (
     reserve_standard_files,
     silence,
 )
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 from auditor.policy.errors import SettingsError
 
 PROGRAM = "aliasaudit"
@@ -63,7 +63,7 @@ def _before(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of internal errors.")] = False,
 ) -> None:
     """Audit exported ONNX vision models for aliasing and lost shift-equivariance."""
-    context.ensure_object(Session).debug = debug
+    context.ensure_object(ProgramSession).debug = debug
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    session = Session()
+    session = ProgramSession()
     # Modules and graphs live to the end: looking for garbage among them took a tenth of a small audit's CPU time.
     gc.set_threshold(100_000, 50, 50)
     for stream in (sys.stdout, sys.stderr):
@@ -134,7 +134,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _trace(session: Session) -> None:
+def _trace(session: ProgramSession) -> None:
     """Show the traceback of the error that is handled, where the user asked for it."""
     if session.debug:
         import traceback

@@ -29,7 +29,7 @@ from auditor.report import RenderOptions, render
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class Output:
     """How the user wants to see the report; the flags of the same names."""
 
     color: str = "auto"
@@ -49,7 +49,7 @@ def run(
     files: Sequence[ModelFile],
     problems: Sequence[Problem],
     settings: Settings,
-    show: Show,
+    show: Output,
     measure: Measure | None = None,
 ) -> ExitCode:
     """Audit the files and show the report.
@@ -100,7 +100,7 @@ def conclude(
     rules: RuleSet,
     ran: Sequence[Rule],
     settings: Settings,
-    show: Show,
+    show: Output,
     remarks: Sequence[str] = (),
 ) -> ExitCode:
     """Show the report on settled outcomes, and say what it means. ``ran`` are the rules that had what they need.
@@ -132,7 +132,7 @@ def _page(rules: RuleSet, code: str) -> str:
         return ""
 
 
-def _show(report: Report, output_format: Format, fail_on: FailOn, show: Show) -> None:
+def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) -> None:
     options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
     options = replace(
         options, fail_on=failing_from(fail_on), max_bytes=show.markdown_bytes, show_accepted=show.accepted
@@ -151,7 +151,7 @@ def _show(report: Report, output_format: Format, fail_on: FailOn, show: Show) ->
 
 
 @contextmanager
-def _progress(count: int, show: Show) -> Iterator[Callable[[ModelFile], None]]:
+def _progress(count: int, show: Output) -> Iterator[Callable[[ModelFile], None]]:
     """A bar on stderr where a person may be watching several models."""
     wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
     if count < 2 or not wanted or not sys.stderr.isatty():

@@ -9,7 +9,7 @@ import typer
 from auditor.cli import options
 from auditor.cli.commands import PlainCommand, PlainGroup
 from auditor.cli.panels import Panel, option
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def write(
     Exit codes: 0 written, 2 usage, settings or internal error, 3 a model could not be audited and nothing was written.
     """
     settings = _settings(file, rules, allow_rule_dirs, input_shape, today, config, isolated)
-    raise typer.Exit(_renew(context.ensure_object(Session).debug, models, settings, prune=False))
+    raise typer.Exit(_renew(context.ensure_object(ProgramSession).debug, models, settings, prune=False))
 
 
 def prune(
@@ -63,7 +63,7 @@ def prune(
     Exit codes: 0 written, 2 usage, settings or internal error, 3 a model could not be audited and nothing was written.
     """
     settings = _settings(file, rules, allow_rule_dirs, input_shape, today, config, isolated)
-    raise typer.Exit(_renew(context.ensure_object(Session).debug, models, settings, prune=True))
+    raise typer.Exit(_renew(context.ensure_object(ProgramSession).debug, models, settings, prune=True))
 
 
 def _settings(

@@ -12,7 +12,7 @@ from auditor.audit.run import ModelFile
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import gathered, shown
 from auditor.comparison.revision import Revision, RevisionError
-from auditor.comparison.run import Change
+from auditor.comparison.run import ModelPair
 from auditor.facts.report import Problem, ProblemKind
 from auditor.policy.settings import Settings
 
@@ -21,7 +21,7 @@ from auditor.policy.settings import Settings
 class Changes:
     """What to compare, what could not be had, and what a reader should know about the rest."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ModelPair] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ def gathered_changes(
         if len(files) != 2 or models:
             raise UsageError("give the base and the new model, or --base-ref REF with models or folders")
         base, new = (ModelFile(Path(name), shown(Path(name))) for name in files)
-        yield Changes([Change(base, new)])
+        yield Changes([ModelPair(base, new)])
         return
     if not (files or models):
         raise UsageError("--base-ref needs models or folders of the working tree to compare")
@@ -94,11 +94,11 @@ class _Base:
             old = revision.renamed_from(path)
             if old is None:
                 self._found.remarks.append(f"{new.name}: new since {self._reference}, so all of its findings count")
-                self._found.changes.append(Change(None, new))
+                self._found.changes.append(ModelPair(None, new))
                 return None
             self._found.remarks.append(f"{new.name}: renamed since {self._reference} from {shown(old)}")
         folder = self._spare / str(len(self._found.changes))
         folder.mkdir()
         copy = revision.copy(old or path, folder, self._settings.limits, self._weights)
-        self._found.changes.append(Change(ModelFile(copy, f"{self._reference}:{shown(old or path)}"), new))
+        self._found.changes.append(ModelPair(ModelFile(copy, f"{self._reference}:{shown(old or path)}"), new))
         return old.absolute() if old is not None else None

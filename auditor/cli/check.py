@@ -10,7 +10,7 @@ import typer
 
 from auditor.cli import measuring_options, options, repair_options
 from auditor.cli.panels import Panel, option
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 
 
 def check(
@@ -100,7 +100,7 @@ def check(
     if not (verify or fix):
         # The threads that NumPy starts on import wait busily, for more CPU time than the audit of a model takes.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from auditor.cli.auditing import Show, run
+    from auditor.cli.auditing import Output, run
     from auditor.cli.inputs import gathered
     from auditor.cli.reports import markdown_bytes, report_files
 
@@ -133,7 +133,7 @@ def check(
         },
         today,
     )
-    show = Show(
+    show = Output(
         color=color,
         output=Path(output) if output else None,
         exit_zero=exit_zero,
@@ -141,12 +141,12 @@ def check(
         quiet=quiet,
         verbose=verbose,
         statistics=statistics,
-        debug=context.ensure_object(Session).debug,
+        debug=context.ensure_object(ProgramSession).debug,
         reports=report_files(report),
         markdown_bytes=markdown_bytes(markdown_limit),
         accepted=show_waived,
     )
-    typed = repair_options.Typed(
+    typed = repair_options.RepairFlags(
         strategy=strategy,
         sites=tuple(site or ()),
         kernel=kernel,
@@ -173,7 +173,7 @@ def check(
         measure = measure_with(settings, show)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = None
-        if fix or inline or fix_output is not None or typed != repair_options.Typed():
+        if fix or inline or fix_output is not None or typed != repair_options.RepairFlags():
             from auditor.cli.repairing import repair_from, run_repaired
 
             repair = repair_from(fix, fix_output, typed, inline, settings)

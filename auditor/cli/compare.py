@@ -9,7 +9,7 @@ import typer
 
 from auditor.cli import measuring_options, options
 from auditor.cli.panels import Panel, first_sentence, option
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 from auditor.policy.thresholds import COMPARED_IMAGES, THRESHOLDS
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def compare(
     """
     from auditor.audit.run import load_rules
     from auditor.audit.settle import settle
-    from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
+    from auditor.cli.auditing import Output, conclude, fit_input_shapes, read_baseline
     from auditor.cli.changes import gathered_changes
     from auditor.cli.measuring import measure_with
     from auditor.cli.output import refuse_overwriting
@@ -154,14 +154,14 @@ def compare(
         },
         today,
     )
-    show = Show(
+    show = Output(
         color=color,
         output=Path(output) if output else None,
         exit_zero=exit_zero,
         progress=not no_progress,
         quiet=quiet,
         verbose=verbose,
-        debug=context.ensure_object(Session).debug,
+        debug=context.ensure_object(ProgramSession).debug,
         reports=report_files(report),
         markdown_bytes=markdown_bytes(markdown_limit),
         accepted=show_waived,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from auditor.cli import options
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 
 
 def demo(
@@ -21,18 +21,18 @@ def demo(
     and findings do not change the exit code.
     """
     from auditor.audit.run import ModelFile
-    from auditor.cli.auditing import Show, run
+    from auditor.cli.auditing import Output, run
     from auditor.cli.output import say
     from auditor.cli.reports import report_files
     from auditor.demo import demo_model
 
     say("auditing the built-in example, a trained network that reads handwritten digits")
     settings = options.settings_from(isolated=True, command_line={"output-format": output_format})
-    show = Show(
+    show = Output(
         color=color,
         verbose=verbose,
         exit_zero=True,
-        debug=context.ensure_object(Session).debug,
+        debug=context.ensure_object(ProgramSession).debug,
         reports=report_files(report),
     )
     code = run([ModelFile(demo_model(), "demo/digits.onnx")], [], settings, show)

@@ -63,7 +63,7 @@ def finetune(
     could not be read, 130 interrupted.
     """
     from auditor.audit.run import ModelFile, project_path
-    from auditor.cli.auditing import Show
+    from auditor.cli.auditing import Output
     from auditor.cli.measuring import trusted_request, watched
     from auditor.cli.output import emit, say
     from auditor.facts.formats import Format
@@ -104,7 +104,7 @@ def finetune(
         teacher = read_model(file.path, settings.limits)
         name = model
         student = read_model(Path(model), settings.limits)
-        with watched(Show(progress=not no_progress)) as observer:
+        with watched(Output(progress=not no_progress)) as observer:
             done = train(
                 student,
                 teacher,

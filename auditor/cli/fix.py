@@ -13,8 +13,8 @@ from auditor.cli.errors import UsageError
 from auditor.cli.panels import Panel, option
 
 if TYPE_CHECKING:
-    from auditor.cli.auditing import Show
-    from auditor.cli.repair_options import Wanted
+    from auditor.cli.auditing import Output
+    from auditor.cli.repair_options import RepairRequest
     from auditor.policy.settings import Settings
     from auditor.repair.original import Original
     from auditor.repair.search.gain import Gain
@@ -91,7 +91,7 @@ def fix(
     error, 3 the model could not be read, 130 interrupted.
     """
     from auditor.audit.run import ModelFile
-    from auditor.cli.auditing import Show, fit_input_shapes
+    from auditor.cli.auditing import Output, fit_input_shapes
     from auditor.cli.output import say
     from auditor.onnxfile import ModelFileError
     from auditor.policy.verdict import ExitCode
@@ -123,7 +123,7 @@ def fix(
     if output_format is not None and output_format not in _FORMATS:
         raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
     wanted = repair_options.read(
-        repair_options.Typed(
+        repair_options.RepairFlags(
             strategy=strategy,
             sites=tuple(site or ()),
             kernel=kernel,
@@ -150,7 +150,7 @@ def fix(
     output = Path(model) if in_place else Path(target) if target is not None else None
     if output is None and (wanted.auto or wanted.method) and not plan and not dry_run and not recipe:
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
-    task = _Task(model, wanted, settings, Show(progress=not no_progress))
+    task = _Task(model, wanted, settings, Output(progress=not no_progress))
     measured = verify or require_gain or images is not None
     goal = None if dry_run else output
     fit_input_shapes([ModelFile(Path(model), model)], settings)
@@ -177,9 +177,9 @@ class _Task:
     """What the user asked for; ``name`` is the model as the user wrote it."""
 
     name: str
-    wanted: Wanted
+    wanted: RepairRequest
     settings: Settings
-    show: Show
+    show: Output
 
     @property
     def as_json(self) -> bool:
@@ -214,7 +214,7 @@ def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, 
     from auditor.cli.searching import request_for
     from auditor.repair.apply import Measurement, apply
     from auditor.report.repair.gains import gain_lines
-    from auditor.report.repair.outcome import Outcome, outcome_json, outcome_text
+    from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text
     from auditor.rewrite.result import Step
 
     def told(gain: Gain) -> None:
@@ -230,7 +230,7 @@ def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, 
     pictures = None if wanted.pictures is None else replace(wanted.pictures, watched=lambda: watched(task.show))
     done = apply(original, step, pictures, measurement)
     after = None if done.path is None else original.read(done.path)[1]
-    outcome = Outcome(task.name, done, wanted.how, original.analysis, after, dry=original.target is None)
+    outcome = RepairOutcome(task.name, done, wanted.how, original.analysis, after, dry=original.target is None)
     emit(outcome_json(outcome) if task.as_json else outcome_text(outcome, diff))
     (rewritten,) = done.rewrites
     return 0 if done.path is not None or (rewritten.changes and original.target is None) else 1

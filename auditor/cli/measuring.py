@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor.audit.run import Measure, ModelFile, project_path
-from auditor.cli.auditing import Show
+from auditor.cli.auditing import Output
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import say
@@ -63,7 +63,7 @@ class Plots:
             say(f"--plots {self.folder.as_posix()}: {error}")
 
 
-def measure_with(settings: Settings, show: Show, plots: Plots | None = None, images: int | None = None) -> Measure:
+def measure_with(settings: Settings, show: Output, plots: Plots | None = None, images: int | None = None) -> Measure:
     """The function that measures a model with the options that the settings hold for it, and draws its figures.
 
     ``images`` is how many are used where the settings do not say.
@@ -161,7 +161,7 @@ class _Bar:
 
 
 @contextmanager
-def watched(show: Show) -> Iterator[Observer | None]:
+def watched(show: Output) -> Iterator[Observer | None]:
     """Who shows the progress of a measurement, on a terminal where a person may be watching; else None."""
     wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
     if not wanted or not sys.stderr.isatty():

@@ -19,7 +19,7 @@ from auditor.cli.errors import UsageError
 from auditor.cli.panels import VALUES, Panel, option
 
 if TYPE_CHECKING:
-    from auditor.policy.settings import Layer, Settings
+    from auditor.policy.settings import Settings, SettingsLayer
 
 FORMATS, LEVELS, COLOR_CHOICES = VALUES["FORMAT"], VALUES["LEVEL"], VALUES["WHEN"]
 
@@ -159,10 +159,10 @@ def settings_from(
         UsageError: The settings file names folders of rules, which was not allowed.
     """
     from auditor.policy.discover import project_root
-    from auditor.policy.settings import DEFAULT, Layer, Origin, Source, resolve
+    from auditor.policy.settings import DEFAULT, SettingsLayer, Source, ValueOrigin, resolve
     from auditor.policy.validate import check_values
 
-    layers = [Layer(DEFAULT, {}, project_root(Path.cwd()))]
+    layers = [SettingsLayer(DEFAULT, {}, project_root(Path.cwd()))]
     found = _file_layer(config, isolated)
     if found is not None:
         if found.values.get("rule-dirs") and not allow_rule_dirs:
@@ -170,18 +170,18 @@ def settings_from(
                 f"{found.origin}: rule-dirs names folders whose code would run; give --allow-rule-dirs to trust them"
             )
         layers.append(found)
-    environment = Origin(Source.ENVIRONMENT, f"environment variable {FORMAT_VARIABLE}")
+    environment = ValueOrigin(Source.ENVIRONMENT, f"environment variable {FORMAT_VARIABLE}")
     if os.environ.get(FORMAT_VARIABLE):
         values = check_values({"output-format": os.environ[FORMAT_VARIABLE]}, environment)
-        layers.append(Layer(environment, values))
-    typed = Origin(Source.COMMAND_LINE, "command line")
+        layers.append(SettingsLayer(environment, values))
+    typed = ValueOrigin(Source.COMMAND_LINE, "command line")
     given = {key: value for key, value in (command_line or {}).items() if value is not None}
     folders = given.pop("rule-dirs", None)
     values = check_values(given, typed)
     if isinstance(folders, list):  # named here, they are trusted, and come on top of those of the file
         earlier = found.values.get("rule-dirs", ()) if found is not None else ()
         values["rule-dirs"] = (*earlier, *(Path(folder) for folder in folders))
-    return replace(resolve([*layers, Layer(typed, values)]), today=_day(today))
+    return replace(resolve([*layers, SettingsLayer(typed, values)]), today=_day(today))
 
 
 def policy(baseline: str | None, no_waivers: bool, strict: bool) -> dict[str, object]:
@@ -229,7 +229,7 @@ def given(options: dict[str, object]) -> dict[str, object] | None:
     return {name: value for name, value in options.items() if value not in (None, [])} or None
 
 
-def _file_layer(config: str | None, isolated: bool) -> Layer | None:
+def _file_layer(config: str | None, isolated: bool) -> SettingsLayer | None:
     from auditor.policy.discover import find_layer, read_layer
 
     if isolated:

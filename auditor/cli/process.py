@@ -29,19 +29,19 @@ class SystemRefusalError(Exception):
 
 
 @dataclass(slots=True)
-class Ending:
+class Termination:
     """The signal that asked the program to end, None where none did."""
 
     signal: signal.Signals | None = None
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Iterator[Ending]:
+def ended_by_signals() -> Iterator[Termination]:
     """Lets SIGTERM and SIGHUP end the program as ^C does: temporary files go, and what was measured is reported.
 
     A signal that the parent ignores, as `nohup` does, stays ignored.
     """
-    ending = Ending()
+    ending = Termination()
     last = -_REPEATED
 
     def end(number: int, _frame: object) -> None:

@@ -82,7 +82,7 @@ UnsafeFixes = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class RepairFlags:
     """The words behind the flags; None where one was not given."""
 
     strategy: str | None = None
@@ -111,7 +111,7 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RepairRequest:
     """The rewrite that the flags ask for. ``method`` is None for a search (``auto``), and where none was chosen.
 
     ``typed`` are the words that it was read from.
@@ -125,10 +125,10 @@ class Wanted:
     pictures: WorkerPictures | None
     state: Path | None
     plot: Path | None
-    typed: Typed
+    typed: RepairFlags
 
 
-def read(typed: Typed, settings: Settings) -> Wanted:
+def read(typed: RepairFlags, settings: Settings) -> RepairRequest:
     """What the flags say together.
 
     Raises:
@@ -162,7 +162,7 @@ def read(typed: Typed, settings: Settings) -> Wanted:
     state, plot = (None if word is None else Path(word) for word in (typed.state, typed.plot))
     if plot is not None:
         _check_plot(plot)
-    return Wanted(method, auto, how, typed.sites, budget, pictures, state, plot, typed)
+    return RepairRequest(method, auto, how, typed.sites, budget, pictures, state, plot, typed)
 
 
 def _check_plot(path: Path) -> None:
@@ -181,7 +181,7 @@ def _one(kind: type[_Choice], flag: str, word: str, words: tuple[str, ...]) -> _
     return kind(word)
 
 
-def _options(typed: Typed) -> Options:
+def _options(typed: RepairFlags) -> Options:
     from auditor.rewrite.result import Kernel, Options, Padding, Phases, Where
     from auditor.rewrite.result import Lowering as Way
     from auditor.rewrite.result import Refit as Further

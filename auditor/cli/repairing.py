@@ -12,14 +12,14 @@ from pathlib import Path
 
 from auditor.audit.run import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.audit.settle import settle
-from auditor.cli.auditing import Show, conclude, fit_input_shapes, read_baseline
+from auditor.cli.auditing import Output, conclude, fit_input_shapes, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
 from auditor.cli.measuring import watched
 from auditor.cli.output import refuse_overwriting, say
-from auditor.cli.repair_options import Typed, Wanted, read
+from auditor.cli.repair_options import RepairFlags, RepairRequest, read
 from auditor.cli.reports import refuse_models
-from auditor.comparison.run import Change, compare_all
+from auditor.comparison.run import ModelPair, compare_all
 from auditor.facts.report import AcceptedBy, Problem, worst_first
 from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError
@@ -40,7 +40,7 @@ class Repair:
     """Where the rewritten model goes and how it is made."""
 
     target: Path
-    wanted: Wanted
+    wanted: RepairRequest
     inline: bool = False
 
 
@@ -53,7 +53,7 @@ class Made:
     drawn: bool = True
 
 
-def repair_from(fix: bool, target: str | None, typed: Typed, inline: bool, settings: Settings) -> Repair:
+def repair_from(fix: bool, target: str | None, typed: RepairFlags, inline: bool, settings: Settings) -> Repair:
     """The repair that the flags ask for.
 
     Raises:
@@ -75,7 +75,7 @@ def run_repaired(
     files: Sequence[ModelFile],
     problems: Sequence[Problem],
     settings: Settings,
-    show: Show,
+    show: Output,
     repair: Repair,
     measure: Measure | None,
 ) -> ExitCode | None:
@@ -115,7 +115,7 @@ def _reported(
     source: ModelFile,
     original: Original,
     made: Made,
-    show: Show,
+    show: Output,
     repair: Repair,
     measure: Measure | None,
 ) -> ExitCode:
@@ -124,7 +124,7 @@ def _reported(
     rules, known = load_rules(settings), read_baseline(settings)
     place = project_path(ModelFile(repair.target, shown(repair.target)), settings.root)
     fixed = ModelFile(made.path, shown(repair.target), place)
-    compared = compare_all([Change(source, fixed)], rules, settings, measure, reraise=show.debug)
+    compared = compare_all([ModelPair(source, fixed)], rules, settings, measure, reraise=show.debug)
     outcomes = settle(list(compared), rules, settings, known, show.debug)
     refusal = None if measure is None else _refusal(outcomes[0], repair.wanted.typed.require_gain)
     remarks = made.remarks if refusal is None else (refusal, *made.remarks)
@@ -158,7 +158,7 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 
 
 @contextmanager
-def _made(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Made | None]:
+def _made(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
     """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
     original.check()
     if wanted.auto:
@@ -181,7 +181,7 @@ def _made(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator
 
 
 @contextmanager
-def _found(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Made | None]:
+def _found(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
     from auditor.cli.searching import draw, searched
 
     with searched(original, name, wanted, show) as found:

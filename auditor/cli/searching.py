@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from auditor.cli.auditing import Show
-    from auditor.cli.repair_options import Wanted
+    from auditor.cli.auditing import Output
+    from auditor.cli.repair_options import RepairRequest
     from auditor.repair.original import Original
     from auditor.repair.search.run import Found
     from auditor.repair.search.search import Search
@@ -25,14 +25,14 @@ def request_for(original: Original, name: str) -> Request:
 
 
 @contextmanager
-def searched(original: Original, name: str, wanted: Wanted, show: Show) -> Iterator[Found]:
+def searched(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Found]:
     """The search that the flags ask for; an interrupted one says how to go on. Raises as the search does."""
     from auditor.cli.measuring import watched
     from auditor.cli.output import say
-    from auditor.repair.search.run import Wish, searching
+    from auditor.repair.search.run import SearchRequest, searching
 
     typed = wanted.typed
-    wish = Wish(
+    wish = SearchRequest(
         request=request_for(original, name),
         budget=wanted.budget,
         pictures=wanted.pictures,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Session:
+class ProgramSession:
     """``debug``: faults of this program are shown with their traceback instead of one line."""
 
     debug: bool = False

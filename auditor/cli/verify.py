@@ -23,7 +23,7 @@ from auditor.cli.measuring_options import (
     option,
 )
 from auditor.cli.panels import Panel
-from auditor.cli.session import Session
+from auditor.cli.session import ProgramSession
 
 MEASURED_RULES = ("AA4", "runtime-crashed")
 
@@ -88,7 +88,7 @@ def verify(
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the measurement was
     not made (no usable image, the device is not there, the model crashed), 130 interrupted.
     """
-    from auditor.cli.auditing import Show, run
+    from auditor.cli.auditing import Output, run
     from auditor.cli.inputs import gathered
     from auditor.cli.measuring import Plots, measure_with
     from auditor.cli.reports import markdown_bytes, report_files
@@ -143,14 +143,14 @@ def verify(
     )
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
-    show = Show(
+    show = Output(
         color=color,
         output=Path(output) if output else None,
         exit_zero=exit_zero,
         progress=not no_progress,
         quiet=quiet,
         verbose=verbose,
-        debug=context.ensure_object(Session).debug,
+        debug=context.ensure_object(ProgramSession).debug,
         reports=report_files(report),
         markdown_bytes=markdown_bytes(markdown_limit),
     )

@@ -20,7 +20,7 @@ def same_model(base: Model, new: Model) -> bool:
     """Whether both compute the same. External weights are read beside each model, and nowhere else."""
     if base.file_bytes == new.file_bytes and base.source == new.source:
         return True
-    plans = [list(_Walk().model(model)) for model in (base, new)]
+    plans = [list(_PartLister().model(model)) for model in (base, new)]
     if [_shape(part) for part in plans[0]] != [_shape(part) for part in plans[1]]:
         return False
     tensors = [[part for part in plan if isinstance(part, Tensor)] for plan in plans]
@@ -32,7 +32,7 @@ def _shape(part: object) -> object:
     return (part.dims, part.dtype, part.payload.varints) if isinstance(part, Tensor) else part
 
 
-class _Walk:
+class _PartLister:
     """Lists the parts of a model in order, tensor names by the order in which they first occur."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ from auditor.sampling.analysis import analyse
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ModelPair:
     """A model and the one that it is to replace; ``base`` is None where there is none, and all findings are new."""
 
     base: ModelFile | None
@@ -36,7 +36,7 @@ class Change:
 
 
 def compare_all(
-    changes: Sequence[Change],
+    changes: Sequence[ModelPair],
     rules: RuleSet,
     settings: Settings,
     measure: Measure | None = None,
@@ -53,7 +53,7 @@ def compare_all(
         done(change.new)
 
 
-def _compare(change: Change, rules: RuleSet, settings: Settings, measure: Measure | None, reraise: bool) -> Outcome:
+def _compare(change: ModelPair, rules: RuleSet, settings: Settings, measure: Measure | None, reraise: bool) -> Outcome:
     if change.base is None:
         try:
             return audit(change.new, rules, settings, reraise, measure)

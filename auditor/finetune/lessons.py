@@ -21,7 +21,7 @@ from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
 from auditor.verify.admission import check_domains, check_external
 from auditor.verify.arrays import AnyArray
-from auditor.verify.images.preprocess import Layout
+from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.images.source import ImageSource
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.runner import Observer
@@ -38,7 +38,7 @@ PROBES = 2  # pictures on which the converted model must answer as onnxruntime d
 DENSE_WINDOWS = 4  # of one picture: a dense answer is large, and each one lies on the disk
 
 
-class Answer(Enum):
+class AnswerKind(Enum):
     """What an output is, and so how two of them are compared."""
 
     PROBABILITIES = "probabilities"
@@ -60,7 +60,7 @@ class Lessons:
     say of each picture whether it is held out.
     """
 
-    answer: Answer
+    answer: AnswerKind
     output: str
     canvases: AnyArray
     places: AnyArray
@@ -160,7 +160,7 @@ def _collected(
             answer = answer or _answer(setup.target.task, rows)
             if len(marks) < PROBES:
                 probes.append(_probe(worker, opened.key, setup, unit, output))
-            target = rows if answer is Answer.DENSE else _averaged(rows, answer)[None]
+            target = rows if answer is AnswerKind.DENSE else _averaged(rows, answer)[None]
             spread.add(target)
             store.add(canvases=unit.canvases[0], places=unit.places[: len(target), 1:], targets=target)
             marks.append(unit.unit.label == 1)
@@ -212,7 +212,7 @@ def _taught(setup: Setup) -> str:
 
 
 def _channels_last(setup: Setup) -> bool:
-    return setup.image.layout is not Layout.NCHW
+    return setup.image.layout is not ImageLayout.NCHW
 
 
 def _rows(rows: list[AnyArray]) -> AnyArray:
@@ -222,22 +222,22 @@ def _rows(rows: list[AnyArray]) -> AnyArray:
     return found
 
 
-def _answer(task: Task, rows: AnyArray) -> Answer:
+def _answer(task: Task, rows: AnyArray) -> AnswerKind:
     if task is Task.DENSE:
-        return Answer.DENSE
+        return AnswerKind.DENSE
     if task is Task.EMBEDDING:
-        return Answer.EMBEDDING
+        return AnswerKind.EMBEDDING
     flat = rows.reshape(len(rows), -1)
     sums_to_one = np.abs(flat.sum(axis=1) - 1).max() < 1e-2
-    return Answer.PROBABILITIES if flat.min() >= 0 and sums_to_one else Answer.LOGITS
+    return AnswerKind.PROBABILITIES if flat.min() >= 0 and sums_to_one else AnswerKind.LOGITS
 
 
-def _averaged(rows: AnyArray, answer: Answer) -> AnyArray:
+def _averaged(rows: AnyArray, answer: AnswerKind) -> AnyArray:
     """The mean over windows (window, ...) of probabilities, or of directions of embeddings; flat."""
     flat = rows.reshape(len(rows), -1).astype(np.float64)
-    if answer is Answer.LOGITS:
+    if answer is AnswerKind.LOGITS:
         flat = np.exp(flat - flat.max(axis=1, keepdims=True))
-    if answer is Answer.EMBEDDING:
+    if answer is AnswerKind.EMBEDDING:
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
     else:
         flat /= flat.sum(axis=1, keepdims=True)

@@ -10,29 +10,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditor.finetune.lessons import Answer
+from auditor.finetune.lessons import AnswerKind
 
 MEASURES = {
-    Answer.PROBABILITIES: "Kullback-Leibler divergence from the original's shift-averaged answer (nats)",
-    Answer.LOGITS: "Kullback-Leibler divergence from the original's shift-averaged answer (nats)",
-    Answer.EMBEDDING: "one minus the cosine to the original's shift-averaged answer",
-    Answer.DENSE: "share of the variance of the original's answer that is missed",
+    AnswerKind.PROBABILITIES: "Kullback-Leibler divergence from the original's shift-averaged answer (nats)",
+    AnswerKind.LOGITS: "Kullback-Leibler divergence from the original's shift-averaged answer (nats)",
+    AnswerKind.EMBEDDING: "one minus the cosine to the original's shift-averaged answer",
+    AnswerKind.DENSE: "share of the variance of the original's answer that is missed",
 }
 
 _SMALLEST = 1e-12  # of a probability: its logarithm stays finite in single precision
 
 
-def loss(answer: Answer, given: Any, target: Any, spread: float) -> Any:
+def loss(answer: AnswerKind, given: Any, target: Any, spread: float) -> Any:
     """The mean over windows of the distance of ``given`` (window, ...) from ``target``, a tensor of no axes.
 
     ``target`` is (window, class) of probabilities, (window, feature) of directions, or dense and shaped like ``given``.
     """
     import torch.nn.functional as functional
 
-    if answer is Answer.DENSE:
+    if answer is AnswerKind.DENSE:
         return functional.mse_loss(given, target) / spread
     flat = given.flatten(1)
-    if answer is Answer.EMBEDDING:
+    if answer is AnswerKind.EMBEDDING:
         return (1 - functional.cosine_similarity(flat, target)).mean()
-    logarithms = flat.clamp_min(_SMALLEST).log() if answer is Answer.PROBABILITIES else flat.log_softmax(1)
+    logarithms = flat.clamp_min(_SMALLEST).log() if answer is AnswerKind.PROBABILITIES else flat.log_softmax(1)
     return functional.kl_div(logarithms, target, reduction="batchmean")

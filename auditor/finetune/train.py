@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auditor.finetune.convert import Student
-from auditor.finetune.lessons import Answer, Lessons
+from auditor.finetune.lessons import AnswerKind, Lessons
 from auditor.finetune.losses import loss
 from auditor.finetune.result import FinetuneError, Schedule
 
@@ -54,7 +54,7 @@ def train(student: Student, lessons: Lessons, schedule: Schedule, device: str, a
     student.module.to(device)
     # Convolutions that give the same numbers each time, and those of onnxruntime, which does without TensorFloat-32.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        run = _Run(student, lessons, device, _rows_per_run(student, lessons, schedule, device))
+        run = _StudentRun(student, lessons, device, _rows_per_run(student, lessons, schedule, device))
         held_out = _held_out(lessons, np.random.default_rng([schedule.seed, 1]))
         losses, best, kept = [run.mean(held_out)], 0, None
         advance()
@@ -116,7 +116,7 @@ class _Clock:
         return 0.0 if self._seconds is None else (time.monotonic() - self._start) / self._seconds
 
 
-class _Run:
+class _StudentRun:
     """The student on a device, ``rows`` windows at a time."""
 
     def __init__(self, student: Student, lessons: Lessons, device: str, rows: int) -> None:
@@ -167,7 +167,7 @@ def _batches(lessons: Lessons, size: int, random: np.random.Generator) -> Iterat
 
 def _samples(lessons: Lessons, picture: int, count: int, random: np.random.Generator) -> list[Sample]:
     """Random windows of a picture: anywhere, but of a dense answer those whose target is known."""
-    if lessons.answer is Answer.DENSE:
+    if lessons.answer is AnswerKind.DENSE:
         chosen = random.permutation(lessons.places.shape[1])[:count]
         known = lessons.places[picture]
         return [(picture, int(known[place, 0]), int(known[place, 1]), int(place)) for place in chosen]

@@ -33,7 +33,7 @@ from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.text import plain
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import image_input, other_feeds
-from auditor.verify.images.preprocess import Layout
+from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.measures.classification import agreement, output_scale, probabilities, score_change
 from auditor.verify.options import Request, read_keywords
 from auditor.verify.result import Rejected
@@ -92,7 +92,7 @@ class ShiftPairs:
             used += 1
             feeds = other_feeds(ports, image, settings.feeds, load.extra, batch)
             for places in _places(load, moved, batch):
-                windows = cut(load.canvases, places, image.size, image.layout is not Layout.NCHW)
+                windows = cut(load.canvases, places, image.size, image.layout is not ImageLayout.NCHW)
                 yield {image.name: windows, **feeds}
         if not used:
             raise DataError("none of the images can be used")

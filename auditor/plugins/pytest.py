@@ -219,14 +219,14 @@ def _assert_no_new_aliasing(
     from auditor.api import check
     from auditor.choices import chosen
     from auditor.facts.finding import Severity
-    from auditor.policy.settings import Origin, Selector, Source
+    from auditor.policy.settings import Selector, Source, ValueOrigin
     from auditor.policy.settings import Settings as Defaults
 
     least = chosen("severity", Severity, severity).rank
     if max_subsampling is not None and not max_subsampling >= 1:
         raise ValueError(f"max_subsampling must be 1 or more, not {max_subsampling:g}")
     words = ignore.replace(",", " ").split() if isinstance(ignore, str) else ignore
-    origin = Origin(Source.COMMAND_LINE, "ignore")
+    origin = ValueOrigin(Source.COMMAND_LINE, "ignore")
     settings = settings or Defaults()
     settings = replace(settings, ignore=(*settings.ignore, *(Selector(word, origin) for word in words)))
     path = _under(root, model)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.policy.errors import SettingsError
-from auditor.policy.settings import Layer, Origin, Source
+from auditor.policy.settings import SettingsLayer, Source, ValueOrigin
 from auditor.policy.validate import check_values
 
 if sys.version_info >= (3, 11):
@@ -24,7 +24,7 @@ OWN_FILE = "aliasaudit.toml"
 PROJECT_FILE = "pyproject.toml"
 
 
-def find_layer(start: Path) -> Layer | None:
+def find_layer(start: Path) -> SettingsLayer | None:
     """The settings of the nearest file for the folder ``start``; None where there is none.
 
     Raises:
@@ -48,14 +48,14 @@ def project_root(start: Path) -> Path:
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
 
-def read_layer(path: Path, start: Path) -> Layer:
+def read_layer(path: Path, start: Path) -> SettingsLayer:
     """The settings in one file. Messages show its path relative to ``start`` where it lies below.
 
     Raises:
         SettingsError: The file cannot be read, has no table for this tool, or is not valid.
     """
     table = _table(path, start)
-    origin = Origin(Source.FILE, _shown(path, start))
+    origin = ValueOrigin(Source.FILE, _shown(path, start))
     if table is None:
         raise SettingsError(f"{origin}: has no [tool.aliasaudit] table")
     root = path.resolve().parent
@@ -64,7 +64,7 @@ def read_layer(path: Path, start: Path) -> Layer:
         values["rule-dirs"] = tuple(root / folder for folder in values["rule-dirs"])
     if "baseline" in values:
         values["baseline"] = root / values["baseline"]
-    return Layer(origin, values, root)
+    return SettingsLayer(origin, values, root)
 
 
 def _table(path: Path, start: Path) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ class Source(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class ValueOrigin:
     """Where a value came from. ``detail`` is the file, the variable, or the option."""
 
     source: Source
@@ -54,7 +54,7 @@ class Origin:
         return self.detail or self.source.name.lower().replace("_", " ")
 
 
-DEFAULT = Origin(Source.DEFAULT)
+DEFAULT = ValueOrigin(Source.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Selector:
     """A word that names rules: ``ALL``, a prefix (``AA1``), a code or a name; and where it was given."""
 
     text: str
-    origin: Origin
+    origin: ValueOrigin
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,30 +99,30 @@ class Settings(Documented):
     strict: bool = False
     today: date | None = None
     root: Path = field(default_factory=Path)
-    origins: Mapping[str, Origin] = field(default_factory=dict)
+    origins: Mapping[str, ValueOrigin] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         unset = Settings(root=self.root, origins=self.origins)
         names = [item.name for item in fields(self) if getattr(self, item.name) != getattr(unset, item.name)]
         return f"<Settings: {'defaults' if not names else 'sets ' + ', '.join(names)}>"
 
-    def origin(self, key: str) -> Origin:
+    def origin(self, key: str) -> ValueOrigin:
         """Where the value of a key (``fail-on``, ``limits.max-nodes``) came from."""
         return self.origins.get(key, DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class SettingsLayer:
     """Checked values from one place, by key. ``root`` is the folder of the settings file."""
 
-    origin: Origin
+    origin: ValueOrigin
     values: Mapping[str, Any]
     root: Path | None = None
 
 
-def resolve(layers: Sequence[Layer]) -> Settings:
+def resolve(layers: Sequence[SettingsLayer]) -> Settings:
     """Overlay the layers, the first one lowest; values have passed :func:`auditor.policy.validate.check_values`."""
-    origins: dict[str, Origin] = {}
+    origins: dict[str, ValueOrigin] = {}
     scalars: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {
         "per-model-ignore": {},
@@ -178,5 +178,5 @@ def resolve(layers: Sequence[Layer]) -> Settings:
     )
 
 
-def _selectors(words: Sequence[str], origin: Origin) -> tuple[Selector, ...]:
+def _selectors(words: Sequence[str], origin: ValueOrigin) -> tuple[Selector, ...]:
     return tuple(Selector(word, origin) for word in words)

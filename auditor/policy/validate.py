@@ -9,10 +9,10 @@ from auditor.choices import suggestion
 from auditor.facts.rule import OptionValue, Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.keys import KEYS
-from auditor.policy.settings import Origin, Settings
+from auditor.policy.settings import Settings, ValueOrigin
 
 
-def check_values(values: Mapping[str, object], origin: Origin) -> dict[str, Any]:
+def check_values(values: Mapping[str, object], origin: ValueOrigin) -> dict[str, Any]:
     """Checked values by key, ready for a :class:`~auditor.policy.settings.Layer`.
 
     Raises:

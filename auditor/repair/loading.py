@@ -47,11 +47,11 @@ def _refused(path: Path) -> str | None:
     """Why onnxruntime does not load a model, None where it does."""
     from auditor.verify.worker.client import Worker
     from auditor.verify.worker.job import SessionSpec
-    from auditor.verify.worker.limits import Limits
+    from auditor.verify.worker.limits import RunLimits
     from auditor.verify.worker.providers import Device, DeviceKind
 
     try:
-        with Worker(Device(DeviceKind.CPU), Limits(), threads=1) as worker:
+        with Worker(Device(DeviceKind.CPU), RunLimits(), threads=1) as worker:
             worker.open(SessionSpec(path))
     except VerifyError as error:
         return " ".join(f"{error} {error.detail.raw}".split())

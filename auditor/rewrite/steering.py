@@ -57,7 +57,7 @@ def steering(model: Model) -> frozenset[int]:
     What depends on the input steers a model as well (the indices of a TopK), but is never known without a run, so the
     weights that it is computed from do not count.
     """
-    search = _Search(model)
+    search = _SizeSearch(model)
     main = search.body(model.graph.nodes, model.graph.initializers, [value.name for value in model.graph.inputs], None)
     search.ask(main, _steered(model.graph.nodes))
     for key in model.functions:
@@ -86,7 +86,7 @@ class _Formals:
     for_outputs: tuple[str, ...] = ()
 
 
-class _Search:
+class _SizeSearch:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._formals: dict[_Key, _Formals] = {}

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.verify.arrays import FloatArray
-from auditor.verify.readings import Reading, like_window, squeezed
+from auditor.verify.readings import OutputReading, like_window, squeezed
 from auditor.verify.worker.arena import Array
 
 _SUPPRESSION = frozenset(
@@ -25,7 +25,7 @@ _SHARED_ROWS = 16
 
 def read_box_outputs(
     samples: Sequence[Mapping[str, Array]], window: tuple[int, int], operators: frozenset[str]
-) -> Reading | None:
+) -> OutputReading | None:
     """BOXES where all outputs together are boxes that can be read, RAW_BOXES where they may be, None where not."""
     tables = {
         name: [squeezed(sample[name]) for sample in samples]
@@ -37,11 +37,11 @@ def read_box_outputs(
         return None
     suppressed = bool(operators & _SUPPRESSION)
     if _lists(tables, suppressed):
-        return Reading.BOXES
+        return OutputReading.BOXES
     for rows in grids.values():
         if len(grids) == 1 and (_ended(rows, suppressed) or _yolo(rows, window)):
-            return Reading.BOXES
-    return Reading.RAW_BOXES if suppressed or _anchors(grids) else None
+            return OutputReading.BOXES
+    return OutputReading.RAW_BOXES if suppressed or _anchors(grids) else None
 
 
 def cells(window: tuple[int, int]) -> frozenset[int]:

@@ -93,7 +93,7 @@ def read_request(values: Mapping[str, object]) -> Request:
     Raises:
         ValueError: an option is not what it must be; the message begins with its name.
     """
-    read = _Reader(values)
+    read = _OptionReader(values)
     return Request(
         images=read.text("images"),
         labels=read.path("labels"),
@@ -126,7 +126,7 @@ def _keyword(name: str) -> str:
     return name.replace("-", "_")
 
 
-class _Reader:
+class _OptionReader:
     """Reads options one by one; every error names the option."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -187,12 +187,12 @@ class _Reader:
         return found
 
 
-def _settings(read: _Reader) -> VerifySettings:
-    from auditor.verify.images.preprocess import Layout
+def _settings(read: _OptionReader) -> VerifySettings:
+    from auditor.verify.images.preprocess import ImageLayout
     from auditor.verify.result import ProtocolKind, Task
     from auditor.verify.settings import DEFAULT_SCORE, VerifySettings
     from auditor.verify.shifts.plan import ShiftSettings
-    from auditor.verify.worker.limits import Limits
+    from auditor.verify.worker.limits import RunLimits
     from auditor.verify.worker.memory import default_limit
     from auditor.verify.worker.providers import Device, DeviceKind, parse_device
 
@@ -213,7 +213,7 @@ def _settings(read: _Reader) -> VerifySettings:
             seed=seed or 0,
         ),
         size=read.parsed("size", _size, "a height and a width in pixels such as 224x320, or one number for both"),
-        layout=read.choice("layout", Layout),
+        layout=read.choice("layout", ImageLayout),
         channels=None if channels is None else 1 if channels == "grey" else 3,
         task=read.choice("task", Task),
         image_input=read.text("image-input"),
@@ -224,8 +224,8 @@ def _settings(read: _Reader) -> VerifySettings:
         confidence=_or(read.parsed("confidence", _share, "a number between 0 and 1"), 0.95),
         device=_or(read.parsed("device", parse_device, "auto, cpu, cuda, cuda:N or tensorrt"), Device(DeviceKind.AUTO)),
         threads=read.integer("threads", 1) or usable_cores(),
-        limits=Limits(
-            _or(read.number("step-timeout", 0.1), Limits().step_seconds),
+        limits=RunLimits(
+            _or(read.number("step-timeout", 0.1), RunLimits().step_seconds),
             default_limit() if memory is None else int(memory * 2**30),
         ),
         reference=read.path("reference"),
@@ -234,7 +234,7 @@ def _settings(read: _Reader) -> VerifySettings:
     )
 
 
-def _megapixels(read: _Reader) -> float:
+def _megapixels(read: _OptionReader) -> float:
     from auditor.verify.picture_file import MAX_MEGAPIXELS, MOST_MEGAPIXELS
 
     megapixels = read.number("max-megapixels", 0.001)
@@ -243,7 +243,7 @@ def _megapixels(read: _Reader) -> float:
     return MAX_MEGAPIXELS if megapixels is None else megapixels
 
 
-def _preprocessing(read: _Reader) -> Any:
+def _preprocessing(read: _OptionReader) -> Any:
     from dataclasses import replace
 
     from auditor.verify.images.preprocess import DEFAULT_PRESET, PRESETS, ChannelOrder, for_grey, preset

@@ -16,7 +16,7 @@ from auditor.verify.arrays import FloatArray
 from auditor.verify.worker.arena import Array
 
 
-class Reading(Enum):
+class OutputReading(Enum):
     """What an output can be."""
 
     CLASSES = "class scores (classification)"
@@ -45,14 +45,14 @@ _LEAST_MAP = 8  # a smaller table (a rotation matrix, a handful of tokens) is no
 _COARSE = 16  # from a larger stride on a map is a head or a feature
 _FEATURES = 64
 _NAMES = (
-    (Reading.CLASSES, re.compile(r"logit|prob|softmax|class|label|categor|(?<!box)score", re.I)),
-    (Reading.EMBEDDING, re.compile(r"embed|feat|descriptor", re.I)),
-    (Reading.LANDMARKS, re.compile(r"landmark|keypoint|kpt|kps|coord|joint|pose|bbox|boxes|point", re.I)),
-    (Reading.NUMBERS, re.compile(r"angle|yaw|pitch|regress|(^|_)age|depth|distance|steer", re.I)),
+    (OutputReading.CLASSES, re.compile(r"logit|prob|softmax|class|label|categor|(?<!box)score", re.I)),
+    (OutputReading.EMBEDDING, re.compile(r"embed|feat|descriptor", re.I)),
+    (OutputReading.LANDMARKS, re.compile(r"landmark|keypoint|kpt|kps|coord|joint|pose|bbox|boxes|point", re.I)),
+    (OutputReading.NUMBERS, re.compile(r"angle|yaw|pitch|regress|(^|_)age|depth|distance|steer", re.I)),
 )
 
 
-def named(name: str) -> Reading | None:
+def named(name: str) -> OutputReading | None:
     """What the name of an output says, where it says one thing only."""
     said = [reading for reading, pattern in _NAMES if pattern.search(name)]
     return said[0] if len(said) == 1 else None
@@ -71,31 +71,31 @@ def is_vector(row: Array) -> bool:
     return row.ndim <= 1 or (row.ndim == 3 and row.shape[1:] == (1, 1))
 
 
-def read_vector(name: str, rows: Sequence[Array], labelled: bool) -> frozenset[Reading]:
+def read_vector(name: str, rows: Sequence[Array], labelled: bool) -> frozenset[OutputReading]:
     """What a vector can be. ``labelled`` says that the images have classes, so that somebody takes it for scores."""
     values = np.stack([np.asarray(row, np.float64).ravel() for row in rows])
     width = values.shape[1]
     if width == 0 or not np.isfinite(values).all():
-        return frozenset([Reading.UNKNOWN])
+        return frozenset([OutputReading.UNKNOWN])
     said = named(name)
     if _are_probabilities(values) or _are_log_probabilities(values):
-        return frozenset([Reading.CLASSES])
+        return frozenset([OutputReading.CLASSES])
     if width >= 32 and bool(np.all(np.abs(np.linalg.norm(values, axis=1) - 1) < 1e-3)):
-        return frozenset([Reading.EMBEDDING])
-    if width in _CLASS_COUNTS or (said is Reading.CLASSES and width > 1):
-        return frozenset([Reading.CLASSES])
+        return frozenset([OutputReading.EMBEDDING])
+    if width in _CLASS_COUNTS or (said is OutputReading.CLASSES and width > 1):
+        return frozenset([OutputReading.CLASSES])
     if width in _EMBEDDING_WIDTHS:
-        return frozenset([said or Reading.EMBEDDING])
+        return frozenset([said or OutputReading.EMBEDDING])
     if said is not None and width > 1:
         return frozenset([said])
     if labelled and width > 1:
-        return frozenset([Reading.CLASSES])
+        return frozenset([OutputReading.CLASSES])
     if width <= _FEW_NUMBERS:
-        return frozenset([Reading.CLASSES, Reading.NUMBERS])
+        return frozenset([OutputReading.CLASSES, OutputReading.NUMBERS])
     in_pairs = width % 2 == 0 or width % 3 == 0
     if in_pairs and (width in _LANDMARK_WIDTHS or _like_coordinates(values)):
-        return frozenset([Reading.CLASSES, Reading.LANDMARKS])
-    return frozenset([Reading.CLASSES])
+        return frozenset([OutputReading.CLASSES, OutputReading.LANDMARKS])
+    return frozenset([OutputReading.CLASSES])
 
 
 def _are_probabilities(values: FloatArray) -> bool:
@@ -126,26 +126,26 @@ def channel_axis(shape: tuple[int, ...], window: tuple[int, int]) -> int | None:
     return 0 if first else 2 if last else None
 
 
-def read_map(rows: Sequence[Array], window: tuple[int, int]) -> frozenset[Reading]:
+def read_map(rows: Sequence[Array], window: tuple[int, int]) -> frozenset[OutputReading]:
     """What an output with two or three axes can be: a map where its grid looks like the input's."""
     shape = rows[0].shape
     if len(shape) == 3 and 1 in shape and not is_vector(rows[0]):
         shape = tuple(size for size in shape if size != 1)
     if len(shape) == 2:
         fits = min(shape) >= _LEAST_MAP and like_window(shape, window)
-        return frozenset([Reading.MAP if fits else Reading.SEQUENCE])
+        return frozenset([OutputReading.MAP if fits else OutputReading.SEQUENCE])
     if len(shape) != 3:
-        return frozenset([Reading.UNKNOWN])
+        return frozenset([OutputReading.UNKNOWN])
     axis = channel_axis(shape, window)
     if axis is None:
-        return frozenset([Reading.SEQUENCE])
+        return frozenset([OutputReading.SEQUENCE])
     channels = shape[axis]
     high, wide = (size for position, size in enumerate(shape) if position != axis)
     stride = max(window[0] / high, window[1] / wide)
     if min(high, wide) < 2:
-        return frozenset([Reading.UNKNOWN])
+        return frozenset([OutputReading.UNKNOWN])
     if stride < 2:
-        return frozenset([Reading.MAP])
+        return frozenset([OutputReading.MAP])
     values = np.stack([np.moveaxis(np.asarray(row, np.float64), axis, 0) for row in rows])
     low, top = float(values.min()), float(values.max())
     sums_to_one = low >= -1e-6 and bool(np.all(np.abs(values.sum(axis=1) - 1) < 1e-2))
@@ -155,4 +155,4 @@ def read_map(rows: Sequence[Array], window: tuple[int, int]) -> frozenset[Readin
         or (channels > 1 and low >= -0.5 and top <= 1.5 and not sums_to_one)
         or (channels >= _FEATURES and low >= 0 and not sums_to_one)
     )
-    return frozenset([Reading.MAP, Reading.HEATMAPS] if doubtful else [Reading.MAP])
+    return frozenset([OutputReading.MAP, OutputReading.HEATMAPS] if doubtful else [OutputReading.MAP])

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auditor.verify.images.preprocess import DEFAULT_PRESET, Layout, Preprocessing, preset
+from auditor.verify.images.preprocess import DEFAULT_PRESET, ImageLayout, Preprocessing, preset
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
-from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import Device, DeviceKind
 
 DEFAULT_SCORE = 0.5
@@ -40,7 +40,7 @@ class VerifySettings:
     fractions: tuple[tuple[float, float], ...] = DEFAULT_FRACTIONS
     zooms: tuple[float, ...] = DEFAULT_ZOOMS
     size: tuple[int, int] | None = None
-    layout: Layout | None = None
+    layout: ImageLayout | None = None
     channels: int | None = None
     task: Task | None = None
     image_input: str | None = None
@@ -52,7 +52,7 @@ class VerifySettings:
     confidence: float = 0.95
     device: Device = field(default_factory=lambda: Device(DeviceKind.AUTO))
     threads: int = 1
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     reference: Path | None = None
     allow_domains: frozenset[str] = frozenset()
     custom_ops: tuple[Path, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.verify.errors import DataError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
-from auditor.verify.images.preprocess import Layout, Preprocessing
+from auditor.verify.images.preprocess import ImageLayout, Preprocessing
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
@@ -67,7 +67,7 @@ class Setup:
     def windows(self, canvases: Array, places: Array) -> Windows:
         """Windows of this model's input."""
         return Windows(
-            self.image.name, canvases, places, self.image.size, channels_last=self.image.layout is not Layout.NCHW
+            self.image.name, canvases, places, self.image.size, channels_last=self.image.layout is not ImageLayout.NCHW
         )
 
 
@@ -179,7 +179,7 @@ def _tried(
     probe: Job | None = None
     for load in (unit for unit in seen if isinstance(unit, Load)):
         feeds = other_feeds(opened.inputs, image, settings.feeds, load.extra, image.batch or 1)
-        windows = Windows(image.name, load.canvases, load.places[:2], image.size, image.layout is not Layout.NCHW)
+        windows = Windows(image.name, load.canvases, load.places[:2], image.size, image.layout is not ImageLayout.NCHW)
         job = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
         probe = probe or job
         answer = worker.run(job)

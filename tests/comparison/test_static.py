@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from auditor.audit.run import ModelFile, load_rules
 from auditor.audit.settle import settle
 from auditor.comparison.pairing import Pair, pair_findings
-from auditor.comparison.run import Change, compare_all
+from auditor.comparison.run import ModelPair, compare_all
 from auditor.comparison.static import compare_outputs
 from auditor.facts.comparison import Comparison, OutputChange
 from auditor.facts.finding import Finding, Severity
@@ -49,7 +49,7 @@ def compare(folder: Path, base: onnx.ModelProto | str, new: onnx.ModelProto | st
         files.append(ModelFile(folder / name, name))
     chosen = replace(Settings(root=folder), **settings)
     rules = load_rules(chosen)
-    outcomes = list(compare_all([Change(*files)], rules, chosen, reraise=True))
+    outcomes = list(compare_all([ModelPair(*files)], rules, chosen, reraise=True))
     (outcome,) = settle(outcomes, rules, chosen)
     assert outcome.report is not None
     assert not outcome.problems
@@ -421,6 +421,6 @@ def test_a_model_that_cannot_be_read_is_a_problem_that_names_the_right_file(tmp_
         (tmp_path / name).write_bytes(b"" if name == which else build(BASE).SerializeToString())
     settings = Settings(root=tmp_path)
     files = [ModelFile(tmp_path / name, name) for name in ("base.onnx", "new.onnx")]
-    (outcome,) = compare_all([Change(*files)], load_rules(settings), settings)
+    (outcome,) = compare_all([ModelPair(*files)], load_rules(settings), settings)
     assert outcome.report is None
     assert [problem.path for problem in outcome.problems] == [which]

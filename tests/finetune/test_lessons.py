@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from auditor.finetune.lessons import Answer, Lessons, lessons
+from auditor.finetune.lessons import AnswerKind, Lessons, lessons
 from auditor.finetune.result import FinetuneError
 from auditor.finetune.views import views
 from auditor.onnxfile import read_model
@@ -45,7 +45,7 @@ def test_targets_are_the_answers_of_the_original_in_onnxruntime(head: str, tmp_p
     rewritten = blurred(original, tmp_path / "blurred.onnx")
 
     def check(taught: Lessons) -> None:
-        assert taught.answer is Answer(head)
+        assert taught.answer is AnswerKind(head)
         assert (len(taught), len(taught.held_out()), len(taught.trained())) == (8, 2, 6)
         assert not set(taught.held_out()) & set(taught.trained())
         for picture in (0, 7):

@@ -5,7 +5,7 @@ import pytest
 from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.select import choose, ignored_for, is_ignored
-from auditor.policy.settings import Layer, Origin, Settings, Source, resolve
+from auditor.policy.settings import Settings, SettingsLayer, Source, ValueOrigin, resolve
 from auditor.policy.validate import check_values
 from auditor.policy.words import names
 
@@ -26,8 +26,8 @@ RULES = (
 def settings(file: dict[str, object] | None = None, typed: dict[str, object] | None = None) -> Settings:
     layers = []
     for source, values in ((Source.FILE, file or {}), (Source.COMMAND_LINE, typed or {})):
-        origin = Origin(source, source.name)
-        layers.append(Layer(origin, check_values(values, origin)))
+        origin = ValueOrigin(source, source.name)
+        layers.append(SettingsLayer(origin, check_values(values, origin)))
     return resolve(layers)
 
 

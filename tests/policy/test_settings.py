@@ -9,11 +9,11 @@ from auditor.facts.finding import Severity
 from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.keys import KEYS, settings_schema
-from auditor.policy.settings import FailOn, Layer, Origin, Settings, Source, resolve
+from auditor.policy.settings import FailOn, Settings, SettingsLayer, Source, ValueOrigin, resolve
 from auditor.policy.validate import check_values, rule_options
 
-FILE = Origin(Source.FILE, "pyproject.toml")
-TYPED = Origin(Source.COMMAND_LINE, "command line")
+FILE = ValueOrigin(Source.FILE, "pyproject.toml")
+TYPED = ValueOrigin(Source.COMMAND_LINE, "command line")
 
 EXAMPLE: dict[str, Any] = {
     "select": ["AA1", "AA201"],
@@ -40,8 +40,8 @@ RULES = (
 )
 
 
-def layer(values: dict[str, Any], origin: Origin = FILE) -> Layer:
-    return Layer(origin, check_values(values, origin))
+def layer(values: dict[str, Any], origin: ValueOrigin = FILE) -> SettingsLayer:
+    return SettingsLayer(origin, check_values(values, origin))
 
 
 def test_every_key_is_read_and_knows_where_it_came_from() -> None:

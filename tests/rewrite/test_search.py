@@ -16,7 +16,7 @@ from auditor.facts.comparison import MeasuredChange
 from auditor.onnxfile import read_model
 from auditor.repair.search.candidates import Candidate, candidates
 from auditor.repair.search.gain import Gain, Loss, Speed, Yardstick
-from auditor.repair.search.search import Budget, Search, Stage, Trial, Verdict, rounds, search
+from auditor.repair.search.search import Budget, CandidateVerdict, Search, Stage, Trial, rounds, search
 from auditor.rewrite import RewriteError, Strategy
 from auditor.rewrite.result import Kernel, Refit, Step
 from auditor.sampling import analyse
@@ -74,7 +74,7 @@ def found(
     return search(offered, bench, budget or Budget(), images), bench
 
 
-def verdicts(result: Search) -> dict[str, Verdict]:
+def verdicts(result: Search) -> dict[str, CandidateVerdict]:
     return {trial.candidate.name: trial.verdict for trial in result.trials}
 
 
@@ -87,15 +87,15 @@ def test_the_candidate_that_gains_most_within_the_budget_is_chosen() -> None:
     result, _ = found({"little": Truth(0.01), "much": Truth(0.04), "too dear": Truth(0.09, time=2.5)})
     assert best(result).candidate.name == "much"
     assert verdicts(result) == {
-        "little": Verdict.WITHIN,
-        "much": Verdict.BEST,
-        "too dear": Verdict.TOO_COSTLY,
+        "little": CandidateVerdict.WITHIN,
+        "much": CandidateVerdict.BEST,
+        "too dear": CandidateVerdict.TOO_COSTLY,
     }
 
 
 def test_what_is_far_too_costly_by_prediction_is_never_run() -> None:
     result, bench = found({"dear": Truth(0.5), "cheap": Truth(0.02)}, costs={"dear": 2.6})
-    assert verdicts(result)["dear"] is Verdict.TOO_COSTLY
+    assert verdicts(result)["dear"] is CandidateVerdict.TOO_COSTLY
     assert {name for name, _, _ in bench.asked} == {"cheap"}
 
 
@@ -103,7 +103,7 @@ def test_what_is_a_little_too_costly_by_prediction_may_take_less_time() -> None:
     truths = {"less": Truth(0.05, time=1.95), "more": Truth(0.06, time=2.05), "cheap": Truth(0.02)}
     result, _ = found(truths, costs={"less": 2.3, "more": 2.3})
     assert best(result).candidate.name == "less"
-    assert verdicts(result)["more"] is Verdict.TOO_COSTLY
+    assert verdicts(result)["more"] is CandidateVerdict.TOO_COSTLY
 
 
 def test_a_cost_that_nobody_can_predict_is_left_to_the_clock() -> None:
@@ -134,7 +134,7 @@ def test_few_images_come_first_and_only_the_better_half_sees_them_all() -> None:
     assert sorted(asked[384]) == ["5", "6", "7"]
     assert best(result).candidate.name == "7"
     assert all(timed == (images == 384) for _, images, timed in bench.asked)
-    assert verdicts(result)["0"] is Verdict.BEHIND
+    assert verdicts(result)["0"] is CandidateVerdict.BEHIND
 
 
 def test_one_round_is_enough_where_there_are_few_images() -> None:
@@ -190,7 +190,7 @@ def test_other_tasks_gain_in_their_own_measures_whether_high_or_low_is_good(meas
     offered = [Candidate(name, (Step(Strategy.BLUR),), 1.5) for name in ("worse", "little", "better")]
     result = search(offered, measured, Budget(), 40)
     assert best(result).candidate.name == "better"
-    assert verdicts(result)["worse"] is Verdict.NO_GAIN
+    assert verdicts(result)["worse"] is CandidateVerdict.NO_GAIN
 
 
 def test_the_candidates_of_a_residual_network_are_places_and_not_the_branches_of_one() -> None:

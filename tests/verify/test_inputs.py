@@ -5,7 +5,7 @@ import pytest
 
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import DEFAULT_SIZE, image_input, other_feeds
-from auditor.verify.images.preprocess import ChannelOrder, Layout, preset
+from auditor.verify.images.preprocess import ChannelOrder, ImageLayout, preset
 from auditor.verify.worker.job import Port
 
 
@@ -16,18 +16,18 @@ def port(*shape: int | str | None, name: str = "x", dtype: str = "float32") -> P
 @pytest.mark.parametrize(
     ("shape", "layout", "channels", "size", "batch"),
     [
-        ((1, 3, 224, 224), Layout.NCHW, 3, (224, 224), 1),
-        (("N", 3, 32, 48), Layout.NCHW, 3, (32, 48), None),
-        ((8, 1, 28, 28), Layout.NCHW, 1, (28, 28), 8),
-        ((1, 128, 128, 3), Layout.NHWC, 3, (128, 128), 1),
-        ((None, None, None, 3), Layout.NHWC, 3, DEFAULT_SIZE, None),
-        (("N", 3, "H", "W"), Layout.NCHW, 3, DEFAULT_SIZE, None),
-        ((1, 28, 28), Layout.NHW, 1, (28, 28), 1),
+        ((1, 3, 224, 224), ImageLayout.NCHW, 3, (224, 224), 1),
+        (("N", 3, 32, 48), ImageLayout.NCHW, 3, (32, 48), None),
+        ((8, 1, 28, 28), ImageLayout.NCHW, 1, (28, 28), 8),
+        ((1, 128, 128, 3), ImageLayout.NHWC, 3, (128, 128), 1),
+        ((None, None, None, 3), ImageLayout.NHWC, 3, DEFAULT_SIZE, None),
+        (("N", 3, "H", "W"), ImageLayout.NCHW, 3, DEFAULT_SIZE, None),
+        ((1, 28, 28), ImageLayout.NHW, 1, (28, 28), 1),
     ],
 )
 def test_layout_size_channels_and_batch_are_read_from_the_shape(
     shape: tuple[int | str | None, ...],
-    layout: Layout,
+    layout: ImageLayout,
     channels: int,
     size: tuple[int, int],
     batch: int | None,
@@ -62,7 +62,7 @@ def test_the_picture_among_several_inputs_is_told_by_its_shape(other: Port) -> N
 
 
 def test_an_input_that_no_shape_tells_can_be_named() -> None:
-    found = image_input((port(1, 28, 280, name="line"), port(1, 28, 28)), name="line", layout=Layout.NHW)
+    found = image_input((port(1, 28, 280, name="line"), port(1, 28, 28)), name="line", layout=ImageLayout.NHW)
     assert (found.name, found.size) == ("line", (28, 280))
 
 
@@ -87,7 +87,7 @@ def test_a_side_that_is_fixed_stays_when_another_size_is_tried() -> None:
         ((port("batch", "sequence", name="input"), port(2, "batch", 128, name="state")), {}, "no inputs"),
         ((port(1, 3, 8, 8, dtype="int64"),), {"name": "x"}, "is no image"),
         ((port(1, 3, 8, 8),), {"size": (9, 9)}, "fixed to 8 px"),
-        ((port(1, 3, 8, 8),), {"layout": Layout.NHW}, "does not fit"),
+        ((port(1, 3, 8, 8),), {"layout": ImageLayout.NHW}, "does not fit"),
         ((port(1, 3, 8, 8),), {"channels": 1}, "3 channels"),
     ],
 )
@@ -100,7 +100,12 @@ def test_what_cannot_be_told_is_an_error_that_says_what_to_do(
 
 def test_a_preprocessing_takes_layout_type_and_channels_of_the_input() -> None:
     fitted = image_input((port(1, 28, 28, 1, dtype="uint8"),)).fit(preset("caffe-bgr"))
-    assert (fitted.layout, fitted.dtype, fitted.channels, fitted.order) == (Layout.NHWC, "uint8", 1, ChannelOrder.RGB)
+    assert (fitted.layout, fitted.dtype, fitted.channels, fitted.order) == (
+        ImageLayout.NHWC,
+        "uint8",
+        1,
+        ChannelOrder.RGB,
+    )
     assert len(fitted.mean) == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from auditor.verify.images.preprocess import (
     PRESETS,
     ChannelOrder,
-    Layout,
+    ImageLayout,
     Preprocessing,
     cut_tensor,
     for_four,
@@ -48,13 +48,13 @@ def test_caffe_preprocessing_is_bgr_minus_the_mean() -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     name=st.sampled_from(sorted(PRESETS)),
-    layout=st.sampled_from([Layout.NCHW, Layout.NHWC]),
+    layout=st.sampled_from([ImageLayout.NCHW, ImageLayout.NHWC]),
     dtype=st.sampled_from(["float32", "float16", "uint8"]),
     y=st.integers(0, 5),
     x=st.integers(0, 5),
 )
 def test_normalising_a_canvas_and_cutting_it_is_cutting_and_normalising(
-    name: str, layout: Layout, dtype: str, y: int, x: int
+    name: str, layout: ImageLayout, dtype: str, y: int, x: int
 ) -> None:
     given_ = PRESETS[name]
     chosen = Preprocessing(given_.scale, given_.mean, given_.std, given_.order, layout, dtype)
@@ -115,7 +115,7 @@ def test_resizing_matches_the_usual_pillow_pipeline_to_one_level() -> None:
 def test_grey_and_colour_are_turned_into_what_the_model_reads() -> None:
     grey = np.full((5, 5), 7, dtype=np.uint8)
     np.testing.assert_array_equal(to_picture(grey, (5, 5), RAW), 7)
-    one = Preprocessing(channels=1, layout=Layout.NHW)
+    one = Preprocessing(channels=1, layout=ImageLayout.NHW)
     pixels = image(5, 5)
     pil = pytest.importorskip("PIL.Image")
     theirs = np.asarray(pil.fromarray(pixels).convert("L"))
@@ -131,7 +131,7 @@ def test_a_grey_model_gets_the_luma_of_the_preset() -> None:
 
 
 def test_integer_inputs_are_rounded_and_clipped_never_wrapped() -> None:
-    wanted = Preprocessing(dtype="uint8", layout=Layout.NHWC, channels=1)
+    wanted = Preprocessing(dtype="uint8", layout=ImageLayout.NHWC, channels=1)
     np.testing.assert_array_equal(to_tensor(np.array([[[-3.0], [12.6], [300.0]]]), wanted).ravel(), [0, 13, 255])
 
 
@@ -149,7 +149,7 @@ def test_two_preprocessings_are_described_alike_only_if_they_are_equal() -> None
         ({"mean": (1.0, 2.0)}, "mean"),
         ({"std": (0.0,)}, "positive"),
         ({"dtype": "complex64"}, "type"),
-        ({"layout": Layout.NHW}, "NHW"),
+        ({"layout": ImageLayout.NHW}, "NHW"),
     ],
 )
 def test_preprocessing_that_cannot_be_meant_is_refused(wrong: dict[str, object], what: str) -> None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from auditor.verify.shifts.plan import (
     Pairs,
-    Plan,
     Range,
+    ShiftPlan,
     ShiftSettings,
     Window,
     deduplicate,
@@ -21,11 +21,11 @@ CROP = Range(32, 32)
 ROLL = Range(224, 224, circular=True)
 
 
-def all_pairs(plan: Plan) -> list[Pairs]:
+def all_pairs(plan: ShiftPlan) -> list[Pairs]:
     return [plan.pairs, plan.neighbours, plan.distances, plan.exhaustive]
 
 
-def corner(plan: Plan, index: int) -> tuple[int, int]:
+def corner(plan: ShiftPlan, index: int) -> tuple[int, int]:
     return plan.windows[index].y, plan.windows[index].x
 
 

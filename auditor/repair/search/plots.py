@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.files import replacing
-from auditor.repair.search.search import Search, Trial, Verdict
+from auditor.repair.search.search import CandidateVerdict, Search, Trial
 from auditor.verify.errors import VerifyError
 from auditor.verify.plots import COLOURS, FORMATS, render
 
@@ -95,7 +95,7 @@ def _draw(axes: Axes, found: Search, leading: MeasuredChange | None) -> None:
             axes.errorbar(
                 cost, value, [[value - low], [high - value]], across, color=colour, alpha=0.45, linewidth=1, zorder=1
             )
-        chosen = trial.verdict is Verdict.BEST
+        chosen = trial.verdict is CandidateVerdict.BEST
         axes.plot(
             cost,
             value,
@@ -157,5 +157,5 @@ def _most(found: Search, share: float) -> float:
 
 
 def _colour(trial: Trial) -> str:
-    good: Sequence[Verdict] = (Verdict.WITHIN,)
-    return _RED if trial.verdict is Verdict.BEST else _BLUE if trial.verdict in good else _GREY
+    good: Sequence[CandidateVerdict] = (CandidateVerdict.WITHIN,)
+    return _RED if trial.verdict is CandidateVerdict.BEST else _BLUE if trial.verdict in good else _GREY

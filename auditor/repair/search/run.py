@@ -24,7 +24,7 @@ from auditor.verify.runner import Observer, Silent
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SearchRequest:
     """What a search may cost and how it measures.
 
     ``pictures`` are what blurs are calibrated on, ``fitted_on`` the words that name them, and ``refit`` says what else
@@ -60,7 +60,7 @@ class Found:
 
 
 @contextmanager
-def searching(original: Original, wish: Wish) -> Iterator[Found]:
+def searching(original: Original, wish: SearchRequest) -> Iterator[Found]:
     """Search, with the best candidate in a hidden folder beside the target, which is gone when the context ends.
 
     Raises:

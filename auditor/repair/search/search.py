@@ -37,7 +37,7 @@ class Budget:
     loss: float = 0.005
 
 
-class Verdict(Enum):
+class CandidateVerdict(Enum):
     """What became of a candidate."""
 
     BEST = "best"
@@ -58,7 +58,7 @@ class Trial:
     """
 
     candidate: Candidate
-    verdict: Verdict
+    verdict: CandidateVerdict
     images: int = 0
     gain: Gain | None = None
     frontier: bool = False
@@ -76,7 +76,7 @@ class Search:
     @property
     def best(self) -> Trial | None:
         """The one to take; None says that nothing helps."""
-        return next((trial for trial in self.trials if trial.verdict is Verdict.BEST), None)
+        return next((trial for trial in self.trials if trial.verdict is CandidateVerdict.BEST), None)
 
 
 class Measuring(Protocol):
@@ -111,7 +111,7 @@ def search(
     running = []
     for index, candidate in enumerate(candidates):
         if candidate.cost is not None and candidate.cost > budget.cost * _SLACK:
-            trials[index] = Trial(candidate, Verdict.TOO_COSTLY)
+            trials[index] = Trial(candidate, CandidateVerdict.TOO_COSTLY)
         else:
             running.append(index)
     sizes = rounds(images)
@@ -120,16 +120,16 @@ def search(
         for place, index in enumerate(running, 1):
             told(Stage(number, len(sizes), place, len(running), candidates[index]))
             trials[index] = _tried(candidates[index], measure, size, last, budget)
-        running = [index for index in running if trials[index].verdict is Verdict.WITHIN]
+        running = [index for index in running if trials[index].verdict is CandidateVerdict.WITHIN]
         if not last:
             running.sort(key=lambda index: (-_merit(trials[index]), index))
             kept = max(_STAYING, math.ceil(len(running) / 2))
             for index in running[kept:]:
-                trials[index] = replace(trials[index], verdict=Verdict.BEHIND)
+                trials[index] = replace(trials[index], verdict=CandidateVerdict.BEHIND)
             running = sorted(running[:kept])
     if running:
         best = max(running, key=lambda index: (_merit(trials[index]), -index))
-        trials[best] = replace(trials[best], verdict=Verdict.BEST)
+        trials[best] = replace(trials[best], verdict=CandidateVerdict.BEST)
     full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
     found = [trials[index] for index in range(len(candidates))]
     return Search(tuple(replace(one, frontier=_on_frontier(one, full)) for one in found), budget, images)
@@ -147,11 +147,11 @@ def _tried(candidate: Candidate, measure: Measuring, size: int, last: bool, budg
     try:
         gain = measure(candidate, size, last)
     except (RewriteError, ModelRejectedError, WorkerCrashedError) as error:
-        return Trial(candidate, Verdict.FAILED, reason=str(error))
+        return Trial(candidate, CandidateVerdict.FAILED, reason=str(error))
     return Trial(candidate, _verdict(candidate, gain, last, budget), size, gain)
 
 
-def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Verdict:
+def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> CandidateVerdict:
     """On few images only what is sure counts; on all of them a gain must be sure, and the loss within the budget.
 
     Where the prediction lies within the budget, the time has to lie above it by its whole interval; where it lies
@@ -161,13 +161,13 @@ def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Ve
     if loss is not None:
         least = loss.value if last else -math.inf if loss.interval is None else loss.interval.low
         if least > budget.loss + 1e-9:
-            return Verdict.LOSES
+            return CandidateVerdict.LOSES
     dear = candidate.cost is not None and candidate.cost > budget.cost * (1 + 1e-9)
     if gain.speed is not None and (gain.speed.ratio if dear else gain.speed.low) > budget.cost:
-        return Verdict.TOO_COSTLY
+        return CandidateVerdict.TOO_COSTLY
     if last and (loss is None or not gain.rose):
-        return Verdict.NO_GAIN
-    return Verdict.WITHIN
+        return CandidateVerdict.NO_GAIN
+    return CandidateVerdict.WITHIN
 
 
 def _merit(trial: Trial) -> float:

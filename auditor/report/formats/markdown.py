@@ -39,7 +39,7 @@ _BLANK = ""
 
 def render(report: Report, options: RenderOptions) -> str:
     """The report as lines, at most ``options.max_bytes`` bytes of UTF-8 in all."""
-    page = _Page(options.max_bytes)
+    page = _MarkdownPage(options.max_bytes)
     page.add(MARKER, f"### {_headline(report)}")
     if report.problems:
         page.add(_BLANK)
@@ -62,7 +62,7 @@ def render(report: Report, options: RenderOptions) -> str:
     return page.text()
 
 
-class _Page:
+class _MarkdownPage:
     """Lines under a bound. What does not fit is left out, and the page says so in lines that were kept room for."""
 
     _CUT = "_The report was cut here, at {} bytes; the JSON and HTML reports hold everything._"
@@ -145,7 +145,7 @@ def _overview(model: ModelReport) -> str:
     return _row(cells)
 
 
-def _model(page: _Page, model: ModelReport) -> None:
+def _model(page: _MarkdownPage, model: ModelReport) -> None:
     findings, sites = model.findings, model.analysis.sites
     counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
     page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
@@ -205,7 +205,7 @@ def _site(index: int, site: Site) -> str:
     return _row(cells)
 
 
-def _compared(page: _Page, model: ModelReport, found: Comparison, several: bool) -> None:
+def _compared(page: _MarkdownPage, model: ModelReport, found: Comparison, several: bool) -> None:
     """What a reviewer of a changed model looks for, not folded."""
     subject = f"{markdown_code(model.path, _NAME)} against" if several else "Against"
     page.add(_BLANK, f"{subject} {markdown_code(found.base, _NAME)}: **{markdown_words('; '.join(sentences(found)))}**")

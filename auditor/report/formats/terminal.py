@@ -45,7 +45,7 @@ _NODE, _OP = map(SITE_COLUMNS.index, ("node", "op"))
 
 def render(report: Report, options: RenderOptions) -> str:
     """The report laid out for ``options.width`` columns; None means as wide as the text needs."""
-    page = _Page(options)
+    page = _TerminalPage(options)
     for model in report.models:
         page.model(sheet(model, options.verbose, options.unicode, options.show_accepted))
     for problem in problems(report):
@@ -61,7 +61,7 @@ def render(report: Report, options: RenderOptions) -> str:
     return page.text()
 
 
-class _Page:
+class _TerminalPage:
     """A terminal page under construction; writes into a string."""
 
     def __init__(self, options: RenderOptions) -> None:

@@ -72,7 +72,7 @@ HELD_BACK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RepairOutcome:
     """What ``fix`` did to the model called ``name``, by one rewrite. ``after`` is the analysis of what was written, if
     anything was.
     """
@@ -104,7 +104,7 @@ def plan_text(name: str, plan: Plan, held_back: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def outcome_text(outcome: Outcome, diff: bool) -> str:
+def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
     """What was done, as lines, each beginning with words of the tool."""
     done = outcome.done
     lines = [f"model {plain(outcome.name)}", f"  strategy {done.strategy.value}{_how(done.strategy, outcome.options)}"]
@@ -156,7 +156,7 @@ def plan_json(name: str, plan: Plan, held_back: bool) -> str:
     )
 
 
-def outcome_json(outcome: Outcome) -> str:
+def outcome_json(outcome: RepairOutcome) -> str:
     """What was done, with every change, as a JSON document."""
     repaired, options = outcome.repaired, outcome.options
     return document(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.verify.errors import DataError
-from auditor.verify.images.preprocess import ChannelOrder, Layout, Preprocessing, for_four, for_grey
+from auditor.verify.images.preprocess import ChannelOrder, ImageLayout, Preprocessing, for_four, for_grey
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.job import Port
 
@@ -33,7 +33,7 @@ class ImageInput:
     """
 
     name: str
-    layout: Layout
+    layout: ImageLayout
     channels: int
     size: tuple[int, int]
     dtype: str
@@ -61,7 +61,7 @@ def image_input(
     ports: tuple[Port, ...],
     name: str | None = None,
     size: tuple[int, int] | None = None,
-    layout: Layout | None = None,
+    layout: ImageLayout | None = None,
     channels: int | None = None,
 ) -> ImageInput:
     """Find the image input: the one named, else the only one whose shape is that of a batch of pictures.
@@ -129,13 +129,15 @@ def other_feeds(
     return feeds
 
 
-def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, channels: int | None) -> ImageInput:
+def _described(
+    port: Port, size: tuple[int, int] | None, layout: ImageLayout | None, channels: int | None
+) -> ImageInput:
     guess = _guess(port)
-    chosen = layout or (guess[0] if guess else Layout.NCHW)
-    if (chosen is Layout.NHW) != (len(port.shape) == 3):
+    chosen = layout or (guess[0] if guess else ImageLayout.NCHW)
+    if (chosen is ImageLayout.NHW) != (len(port.shape) == 3):
         raise DataError(f"layout {chosen.value} does not fit an input with {len(port.shape)} axes", port.name)
-    spatial = (2, 3) if chosen is Layout.NCHW else (1, 2)
-    declared = 1 if chosen is Layout.NHW else port.shape[1 if chosen is Layout.NCHW else 3]
+    spatial = (2, 3) if chosen is ImageLayout.NCHW else (1, 2)
+    declared = 1 if chosen is ImageLayout.NHW else port.shape[1 if chosen is ImageLayout.NCHW else 3]
     depth = declared if isinstance(declared, int) and declared > 0 else (channels or 3)
     if depth not in _COLOURS or (channels is not None and channels != depth):
         raise DataError(
@@ -159,35 +161,35 @@ def _described(port: Port, size: tuple[int, int] | None, layout: Layout | None, 
     return ImageInput(port.name, chosen, depth, (sides[0], sides[1]), port.dtype, batch, assumed, (high, wide))
 
 
-def _pictures(ports: tuple[Port, ...], layout: Layout | None) -> list[Port]:
+def _pictures(ports: tuple[Port, ...], layout: ImageLayout | None) -> list[Port]:
     """The inputs whose shape is that of a batch of pictures; those in colour, if there are some."""
     likely = [port for port in ports if port.dtype in _IMAGE_TYPES and _like_picture(port, layout)]
     best = [port for port in likely if 3 in (port.shape[1], port.shape[-1]) and len(port.shape) == 4]
     return best or likely
 
 
-def _like_picture(port: Port, layout: Layout | None) -> bool:
+def _like_picture(port: Port, layout: ImageLayout | None) -> bool:
     sides = _sides(port, layout)
     if sides is None:
         return False
     fixed = [side for side in sides if isinstance(side, int) and side > 0]
     if any(side < _LEAST_SIDE for side in fixed):
         return False
-    if len(port.shape) == 3 and layout is not Layout.NHW:
+    if len(port.shape) == 3 and layout is not ImageLayout.NHW:
         # An axis of the batch that is fixed to three is one of colours.
         return len(fixed) == 2 and max(fixed) <= _LONGEST_GREY * min(fixed) and port.shape[0] != 3
     return len(fixed) < 2 or max(fixed) <= _LONGEST * min(fixed)
 
 
-def _sides(port: Port, layout: Layout | None) -> tuple[int | str | None, int | str | None] | None:
+def _sides(port: Port, layout: ImageLayout | None) -> tuple[int | str | None, int | str | None] | None:
     """The two spatial axes of an input, None where its shape has no place for colours."""
     guess = _guess(port)
     chosen = layout or (guess[0] if guess else None)
     if chosen is None and len(port.shape) == 4 and not all(isinstance(axis, int) for axis in port.shape[1:]):
-        chosen = Layout.NCHW if not isinstance(port.shape[1], int) else None
-    if chosen is None or (chosen is Layout.NHW) != (len(port.shape) == 3) or len(port.shape) not in (3, 4):
+        chosen = ImageLayout.NCHW if not isinstance(port.shape[1], int) else None
+    if chosen is None or (chosen is ImageLayout.NHW) != (len(port.shape) == 3) or len(port.shape) not in (3, 4):
         return None
-    first, second = (2, 3) if chosen is Layout.NCHW else (1, 2)
+    first, second = (2, 3) if chosen is ImageLayout.NCHW else (1, 2)
     return port.shape[first], port.shape[second]
 
 
@@ -195,13 +197,13 @@ def _listed(ports: tuple[Port, ...]) -> str:
     return "; ".join(f"{port.name} {port.dtype or '?'} {'x'.join(map(str, port.shape))}" for port in ports)
 
 
-def _guess(port: Port) -> tuple[Layout] | None:
+def _guess(port: Port) -> tuple[ImageLayout] | None:
     """The layout that the shape suggests; None where neither channel position has one, three or four."""
     if len(port.shape) == 3:
-        return (Layout.NHW,)
+        return (ImageLayout.NHW,)
     if len(port.shape) != 4:
         return None
     first, last = port.shape[1], port.shape[3]
     if first in _COLOURS:
-        return (Layout.NCHW,)
-    return (Layout.NHWC,) if last in _COLOURS else None
+        return (ImageLayout.NCHW,)
+    return (ImageLayout.NHWC,) if last in _COLOURS else None

@@ -21,7 +21,7 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as Pillow's "L" and O
 _DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
 
 
-class Layout(Enum):
+class ImageLayout(Enum):
     """The axes of the model's image input. ``NHW`` has no channel axis (grey)."""
 
     NCHW = "NCHW"
@@ -49,14 +49,14 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     order: ChannelOrder = ChannelOrder.RGB
-    layout: Layout = Layout.NCHW
+    layout: ImageLayout = ImageLayout.NCHW
     dtype: str = "float32"
     channels: int = 3
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3, 4):
             raise ValueError(f"{self.channels} input channels: pictures have 1 (grey), 3 (colour) or 4")
-        if self.layout is Layout.NHW and self.channels != 1:
+        if self.layout is ImageLayout.NHW and self.channels != 1:
             raise ValueError("layout NHW has no channel axis: it needs channels = 1")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
@@ -152,9 +152,9 @@ def to_tensor(canvas: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     """
     mean, std = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
     values = (np.asarray(canvas, dtype=np.float64) * preprocessing.scale - mean) / std
-    if preprocessing.layout is Layout.NCHW:
+    if preprocessing.layout is ImageLayout.NCHW:
         values = values.transpose(2, 0, 1)
-    elif preprocessing.layout is Layout.NHW:
+    elif preprocessing.layout is ImageLayout.NHW:
         values = values[..., 0]
     dtype = np.dtype(preprocessing.dtype)
     if dtype.kind in "ui":
@@ -163,10 +163,10 @@ def to_tensor(canvas: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     return np.ascontiguousarray(values, dtype=dtype)
 
 
-def cut_tensor(tensor: AnyArray, y: int, x: int, size: tuple[int, int], layout: Layout) -> AnyArray:
+def cut_tensor(tensor: AnyArray, y: int, x: int, size: tuple[int, int], layout: ImageLayout) -> AnyArray:
     """The window of ``size`` (H, W) at (y, x) of a canvas tensor from :func:`to_tensor`, as a view."""
     rows, columns = slice(y, y + size[0]), slice(x, x + size[1])
-    return tensor[:, rows, columns] if layout is Layout.NCHW else tensor[rows, columns]
+    return tensor[:, rows, columns] if layout is ImageLayout.NCHW else tensor[rows, columns]
 
 
 def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> AnyArray:

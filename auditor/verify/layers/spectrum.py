@@ -26,7 +26,7 @@ _EDGE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class AliasShare:
+class AliasedPower:
     """Shares 0..1 of the power of pre-sampling activations that lie outside the box of the new Nyquist frequency.
 
     ``total``: of all power, the mean of the maps included: the share of the signal that folds. ``varying``: of the
@@ -40,7 +40,7 @@ class AliasShare:
     power: float
 
 
-def alias_share(features: AnyArray, factor: tuple[float, ...]) -> AliasShare:
+def alias_share(features: AnyArray, factor: tuple[float, ...]) -> AliasedPower:
     """What subsampling (N, C, *spatial) activations by ``factor`` per spatial axis folds.
 
     A frequency on the edge of the box counts half. All-zero activations fold nothing. Raises ValueError for another
@@ -59,7 +59,7 @@ def alias_share(features: AnyArray, factor: tuple[float, ...]) -> AliasShare:
     of_channels = varying.sum(axis=0)
     moving = of_channels > 1e-12 * max(of_channels.max(initial=0.0), 1e-300)
     worst = (folded.sum(axis=0)[moving] / of_channels[moving]).max(initial=0.0) if total else 0.0
-    return AliasShare(
+    return AliasedPower(
         total=float(folded.sum()) / total if total else 0.0,
         varying=float(folded.sum() / varying.sum()) if varying.sum() > 0 else 0.0,
         worst_channel=float(worst),

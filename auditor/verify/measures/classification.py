@@ -24,7 +24,7 @@ from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from auditor.verify.measures.ledger import Ledger
 from auditor.verify.measures.tally import Constancy, UnusableOutputError
 from auditor.verify.result import ImageResult, OutputResult, Task
-from auditor.verify.shifts.plan import Pairs, Plan, Unit
+from auditor.verify.shifts.plan import Pairs, ShiftPlan, Unit
 from auditor.verify.worker.arena import Array
 
 _SUM_TOLERANCE = 1e-2  # half-precision softmax over 1000 classes sums to 1 within this
@@ -136,7 +136,7 @@ def worst_case(scores: FloatArray, exhaustive: Pairs, label: int | None = None) 
 
 
 def measure_image(
-    scores: FloatArray, plan: Plan, label: int | None = None, reference: FloatArray | None = None
+    scores: FloatArray, plan: ShiftPlan, label: int | None = None, reference: FloatArray | None = None
 ) -> dict[str, float]:
     """Every measure of one image by its name in :data:`auditor.verify.measures.MEASURES`; what was not made is absent.
 

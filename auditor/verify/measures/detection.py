@@ -161,8 +161,8 @@ class DetectionTally:
         confidence: float,
         reference: tuple[str, ...] = (),
     ) -> None:
-        self._own = _Reader(outputs, window, score)
-        self._other = _Reader(reference, window, score) if reference else None
+        self._own = _BoxReader(outputs, window, score)
+        self._other = _BoxReader(reference, window, score) if reference else None
         self._window = window
         self._circular = circular
         self._ledger = Ledger(confidence)
@@ -212,7 +212,7 @@ class DetectionTally:
         )
 
 
-class _Reader:
+class _BoxReader:
     """Reads the boxes of one model; the format is told from the first window that has some, and kept."""
 
     def __init__(self, outputs: tuple[str, ...], window: tuple[int, int], score: float) -> None:

@@ -16,15 +16,15 @@ from auditor.sampling.result import Analysis, HeadKind
 from auditor.text import plain
 from auditor.verify.box_readings import read_box_outputs
 from auditor.verify.errors import DataError
-from auditor.verify.readings import Reading, channel_axis, is_vector, read_map, read_vector
+from auditor.verify.readings import OutputReading, channel_axis, is_vector, read_map, read_vector
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 
-_TASKS: Mapping[Reading, Task] = {
-    Reading.CLASSES: Task.CLASSIFICATION,
-    Reading.EMBEDDING: Task.EMBEDDING,
-    Reading.MAP: Task.DENSE,
-    Reading.BOXES: Task.DETECTION,
+_TASKS: Mapping[OutputReading, Task] = {
+    OutputReading.CLASSES: Task.CLASSIFICATION,
+    OutputReading.EMBEDDING: Task.EMBEDDING,
+    OutputReading.MAP: Task.DENSE,
+    OutputReading.BOXES: Task.DETECTION,
 }
 _HEADS: Mapping[Task, frozenset[HeadKind]] = {
     Task.CLASSIFICATION: frozenset([HeadKind.DENSE]),
@@ -33,7 +33,7 @@ _HEADS: Mapping[Task, frozenset[HeadKind]] = {
     Task.DETECTION: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
 }
 # Beside one of these an output that reads as class scores may be the rest of it.
-_DOUBTING = frozenset([Reading.LANDMARKS, Reading.RAW_BOXES])
+_DOUBTING = frozenset([OutputReading.LANDMARKS, OutputReading.RAW_BOXES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ def find_target(
 
 def _readings(
     name: str, samples: Sequence[Mapping[str, Array]], window: tuple[int, int], clues: Clues
-) -> frozenset[Reading]:
+) -> frozenset[OutputReading]:
     rows = [sample[name] for sample in samples if _finite(sample[name])]
     if not rows or rows[0].dtype.kind not in "fiub" or any(row.shape != rows[0].shape for row in rows):
-        return frozenset([Reading.UNKNOWN])
+        return frozenset([OutputReading.UNKNOWN])
     return read_vector(name, rows, clues.labelled) if is_vector(rows[0]) else read_map(rows, window)
 
 
@@ -127,7 +127,7 @@ def _finite(row: Array) -> bool:
 
 def _told_apart(
     samples: Sequence[Mapping[str, Array]],
-    readings: Mapping[str, frozenset[Reading]],
+    readings: Mapping[str, frozenset[OutputReading]],
     window: tuple[int, int],
     clues: Clues,
 ) -> tuple[Task, str]:
@@ -138,23 +138,23 @@ def _told_apart(
         )
     boxes = read_box_outputs(samples, window, clues.operators)
     first = next(iter(readings))
-    if boxes is Reading.BOXES:
+    if boxes is OutputReading.BOXES:
         return Task.DETECTION, first
-    if boxes is Reading.RAW_BOXES:
+    if boxes is OutputReading.RAW_BOXES:
         raise _doubt(samples[0], {name: fits | {boxes} for name, fits in readings.items()})
     single = {name: next(iter(fits)) for name, fits in readings.items() if len(fits) == 1}
     # Scores that sum to one or are called so are not put in doubt by what stands beside them.
-    scores = [name for name, reading in single.items() if reading is Reading.CLASSES]
-    if scores and all(reading is not Reading.MAP for fits in readings.values() for reading in fits):
+    scores = [name for name, reading in single.items() if reading is OutputReading.CLASSES]
+    if scores and all(reading is not OutputReading.MAP for fits in readings.values() for reading in fits):
         others = [fits for name, fits in readings.items() if name != scores[0]]
-        if not any(fits & _DOUBTING or fits == {Reading.NUMBERS} for fits in others):
+        if not any(fits & _DOUBTING or fits == {OutputReading.NUMBERS} for fits in others):
             return Task.CLASSIFICATION, scores[0]
     kinds = {reading for fits in readings.values() for reading in fits}
     if len(kinds) != 1 or next(iter(kinds)) not in _TASKS:
         raise _doubt(samples[0], readings)
     kind = next(iter(kinds))
-    if kind is Reading.MAP and len({_channels(samples[0][name], window) for name in readings}) > 1:
-        raise _doubt(samples[0], {name: fits | {Reading.HEATMAPS} for name, fits in readings.items()})
+    if kind is OutputReading.MAP and len({_channels(samples[0][name], window) for name in readings}) > 1:
+        raise _doubt(samples[0], {name: fits | {OutputReading.HEATMAPS} for name, fits in readings.items()})
     return _TASKS[kind], first
 
 
@@ -163,7 +163,7 @@ def _channels(row: Array, window: tuple[int, int]) -> int:
     return 1 if axis is None else row.shape[axis]
 
 
-def _fitting(rows: Mapping[str, Array], readings: Mapping[str, frozenset[Reading]], task: Task) -> str:
+def _fitting(rows: Mapping[str, Array], readings: Mapping[str, frozenset[OutputReading]], task: Task) -> str:
     """The output that suits a task which the user named: one that reads so, else the first of the right form."""
     wanted = {kind for kind, one in _TASKS.items() if one is task}
     for fits in ([n for n, f in readings.items() if f == wanted], [n for n, f in readings.items() if f & wanted]):
@@ -200,7 +200,7 @@ def _contradictions(name: str, task: Task, clues: Clues) -> tuple[str, ...]:
     return (f"measured as {task.value}, while the static analysis calls this output {head.value}: check --task",)
 
 
-def _doubt(rows: Mapping[str, Array], readings: Mapping[str, frozenset[Reading]]) -> DataError:
+def _doubt(rows: Mapping[str, Array], readings: Mapping[str, frozenset[OutputReading]]) -> DataError:
     listed = "; ".join(
         f"{name} {list(rows[name].shape)}: {' or '.join(sorted(one.value for one in fits))}"
         for name, fits in readings.items()

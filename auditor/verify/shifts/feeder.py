@@ -13,7 +13,7 @@ from auditor.text import ModelText
 from auditor.verify.images.preprocess import Preprocessing, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture
 from auditor.verify.result import ProtocolKind, Rejected
-from auditor.verify.shifts.plan import Plan, ShiftSettings, Unit, plan_frames
+from auditor.verify.shifts.plan import ShiftPlan, ShiftSettings, Unit, plan_frames
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
 
@@ -80,7 +80,7 @@ def _load(
     name: ModelText,
     label: int | None,
     pictures: list[Picture],
-    plan: Plan,
+    plan: ShiftPlan,
     protocol: Protocol,
     preprocessing: Preprocessing,
 ) -> Load:

@@ -98,7 +98,7 @@ class ShiftSettings:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Comparisons of one image: ``reference`` (P,) and ``moved`` (P,) are indices into :attr:`Plan.windows`.
+    """Comparisons of one image: ``reference`` (P,) and ``moved`` (P,) are indices into :attr:`ShiftPlan.windows`.
 
     ``shift`` (P, 2) is the displacement (dy, dx) of the moved window against the reference in input pixels: the moved
     input shows at p what the reference shows at p + shift, so the content moves by -shift.
@@ -118,7 +118,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShiftPlan:
     """Everything to run and compare for one statistical unit (an image; a sequence of frames).
 
     ``windows`` are distinct; ``windows[0]`` is the unshifted input. ``path`` (T,) lists windows in the order of a walk
@@ -161,8 +161,8 @@ class PlanBuilder:
     def path(self, windows: Iterable[Window]) -> IntArray:
         return _integers([self.add(window) for window in windows])
 
-    def build(self, pairs: Pairs, neighbours: Pairs, distances: Pairs, path: IntArray, exhaustive: Pairs) -> Plan:
-        return Plan(tuple(self._index), pairs, neighbours, distances, path, exhaustive, self._requested)
+    def build(self, pairs: Pairs, neighbours: Pairs, distances: Pairs, path: IntArray, exhaustive: Pairs) -> ShiftPlan:
+        return ShiftPlan(tuple(self._index), pairs, neighbours, distances, path, exhaustive, self._requested)
 
 
 def no_pairs() -> Pairs:
@@ -182,7 +182,7 @@ def generator(seed: int, image: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(entropy=(seed, image, purpose)))
 
 
-def plan_shifts(image: int, positions: Range, settings: ShiftSettings) -> Plan:
+def plan_shifts(image: int, positions: Range, settings: ShiftSettings) -> ShiftPlan:
     """The plan of one image for a protocol whose shifts are whole pixels.
 
     Raises ValueError where the canvas is too small for the radius, a distance, the path or the exhaustive square.
@@ -208,7 +208,7 @@ def plan_shifts(image: int, positions: Range, settings: ShiftSettings) -> Plan:
     return builder.build(pairs, neighbours, distances, path, exhaustive)
 
 
-def plan_frames(frames: Iterable[int], window: tuple[int, int] = (0, 0)) -> Plan:
+def plan_frames(frames: Iterable[int], window: tuple[int, int] = (0, 0)) -> ShiftPlan:
     """The plan of one sequence: adjacent frames are compared and the whole sequence is a path.
 
     ``frames`` are image indices in the order of time, ``window`` the fixed corner that is cut from each. The published
@@ -297,5 +297,5 @@ class Unit:
 
     name: ModelText
     label: int | None
-    plan: Plan
+    plan: ShiftPlan
     digest: bytes = b""

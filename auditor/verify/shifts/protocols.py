@@ -29,9 +29,9 @@ from auditor.verify.images.resample import fourier_shift, resize, zoom
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import (
     DEFAULT_RADIUS,
-    Plan,
     PlanBuilder,
     Range,
+    ShiftPlan,
     ShiftSettings,
     Window,
     generator,
@@ -134,7 +134,7 @@ class Protocol:
         known[y : y + pixels.shape[0], x : x + pixels.shape[1]] = True
         return inpaint(canvas, known)
 
-    def plan(self, image: int, settings: ShiftSettings) -> Plan:
+    def plan(self, image: int, settings: ShiftSettings) -> ShiftPlan:
         """What to run and compare for one image. Frames are planned by
         :func:`~auditor.verify.shifts.plan.plan_frames`.
         """
@@ -146,7 +146,7 @@ class Protocol:
             return self._plan_zoom(image, settings)
         return plan_shifts(image, self.positions, settings)
 
-    def _plan_subpixel(self, image: int, settings: ShiftSettings) -> Plan:
+    def _plan_subpixel(self, image: int, settings: ShiftSettings) -> ShiftPlan:
         """Random pairs: unshifted against 0..radius-1 whole pixels and a random fraction. Neighbours: each fraction."""
         draw = generator(settings.seed, image, _SUBPIXEL_DRAWS)
         builder = PlanBuilder(Window(image, 0, 0))
@@ -165,7 +165,7 @@ class Protocol:
         moved = Window(image, *self.positions.normal(y, x), variant)
         return Window(image, 0, 0), moved, (y + dy, x + dx)
 
-    def _plan_zoom(self, image: int, settings: ShiftSettings) -> Plan:
+    def _plan_zoom(self, image: int, settings: ShiftSettings) -> ShiftPlan:
         """Random pairs: a random window against the same window of a zoomed canvas, every factor in turn."""
         draw = generator(settings.seed, image, _ZOOM_DRAWS)
         builder = PlanBuilder(Window(image, *self.positions.centre))
@@ -182,7 +182,7 @@ class Protocol:
         return builder.build(pairs, neighbours, no_pairs(), builder.path(()), no_pairs())
 
 
-def plan_sequences(sequences: Sequence[Sequence[int]]) -> tuple[Plan, ...]:
+def plan_sequences(sequences: Sequence[Sequence[int]]) -> tuple[ShiftPlan, ...]:
     """One plan per sequence of image indices in the order of time; the sequence is the statistical unit."""
     return tuple(plan_frames(frames) for frames in sequences)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auditor.verify.worker.wire import TensorPlace, WireError
+from auditor.verify.worker.wire import PipeError, TensorPlace
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +60,7 @@ class Arena:
             WireError: the type is unknown or the place is not inside the arena.
         """
         if place.dtype not in _DTYPES:
-            raise WireError("a tensor has an unknown type")
+            raise PipeError("a tensor has an unknown type")
         dtype = np.dtype(place.dtype)
         count = 1
         for size in place.shape:
@@ -69,7 +69,7 @@ class Arena:
         if end > len(self._map):
             self._map = self._mapped()
         if end > len(self._map):
-            raise WireError("a tensor lies outside the shared memory")
+            raise PipeError("a tensor lies outside the shared memory")
         return np.frombuffer(self._map, dtype, count, place.offset).reshape(place.shape)
 
     def write(self, arrays: list[Array]) -> list[TensorPlace]:

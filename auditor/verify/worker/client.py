@@ -23,8 +23,8 @@ from auditor.verify.errors import (
 )
 from auditor.verify.worker import memory, wire
 from auditor.verify.worker.arena import Arena, Array
-from auditor.verify.worker.job import Answer, Call, Job, Opened, Placement, Port, SessionSpec
-from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.job import Answer, Job, ModelCall, NodePlacement, Opened, Port, SessionSpec
+from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import Device, placed, unbuilt
 from auditor.verify.worker.wire import Json, Message, TensorPlace
 
@@ -51,7 +51,7 @@ class Worker:
     """
 
     def __init__(
-        self, device: Device, limits: Limits, threads: int, on_call: Callable[[], None] = lambda: None
+        self, device: Device, limits: RunLimits, threads: int, on_call: Callable[[], None] = lambda: None
     ) -> None:
         if sys.platform == "win32":
             raise VerifyError("running a model needs Linux or macOS: use WSL on Windows")
@@ -188,7 +188,7 @@ class Worker:
         reply = self._reply()
         try:
             return self._answer(reply, self._outputs[slot])
-        except (KeyError, TypeError, ValueError, wire.WireError) as error:
+        except (KeyError, TypeError, ValueError, wire.PipeError) as error:
             raise self._broken() from error
 
     def _answer(self, reply: dict[str, Any], arena: Arena) -> Answer:
@@ -197,7 +197,7 @@ class Worker:
             outputs: dict[str, Array] = {
                 name: arena.view(TensorPlace.from_json(place)) for name, place in call["outputs"].items()
             }
-            calls.append(Call(int(call["rows"]), int(call["batch"]), outputs))
+            calls.append(ModelCall(int(call["rows"]), int(call["batch"]), outputs))
         return Answer(tuple(calls), float(reply["seconds"]))
 
     def _ask(self, message: Message) -> dict[str, Any]:
@@ -216,13 +216,13 @@ class Worker:
         while True:
             try:
                 reply = wire.receive(self._process.stdout.fileno(), self._limits.step_seconds)
-            except wire.WireTimeoutError as error:
+            except wire.PipeTimeoutError as error:
                 self._process.kill()
                 raise WorkerTimeoutError(
                     f"one step of the model took longer than {self._limits.step_seconds:g} s and was stopped: "
                     "raise --step-timeout or use fewer shifts",
                 ) from error
-            except wire.WireError as error:
+            except wire.PipeError as error:
                 raise self._died() from error
             if "tick" not in reply:
                 break
@@ -270,7 +270,7 @@ class Worker:
         return os.pread(self._log.fileno(), 4000, start).decode("utf-8", "replace")
 
 
-def _bound(limits: Limits) -> str:
+def _bound(limits: RunLimits) -> str:
     return "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
 
 
@@ -287,10 +287,10 @@ def _failure(reply: dict[str, Any], device: Device) -> VerifyError:
     return ModelRejectedError("onnxruntime refuses the model or its input", detail)
 
 
-def _opened(reply: dict[str, Any]) -> tuple[int, tuple[Port, ...], tuple[Port, ...], Placement]:
+def _opened(reply: dict[str, Any]) -> tuple[int, tuple[Port, ...], tuple[Port, ...], NodePlacement]:
     nodes = tuple((str(name), str(op), int(count)) for name, op, count in reply["nodes"])
     providers = tuple(str(name) for name in reply["providers"])
-    placement = Placement(nodes, providers, str(reply["onnxruntime"]), str(reply["log"]))
+    placement = NodePlacement(nodes, providers, str(reply["onnxruntime"]), str(reply["log"]))
     inputs, outputs = (tuple(_port(port) for port in reply[key]) for key in ("inputs", "outputs"))
     return int(reply["key"]), inputs, outputs, placement
 

@@ -45,7 +45,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class NodePlacement:
     """Where the nodes of a session are: (provider, operator, number of nodes), and what onnxruntime said about it.
 
     onnxruntime before 1.24 gives no ``nodes``. ``providers`` are those that the session was made with, first choice
@@ -88,7 +88,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ModelCall:
     """One call of the model: ``rows`` windows were new. The arrays are views of shared memory."""
 
     rows: int
@@ -100,7 +100,7 @@ class Call:
 class Answer:
     """The calls of a job in order. Its arrays are valid until the second-next job is submitted: copy what is kept."""
 
-    calls: tuple[Call, ...]
+    calls: tuple[ModelCall, ...]
     seconds: float
 
     def rows(self, name: str) -> list[Array]:

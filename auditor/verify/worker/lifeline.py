@@ -49,5 +49,5 @@ def _read(waiting: queue.SimpleQueue[Message]) -> None:
     while True:
         try:
             waiting.put(wire.receive(_STANDARD_INPUT))
-        except (wire.WireError, OSError):
+        except (wire.PipeError, OSError):
             os._exit(0)

@@ -11,7 +11,7 @@ from auditor.verify.worker import memory
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """Bounds for running a model.
 
     ``step_seconds`` bounds the wall-clock time of one step: making the session, or one call of the model.

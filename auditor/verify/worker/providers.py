@@ -10,7 +10,7 @@ from enum import Enum
 
 from auditor.verify.errors import DeviceUnavailableError
 from auditor.verify.result import Provider
-from auditor.verify.worker.job import Placement
+from auditor.verify.worker.job import NodePlacement
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -85,7 +85,7 @@ def provider_list(
     return [*providers, (CPU, {})]
 
 
-def placed(device: Device, placement: Placement, threads: int) -> tuple[Provider, tuple[str, ...]]:
+def placed(device: Device, placement: NodePlacement, threads: int) -> tuple[Provider, tuple[str, ...]]:
     """What runs the model, from the provider of every node of the optimised graph, and remarks about it.
 
     Where onnxruntime does not give the nodes, the providers of the session are what is known: no node is counted, and a

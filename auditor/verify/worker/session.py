@@ -14,7 +14,7 @@ import numpy as np
 from auditor.verify.errors import ModelRejectedError
 from auditor.verify.worker import prepare
 from auditor.verify.worker.arena import Array
-from auditor.verify.worker.job import Placement, Port, SessionSpec, Windows
+from auditor.verify.worker.job import NodePlacement, Port, SessionSpec, Windows
 from auditor.verify.worker.providers import CUDA, TENSORRT, Device, provider_list, wants_gpu
 from auditor.verify.worker.windows import argmax_graph, cut, cutting_graph
 
@@ -78,17 +78,17 @@ class Engine:
             model, options, providers=names, provider_options=settings, enable_fallback=0
         )
 
-    def placement(self, session: Any) -> Placement:
+    def placement(self, session: Any) -> NodePlacement:
         """Where every node of the optimised graph is; an older onnxruntime that cannot say so gives no nodes."""
         found: list[Any] = getattr(session, "get_provider_graph_assignment_info", list)()
         nodes = Counter((str(part.ep_name), str(node.op_type)) for part in found for node in part.get_nodes())
         counted = tuple((name, op, count) for (name, op), count in sorted(nodes.items()))
         providers = tuple(map(str, session.get_providers()))
-        return Placement(counted, providers, self.runtime.__version__, self._log() if self.gpu else "")
+        return NodePlacement(counted, providers, self.runtime.__version__, self._log() if self.gpu else "")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CallOutputs:
     """The outputs of one call, with the windows that were new and the rows that were run."""
 
     rows: int
@@ -120,7 +120,7 @@ class Session:
         exact: bool,
         argmax: Mapping[str, int],
         step: Callable[[], None],
-    ) -> Iterator[Step]:
+    ) -> Iterator[CallOutputs]:
         """Call the model on all windows, ``batch`` at a time; the arguments are those of a ``Job``."""
         call = self._device_calls(windows, feeds) if self._on_device else self._host_calls(windows, feeds)
         for start in range(0, len(windows.places), batch):
@@ -129,7 +129,7 @@ class Session:
             if exact and rows < batch:
                 places = np.concatenate([places, np.repeat(places[-1:], batch - rows, axis=0)])
             step()
-            yield Step(rows, len(places), call(places, outputs, argmax))
+            yield CallOutputs(rows, len(places), call(places, outputs, argmax))
 
     def _host_calls(
         self, windows: Windows, feeds: Mapping[str, Array]

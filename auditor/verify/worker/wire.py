@@ -19,11 +19,11 @@ _HEADER = struct.Struct("<Q")
 MAX_MESSAGE = 64 << 20
 
 
-class WireError(Exception):
+class PipeError(Exception):
     """The other side closed the pipe or sent something that is not a message."""
 
 
-class WireTimeoutError(WireError):
+class PipeTimeoutError(PipeError):
     """Nothing arrived in time."""
 
 
@@ -40,13 +40,13 @@ class TensorPlace:
 
     @staticmethod
     def from_json(value: Mapping[str, Json]) -> TensorPlace:
-        """Read a place. Raises :class:`WireError` where a value is not what it should be."""
+        """Read a place. Raises :class:`PipeError` where a value is not what it should be."""
         dtype, shape, offset = value.get("dtype"), value.get("shape"), value.get("offset")
         if not isinstance(dtype, str) or not isinstance(shape, list) or not isinstance(offset, int) or offset < 0:
-            raise WireError("a tensor description is malformed")
+            raise PipeError("a tensor description is malformed")
         sizes = [size for size in shape if isinstance(size, int) and size >= 0]
         if len(sizes) != len(shape):
-            raise WireError("a tensor shape is malformed")
+            raise PipeError("a tensor shape is malformed")
         return TensorPlace(dtype, tuple(sizes), offset)
 
 
@@ -68,13 +68,13 @@ def receive(descriptor: int, seconds: float | None = None) -> Message:
     deadline = None if seconds is None else time.monotonic() + seconds
     (length,) = _HEADER.unpack(_read(descriptor, _HEADER.size, deadline))
     if length > MAX_MESSAGE:
-        raise WireError("a message is too long")
+        raise PipeError("a message is too long")
     try:
         message = json.loads(_read(descriptor, length, deadline))
     except (ValueError, RecursionError) as error:
-        raise WireError("a message is not JSON") from error
+        raise PipeError("a message is not JSON") from error
     if not isinstance(message, dict):
-        raise WireError("a message is not an object")
+        raise PipeError("a message is not an object")
     return message
 
 
@@ -84,10 +84,10 @@ def _read(descriptor: int, size: int, deadline: float | None) -> bytes:
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise WireTimeoutError("no answer in time")
+                raise PipeTimeoutError("no answer in time")
         part = os.read(descriptor, min(size, 1 << 20))
         if not part:
-            raise WireError("the pipe was closed")
+            raise PipeError("the pipe was closed")
         parts.append(part)
         size -= len(part)
     return b"".join(parts)

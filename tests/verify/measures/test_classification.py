@@ -24,12 +24,12 @@ from auditor.verify.measures.classification import (
     top_share,
     worst_case,
 )
-from auditor.verify.shifts.plan import Plan, Range, ShiftSettings, plan_shifts
+from auditor.verify.shifts.plan import Range, ShiftPlan, ShiftSettings, plan_shifts
 
 SETTINGS = ShiftSettings(radius=8, pairs=5, neighbours=3, distances=(2,), path=6, exhaustive=2)
 
 
-def plan(image: int = 0, circular: bool = False) -> Plan:
+def plan(image: int = 0, circular: bool = False) -> ShiftPlan:
     return plan_shifts(image, Range(8, 8, circular), SETTINGS)
 
 

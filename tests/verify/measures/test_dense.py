@@ -11,16 +11,16 @@ from auditor.verify.measures.dense import (
     relative_error,
 )
 from auditor.verify.shifts.alignment import Grid, pixel_grid
-from auditor.verify.shifts.plan import Pairs, Plan, Range, ShiftSettings, plan_shifts
+from auditor.verify.shifts.plan import Pairs, Range, ShiftPlan, ShiftSettings, plan_shifts
 
 SCENE = np.random.default_rng(0).normal(size=(4, 20, 20))
 
 
-def plan(exhaustive: int = 2) -> Plan:
+def plan(exhaustive: int = 2) -> ShiftPlan:
     return plan_shifts(0, Range(8, 8), ShiftSettings(radius=8, distances=(), exhaustive=exhaustive))
 
 
-def windows(chosen: Plan) -> np.ndarray:
+def windows(chosen: ShiftPlan) -> np.ndarray:
     return np.stack([SCENE[:, one.y : one.y + 12, one.x : one.x + 12] for one in chosen.windows])
 
 

@@ -21,7 +21,7 @@ from auditor.verify.errors import (
 )
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, SessionSpec, Windows
-from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import CPU, parse_device
 from tests.runtime import runtime_since
 from tests.verify.models import classifier, model, saved
@@ -32,7 +32,7 @@ PLACES = np.array([(i % 2, i % 5, i % 7) for i in range(11)], np.int64)
 
 
 def worker(**limits: float) -> Worker:
-    return Worker(parse_device("cpu"), Limits(**limits), 1)  # type: ignore[arg-type]
+    return Worker(parse_device("cpu"), RunLimits(**limits), 1)  # type: ignore[arg-type]
 
 
 def job(session: int, batch: int, *, exact: bool = False, outputs: tuple[str, ...] = ("y",)) -> Job:
@@ -101,7 +101,7 @@ def test_two_jobs_may_be_under_way_and_keep_their_order(running: Worker, tmp_pat
 def test_every_call_is_reported_for_progress(tmp_path: Path) -> None:
     calls: list[int] = []
     path = saved(tmp_path / "m.onnx", classifier())
-    with Worker(parse_device("cpu"), Limits(), 1, lambda: calls.append(1)) as one:
+    with Worker(parse_device("cpu"), RunLimits(), 1, lambda: calls.append(1)) as one:
         one.run(job(one.open(SessionSpec(path)).key, 2))
     assert len(calls) == 6
 
@@ -178,7 +178,7 @@ def test_a_model_that_never_ends_is_stopped_by_the_clock(tmp_path: Path) -> None
     path = slow(tmp_path / "m.onnx")
     with worker() as one:
         key = one.open(SessionSpec(path)).key
-        one._limits = Limits(step_seconds=0.5)
+        one._limits = RunLimits(step_seconds=0.5)
         with pytest.raises(WorkerTimeoutError, match="--step-timeout"):
             one.run(job(key, 1))
 
@@ -236,7 +236,7 @@ def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there() -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime was built with CUDA")
-    with pytest.raises(DeviceUnavailableError, match="cuda"), Worker(parse_device("cuda"), Limits(), 1):
+    with pytest.raises(DeviceUnavailableError, match="cuda"), Worker(parse_device("cuda"), RunLimits(), 1):
         pass
 
 

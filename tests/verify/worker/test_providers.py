@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.verify.errors import DeviceUnavailableError
-from auditor.verify.worker.job import Placement
+from auditor.verify.worker.job import NodePlacement
 from auditor.verify.worker.providers import (
     CPU,
     CUDA,
@@ -25,13 +25,13 @@ CUDA_LOG = (
 )
 
 
-def placement(*nodes: tuple[str, str, int], log: str = "") -> Placement:
-    return Placement(nodes, (CUDA, CPU), "1.31.1", log)
+def placement(*nodes: tuple[str, str, int], log: str = "") -> NodePlacement:
+    return NodePlacement(nodes, (CUDA, CPU), "1.31.1", log)
 
 
-def unread(*providers: str, log: str = "") -> Placement:
+def unread(*providers: str, log: str = "") -> NodePlacement:
     """What an onnxruntime answers that does not say where its nodes are."""
-    return Placement((), providers, "1.23.2", log)
+    return NodePlacement((), providers, "1.23.2", log)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,9 @@ def test_a_session_on_the_cpu_alone_leaves_no_doubt_where_nodes_run() -> None:
 
 
 def test_names_from_the_worker_are_not_believed() -> None:
-    provider, _ = placed(Device(DeviceKind.CPU), Placement((("\x1b[31m::error::", "Conv", 1),), (), "1\n::x", ""), 2)
+    provider, _ = placed(
+        Device(DeviceKind.CPU), NodePlacement((("\x1b[31m::error::", "Conv", 1),), (), "1\n::x", ""), 2
+    )
     assert provider.used == "unknown"
     assert provider.onnxruntime == "unknown"
 

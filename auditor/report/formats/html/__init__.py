@@ -17,7 +17,7 @@ from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport, Report
 from auditor.report import RenderOptions
 from auditor.report.formats.html.findings import findings, sites_table
-from auditor.report.formats.html.staircase import MOST_STEPS, Step, staircase, steps, verdict_class
+from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
@@ -220,7 +220,7 @@ def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
     )
 
 
-def _legend(every: Sequence[Step]) -> Element:
+def _legend(every: Sequence[Stair]) -> Element:
     shown = {verdict(site) for step in every for _, site in step.sites}
     verdicts = [
         element("span", one.value, class_=f"verdict {verdict_class(one)}")

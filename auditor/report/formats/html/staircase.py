@@ -34,7 +34,7 @@ _LONG = 20  # octaves from which a factor is written as a power
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stair:
     """Sites side by side that go from one cumulative factor to another; sites carry their number in the report."""
 
     start: Fraction
@@ -42,9 +42,9 @@ class Step:
     sites: tuple[tuple[int, Site], ...]
 
 
-def steps(sites: Sequence[Site]) -> list[Step]:
+def steps(sites: Sequence[Site]) -> list[Stair]:
     """The sites as steps. Where a site's factor is not known, it is taken to follow on the one before."""
-    found: list[Step] = []
+    found: list[Stair] = []
     here = Fraction(1)
     for number, site in enumerate(sites, 1):
         factor = max((abs(value) for value in site.factor), default=Fraction(1))
@@ -52,9 +52,9 @@ def steps(sites: Sequence[Site]) -> list[Step]:
         end = max(known) if known else here * factor
         start = end / factor if factor else end
         if found and (found[-1].start, found[-1].end) == (start, end):
-            found[-1] = Step(start, end, (*found[-1].sites, (number, site)))
+            found[-1] = Stair(start, end, (*found[-1].sites, (number, site)))
         else:
-            found.append(Step(start, end, ((number, site),)))
+            found.append(Stair(start, end, ((number, site),)))
         here = end
     return found
 
@@ -105,7 +105,7 @@ class _Stair:
         self.treads: list[str] = []
         self.jumps: list[str] = []
 
-    def draw(self, shown: Sequence[Step], leads: Sequence[float], per_site: float, link: str) -> Iterator[Element]:
+    def draw(self, shown: Sequence[Stair], leads: Sequence[float], per_site: float, link: str) -> Iterator[Element]:
         """Walk down: the sizes and the rings, which stand over everything else."""
         x, here = float(_LEFT), shown[0].start
         yield self._size(x, here)
