@@ -167,6 +167,23 @@ def test_a_product_with_what_varies_over_the_grid_destroys_a_low_pass(
     assert measured(model) > 0.5
 
 
+@pytest.mark.parametrize(("beside", "passes"), [("blurred", True), ("x", False)])
+def test_maps_side_by_side_are_low_passed_where_all_of_them_are(beside: str, passes: bool, tmp_path: Path) -> None:
+    between = [helper.make_node("Concat", ["blurred", beside], ["filtered"], "between", axis=1)]
+    model = network(between, *FILTERS["depthwise blur"], "slice", 17)
+    assert site(model, tmp_path).antialiased is passes
+    assert (measured(model) < 0.1) is passes
+
+
+def test_maps_that_were_low_passed_by_another_kernel_each_are_not_taken_for_one(tmp_path: Path) -> None:
+    between = [
+        helper.make_node("AveragePool", ["blurred"], ["smoother"], "more", kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Concat", ["blurred", "smoother"], ["filtered"], "between", axis=1),
+    ]
+    found = site(network(between, *FILTERS["depthwise blur"], "slice", 17), tmp_path)
+    assert not found.antialiased
+
+
 def test_a_learned_kernel_is_no_filter_of_its_own(tmp_path: Path) -> None:
     model = network(renamed("Identity", ["blurred"]), *FILTERS["learned"], "slice", 17)
     assert not site(model, tmp_path).antialiased

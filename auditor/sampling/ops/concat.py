@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import pairwise, product
 from math import gcd
+from typing import TYPE_CHECKING
 
 from auditor.sampling.alias import KEPT, Map, decimation
 from auditor.sampling.endings import merged_end
@@ -31,6 +32,9 @@ from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.join import broadcast, join_windows, lost_together, merged_windows
 from auditor.sampling.walk.phases import stack
 from auditor.sampling.walk.sites import Strided, record_site
+
+if TYPE_CHECKING:
+    from auditor.sampling.spectrum.alias import Autocorrelation
 
 PICTURES_RANK = 4  # from this rank on axis 0 is the batch; below it may be the channels of a single picture
 FEWEST_AXES = 3  # batch, channels and a grid: what strided operators make
@@ -71,8 +75,20 @@ def concat(call: Call) -> State:
         axes = (*others[:where], joined, *others[where:])
         # Pictures side by side on the batch axis do not meet: no output position reads two of them.
         windows: Mapping[int, AxisTrack] = {} if stacked else join_windows(call, operands, names)
-        return _state(operands, axes, _beside(operands) if where == 0 else windows)
+        return replace(
+            _state(operands, axes, _beside(operands) if where == 0 else windows), response=_shared_response(operands)
+        )
     return _along_grid(call, operands, names, others, where)
+
+
+def _shared_response(operands: Sequence[State]) -> Autocorrelation | None:
+    """The filter that all of them have passed, side by side on channels or as pictures."""
+    first = operands[0].response
+    if first is None or any(state.response is None for state in operands):
+        return None
+    lags = [state.response.lags for state in operands if state.response is not None]
+    alike = all(one.shape == lags[0].shape and bool((one == lags[0]).all()) for one in lags[1:])
+    return first if alike else None
 
 
 def _beside(operands: Sequence[State]) -> dict[int, AxisTrack]:
