@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onnx import TensorProto, helper, save_model
+from onnx import TensorProto, helper, load_model, save_model
 
+import auditor
 from auditor.audit.packs import HEADINGS, load_builtin
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, OptionValue, Rule
@@ -39,6 +40,10 @@ def table(rule: Rule) -> list[dict[str, Any]]:
 def findings(rule: Rule, graph: str, folder: Path, options: Mapping[str, OptionValue] | None = None) -> list[Finding]:
     path = folder / "model.onnx"
     path.write_bytes(build(graph).SerializeToString())
+    return findings_in(rule, path, options)
+
+
+def findings_in(rule: Rule, path: Path, options: Mapping[str, OptionValue] | None = None) -> list[Finding]:
     analysis = analyse(read_model(path))
     return list(rule.check(Context(analysis, {**rule.options, **(options or {})})))
 
@@ -54,6 +59,41 @@ def test_the_rule_finds_what_its_table_says(rule: Rule, case: dict[str, Any], tm
     for finding, expected in zip(found, case["expect"], strict=True):
         numbers = {key: value for key, value in expected.items() if key not in ("node", "severity")}
         assert {key: finding.numbers[key] for key in numbers} == pytest.approx(numbers, abs=0.01)
+
+
+FIXES = [
+    pytest.param(rule, case, id=f"{rule.code}: {case['name']}")
+    for rule in OF_A_MODEL
+    for case in table(rule)
+    if "fix" in case
+]
+
+
+@pytest.mark.parametrize(("rule", "case"), FIXES)
+def test_a_fix_makes_of_a_model_what_the_table_says(rule: Rule, case: dict[str, Any], tmp_path: Path) -> None:
+    path, output = tmp_path / "model.onnx", tmp_path / "fixed.onnx"
+    path.write_bytes(build(case["graph"]).SerializeToString())
+    wanted = case["fix"]
+    repaired = auditor.fix(path, output, strategy=wanted["strategy"])
+    assert (repaired.path is None) is (not wanted["after"])
+    if repaired.path is not None:
+        assert " ".join(node.op_type for node in load_model(output).graph.node) == wanted["after"]
+    rest = findings_in(rule, repaired.path or path, case.get("options"))
+    stated = [(finding.node.name.raw if finding.node else "", finding.severity.value) for finding in rest]
+    assert stated == [(expected["node"], expected["severity"]) for expected in wanted["expect"]]
+
+
+@pytest.mark.parametrize("code", ["AA101", "AA102", "AA103", "AA104", "AA105"])
+def test_a_rule_about_a_node_that_can_be_rewritten_shows_a_fix_that_silences_it(code: str) -> None:
+    (rule,) = (rule for rule in OF_A_MODEL if rule.code == code)
+    assert any("fix" in case and case["expect"] and not case["fix"]["expect"] for case in table(rule))
+
+
+@RULES_OF_A_MODEL
+def test_a_table_holds_nothing_that_no_test_reads(rule: Rule) -> None:
+    for case in table(rule):
+        assert {*case} <= {"name", "graph", "options", "expect", "fix"}
+        assert {*case.get("fix", {"strategy": "", "after": "", "expect": []})} == {"strategy", "after", "expect"}
 
 
 @RULES_OF_A_MODEL
