@@ -139,6 +139,29 @@ def test_measurements_comparisons_and_accepted_findings_follow_the_published_sch
     jsonschema.validate(json.loads(render(report, Format.JSON)), report_schema())
 
 
+@pytest.mark.parametrize(("comparison", "command"), [(None, "check MODEL"), ({"base": "old.onnx"}, "compare BASE NEW")])
+def test_a_report_of_an_earlier_version_is_refused_with_the_command_that_makes_a_new_one(
+    comparison: object, command: str
+) -> None:
+    earlier = document()
+    # What version 0.1.0 did not write yet.
+    for site in (site for model in earlier["models"] for site in model["sites"]):
+        for name in ("per_axis", "expected", "expected_missing", "of_picture"):
+            del site[f"alias_energy_{name}"]
+    earlier["models"][0]["comparison"] = comparison
+    with pytest.raises(SavedReportError) as caught:
+        read_report(json.dumps(earlier))
+    message = str(caught.value)
+    assert 'has no "' in message
+    assert message.endswith(f"make a new one with `aliasaudit {command} --output-format json -o REPORT`")
+    assert "\n" not in message
+
+
+def test_a_report_of_a_later_format_is_refused_with_the_command_that_makes_a_new_one() -> None:
+    with pytest.raises(SavedReportError, match=r"reads 1\.0: make a new one with `aliasaudit check MODEL "):
+        read_report(json.dumps({"schema_version": "7.1", "models": []}))
+
+
 def test_an_error_names_the_place_in_the_document() -> None:
     damaged = document()
     damaged["models"][0]["sites"][0]["factor"][1] = "two"

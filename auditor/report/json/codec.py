@@ -13,6 +13,10 @@ class SavedReportError(Exception):
     """A file that is no report of this program. The message is one line and names the place in the document."""
 
 
+class MissingMemberError(SavedReportError):
+    """A document without a member that a report has: it is damaged, or another version wrote it."""
+
+
 class Cursor:
     """A value somewhere in a document. Reading it as something that it is not raises :class:`SavedReportError`."""
 
@@ -23,8 +27,10 @@ class Cursor:
         self._where = where
 
     def __getitem__(self, key: str) -> Cursor:
-        if not isinstance(self._value, dict) or key not in self._value:
+        if not isinstance(self._value, dict):
             raise self.wrong(f'has no "{key}"')
+        if key not in self._value:
+            raise MissingMemberError(str(self.wrong(f'has no "{key}"')))
         return Cursor(self._value[key], f"{self._where}.{key}" if self._where else key)
 
     def __iter__(self) -> Iterator[Cursor]:

@@ -23,7 +23,7 @@ from auditor.facts.report import (
     Report,
     RuleInfo,
 )
-from auditor.report.json.codec import Cursor, SavedReportError
+from auditor.report.json.codec import Cursor, MissingMemberError, SavedReportError
 from auditor.report.json.parts import SCHEMA_VERSION
 from auditor.report.json.reading import (
     _integers,
@@ -61,14 +61,33 @@ def read_report(document: str | bytes, pages: Mapping[str, str] | None = None) -
         raise SavedReportError(f"is no JSON: {' '.join(str(error).split())[:200]}") from error
     version = found["schema_version"].text
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
-        raise SavedReportError(f"schema_version is {version[:20]}, and this program reads {SCHEMA_VERSION}")
+        words = f"schema_version is {version[:20]}, and this program reads {SCHEMA_VERSION}"
+        raise SavedReportError(f"{words}: {_anew(found)}")
+    try:
+        return _report(found, pages or {})
+    except MissingMemberError as error:
+        raise SavedReportError(
+            f"{error}, so that another version wrote it, or it is damaged: {_anew(found)}"
+        ) from error
+
+
+def _anew(found: Cursor) -> str:
+    """What to type for a report of this version."""
+    models = found.get("models")
+    entries = models.raw if models is not None and isinstance(models.raw, list) else []
+    compared = any(isinstance(entry, dict) and entry.get("comparison") is not None for entry in entries)
+    command = "compare BASE NEW" if compared else "check MODEL"
+    return f"make a new one with `aliasaudit {command} --output-format json -o REPORT`"
+
+
+def _report(found: Cursor, pages: Mapping[str, str]) -> Report:
     settings = found["run"]["settings"]
     return Report(
         version=found["tool"]["version"].text,
         models=tuple(_model(model) for model in found["models"]),
         problems=tuple(_problem(problem) for problem in found["problems"]),
         settings={key: value.raw for key, value in settings.items()},
-        rules=tuple(_rule(rule, pages or {}) for rule in found["run"]["rules"]),
+        rules=tuple(_rule(rule, pages) for rule in found["run"]["rules"]),
         remarks=tuple(remark.text for remark in found.get("remarks") or ()),
     )
 
