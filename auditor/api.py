@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from auditor.repair.result import Repaired
     from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.sampling.result import Analysis
+    from auditor.verify.images.drawn import Drawn
     from auditor.verify.result import Verification
 
 
@@ -283,9 +284,15 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
     if request.limit is None:
         request = replace(request, limit=images)
 
-    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
-        from auditor.repair.layered import measure_layered
+    drawn: Drawn | None = None
 
-        return measure_layered(model, request.source(), request.settings, analysis)
+    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
+        nonlocal drawn
+        from auditor.repair.layered import measure_layered
+        from auditor.verify.images.drawn import Drawn
+        from auditor.verify.images.synthetic import synthetic_image
+
+        drawn = drawn or Drawn(synthetic_image)
+        return measure_layered(model, request.source(drawn), request.settings, analysis)
 
     return measure

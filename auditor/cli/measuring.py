@@ -25,6 +25,7 @@ from auditor.verify.options import COMMAND_LINE_ONLY, Request, read_request
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
+    from auditor.verify.images.drawn import Drawn
     from auditor.verify.result import Verification
     from auditor.verify.runner import Observer
 
@@ -81,14 +82,18 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
             _request(settings, name)
 
     ended = False
+    drawn: Drawn | None = None
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
-        nonlocal ended
+        nonlocal ended, drawn
         if ended:  # by the user, during the model before
             raise KeyboardInterrupt
         from auditor.repair.layered import measure_layered
+        from auditor.verify.images.drawn import Drawn
+        from auditor.verify.images.synthetic import synthetic_image
         from auditor.verify.worker.providers import installed_clash
 
+        drawn = drawn or Drawn(synthetic_image)
         request = _request(settings, project_path(file, settings.root))
         if request.limit is None:
             request = replace(request, limit=images)
@@ -96,7 +101,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         if clash and not show.quiet:
             say(clash)
         with watched(show) as observer:
-            found = measure_layered(model, request.source(), request.settings, analysis, observer)
+            found = measure_layered(model, request.source(drawn), request.settings, analysis, observer)
         ended = found.incomplete.startswith("interrupted")
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)

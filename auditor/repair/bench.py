@@ -11,7 +11,9 @@ from auditor.repair.search.gains import gain_between, labelled, tells_loss
 from auditor.repair.search.timing import speed
 from auditor.verify import runner
 from auditor.verify.errors import DataError
+from auditor.verify.images.drawn import Drawn
 from auditor.verify.images.source import ImageSource
+from auditor.verify.images.synthetic import synthetic_image
 from auditor.verify.options import Request
 from auditor.verify.result import Verification
 from auditor.verify.runner import Observer
@@ -30,6 +32,7 @@ class Bench:
         self._measured: dict[int, Verification] = {}
         self.request = replace(request, settings=replace(request.settings, shifts=shifts))
         self.observer = observer
+        self._drawn = Drawn(synthetic_image)
         self.images = self.request.source().count or self.request.limit or UNCOUNTED_IMAGES
 
     def gain(self, staged: Path, images: int, timed: bool) -> Gain:
@@ -59,7 +62,7 @@ class Bench:
         return self._measured[images]
 
     def _source(self, images: int) -> ImageSource:
-        return replace(self.request, limit=images).source()
+        return replace(self.request, limit=images).source(self._drawn)
 
     def _verify(self, path: Path, settings: VerifySettings, source: ImageSource) -> Verification:
         model, analysis = self._original.read(path)

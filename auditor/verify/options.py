@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from auditor.text import plain
 
 if TYPE_CHECKING:
+    from auditor.verify.images.drawn import Drawn
     from auditor.verify.images.source import ImageSource
     from auditor.verify.settings import VerifySettings
 
@@ -72,8 +73,8 @@ class Request:
     max_megapixels: float
     settings: VerifySettings
 
-    def source(self) -> ImageSource:
-        """The images.
+    def source(self, drawn: Drawn | None = None) -> ImageSource:
+        """The images. ``drawn`` keeps synthetic ones for the next time.
 
         Raises:
             DataError: there is nothing of the kind.
@@ -83,7 +84,7 @@ class Request:
         if self.images is None:
             from auditor.verify.images.synthetic import builtin_images
 
-            return builtin_images(self.limit or BUILTIN_IMAGES)
+            return builtin_images(self.limit or BUILTIN_IMAGES, drawn=drawn)
         return open_images(self.images, self.labels, self.limit, self.max_megapixels)
 
 

@@ -8,7 +8,8 @@ import pytest
 import scipy.stats
 
 from auditor.verify.images import synthetic
-from auditor.verify.images.source import Picture
+from auditor.verify.images.drawn import Drawn
+from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.images.synthetic import builtin_images, dead_leaves, pink_noise, synthetic_image
 from auditor.verify.layers.spectrum import alias_share, radial_power
 from auditor.verify.result import DataKind, Rejected
@@ -88,3 +89,32 @@ def test_the_carried_pictures_are_small_and_each_has_its_licence() -> None:
         assert file.stat().st_size <= 90_000
         row = next(line for line in licence.splitlines() if file.name in line)
         assert "CC0" in row or "public domain" in row
+
+
+def pixels(source: ImageSource) -> list[np.ndarray]:
+    return [one.pixels for one in source if isinstance(one, Picture)]
+
+
+def test_images_of_a_run_are_drawn_once_and_are_the_same_ones() -> None:
+    places: list[int] = []
+
+    def draw(index: int) -> np.ndarray:
+        places.append(index)
+        return synthetic_image(index)
+
+    drawn = Drawn(draw)
+    first, fewer, more = (pixels(builtin_images(count, drawn=drawn)) for count in (6, 5, 7))
+    assert places == [0, 1, 2]
+    for kept in (first, fewer, more):
+        for one, other in zip(kept, pixels(builtin_images(7)), strict=False):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_without_room_for_a_temporary_file_images_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("auditor.verify.images.drawn.TemporaryFile", refused)
+    drawn = Drawn(synthetic_image)
+    for _ in range(2):
+        np.testing.assert_array_equal(drawn.image(1), synthetic_image(1))

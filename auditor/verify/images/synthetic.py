@@ -22,6 +22,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.errors import DataError
+from auditor.verify.images.drawn import Drawn
 from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.picture_file import decode
 from auditor.verify.result import DataKind, Rejected
@@ -72,8 +73,10 @@ def pink_noise(draw: np.random.Generator, size: tuple[int, int]) -> FloatArray:
     return levels
 
 
-def builtin_images(count: int = 32, seed: int = 0) -> ImageSource:
+def builtin_images(count: int = 32, seed: int = 0, drawn: Drawn | None = None) -> ImageSource:
     """The pictures that the package carries and synthetic images, ``count`` in all; without Pillow only the latter.
+
+    ``drawn`` holds those of seed 0 that were drawn before, and keeps the others.
 
     Raises ValueError for a count below 1.
     """
@@ -86,7 +89,8 @@ def builtin_images(count: int = 32, seed: int = 0) -> ImageSource:
         for file in files:
             yield _picture(file)
         for index in range(count - len(files)):
-            yield Picture(ModelText(f"synthetic {index}"), synthetic_image(index, seed))
+            pixels = drawn.image(index) if drawn is not None and seed == 0 else synthetic_image(index, seed)
+            yield Picture(ModelText(f"synthetic {index}"), pixels)
 
     return ImageSource(DataKind.BUILTIN, count, (note,), read)
 
