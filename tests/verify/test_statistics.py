@@ -321,6 +321,11 @@ def test_students_quantile_is_scipys(degrees: int, probability: float) -> None:
     assert student_quantile(probability, degrees) == pytest.approx(scipy.stats.t.ppf(probability, degrees), rel=1e-3)
 
 
+@pytest.mark.parametrize("probability", [0.1, 0.9, 0.975])
+def test_students_quantile_is_scipys_to_six_digits_from_fifteen_degrees_on(probability: float) -> None:
+    assert student_quantile(probability, 15) == pytest.approx(scipy.stats.t.ppf(probability, 15), rel=1e-6)
+
+
 def test_many_images_go_over_into_the_t_interval_without_a_step() -> None:
     values = shares(np.random.default_rng(0), 5000)
     few, many = mean_interval(values[:-1], bounds=None), mean_interval(values, bounds=None)
