@@ -50,6 +50,17 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
         SettingsError: The settings name rules or options that do not exist, an input or a shape that the model does not
             have, a rule pack or a baseline that cannot be used, or waivers that may have expired without the day to
             judge that.
+
+    Examples:
+        >>> from auditor import check
+        >>> from auditor.demo import demo_model
+        >>> report = check(demo_model())
+        >>> [(finding.rule, finding.severity.value) for finding in report.findings][:3]
+        [('AA102', 'error'), ('AA102', 'error'), ('AA101', 'warning')]
+        >>> report.analysis.subsampling  # input pixels per cell of the coarsest map, along an axis
+        Fraction(8, 1)
+        >>> len(report.to_dict()["models"][0]["sites"])
+        5
     """
     settings = _settings(settings)
     rules = load_rules(settings)
@@ -62,9 +73,9 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
 
 
 def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None, **options: object) -> Verification:
-    """Run a model on shifted images and measure how much its answers change. (``auditor.verify`` is the package.)
+    """Run a model on shifted images and measure how much its answers change.
 
-    Nothing is printed. The model runs in a process of its own, with limits.
+    (``auditor.verify`` is the package.) Nothing is printed. The model runs in a process of its own, with limits.
 
     Args:
         path: The model.
@@ -77,6 +88,16 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
         ModelFileError: The model cannot be read, or exceeds the limits.
         ValueError: An option is not valid.
         VerifyError: The pictures cannot be used, or the model could not be measured.
+
+    Examples:
+        >>> from auditor import measure
+        >>> from auditor.demo import demo_model
+        >>> verification = measure(demo_model(), preset="unit", images_limit=4, shifts=1, layers=0, device="cpu")
+        >>> consistency = verification.measure("consistency")
+        >>> consistency.unit, consistency.images
+        ('share', 4)
+        >>> 0 <= consistency.value <= 1
+        True
     """
     settings = _settings(settings)
     run = _measure(options)
@@ -111,6 +132,15 @@ def compare(
         SettingsError: As for :func:`check`.
         ValueError: An option of the measurement is not valid.
         VerifyError: A model could not be measured, or the two measurements cannot be compared.
+
+    Examples:
+        >>> from auditor import compare
+        >>> from auditor.demo import demo_model
+        >>> report = compare(demo_model(), demo_model())
+        >>> report.findings, len(report.accepted)  # nothing is worse, and what there is was there before
+        ((), 7)
+        >>> report.comparison.kept_sites, report.comparison.new_sites
+        (5, ())
     """
     settings = _settings(settings)
     rules = load_rules(settings)
@@ -184,6 +214,15 @@ def fix(
         RewriteError: A name is no site, the output is the model itself, or the result cannot be written.
         ValueError: A word or a number is not valid, or options do not go together.
         VerifyError: Pictures cannot be used, or a model could not be measured.
+
+    Examples:
+        >>> from auditor import fix
+        >>> from auditor.demo import demo_model
+        >>> repaired = fix(demo_model(), None, strategy="blur")
+        >>> repaired
+        <Repaired: nothing written; blur, 5 sites rewritten>
+        >>> [site.kind.value for site in repaired.sites][:2]
+        ['max-pool', 'strided-conv']
     """
     from auditor.repair.apply import Measurement, apply
     from auditor.repair.original import opened

@@ -61,6 +61,13 @@ def plain(text: ModelText | str, limit: int | None = DEFAULT_LIMIT) -> str:
     Characters of the Unicode categories Cc, Cf, Cs, Zl, Zp, Co and Cn become visible escapes (``\x1b``, ``\u202e``),
     and ``##[`` becomes ``##\x5b``. What is longer than ``limit`` characters after escaping ends in ``...`` at that
     length. The result can still *begin* with ``::``: callers begin a line with words of their own.
+
+    Examples:
+        >>> from auditor import ModelText, plain
+        >>> print(plain(ModelText("conv\x1b[2J")))
+        conv\x1b[2J
+        >>> plain("a" * 20, limit=8)
+        'aaaaa...'
     """
     raw = exact(text)
     if limit is not None:

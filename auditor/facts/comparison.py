@@ -181,7 +181,7 @@ class Comparison(Shown):
     ``fixed`` and ``removed`` are of the base, ``risen_sites`` those of both at which more folds than before.
     ``measured`` is empty where the models were not run. ``inconclusive`` (fail, warn or pass) says what a verdict means
     that more images would decide; ``confidence`` is that of a verdict.
-    ``same_model``: graph and weights are equal, so that nothing is left to chance.
+    ``same_model``: both were run, and graph and weights are equal, so that nothing is left to chance.
     """
 
     base: str

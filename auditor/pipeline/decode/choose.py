@@ -30,7 +30,11 @@ _FAMILIES = (
 
 @cache
 def layouts() -> Mapping[str, Layout]:
-    """Every layout by its name."""
+    """Every layout by its name.
+
+    >>> "yolov8" in layouts()
+    True
+    """
     known = (layout for family in _FAMILIES for layout in import_module(f"{__package__}.families.{family}").LAYOUTS)
     return {layout.name: layout for layout in known}
 
