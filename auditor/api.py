@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
-from auditor.audit.run import Measure, ModelFile, Outcome, RuleSet, audit, examine, load_rules
+from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit, examine, load_rules
 from auditor.audit.settle import settle
 from auditor.choices import chosen, options_table
 from auditor.comparison.run import compare as compare_examined
@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 
-def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> ModelReport:
-    """Audit one ONNX file without running it.
+def check(
+    path: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    measure_alias: bool | Mapping[str, object] = False,
+) -> ModelReport:
+    """Audit one ONNX file, without running it unless ``measure_alias`` asks for it.
 
     Only ``settings`` count: no settings file and no environment variable is read. Nothing is printed. Findings stand
     worst first; a model is clean when there are none, and what could not be followed is in ``analysis.untracked``.
@@ -44,12 +49,16 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
     Args:
         path: The model file. Weights in other files are not read.
         settings: Rules, options, input shapes, limits and policy; the defaults run every stable built-in rule.
+        measure_alias: Also run the model on pictures and measure which share folds at each site, in ``alias`` of the
+            report: True for 8 built-in pictures, or the options of a measurement by name (``{"images": "photos"}``).
 
     Raises:
         ModelFileError: The file cannot be read, is no ONNX model, or exceeds the limits.
         SettingsError: The settings name rules or options that do not exist, an input or a shape that the model does not
             have, a rule pack or a baseline that cannot be used, or waivers that may have expired without the day to
             judge that.
+        ValueError: An option of the measurement is not valid.
+        VerifyError: The alias energies could not be measured.
 
     Examples:
         >>> from auditor import check
@@ -68,7 +77,10 @@ def check(path: str | os.PathLike[str], *, settings: Settings | None = None) -> 
     file = _file(path)
     check_input_shapes([file], settings)
     with _named(file.name):
-        (outcome,) = settle([audit(file, rules, settings)], rules, settings, baseline)
+        run = None if measure_alias is False else _measure_alias({} if measure_alias is True else measure_alias)
+        (outcome,) = settle([audit(file, rules, settings, measure_alias=run)], rules, settings, baseline)
+    if outcome.problems:
+        raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
     return _report(outcome, rules, settings, {Need.POLICY})
 
 
@@ -335,3 +347,19 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
         return measure_layered(model, request.source(drawn), request.settings, analysis)
 
     return measure
+
+
+def _measure_alias(options: Mapping[str, object]) -> MeasureAlias:
+    """A measurement of alias energies with these options."""
+    from auditor.verify.alias_runs import MEASURED_IMAGES
+    from auditor.verify.options import read_keywords
+
+    request = read_keywords(options_table("measure_alias", options))
+    request = replace(request, limit=request.limit or MEASURED_IMAGES)
+
+    def measure_alias(file: ModelFile, model: Model, analysis: Analysis) -> AliasMeasurement:  # noqa: ARG001 - as above
+        from auditor.repair.layered import measure_alias_layered
+
+        return measure_alias_layered(model, request.source(), request.settings, analysis)
+
+    return measure_alias

@@ -28,7 +28,7 @@ from auditor.text import ModelText, plain
 from auditor.verify.errors import VerifyError, WorkerCrashedError
 
 if TYPE_CHECKING:
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,14 @@ class Examined:
     crash: str
     problems: tuple[Problem, ...]
     given: frozenset[Need]
+    alias: AliasMeasurement | None = None
 
 
 # Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
 Measure: TypeAlias = "Callable[[ModelFile, Model, Analysis], Verification]"
+
+# Measures what folds at the sites of a model; see :func:`auditor.verify.alias_runs.measure_alias`.
+MeasureAlias: TypeAlias = "Callable[[ModelFile, Model, Analysis], AliasMeasurement]"
 
 
 def load_packs(settings: Settings) -> tuple[Pack, ...]:
@@ -140,15 +144,16 @@ def audit_all(
     done: Callable[[ModelFile], None] = lambda _: None,
     reraise: bool = False,
     measure: Measure | None = None,
+    measure_alias: MeasureAlias | None = None,
 ) -> Iterator[Outcome]:
     """Audit several models, one after the other; a model that fails is a problem and does not end the others.
 
     ``done`` hears of every finished model. ``reraise`` lets faults of this program through, for debugging. ``measure``
-    also runs the model.
+    also runs the model on shifted images, ``measure_alias`` on pictures for the alias energies of its sites.
     """
     for file in files:
         try:
-            outcome = audit(file, rules, settings, reraise, measure)
+            outcome = audit(file, rules, settings, reraise, measure, measure_alias)
         except Exception as error:  # noqa: BLE001 - one bad model does not end the audit of the others
             outcome = failure(error, file.name, reraise)
         yield outcome
@@ -159,8 +164,9 @@ def audit_all(
 
 def _interrupted(outcome: Outcome) -> bool:
     """Whether the user ended the measurement; the models behind are not begun then."""
-    measured = None if outcome.report is None else outcome.report.verification
-    return measured is not None and measured.incomplete.startswith("interrupted")
+    report = outcome.report
+    measured = () if report is None else (report.verification, report.alias)
+    return any(one is not None and one.incomplete.startswith("interrupted") for one in measured)
 
 
 def failure(error: Exception, path: str, reraise: bool = False) -> Outcome:
@@ -177,18 +183,25 @@ def failure(error: Exception, path: str, reraise: bool = False) -> Outcome:
 
 
 def audit(
-    file: ModelFile, rules: RuleSet, settings: Settings, reraise: bool = True, measure: Measure | None = None
+    file: ModelFile,
+    rules: RuleSet,
+    settings: Settings,
+    reraise: bool = True,
+    measure: Measure | None = None,
+    measure_alias: MeasureAlias | None = None,
 ) -> Outcome:
     """Audit one model. Every finding is reported; :func:`auditor.audit.settle.settle` says which of them count.
 
     Raises:
         ModelFileError: The file cannot be read or exceeds the limits.
     """
-    return judge(examine(file, settings, measure), rules, settings, reraise)
+    return judge(examine(file, settings, measure, measure_alias), rules, settings, reraise)
 
 
-def examine(file: ModelFile, settings: Settings, measure: Measure | None = None) -> Examined:
-    """Read, analyse and, with ``measure``, run one model.
+def examine(
+    file: ModelFile, settings: Settings, measure: Measure | None = None, measure_alias: MeasureAlias | None = None
+) -> Examined:
+    """Read, analyse and, with ``measure`` or ``measure_alias``, run one model.
 
     Raises:
         ModelFileError: The file cannot be read or exceeds the limits.
@@ -206,9 +219,18 @@ def examine(file: ModelFile, settings: Settings, measure: Measure | None = None)
         else:
             if verification.incomplete:
                 problems.append(Problem(ProblemKind.NOT_MEASURED, verification.incomplete, file.name, "incomplete"))
+    alias = None
+    if measure_alias is not None:
+        try:
+            alias = measure_alias(file, model, analysis)
+        except VerifyError as error:
+            problems.append(_not_measured(error, file.name))
+        else:
+            if alias.incomplete:
+                problems.append(Problem(ProblemKind.NOT_MEASURED, alias.incomplete, file.name, "incomplete"))
     given = frozenset({Need.MEASUREMENT}) if verification is not None or crash else frozenset[Need]()
     place = project_path(file, settings.root)
-    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given)
+    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given, alias)
 
 
 def judge(
@@ -235,6 +257,7 @@ def judge(
         _model_report(seen.file, seen.model, seen.analysis, inputs, findings),
         verification=seen.verification,
         comparison=comparison,
+        alias=seen.alias,
     )
     return Outcome(report, tuple(problems), seen.place, ran)
 

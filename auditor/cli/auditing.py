@@ -12,7 +12,7 @@ from pathlib import Path
 from auditor._version import __version__
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
-from auditor.audit.run import Measure, ModelFile, Outcome, RuleSet, audit_all, load_rules
+from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.audit.settle import settle
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
@@ -51,6 +51,7 @@ def run(
     settings: Settings,
     show: Output,
     measure: Measure | None = None,
+    measure_alias: MeasureAlias | None = None,
 ) -> ExitCode:
     """Audit the files and show the report.
 
@@ -67,8 +68,9 @@ def run(
     fit_input_shapes(files, settings, show.quiet)
     if not files and not problems:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
-    with _progress(len(files) if measure is None else 0, show) as done:
-        outcomes = list(audit_all(files, rules, settings, done, show.debug, measure))
+    measured = measure is not None or measure_alias is not None
+    with _progress(0 if measured else len(files), show) as done:
+        outcomes = list(audit_all(files, rules, settings, done, show.debug, measure, measure_alias))
     given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
     outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
     return conclude(outcomes, problems, rules, rules.ready(given), settings, show)
@@ -118,7 +120,7 @@ def conclude(
         remarks=tuple(remarks),
     )
     _show(report, settings.output_format, settings.fail_on, show)
-    measured = [model.verification for model in report.models if model.verification is not None]
+    measured = [one for model in report.models for one in (model.verification, model.alias) if one is not None]
     if any(one.incomplete.startswith("interrupted") for one in measured):
         return ExitCode.INTERRUPTED
     return verdict(report, settings.fail_on, show.exit_zero)

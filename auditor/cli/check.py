@@ -36,6 +36,7 @@ def check(
     today: options.Today = None,
     strict: options.Strict = False,
     verify: measuring_options.Verify = False,
+    measure_alias: measuring_options.MeasureAlias = False,
     images: measuring_options.Images = None,
     labels: measuring_options.Labels = None,
     images_limit: measuring_options.ImagesLimit = None,
@@ -86,6 +87,10 @@ def check(
     With --verify each model is also run on shifted images, and the report and the exit code are of both. Every option
     of the command verify can stand in the settings file.
 
+    With --measure-alias each model is run on pictures without shifts, 8 unless --images-limit says otherwise, and the
+    report shows beside the expected alias energy of each site the one that was measured, and on how many pictures. No
+    finding depends on it.
+
     With --fix the model is rewritten into --fix-output, and the one report is of the rewritten model, compared with the
     original. It takes the options of the command fix from --strategy to --plot, and --inline. With --verify (which
     --require-gain and --strategy auto imply) both run on the same images and shifts, and the file appears only after
@@ -97,10 +102,11 @@ def check(
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
     incomplete (a model could not be read, nothing to audit), 130 interrupted.
     """
-    if not (verify or fix):
+    if not (verify or fix or measure_alias):
         # The threads that NumPy starts on import wait busily, for more CPU time than the audit of a model takes.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from auditor.cli.auditing import Output, run
+    from auditor.cli.errors import UsageError
     from auditor.cli.inputs import gathered
     from auditor.cli.reports import markdown_bytes, report_files
 
@@ -171,6 +177,13 @@ def check(
         from auditor.cli.measuring import measure_with
 
         measure = measure_with(settings, show)
+    alias = None
+    if measure_alias:
+        if fix:
+            raise UsageError("--measure-alias goes without --fix: check the rewritten model with it")
+        from auditor.cli.measuring import measure_alias_with
+
+        alias = measure_alias_with(settings, show)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
         code = None
         if fix or inline or fix_output is not None or typed != repair_options.RepairFlags():
@@ -179,5 +192,5 @@ def check(
             repair = repair_from(fix, fix_output, typed, inline, settings)
             code = run_repaired(files, problems, settings, show, repair, measure)
         if code is None:  # nothing to repair, or nothing that could be
-            code = run(files, problems, settings, show, measure)
+            code = run(files, problems, settings, show, measure, alias)
     raise typer.Exit(code)

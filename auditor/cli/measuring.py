@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from auditor.audit.run import Measure, ModelFile, project_path
+from auditor.audit.run import Measure, MeasureAlias, ModelFile, project_path
 from auditor.cli.auditing import Output
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
     from auditor.verify.runner import Observer
 
 
@@ -108,6 +108,32 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         return found
 
     return measure
+
+
+def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
+    """The function that measures the alias energies of a model's sites, on the images that the settings hold for it.
+
+    Raises:
+        SettingsError: an option is not valid, or a settings file turns on what only the command line may.
+    """
+    trusted_request(settings, "")
+    ended = False
+
+    def measure_alias(file: ModelFile, model: Model, analysis: Analysis) -> AliasMeasurement:
+        nonlocal ended
+        if ended:  # by the user, during the model before
+            raise KeyboardInterrupt
+        from auditor.repair.layered import measure_alias_layered
+        from auditor.verify.alias_runs import MEASURED_IMAGES
+
+        request = trusted_request(settings, project_path(file, settings.root))
+        request = replace(request, limit=request.limit or MEASURED_IMAGES)
+        with watched(show) as observer:
+            found = measure_alias_layered(model, request.source(), request.settings, analysis, observer)
+        ended = found.incomplete.startswith("interrupted")
+        return found
+
+    return measure_alias
 
 
 def trusted_request(settings: Settings, path: str) -> Request:

@@ -18,6 +18,9 @@ def option(name: str, metavar: str, panel: Panel = Panel.MEASURING, *flags: str)
 
 
 Verify = Annotated[bool, declared(Panel.MEASURING, "--verify", text="Also run the models on shifted images.")]
+MeasureAlias = Annotated[
+    bool, declared(Panel.MEASURING, "--measure-alias", text="Also measure what folds at each site.")
+]
 PlotsFolder = Annotated[
     str | None, declared(Panel.REPORT, "--plots", metavar="DIR", text="Draw figures of the measurement here.")
 ]

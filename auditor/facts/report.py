@@ -15,7 +15,7 @@ from auditor.sampling.result import Analysis
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class ModelReport(Shown):
     version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
     model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
     not among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
-    ``comparison`` is what changed since a base; None where there is none. ``run`` are the rules and the settings, where
+    ``comparison`` is what changed since a base; None where there is none. ``alias`` is what was measured of the alias
+    energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where
     the report is that of a run on this model alone.
     """
 
@@ -95,6 +96,7 @@ class ModelReport(Shown):
     accepted: tuple[Accepted, ...] = ()
     baselined: bool = False
     comparison: Comparison | None = None
+    alias: AliasMeasurement | None = None
     run: RunFacts | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:

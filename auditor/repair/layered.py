@@ -12,7 +12,7 @@ from auditor.sampling.result import Analysis
 
 if TYPE_CHECKING:
     from auditor.verify.images.source import ImageSource
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
     from auditor.verify.runner import Observer
     from auditor.verify.settings import VerifySettings
 
@@ -37,6 +37,24 @@ def measure_layered(
         if settings.layer_images and model.functions and any(site.node.scope for site in analysis.sites):
             plain = _without_functions(model, analysis, stack)
         return verify(model, source, settings, analysis, observer, plain)
+
+
+def measure_alias_layered(
+    model: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    analysis: Analysis,
+    observer: Observer | None = None,
+) -> AliasMeasurement:
+    """As :func:`auditor.verify.alias_runs.measure_alias`, with the sites inside of functions."""
+    from auditor.verify.alias_runs import measure_alias
+
+    with ExitStack() as stack:
+        plain: tuple[Model, Analysis] | None = None
+        if model.functions and any(site.node.scope for site in analysis.sites):
+            plain = _without_functions(model, analysis, stack)
+        graph, found = plain or (model, analysis)
+        return measure_alias(graph, source, settings, found, observer)
 
 
 def _without_functions(model: Model, analysis: Analysis, stack: ExitStack) -> tuple[Model, Analysis] | None:

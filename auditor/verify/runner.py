@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
@@ -52,7 +52,7 @@ class Silent:
 
 
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
-_ENLARGED = 1.05
+ENLARGED = 1.05
 
 
 @dataclass(slots=True)
@@ -143,17 +143,22 @@ def verify(
         naive_runs=progress.naive_runs + progress.naive_layer_runs,
         seconds=time.perf_counter() - start,
         external=external,
-        notes=(*source.notes, *setup.guesses, *opened.remarks, *_enlargement(progress), *remarks),
+        notes=(
+            *source.notes,
+            *setup.guesses,
+            *opened.remarks,
+            *enlargement(progress.enlarged, len(progress.used)),
+            *remarks,
+        ),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
 
 
-def _enlargement(progress: Progress) -> tuple[str, ...]:
-    """What was measured on pictures with fewer pixels than the model reads."""
-    if not progress.enlarged:
+def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:
+    """What was measured on pictures with fewer pixels than the model reads, enlarged by these factors."""
+    if not factors:
         return ()
-    most = f"{max(progress.enlarged):.2f}"
-    words = f"{len(progress.enlarged)} of {len(progress.used)} images were enlarged, up to {most} times"
+    words = f"{len(factors)} of {images} images were enlarged, up to {max(factors):.2f} times"
     return (f"{words}: they have no detail at the scale of a pixel, so too little aliases in the first layers",)
 
 
@@ -301,7 +306,7 @@ def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress
         progress.rejected.append(Rejected(load.unit.name, str(error)))
         return
     progress.used.append(load.unit.name)
-    if load.enlarged > _ENLARGED:
+    if load.enlarged > ENLARGED:
         progress.enlarged.append(load.enlarged)
     progress.digest.update(load.digest)
     progress.labelled += load.unit.label is not None

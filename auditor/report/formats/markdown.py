@@ -19,13 +19,13 @@ from auditor.report import RenderOptions
 from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
 from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
-from auditor.report.words.sheet import ACCEPTED_WORDS, meaning
+from auditor.report.words.sheet import ACCEPTED_WORDS, alias_text, alias_words, meaning
 from auditor.report.words.verdict import verdict
 from auditor.sampling.result import Site, worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
 if TYPE_CHECKING:
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 # By this a later run finds the comment that it edits.
 MARKER = "<!-- aliasaudit -->"
@@ -162,10 +162,13 @@ def _model(page: _MarkdownPage, model: ModelReport) -> None:
     if sites:
         page.add(
             _BLANK,
-            "| # | site | op | factor | total | flat | expected | verdict |",
-            "| --: | :-- | :-- | --: | --: | --: | --: | :-- |",
+            f"| # | site | op | factor | total | flat | expected |{' measured |' if model.alias else ''} verdict |",
+            f"| --: | :-- | :-- | --: | --: | --: | --: |{' --: |' if model.alias else ''} :-- |",
         )
-        page.rows(_site(index, site) for index, site in enumerate(sites, 1))
+        page.rows(_site(index, site, model.alias) for index, site in enumerate(sites, 1))
+        words = "; ".join(alias_words(model.alias))
+        if words:
+            page.add(_BLANK, markdown_words(words))
     page.fold()
 
 
@@ -190,7 +193,7 @@ def _advice(findings: Sequence[Finding]) -> Iterator[str]:
             yield f"- **{markdown_words(title)}** {markdown_words(advice)}"
 
 
-def _site(index: int, site: Site) -> str:
+def _site(index: int, site: Site, measured: AliasMeasurement | None) -> str:
     flat, expected = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     cells = [
         str(index),
@@ -200,6 +203,7 @@ def _site(index: int, site: Site) -> str:
         axes_text(site.cumulative),
         percent_text(flat) or "-",
         percent_text(expected) or "-",
+        *(() if measured is None else (alias_text(measured, index) or "-",)),
         verdict(site).value,
     ]
     return _row(cells)

@@ -37,7 +37,7 @@ _VERDICT_STYLES = {
     SiteVerdict.LABELS: "green",
     SiteVerdict.UNKNOWN: "dim",
 }
-_RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected"}
+_RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected", "measured"}
 _SHORT_HEADINGS = {"kernel/stride": "kernel"}
 _LONGEST_OP = 16
 _NODE, _OP = map(SITE_COLUMNS.index, ("node", "op"))
@@ -101,7 +101,7 @@ class _TerminalPage:
         if not self._options.quiet:
             if page.sites:
                 self.line(Text())
-                self._sites(page.sites)
+                self._sites(page.sites, page.columns)
                 if page.legend:
                     self.prose(page.legend, "  ", style="dim")
             if page.findings:
@@ -156,9 +156,9 @@ class _TerminalPage:
         for line in lines:
             self.line(Text("  " + line, style="dim"))
 
-    def _sites(self, rows: Sequence[SiteRow]) -> None:
+    def _sites(self, rows: Sequence[SiteRow], columns: Sequence[str]) -> None:
         narrow = self._narrow
-        headings = [_SHORT_HEADINGS.get(name, name) if narrow else name for name in SITE_COLUMNS]
+        headings = [_SHORT_HEADINGS.get(name, name) if narrow else name for name in columns]
         cells = [self._cells(row) for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
         gap = 1 if narrow else 2
@@ -166,7 +166,7 @@ class _TerminalPage:
         node_width = max(_NARROWEST_NODE, min(widths[_NODE], room))
         with_reasons = 0 < max(cell_len(row.reason) for row in rows) <= room - node_width
         table = _new_table(gap)
-        for name, heading in zip(SITE_COLUMNS, headings, strict=True):
+        for name, heading in zip(columns, headings, strict=True):
             table.add_column(heading, justify="right" if name in _RIGHT_ALIGNED else "left", no_wrap=True)
         if with_reasons:
             table.add_column("because", no_wrap=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
-from auditor.report.words.sheet import SITE_COLUMNS, FindingBlock, Sheet, problems, sheet, statistics, summary
+from auditor.report.words.sheet import FindingBlock, Sheet, problems, sheet, statistics, summary
 from auditor.text import plain
 
 
@@ -38,7 +38,7 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
         if page.sites:
             yield ""
             rows = [(*row.cells[:-1], row.verdict_and_reason) for row in page.sites]
-            yield from _columns([SITE_COLUMNS, *rows], "  ")
+            yield from _columns([page.columns, *rows], "  ")
             if page.legend:
                 yield f"  {page.legend}"
         if page.findings:

@@ -19,7 +19,7 @@ from auditor.sampling.result import Analysis, Head, MisalignedJoin, SourceAxis, 
 from auditor.text import ModelText, exact, inert_json
 
 if TYPE_CHECKING:
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
@@ -44,7 +44,8 @@ def _model(model: ModelReport) -> Json:
         "opsets": {domain or "ai.onnx": version for domain, version in model.opsets.items()},
         "producer": exact(model.producer),
         "inputs": [_input(item) for item in model.inputs],
-        **analysis_json(model.analysis),
+        **analysis_json(model.analysis, model.alias),
+        "alias_measurement": _alias(model.alias),
         "findings": [finding_json(finding) for finding in model.findings],
         "accepted": [_accepted(one) for one in model.accepted],
         "baselined": model.baselined,
@@ -53,8 +54,12 @@ def _model(model: ModelReport) -> Json:
     }
 
 
-def analysis_json(analysis: Analysis) -> Json:
-    """What the analysis of one model found, as JSON values: a part of what is written about the model."""
+def analysis_json(analysis: Analysis, alias: AliasMeasurement | None = None) -> Json:
+    """What the analysis of one model found, as JSON values: a part of what is written about the model.
+
+    ``alias`` is what was measured at its sites.
+    """
+    measured = {} if alias is None else alias.sites
     return {
         "nodes": analysis.nodes,
         "tracked_nodes": analysis.tracked_nodes,
@@ -72,10 +77,23 @@ def analysis_json(analysis: Analysis) -> Json:
             }
             for index, source in enumerate(analysis.sources)
         ],
-        "sites": [site_json(site, analysis) for site in analysis.sites],
+        "sites": [site_json(site, analysis, measured.get(index)) for index, site in enumerate(analysis.sites)],
         "heads": [_head(head, analysis.sources) for head in analysis.heads],
         "joins": [_join(join, analysis.sources) for join in analysis.joins],
         "untracked": [_untracked(place) for place in analysis.untracked],
+    }
+
+
+def _alias(found: AliasMeasurement | None) -> Json | None:
+    if found is None:
+        return None
+    return {
+        "images": found.images,
+        "data": found.data.value,
+        "preprocessing": found.preprocessing,
+        "preset_assumed": found.preset_assumed,
+        "notes": list(found.notes),
+        "incomplete": found.incomplete,
     }
 
 

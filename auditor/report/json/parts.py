@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from auditor.facts.finding import Finding
 from auditor.onnxfile.noderef import NodeRef, Origin
@@ -12,6 +12,9 @@ from auditor.report.words.place import site_size
 from auditor.report.words.verdict import verdict
 from auditor.sampling.result import Analysis, Site, SourceAxis
 from auditor.text import exact
+
+if TYPE_CHECKING:
+    from auditor.verify.result import SiteAlias
 
 SCHEMA_VERSION = "1.0"
 
@@ -33,8 +36,8 @@ def _origin(origin: Origin | None) -> Json | None:
     return None if origin is None else {"module": exact(origin.module), "source": exact(origin.source)}
 
 
-def site_json(site: Site, analysis: Analysis) -> Json:
-    """A site of the analysed model as JSON values."""
+def site_json(site: Site, analysis: Analysis, measured: SiteAlias | None = None) -> Json:
+    """A site of the analysed model as JSON values; ``measured`` is its alias energy on pictures."""
     alias, sources = site.alias, analysis.sources
     described = _node(site.node)
     del described["node"]
@@ -59,6 +62,8 @@ def site_json(site: Site, analysis: Analysis) -> Json:
         "alias_energy_expected": None if alias is None else json_share(alias.expected),
         "alias_energy_expected_missing": "" if alias is None else alias.missing,
         "alias_energy_of_picture": False if alias is None else alias.picture,
+        "alias_energy_measured": None if measured is None else json_share(measured.share),
+        "alias_energy_measured_images": 0 if measured is None else measured.images,
         "alias_energy_worst_channel": None if alias is None else json_share(alias.worst_channel),
         "alias_basis": None if alias is None else alias.basis.value,
         "antialiased": site.antialiased,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Severity
@@ -47,6 +47,9 @@ from auditor.sampling.result import (
     Untracked,
 )
 from auditor.text import ModelText
+
+if TYPE_CHECKING:
+    from auditor.verify.result import AliasMeasurement
 
 
 def read_report(document: str | bytes, pages: Mapping[str, str] | None = None) -> Report:
@@ -130,6 +133,29 @@ def _model(found: Cursor) -> ModelReport:
         accepted=tuple(_accepted(one) for one in found["accepted"]),
         baselined=found["baselined"].flag,
         comparison=_comparison(found, analysis),
+        alias=_alias(found),
+    )
+
+
+def _alias(found: Cursor) -> AliasMeasurement | None:
+    measured = found.get("alias_measurement")
+    if measured is None:
+        return None
+    from auditor.verify.result import AliasMeasurement, DataKind, SiteAlias
+
+    shares = [(site.get("alias_energy_measured"), site["alias_energy_measured_images"]) for site in found["sites"]]
+    return AliasMeasurement(
+        sites={
+            index: SiteAlias(float(share.number), images.integer)
+            for index, (share, images) in enumerate(shares)
+            if share is not None
+        },
+        images=measured["images"].integer,
+        data=measured["data"].one_of(DataKind),
+        preprocessing=measured["preprocessing"].text,
+        preset_assumed=measured["preset_assumed"].text,
+        notes=tuple(note.text for note in measured["notes"]),
+        incomplete=measured["incomplete"].text,
     )
 
 

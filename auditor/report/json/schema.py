@@ -14,6 +14,7 @@ from auditor.report.json.measured import verification_schema
 from auditor.report.json.parts import SCHEMA_VERSION
 from auditor.report.words.verdict import SiteVerdict
 from auditor.sampling.result import AliasBasis, HeadKind, SiteKind
+from auditor.verify.result import DataKind
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -115,7 +116,7 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-def _enum(members: type[SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Schema:
+def _enum(members: type[DataKind | SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Schema:
     return {"enum": [member.value for member in members]}
 
 
@@ -165,6 +166,20 @@ def _model() -> Schema:
             "description": "What changed since the model that is to be replaced; null where there is none.",
             "oneOf": [{"type": "null"}, {"$ref": "#/$defs/comparison"}],
         },
+        alias_measurement={
+            "description": "On what measured alias energies of the sites rest; null where they were not asked for.",
+            "oneOf": [
+                {"type": "null"},
+                _object(
+                    images=_COUNT,
+                    data=_enum(DataKind),
+                    preprocessing=_STRING,
+                    preset_assumed=_STRING,
+                    notes=_list(_STRING),
+                    incomplete=_STRING,
+                ),
+            ],
+        },
         verification={
             "description": "What running the model on shifted images showed; null where it was not run.",
             "oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}],
@@ -201,6 +216,9 @@ def _site() -> Schema:
         alias_energy_of_picture=_BOOLEAN
         | {"description": "The site reads the picture itself, whose spectrum differs."},
         alias_energy_expected_missing=_STRING | {"description": "Why there is no expected alias energy."},
+        alias_energy_measured=_SHARE_OR_NULL
+        | {"description": "The same, measured on pictures by check --measure-alias; null where it was not."},
+        alias_energy_measured_images=_COUNT | {"description": "How many pictures that rests on."},
         alias_energy_worst_channel=_SHARE_OR_NULL,
         alias_basis={"enum": [*(basis.value for basis in AliasBasis), None]},
         antialiased=_BOOLEAN,

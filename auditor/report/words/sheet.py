@@ -24,9 +24,10 @@ from auditor.sampling.result import Analysis, HeadKind, Site
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
-    from auditor.verify.result import Verification
+    from auditor.verify.result import AliasMeasurement, Verification
 
 SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
+MEASURED_COLUMN = "measured"  # in front of the verdict, where the alias energy was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Sheet:
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
     that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what
-    changed since a base.
+    changed since a base. ``columns`` head the cells of the sites.
     """
 
     path: str
@@ -84,6 +85,7 @@ class Sheet:
     measured: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
+    columns: tuple[str, ...] = SITE_COLUMNS
 
 
 def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False) -> Sheet:
@@ -92,8 +94,9 @@ def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bo
         path=plain(model.path),
         facts=tuple(facts(model)),
         meaning=meaning(model.analysis),
-        sites=tuple(_site_row(index, site) for index, site in enumerate(model.analysis.sites, 1)),
-        legend=_legend(model.analysis.sites),
+        sites=tuple(_site_row(index, site, model.alias) for index, site in enumerate(model.analysis.sites, 1)),
+        columns=(*SITE_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), SITE_COLUMNS[-1]),
+        legend="; ".join(filter(None, (_legend(model.analysis.sites), *alias_words(model.alias)))),
         findings=tuple(_blocks(model, verbose)),
         measured=_measured(model.verification, unicode),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
@@ -277,7 +280,23 @@ def _legend(sites: Sequence[Site]) -> str:
     return f"{words}; expected: share of the activations that folds, half to twice that on photographs"
 
 
-def _site_row(index: int, site: Site) -> SiteRow:
+def alias_words(found: AliasMeasurement | None) -> Iterator[str]:
+    """On what measured alias energies rest, for people; nothing where none were asked for."""
+    if found is not None:
+        yield from ([f"measured: share that folds on {found.words}"] if found.images else [])
+        yield from (plain(note) for note in found.notes)
+
+
+def alias_text(found: AliasMeasurement | None, index: int) -> str:
+    """The measured alias energy of the site of this number, counted from 1, and on how many images where not on all."""
+    one = None if found is None else found.sites.get(index - 1)
+    if found is None or one is None:
+        return ""
+    of = f" ({count_text(one.images, 'image')})" if one.images < found.images else ""
+    return f"{percent_text(one.share)}{of}"
+
+
+def _site_row(index: int, site: Site, measured: AliasMeasurement | None) -> SiteRow:
     given = verdict(site)
     alias = site.alias
     cells = (
@@ -289,6 +308,7 @@ def _site_row(index: int, site: Site) -> SiteRow:
         axes_text(site.cumulative),
         percent_text(alias.flat) if alias is not None else "",
         percent_text(alias.expected) if alias is not None else "",
+        *(() if measured is None else (alias_text(measured, index),)),
         given.value,
     )
     # Elsewhere the numbers of the row are the reason.

@@ -58,16 +58,20 @@ class SiteSpectra:
         """The mean spectrum behind it."""
         return _mean(self._after)
 
-    def add(self, read: Array, made: Array) -> None:
-        """One image: what the site reads (C, h, w) and what it makes (C', h', w'); NaN and infinity are skipped."""
-        if read.ndim != 3 or not (np.isfinite(read).all() and np.isfinite(made).all()):
+    def add(self, read: Array, made: Array | None = None) -> None:
+        """One image: what the site reads (C, h, w) and what it makes (C', h', w'); NaN and infinity are skipped.
+
+        Without the latter there are shares only, and no spectra.
+        """
+        if read.ndim != 3 or not np.isfinite(read).all() or (made is not None and not np.isfinite(made).all()):
             return
         try:
             activations = self.filtered(read[None])
             # Of the fluctuation about the mean, as the prediction is: activations behind a ReLU are mostly mean.
             self.shares.append(alias_share(activations, self.factor).varying)
-            self._before.append(radial_power(activations, _BINS))
-            self._after.append(radial_power(made[None], _BINS))
+            if made is not None:
+                self._before.append(radial_power(activations, _BINS))
+                self._after.append(radial_power(made[None], _BINS))
         except ValueError:
             return  # a map smaller than the kernel has no position where the whole kernel fits
 

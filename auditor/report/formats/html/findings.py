@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.facts.finding import Finding
 from auditor.facts.report import Accepted, ModelReport
@@ -13,16 +13,19 @@ from auditor.report.formats.html.staircase import verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
-from auditor.report.words.sheet import ACCEPTED_WORDS
+from auditor.report.words.sheet import ACCEPTED_WORDS, MEASURED_COLUMN, alias_text
 from auditor.report.words.verdict import SiteVerdict, verdict
 from auditor.sampling.result import Site
 from auditor.text import ModelText, count_text, plain
+
+if TYPE_CHECKING:
+    from auditor.verify.result import AliasMeasurement
 
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
 
 _COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
-_NUMERIC = frozenset({"#", "factor", "total", "flat"})
+_NUMERIC = frozenset({"#", "factor", "total", "flat", MEASURED_COLUMN})
 
 
 def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> Iterator[Child]:
@@ -99,13 +102,14 @@ def sites_table(model: ModelReport, prefix: str) -> Element | None:
     sites = model.analysis.sites
     if not sites:
         return None
-    head = [element("th", name, scope="col", class_="n" if name in _NUMERIC else None) for name in _COLUMNS]
-    rows = [_row(number, site, prefix) for number, site in enumerate(sites, 1)]
+    names = (*_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), _COLUMNS[-1])
+    head = [element("th", name, scope="col", class_="n" if name in _NUMERIC else None) for name in names]
+    rows = [_row(number, site, prefix, model.alias) for number, site in enumerate(sites, 1)]
     table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable sites")
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="sampling sites")
 
 
-def _row(number: int, site: Site, prefix: str) -> Element:
+def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None) -> Element:
     given = verdict(site)
     flat, energy = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     words: list[Child] = [_bar(energy), " ", percent_text(energy) or "-"]
@@ -125,6 +129,7 @@ def _row(number: int, site: Site, prefix: str) -> Element:
         element("td", axes_text(site.cumulative) or "-", class_="n", data_value=_sortable(known)),
         element("td", percent_text(flat) or "-", class_="n", data_value="" if flat is None else str(json_share(flat))),
         element("td", words, class_="energy", data_value="" if energy is None else str(json_share(energy))),
+        None if measured is None else _measured(number, measured),
         element(
             "td",
             element("span", given.value, class_=f"verdict {verdict_class(given)}"),
@@ -133,6 +138,12 @@ def _row(number: int, site: Site, prefix: str) -> Element:
         id=f"{prefix}{number}",
         class_=verdict_class(given),
     )
+
+
+def _measured(number: int, found: AliasMeasurement) -> Element:
+    one = found.sites.get(number - 1)
+    value = "" if one is None else str(json_share(one.share))
+    return element("td", alias_text(found, number) or "-", class_="n", data_value=value)
 
 
 def _bar(share: float | None) -> Element | None:
