@@ -61,7 +61,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     for value in real:
         scope.states[value.name] = inputs.state(value, shapes.get(value.name))
     trace.run(scope, graph.nodes)
-    guess_spatial(record)
+    guess_spatial(record, {value.name: len(scope.states[value.name].axes or ()) for value in real})
     if record.stacks:
         from auditor.sampling.walk.averaging import merge
 

@@ -129,13 +129,20 @@ class Inputs:
         return size
 
 
-def guess_spatial(record: Record) -> None:
-    """Source axes that no window ever slid over: decided by layout, so that a bare Slice of a picture is still seen."""
+def guess_spatial(record: Record, ranks: Mapping[str, int]) -> None:
+    """Source axes that no window ever slid over: decided by layout, so that a bare Slice of a picture is still seen.
+
+    ``ranks`` are those of the inputs. Beside an input that windows do slide over, one of three axes of which some are
+    open is a recurrent state or a table, and no picture: that has two sides which are known.
+    """
+    told = {record.sources[index].input.raw for index in record.spatial if index >= 0}
     by_input: dict[str, list[int]] = {}
     for index, source in enumerate(record.sources):
         by_input.setdefault(source.input.raw, []).append(index)
-    for indices in by_input.values():
-        if any(index in record.spatial for index in indices):
+    for name, indices in by_input.items():
+        if name in told:
+            continue
+        if told and ranks.get(name, 0) < PICTURE_RANK and any(record.sources[index].assumed for index in indices):
             continue
         axes = {record.sources[index].axis: index for index in indices}
         last = max(axes)

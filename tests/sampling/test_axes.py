@@ -60,6 +60,28 @@ def test_a_signal_whose_open_sizes_share_a_symbol_is_a_batch_of_one_and_its_time
     assert audit(build(nodes, [symbol, symbol], constants)).subsampling == 4
 
 
+@pytest.mark.parametrize(
+    ("shape", "pictures"),
+    [
+        ([2, "N", 128], {"x"}),  # a recurrent state
+        ([1, 48, 64], {"x", "other"}),
+        ([1, 1, "height", "width"], {"x", "other"}),
+    ],
+)
+def test_a_recurrent_state_beside_a_signal_is_no_picture(shape: list[int | str], pictures: set[str]) -> None:
+    from tests.sampling.impulse import float_info
+
+    constants: dict[str, Array] = {"one": np.array([1]), "w": np.ones([2, 1, 8], np.float32)}
+    nodes = [
+        node("Unsqueeze", ["x", "one"], ["u"]),
+        node("Conv", ["u", "w"], ["c"], strides=[4]),
+        node("ReduceMean", ["c"], ["m"]),
+        node("Mul", ["other", "m"], ["y"]),
+    ]
+    found = audit(build(nodes, [1, 512], constants, inputs=[float_info("other", shape)]))
+    assert {found.sources[source].input.raw for source in found.spatial} == pictures
+
+
 def test_inputs_that_name_an_axis_alike_get_the_same_size_also_where_the_user_gives_it_for_one() -> None:
     from tests.sampling.impulse import float_info
 
