@@ -88,7 +88,7 @@ def fix(
     --strategy auto tries several rewrites that way and keeps the best within --max-cost and --max-drop, or none.
 
     Exit codes: 0 written (or planned), 1 nothing could be rewritten or nothing gained, 2 usage, settings or internal
-    error, 3 the model could not be read, 130 interrupted.
+    error, 3 the model could not be read or nothing that it answers can be measured, 130 interrupted.
     """
     from auditor.audit.run import ModelFile
     from auditor.cli.auditing import Output, fit_input_shapes
@@ -97,7 +97,7 @@ def fix(
     from auditor.policy.verdict import ExitCode
     from auditor.repair.original import opened
     from auditor.rewrite.result import RewriteError
-    from auditor.verify.errors import VerifyError
+    from auditor.verify.errors import NothingMeasuredError, VerifyError
 
     settings = options.settings_from(
         config,
@@ -166,6 +166,9 @@ def fix(
                 code = _rewrite(task, original, wanted.method, measured, diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
+        raise typer.Exit(ExitCode.INCOMPLETE) from error
+    except NothingMeasuredError as error:
+        say(f"{model}: {error}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
     except (RewriteError, VerifyError) as error:
         raise UsageError(f"{model}: {error}") from error

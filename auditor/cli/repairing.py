@@ -32,7 +32,7 @@ from auditor.report.repair.repaired import remark
 from auditor.report.repair.search import search_remarks
 from auditor.rewrite import RewriteError, rewrite
 from auditor.rewrite.result import Step
-from auditor.verify.errors import VerifyError
+from auditor.verify.errors import NothingMeasuredError, VerifyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,9 @@ def run_repaired(
             _made(original, source.name, repair.wanted, show) as made,
         ):
             return None if made is None else _reported(source, original, made, show, repair, measure)
+    except NothingMeasuredError as error:
+        say(f"{source.name}: {error}")
+        return ExitCode.INCOMPLETE
     except (RewriteError, VerifyError) as error:
         raise UsageError(f"{source.name}: {error}") from error
     except ModelFileError:

@@ -43,3 +43,7 @@ class ModelRejectedError(VerifyError):
 
 class DataError(VerifyError):
     """There is no usable image, or the images do not fit the model."""
+
+
+class NothingMeasuredError(DataError):
+    """The model ran on the images, and nothing that it answered can be measured."""

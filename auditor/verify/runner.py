@@ -18,7 +18,7 @@ from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.admission import check_domains, check_external
 from auditor.verify.choice import make_tally
-from auditor.verify.errors import DataError, ModelRefusedError
+from auditor.verify.errors import DataError, ModelRefusedError, NothingMeasuredError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.layer_runs import open_layers
@@ -174,7 +174,7 @@ def _require_measured(tally: Tally, progress: Progress, settings: VerifySettings
     why = tally.nothing()
     if why:
         assumed = f"the preset {DEFAULT_PRESET} was assumed, " if settings.preset_assumed else ""
-        raise DataError(
+        raise NothingMeasuredError(
             f"there is nothing to measure on {len(progress.used)} images: {why}; {assumed}check --preset, --channels, "
             "--task, --measured-output and the images"
         )

@@ -22,7 +22,7 @@ from auditor.report.json.schema import report_schema
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands
-from tests.verify.models import classifier, saved
+from tests.verify.models import classifier, model, saved
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -241,6 +241,32 @@ def test_a_required_measurement_that_was_not_asked_for_is_an_incomplete_comparis
     code, out, _ = run("compare", pair[0], pair[0])
     assert code == 3
     assert "the settings require a measurement (require-verify): give --verify" in out
+
+
+@pytest.mark.parametrize("command", ["compare", "fix"])
+def test_a_detector_without_a_box_is_incomplete_with_its_reason(run: Run, workplace: Path, command: str) -> None:
+    boxes = np.tile(np.array([4, 4, 9, 9, 0.25, 1], np.float32), (1, 5, 1))
+    nodes = [
+        onnx.helper.make_node("MaxPool", ["x"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        onnx.helper.make_node("ReduceMin", ["pooled"], ["least"], axes=[1, 2, 3], keepdims=1),
+        onnx.helper.make_node("Mul", ["least", "zero"], ["none_"]),
+        onnx.helper.make_node("Squeeze", ["none_", "axis"], ["none"]),
+        onnx.helper.make_node("Add", ["none", "boxes"], ["y"]),
+    ]
+    weights = {"zero": np.zeros(1, np.float32), "axis": np.array([3]), "boxes": boxes}
+    saved(workplace / "detector.onnx", model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 5, 6]}, weights))
+    np.save("noise.npy", np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8))
+    Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 1\n", encoding="utf-8")
+    options = ["--images", "noise.npy", "--task", "detection", "--device", "cpu"]
+    if command == "compare":
+        arguments = ["compare", "detector.onnx", "detector.onnx", "--verify", "--require-verify", "-q"]
+    else:
+        arguments = ["fix", "detector.onnx", "-o", "fixed.onnx", "--strategy", "auto"]
+    code, out, err = run(*arguments, *options)
+    assert code == 3, (out, err)
+    assert "no image has a box of score 0.5 or more" in out + err
+    assert "highest score seen is 0.25" in out + err
+    assert not Path("fixed.onnx").exists()
 
 
 def test_budgets_and_waivers_hold_in_a_comparison_too(run: Run, pair: tuple[Path, Path]) -> None:
