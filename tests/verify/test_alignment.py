@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.shifts.alignment import Grid, aligned, common_pixels, pixel_grid
+from auditor.verify.shifts.alignment import Grid, aligned, common_pixels
+
+ONE_TO_ONE = (1.0, 1.0), (0.0, 0.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -17,7 +19,7 @@ def test_the_overlap_shows_the_same_pixels(dy: int, dx: int, circular: bool, see
     else:
         reference, moved = scene[:, 8:16, 9:18], scene[:, 8 + dy : 16 + dy, 9 + dx : 18 + dx]
     size = reference.shape[1:]
-    left, right = aligned(reference, moved, (dy, dx), pixel_grid((size[0], size[1]), circular))
+    left, right = aligned(reference, moved, (dy, dx), Grid(*ONE_TO_ONE, (size[0], size[1]), circular))
     np.testing.assert_array_equal(left, right)
     assert left.shape == ((3, 24, 27) if circular else (3, 8 - abs(dy), 9 - abs(dx)))
 
@@ -25,11 +27,11 @@ def test_the_overlap_shows_the_same_pixels(dy: int, dx: int, circular: bool, see
 def test_nothing_to_compare_is_refused() -> None:
     nothing = np.zeros((4, 4))
     with pytest.raises(ValueError, match="nothing"):
-        aligned(nothing, nothing, (4, 0), pixel_grid((4, 4)))
+        aligned(nothing, nothing, (4, 0), Grid(*ONE_TO_ONE, (4, 4)))
     with pytest.raises(ValueError, match="map pixels"):
-        aligned(nothing, nothing, (0.5, 0), pixel_grid((4, 4)))
+        aligned(nothing, nothing, (0.5, 0), Grid(*ONE_TO_ONE, (4, 4)))
     with pytest.raises(ValueError, match="border of 2"):
-        aligned(nothing, nothing, (0, 0), pixel_grid((4, 4)), border=2)
+        aligned(nothing, nothing, (0, 0), Grid(*ONE_TO_ONE, (4, 4)), border=2)
     with pytest.raises(ValueError, match="nothing"):
         aligned(np.zeros((1, 4)), np.zeros((1, 4)), (0, 0), Grid((4.0, 1.0), (1.5, 0.0), (4, 4)))
     with pytest.raises(ValueError, match="positive"):
@@ -70,7 +72,7 @@ def test_a_circular_tensor_is_upsampled_across_its_seam() -> None:
 
 def test_a_border_leaves_out_the_outermost_pixels() -> None:
     rows = np.arange(10.0)[:, None] * np.ones(9)
-    left, _ = aligned(rows, rows, (2, 0), pixel_grid((10, 9)), border=1)
+    left, _ = aligned(rows, rows, (2, 0), Grid(*ONE_TO_ONE, (10, 9)), border=1)
     np.testing.assert_array_equal(left[:, 0], np.arange(3, 9))
     assert left.shape == (6, 7)
 

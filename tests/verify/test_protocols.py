@@ -6,7 +6,7 @@ import pytest
 from auditor.verify.images.resample import fourier_shift
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import ShiftSettings, Window
-from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, Protocol, cut, inpaint, plan_sequences
+from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, Protocol, cut, inpaint
 
 SMALL = ShiftSettings(radius=4, distances=(1, 3), pairs=6)
 
@@ -121,11 +121,6 @@ def test_the_zoom_protocol_compares_the_same_window_at_two_scales() -> None:
         assert (left.y, left.x, left.variant) == (right.y, right.x, 0)
         assert right.variant in (1, 2)
     assert {plan.windows[moved].variant for moved in plan.pairs.moved} == {1, 2}
-
-
-def test_sequences_are_units_of_their_own() -> None:
-    plans = plan_sequences([[0, 1, 2], [3, 4]])
-    assert [len(plan.pairs) for plan in plans] == [2, 1]
 
 
 def test_a_picture_of_another_size_is_refused() -> None:

@@ -11,7 +11,6 @@ from auditor.verify.shifts.plan import (
     ShiftPlan,
     ShiftSettings,
     Window,
-    deduplicate,
     plan_frames,
     plan_shifts,
     random_offsets,
@@ -154,10 +153,3 @@ def test_a_sequence_compares_each_frame_with_the_next() -> None:
     assert plan.path.tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="frame"):
         plan_frames([])
-
-
-def test_deduplication_gives_back_every_window_it_was_asked_for() -> None:
-    asked = [Window(0, 1, 2), Window(0, 0, 0), Window(0, 1, 2), Window(1, 1, 2), Window(0, 1, 2, 1)]
-    distinct, inverse = deduplicate(asked)
-    assert len(distinct) == 4
-    assert [distinct[i] for i in inverse] == asked

@@ -163,12 +163,6 @@ def to_tensor(canvas: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     return np.ascontiguousarray(values, dtype=dtype)
 
 
-def cut_tensor(tensor: AnyArray, y: int, x: int, size: tuple[int, int], layout: ImageLayout) -> AnyArray:
-    """The window of ``size`` (H, W) at (y, x) of a canvas tensor from :func:`to_tensor`, as a view."""
-    rows, columns = slice(y, y + size[0]), slice(x, x + size[1])
-    return tensor[:, rows, columns] if layout is ImageLayout.NCHW else tensor[rows, columns]
-
-
 def _channels(pixels: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     # Levels stay bytes until they are resized: as floats a large photograph would take eight times the memory.
     values = pixels if pixels.dtype == np.uint8 else np.asarray(pixels, dtype=np.float64)

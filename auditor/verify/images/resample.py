@@ -41,16 +41,6 @@ def zoom(picture: AnyArray, factor: float) -> FloatArray:
     return _separable(picture, taps[0], taps[1])
 
 
-def cubic_shift(picture: AnyArray, dy: float, dx: float) -> FloatArray:
-    """The picture sampled at p + (dy, dx), by cubic convolution (Keys, a = -1/2) with replicated edges.
-
-    Cubic convolution weakens high frequencies at half-pixel shifts, so a change of the answer mixes shift and blur;
-    :func:`fourier_shift` does not, and is what the sub-pixel protocol uses.
-    """
-    height, width = picture.shape[:2]
-    return _separable(picture, _cubic(np.arange(height) + dy, height), _cubic(np.arange(width) + dx, width))
-
-
 def fourier_shift(picture: AnyArray, dy: float, dx: float) -> FloatArray:
     """The band-limited periodic picture sampled at p + (dy, dx): an ideal circular shift, exact for any fraction.
 

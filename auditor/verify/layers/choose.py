@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.noderef import NodeRef
-from auditor.sampling.result import Analysis, HeadKind, Lattice, Site
+from auditor.sampling.result import Analysis, HeadKind, Lattice
 from auditor.verify.shifts.alignment import Grid
 
 
@@ -84,11 +84,6 @@ def layers_before(model: Model, layers: tuple[Layer, ...]) -> tuple[tuple[int, .
                 waiting.extend(producers[tensor].inputs)
         before.append(tuple(sorted(found)))
     return tuple(before)
-
-
-def site_of(layer: Layer, analysis: Analysis) -> Site | None:
-    """The sampling site whose output a layer is."""
-    return None if layer.site is None else analysis.sites[layer.site]
 
 
 def _layer(analysis: Analysis, tensor: str, node: NodeRef | None, site: int | None) -> Layer | None:

@@ -175,19 +175,6 @@ def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(Counter(classes).items(), key=lambda item: (-item[1], item[0])))
 
 
-def top_share(counts: tuple[tuple[int, int], ...]) -> float:
-    """Share of the images that got the most frequent class; near 1 means wrong preprocessing (AA405)."""
-    total = sum(count for _, count in counts)
-    return counts[0][1] / total if total else float("nan")
-
-
-def prediction_entropy(counts: tuple[tuple[int, int], ...]) -> float:
-    """Entropy of the predicted classes in bits: 0 if all images got one class, log2(n) if all got different ones."""
-    shares = np.array([count for _, count in counts], dtype=np.float64)
-    shares /= shares.sum()
-    return max(0.0, float(-(shares * np.log2(shares)).sum()))
-
-
 class ClassificationTally:
     """Measures class scores. ``reference`` names the same output of a reference model among the rows, if there is one.
 

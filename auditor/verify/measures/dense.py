@@ -116,15 +116,6 @@ def position_agreement(left: AnyArray, right: AnyArray) -> FloatArray:
     return np.asarray(same.reshape(len(left), -1).mean(axis=1), dtype=np.float64)
 
 
-def psnr(outputs: AnyArray, pairs: Pairs, grid: Grid, peak: float) -> FloatArray:
-    """(P,) peak signal-to-noise ratio on the overlap in dB for signals of peak-to-peak range ``peak``; inf if equal."""
-    values = np.empty(len(pairs))
-    for index, (left, right) in enumerate(_overlaps(outputs, pairs, grid)):
-        error = float(np.mean((left - right) ** 2))
-        values[index] = 10 * np.log10(peak**2 / error) if error else np.inf
-    return values
-
-
 def relative_error(left: AnyArray, right: AnyArray) -> float:
     """||left - right|| over the root mean square of the two norms."""
     first, second = np.asarray(left, dtype=np.float64).ravel(), np.asarray(right, dtype=np.float64).ravel()

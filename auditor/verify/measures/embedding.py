@@ -39,11 +39,6 @@ def pair_cosine(embeddings: AnyArray, pairs: Pairs) -> FloatArray:
     return cosine(embeddings[pairs.reference], embeddings[pairs.moved])
 
 
-def changed_share(cosines: FloatArray, threshold: float) -> float:
-    """Share of pairs whose cosine lies under the threshold; NaN without pairs."""
-    return float(np.mean(cosines < threshold)) if len(cosines) else float("nan")
-
-
 # A representation has changed where its cosine falls under this (Shifman and Weiss, ECCV 2024).
 CHANGED_BELOW = 0.95
 

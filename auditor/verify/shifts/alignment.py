@@ -31,11 +31,6 @@ class Grid:
             raise ValueError(f"a grid needs positive strides, not {self.stride}")
 
 
-def pixel_grid(size: tuple[int, int], circular: bool = False) -> Grid:
-    """The grid of an output that has one value per input pixel."""
-    return Grid((1.0, 1.0), (0.0, 0.0), size, circular)
-
-
 def aligned(
     reference: AnyArray,
     moved: AnyArray,

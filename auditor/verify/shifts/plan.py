@@ -170,13 +170,6 @@ def no_pairs() -> Pairs:
     return Pairs(_integers([]), _integers([]), np.zeros((0, 2)))
 
 
-def deduplicate(windows: Iterable[Window]) -> tuple[tuple[Window, ...], IntArray]:
-    """The distinct windows in order of first use, and for each given window its index among them (N,)."""
-    index: dict[Window, int] = {}
-    inverse = [index.setdefault(window, len(index)) for window in windows]
-    return tuple(index), _integers(inverse)
-
-
 def generator(seed: int, image: int, purpose: int) -> np.random.Generator:
     """The random numbers of one image for one purpose; adding a purpose leaves the draws of the others as they are."""
     return np.random.default_rng(np.random.SeedSequence(entropy=(seed, image, purpose)))

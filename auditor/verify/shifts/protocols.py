@@ -18,7 +18,6 @@ Pictures and canvases are (H, W, C) floats on the 0..255 scale, before normalisa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -180,11 +179,6 @@ class Protocol:
             (Window(image, *centre), Window(image, *centre, variant), (0.0, 0.0)) for variant in range(1, self.variants)
         )
         return builder.build(pairs, neighbours, no_pairs(), builder.path(()), no_pairs())
-
-
-def plan_sequences(sequences: Sequence[Sequence[int]]) -> tuple[ShiftPlan, ...]:
-    """One plan per sequence of image indices in the order of time; the sequence is the statistical unit."""
-    return tuple(plan_frames(frames) for frames in sequences)
 
 
 def cut(canvas: AnyArray, window: Window, size: tuple[int, int]) -> AnyArray:
