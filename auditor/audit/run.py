@@ -148,7 +148,7 @@ def audit_all(
 ) -> Iterator[Outcome]:
     """Audit several models, one after the other; a model that fails is a problem and does not end the others.
 
-    ``done`` hears of every finished model. ``reraise`` lets faults of this program through, for debugging. ``measure``
+    ``done`` is called after each model. ``reraise`` lets faults of this program through, for debugging. ``measure``
     also runs the model on shifted images, ``measure_alias`` on pictures for the alias energies of its sites.
     """
     for file in files:

@@ -16,7 +16,7 @@ from auditor.text import plain
 
 
 def say(message: str) -> None:
-    """One line to stderr, for people: hints, warnings, errors. Whatever it quotes is made inert.
+    """One line to stderr, for people: hints, warnings, errors. Control characters in what it quotes are escaped.
 
     Where stderr is closed or full the line is lost; the exit code stays.
     """

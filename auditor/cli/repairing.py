@@ -66,7 +66,7 @@ def repair_from(fix: bool, target: str | None, typed: RepairFlags, inline: bool,
     if typed.strategy is None and not typed.unsafe_fixes:
         raise UsageError(
             "--fix: every rewrite changes what the network computes; choose one with --strategy, or give "
-            "--unsafe-fixes for the one that harms least"
+            "--unsafe-fixes for the least harmful one"
         )
     return Repair(Path(target), read(typed, settings), inline)
 

@@ -103,7 +103,7 @@ def _require_same_runs(base: Verification, new: Verification) -> None:
         radii = " and ".join(str(one.shifts.radius) for one in (base, new))
         raise NotComparableError(f"the shifts differ (radius {radii} px); set verify.radius for both models")
     if base.data.used == new.data.used and base.data.sha256 != new.data.sha256:
-        raise NotComparableError("the images changed between the two runs; run again when they stand still")
+        raise NotComparableError("the images changed between the two runs; run again once they no longer change")
 
 
 def _same_images(base: Verification, new: Verification) -> tuple[list[int], list[int]]:

@@ -45,7 +45,7 @@ def compare_all(
 ) -> Iterator[Outcome]:
     """Compare pairs of models, one after the other; a model that fails is a problem and does not end the others.
 
-    The outcomes are of the new models, to be settled like those of an audit. ``done`` hears of every finished pair.
+    The outcomes are of the new models, to be settled like those of an audit. ``done`` is called after each pair.
     ``reraise`` lets faults of this program through.
     """
     for change in changes:

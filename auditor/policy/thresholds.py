@@ -40,7 +40,7 @@ class Thresholds:
     ``max_absolute_drop`` is in the measure's unit, ``max_relative_drop`` a share of the base's value,
     ``max_jitter_rise`` a share of the typical jitter in pixels, which has no largest value; None: not asked.
     ``largest_change`` states how much one image's value can change; None takes twice the largest change seen, which is
-    no proof and not for a gate. ``confidence`` is how sure a verdict is: at a true change of exactly the allowed drop,
+    no proof and not for a gate. ``confidence`` is that of a verdict: at a true change of exactly the allowed drop,
     at most one in twenty runs fails (or passes) at 0.95. Fewer than ``min_images`` decide nothing. ``require_verify``:
     without a measurement the comparison is incomplete.
     """

@@ -42,7 +42,7 @@ def rule_options(settings: Settings, rules: Sequence[Rule]) -> dict[str, Mapping
         rule = known.get(word)
         if rule is None:
             raise SettingsError(
-                f"{settings.origin(f'rule.{word}')}: rule.{word}: no rule is called so{suggestion(word, known)}"
+                f"{settings.origin(f'rule.{word}')}: rule.{word}: there is no such rule{suggestion(word, known)}"
             )
         for option, value in values.items():
             where = f"{settings.origin(f'rule.{word}.{option}')}: rule.{word}.{option}"

@@ -2,5 +2,5 @@
 
 The way through: :mod:`auditor.repair.apply` for one rewrite, :mod:`auditor.repair.search.run` for the best of several.
 Both rewrite into a hidden folder, run the two models on the same images and shifts (:mod:`auditor.repair.bench`), and
-leave it to :class:`auditor.repair.original.Original` to give the file its name. Nothing is printed.
+leave it to :class:`auditor.repair.original.Original` to move the file to its destination. Nothing is printed.
 """

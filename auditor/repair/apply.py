@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Measurement:
     """How to measure a rewrite. ``require_gain``: keep nothing unless a leading measure surely got better.
 
-    ``watched`` is entered for the time of the measurement, and gives who is told of its progress. ``told`` hears of the
-    gain before the file is kept.
+    ``watched`` is entered for the time of the measurement, and gives who is told of its progress. ``told`` is called
+    with the gain before the file is kept.
     """
 
     request: Request
@@ -68,7 +68,7 @@ def apply(
 
 
 def _measured(original: Original, step: Step, pictures: Pictures | None, measurement: Measurement) -> Repaired:
-    """Rewrite, measure, tell what was measured, and only then give the file its name."""
+    """Rewrite, measure, tell what was measured, and only then move the file to its destination."""
     from auditor.comparison.measured import NotComparableError
     from auditor.repair.bench import Bench
 

@@ -57,7 +57,7 @@ def _content(result: object) -> dict[str, Any]:
         from auditor.policy.rows import rows
 
         return {name: {"value": value, "origin": origin} for name, (value, origin) in rows(result).items()}
-    raise TypeError(f"there is no JSON document about a {type(result).__name__}")
+    raise TypeError(f"no JSON document describes a {type(result).__name__}")
 
 
 def _report(result: Report | ModelReport) -> Report:

@@ -1,4 +1,4 @@
-"""What ``blur`` does to a graph, as edits of the PyTorch code that the network is trained with (Zhang, ICML 2019).
+"""What ``blur`` does to a graph, as changes of the PyTorch code that the network is trained with (Zhang, ICML 2019).
 
 A blur works best when the network is trained with it. For every sampling site the recipe names the operator at stride
 1, the BlurPool with the kernel, padding and border that :mod:`auditor.rewrite.strategies.blur` would insert, and their

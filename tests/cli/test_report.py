@@ -48,7 +48,7 @@ def test_findings_do_not_change_the_exit_code_but_the_tests_of_a_junit_report(ru
     ("content", "words"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"\x08\x07", "is no JSON"),
+        (b"\x08\x07", "is not valid JSON"),
         (b"{}", 'the document has no "schema_version"; a report is what --output-format json writes'),
         (json.dumps({HOSTILE_NAME: 1, "schema_version": HOSTILE_NAME}).encode(), "schema_version is "),
     ],

@@ -104,7 +104,7 @@ def test_rule_options_are_the_defaults_overlaid_with_the_settings() -> None:
 @pytest.mark.parametrize(
     ("rule", "options", "message"),
     [
-        ("AA20", {"threshold": 8}, 'pyproject.toml: rule.AA20: no rule is called so (did you mean "AA201"?)'),
+        ("AA20", {"threshold": 8}, 'pyproject.toml: rule.AA20: there is no such rule (did you mean "AA201"?)'),
         ("AA201", {"treshold": 8}, "pyproject.toml: rule.AA201.treshold is no option of this rule; its options are"),
         ("AA101", {"threshold": 8}, "pyproject.toml: rule.AA101.threshold is no option of this rule; it has none"),
         ("AA201", {"threshold": 8.5}, "pyproject.toml: rule.AA201.threshold must be an integer"),

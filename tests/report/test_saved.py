@@ -121,9 +121,9 @@ def test_a_damaged_report_is_refused_in_one_line_or_rendered_but_never_a_crash(d
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ('{"a": NaN}', "NaN is no JSON number"),
+        ("", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
         ("[]", 'the document has no "schema_version"'),
         ('{"schema_version": "9.1"}', "schema_version is 9.1, and this program reads 1.0"),
         ('{"schema_version": 1}', "schema_version is no text"),

@@ -62,7 +62,7 @@ def test_unusable_images_are_listed_with_the_reason_and_the_others_are_used(tmp_
         "empty.jpg": "is empty",
         "text.png": "is not a picture of a known format (PNG, JPEG, WEBP, BMP, TIFF, GIF, PPM)",
     }
-    assert "1 files" in source.notes[0]
+    assert source.notes[0] == "skipped 1 non-image file"
 
 
 @pytest.mark.parametrize("limit", [0.0024, 0.0025])

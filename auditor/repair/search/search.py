@@ -106,7 +106,7 @@ def search(
     images: int,
     told: Callable[[Stage], None] = lambda _: None,
 ) -> Search:
-    """Find the candidate that gains most within the budget. ``told`` hears of every measurement before it begins."""
+    """Find the candidate that gains most within the budget. ``told`` is called before each measurement."""
     trials: dict[int, Trial] = {}
     running = []
     for index, candidate in enumerate(candidates):

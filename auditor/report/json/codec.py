@@ -77,7 +77,7 @@ class Cursor:
     def integer(self) -> int:
         """The value as an integer."""
         if not isinstance(self._value, int) or isinstance(self._value, bool):
-            raise self.wrong("is no integer")
+            raise self.wrong("must be an integer")
         return self._value
 
     @property

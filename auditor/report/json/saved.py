@@ -56,12 +56,12 @@ def read_report(document: str | bytes, pages: Mapping[str, str] | None = None) -
     """The report in a JSON document. ``pages`` are the Markdown pages of rules by code, which the JSON leaves out.
 
     Raises:
-        SavedReportError: The document is no JSON report of this program and version of the format.
+        SavedReportError: The document is not a JSON report of this program and version of the format.
     """
     try:
         found = Cursor(json.loads(document, parse_constant=_refuse))
     except (ValueError, RecursionError) as error:
-        raise SavedReportError(f"is no JSON: {' '.join(str(error).split())[:200]}") from error
+        raise SavedReportError(f"is not valid JSON: {' '.join(str(error).split())[:200]}") from error
     version = found["schema_version"].text
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         words = f"schema_version is {version[:20]}, and this program reads {SCHEMA_VERSION}"
@@ -96,7 +96,7 @@ def _report(found: Cursor, pages: Mapping[str, str]) -> Report:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _rule(found: Cursor, pages: Mapping[str, str]) -> RuleInfo:

@@ -67,7 +67,7 @@ CALIBRATED = (
 )
 HELD_BACK = (
     "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
-    "--unsafe-fixes for the one that harms least"
+    "--unsafe-fixes for the least harmful one"
 )
 
 

@@ -80,7 +80,7 @@ class ValueCall:
     def integer(self, name: str, default: int | None = None) -> int:
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int):
-            raise NotEvaluableError(f"attribute {name} is no integer")
+            raise NotEvaluableError(f"attribute {name} must be an integer")
         return value
 
     def number(self, name: str, default: float) -> float:

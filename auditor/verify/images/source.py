@@ -117,7 +117,7 @@ def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: 
     if not files:
         hint = ", only linked folders, which are not followed" if linked else ""
         raise DataError(f"the folder holds no image files{hint}", str(root))
-    notes = [f"{beside} files that are no pictures lie beside the images"] if beside else []
+    notes = [f"skipped {beside} non-image {'file' if beside == 1 else 'files'}"] if beside else []
     notes += [f"{linked} linked folders are not followed"] if linked else []
     missing: list[Rejected] = []
     if labels is not None:

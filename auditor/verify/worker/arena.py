@@ -57,7 +57,7 @@ class Arena:
         """The array at a place, without a copy.
 
         Raises:
-            WireError: the type is unknown or the place is not inside the arena.
+            PipeError: the type is unknown or the place is not inside the arena.
         """
         if place.dtype not in _DTYPES:
             raise PipeError("a tensor has an unknown type")

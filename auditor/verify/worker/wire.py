@@ -62,7 +62,7 @@ def receive(descriptor: int, seconds: float | None = None) -> Message:
     """Read one message, waiting at most ``seconds`` for all of it.
 
     Raises:
-        WireError: the pipe was closed, or the message is too long or not a JSON object.
+        PipeError: the pipe was closed, or the message is too long or not a JSON object.
         WireTimeoutError: the time is over.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
