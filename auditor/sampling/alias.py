@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 _AXES = {1: "one grid axis", 3: "three grid axes"}
 
 
+def linear_only(given: State) -> State:
+    """The state without a filter whose low-pass a non-linearity behind it has bent."""
+    return given if given.response is None or given.response.linear else replace(given, response=None)
+
+
 class Map(NamedTuple):
     """What a site reads. ``side`` is its shorter side, None where nothing is expected for the reason ``missing``."""
 

@@ -11,7 +11,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling.alias import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, map_of
+from auditor.sampling.alias import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, linear_only, map_of
 from auditor.sampling.endings import finish, gone
 from auditor.sampling.expected import GREY
 from auditor.sampling.lattice.contract import contract
@@ -87,9 +87,12 @@ def conv(call: Call) -> State:
     )
     if slid.sampled:
         kernel = ConvKernel(call, weight, window, *seen_by_grid(given, spatial, window))
-        averaged = partial(_averaged, given, kernel)
-        alias = _alias(given, kernel, map_of(given, spatial, kernel.seen.stride))
-        _record(call, given, result, kernel, groups, slid, alias, averaged)
+        plain = linear_only(given)
+        averaged = partial(_averaged, plain, kernel)
+        read = map_of(given, spatial, kernel.seen.stride)
+        alias = _alias(given, kernel, read)
+        alone = alias if plain is given else _alias(plain, kernel, read)
+        _record(call, given, result, kernel, groups, slid, alias, averaged, alone)
     if call.has(SUMMAND) and (call.node.op in FUSED or call.node.domain == BLOCKED):
         return join(call, [result, call.state(SUMMAND)], [call.node.outputs[0], call.node.inputs[SUMMAND]])
     if slid.sampled:
@@ -140,13 +143,14 @@ def _record(
     slid: Slid,
     alias: AliasEnergy | None,
     averaged: Averaged | None = None,
+    own: AliasEnergy | None = None,
 ) -> None:
     window, seen = kernel.window, kernel.seen
     chosen = [place for place, step in enumerate(seen.stride) if step > 1]
     patchy = all(window.kernel[i] == window.stride[i] >= PATCH and window.dilation[i] == 1 for i in chosen)
     frames = _frames(kernel)
     if frames is not None:
-        alias, averaged = frames.alias, None
+        alias, averaged, own = frames.alias, None, frames.alias
     strided = Strided(
         kind=SiteKind.FRAMES if frames is not None else SiteKind.PATCH_EMBEDDING if patchy else SiteKind.CONV,
         factor=tuple(Fraction(step) for step in seen.stride),
@@ -163,6 +167,7 @@ def _record(
         if given.response is not None
         else "",
         averaged=averaged,
+        own=own,
     )
     record_site(call, strided, given, result.windows)
 
@@ -282,6 +287,7 @@ def _response(given: State, kernel: ConvKernel) -> spectra.Autocorrelation | Non
     known, seen = given.response, kernel.seen
     if max(seen.kernel, default=1) == 1:
         return known
+    known = linear_only(given).response
     if prod(seen.kernel) > _LARGEST_FILTER or (known is not None and known.lags.ndim != len(seen.kernel)):
         return None
     weights = kernel.weights()

@@ -9,7 +9,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import decimation, grid_of, map_of, sampled_alone
+from auditor.sampling.alias import decimation, grid_of, linear_only, map_of, sampled_alone
 from auditor.sampling.endings import finish
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, State, anonymous, finest
@@ -85,7 +85,7 @@ def picked(call: Call, given: State, axes: Sequence[Axis], windows: dict[int, Ax
         stride=tuple(int(step) for step in factor if step.denominator == 1),
         skipped=1 - 1 / Fraction(prod(factor)),
         filtered=protected,
-        averaged=partial(_averaged, given.response),
+        averaged=partial(_averaged, linear_only(given).response),
     )
     index = record_site(call, strided, given, windows)
     return replace(result, decimations=(*given.decimations, index), response=response)

@@ -10,6 +10,7 @@ from auditor.sampling.lattice.state import UNKNOWN, AxisTrack, OpaqueError, Stat
 from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
 from auditor.sampling.rotary import withdraw_rotation
+from auditor.sampling.spectrum import alias as spectra
 from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.join import join, lost_together
 
@@ -25,11 +26,17 @@ def passing(call: Call) -> State:
 
 
 def activation(call: Call) -> State:
-    """A function of each sample alone: what was band-limited before need not be afterwards."""
+    """A function of each sample alone: what was band-limited before need not be afterwards.
+
+    What is left of a low-pass is known of functions that bend like a ReLU, at most; one that saturates acts as a hard
+    limiter on a strong signal, and leaves less.
+    """
     given = call.state(0)
-    if given.response is None and not given.decimations:
+    if given.response is None:
         return given
-    return replace(given, response=None)
+    if call.node.op not in BENDING or not given.response.linear:
+        return replace(given, response=None)
+    return replace(given, response=spectra.rectified(given.response))
 
 
 def normalised(call: Call) -> State:
@@ -65,6 +72,10 @@ def _keeps_spectrum(call: Call, states: Sequence[State], *, varies: bool) -> boo
     return call.node.op in PRODUCTS and not varies and not (call.node.op == "Div" and states[0].constant)
 
 
+# However strong the signal, these bend no harder than a ReLU does.
+BENDING = frozenset(
+    ("Celu", "Elu", "FastGelu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "QuickGelu", "Relu", "Softplus")
+)
 SUMS = frozenset({"Add", "Sub", "Sum", "BiasAdd", "QLinearAdd"})
 PRODUCTS = frozenset({"Mul", "Div", "QLinearMul"})
 QUANTISED_PAIRS = frozenset({"QLinearAdd", "QLinearMul"})

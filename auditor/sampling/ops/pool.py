@@ -9,7 +9,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import UNKNOWN_SIZE, Map, decimation, filtered, map_of, max_pooled
+from auditor.sampling.alias import UNKNOWN_SIZE, Map, decimation, filtered, linear_only, map_of, max_pooled
 from auditor.sampling.endings import finish, gone
 from auditor.sampling.lattice.geometry import WindowAttributes
 from auditor.sampling.lattice.state import Atom, OpaqueError, State, anonymous
@@ -49,7 +49,7 @@ def pool(call: Call) -> Sequence[State]:
     response = None
     seen, _ = seen_by_grid(given, spatial, window)
     if not slid.sampled:
-        response = _response(given, seen, _kind(call))
+        response = _response(linear_only(given), seen, _kind(call))
     result = State(
         slid.axes,
         slid.windows,
@@ -136,18 +136,22 @@ def _record(
     seen: WindowAttributes,
     read: Map,
 ) -> None:
-    kind = _kind(call)
+    kind, plain = _kind(call), linear_only(given)
+    own = _alias(plain, seen, kind, read)
+    # How a maximum acts on what is not Gaussian is not known.
+    known = plain is given or (kind is SiteKind.MAX_POOL and prod(seen.kernel) > 1)
     strided = Strided(
         kind=kind,
         factor=tuple(Fraction(step) for step in seen.stride),
         atoms=atoms,
-        alias=_alias(given, seen, kind, read),
+        alias=own if known else _alias(given, seen, kind, read),
         kernel=window.kernel,
         stride=window.stride,
         dilation=window.dilation,
         groups=1,
         skipped=skipped_share(seen.kernel, seen.stride, seen.dilation),
         filtered="a low-pass filter stands in front" if given.response is not None else "",
-        averaged=partial(_averaged, given, seen, kind),
+        averaged=partial(_averaged, plain, seen, kind),
+        own=own,
     )
     record_site(call, strided, given, result.windows)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 
-from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, map_of
+from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, linear_only, map_of
 from auditor.sampling.labels import holds_labels
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
@@ -134,14 +134,18 @@ def _record(
     factor = tuple(abs(sampled[index].step) for index in down)
     nearest = how.mode == "nearest"
     read = map_of(given, grid_of(call, given, given.sources()), [float(step) for step in factor])
-    alias, protected = _alias(given, how, [sampled[index] for index in down], factor, read)
+    places = [sampled[index] for index in down]
+    alias, protected = _alias(given, how, places, factor, read)
+    plain = linear_only(given)
+    own = alias if plain is given else _alias(plain, how, places, factor, read)[0]
     strided = Strided(
         kind=SiteKind.RESIZE_NEAREST if nearest else SiteKind.RESIZE,
         factor=factor,
         atoms=atoms,
         alias=alias,
         filtered=protected,
-        skipped=_skipped(how, [sampled[index] for index in down]),
+        skipped=_skipped(how, places),
+        own=own,
         labels=nearest and holds_labels(call.scope, call.node.inputs[0]),
     )
     record_site(call, strided, given, windows)

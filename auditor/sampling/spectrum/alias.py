@@ -44,10 +44,12 @@ _NEGLIGIBLE = 1e-6  # of the strongest channel's power: channels below this are 
 class Autocorrelation:
     """The autocorrelation of a random field: ``lags`` is float64 ``(2 L_1 + 1, ..., 2 L_d + 1)``, lag 0 in its centre.
 
-    It is zero past its last lag, and symmetric about lag 0. The scale is free; shares do not depend on it.
+    It is zero past its last lag, and symmetric about lag 0. The scale is free; shares do not depend on it. ``linear``:
+    it is that of white noise behind linear filters alone, so that they bound what any signal has left.
     """
 
     lags: Table
+    linear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,15 @@ def of_max_pool_behind(
     return mixed([(1 - rough, smooth), (rough, white(len(kernel)))])
 
 
+def rectified(field: Autocorrelation) -> Autocorrelation:
+    """Gaussian noise behind a ReLU: ``(sqrt(1 - r^2) + r (pi - acos r) - 1) / (2 pi)`` at the correlation r.
+
+    The arc-cosine kernel of order 1 (Cho and Saul, NIPS 2009), less the squared mean.
+    """
+    r = np.clip(field.lags / field.lags[tuple(size // 2 for size in field.lags.shape)], -1, 1)
+    return Autocorrelation((np.sqrt(1 - r**2) + r * (np.pi - np.arccos(r)) - 1) / (2 * np.pi), linear=False)
+
+
 def then(first: Autocorrelation, second: Autocorrelation) -> Autocorrelation | None:
     """What remains of noise that passes the linear filter of ``second`` after it has become ``first``."""
     if first.lags.ndim != second.lags.ndim:
@@ -180,7 +191,7 @@ def then(first: Autocorrelation, second: Autocorrelation) -> Autocorrelation | N
         return None
     axes = tuple(range(len(size)))
     product = np.fft.rfftn(first.lags, size, axes) * np.fft.rfftn(second.lags, size, axes)
-    return Autocorrelation(np.fft.irfftn(product, size, axes))
+    return Autocorrelation(np.fft.irfftn(product, size, axes), first.linear and second.linear)
 
 
 def decimated(field: Autocorrelation, steps: Sequence[int]) -> Autocorrelation | None:
@@ -189,7 +200,7 @@ def decimated(field: Autocorrelation, steps: Sequence[int]) -> Autocorrelation |
         return None
     halves = [size // 2 for size in field.lags.shape]
     kept = tuple(slice(half % step, None, step) for half, step in zip(halves, steps, strict=True))
-    return Autocorrelation(field.lags[kept])
+    return Autocorrelation(field.lags[kept], field.linear)
 
 
 def folded_share(field: Autocorrelation, stride: Sequence[float], replicas: Replicas | None = None) -> float | None:

@@ -17,6 +17,7 @@ from auditor.text import ModelText
 if TYPE_CHECKING:
     pass
 
+BENT = "a low-pass filter stands in front of a non-linearity"
 PASSING = 0.105
 """Flat alias energy along every axis up to which a site counts as anti-aliased, on one, two and three axes alike.
 
@@ -31,7 +32,8 @@ class Strided:
     ``atoms`` are what is left of each axis at the output (None: not known, or not a grid of the network input).
     ``kernel``, ``stride`` and ``dilation`` are empty where they mean nothing; ``members`` are sites that this one
     replaces. ``averaged`` computes the alias energy that is left where several of its phases are averaged. ``labels``:
-    what is sampled are labels or a mask.
+    what is sampled are labels or a mask. ``own`` is the alias energy without the filter in front, where a non-linearity
+    behind that filter has bent it.
     """
 
     kind: SiteKind
@@ -47,6 +49,7 @@ class Strided:
     members: tuple[int, ...] = field(default=())
     averaged: Averaged | None = None
     labels: bool = False
+    own: AliasEnergy | None = None
 
 
 def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, AxisTrack]) -> int:
@@ -55,7 +58,10 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
     """
     record = call.record
     seen = [(atom, windows[atom.source]) if atom is not None and atom.source >= 0 else None for atom in strided.atoms]
-    antialiased = passes(strided.alias)
+    bent = given.response is not None and not given.response.linear
+    # What a non-linearity leaves of a low-pass depends on the signal: it is a number, and no property of the filter.
+    antialiased = passes(strided.own if bent else strided.alias)
+    filtered = strided.filtered if not bent else "" if antialiased else BENT
     inputs = call.node.inputs
     if call.node.outputs:
         record.made[call.scope.path, call.node.outputs[0]] = len(record.sites)
@@ -78,7 +84,7 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
             groups=strided.groups,
             alias=strided.alias,
             antialiased=antialiased,
-            reason=REASON if strided.labels else reason_words(strided.alias, antialiased, strided.filtered),
+            reason=REASON if strided.labels else reason_words(strided.alias, antialiased, filtered),
             skipped=strided.skipped,
             reads_input=given.raw,
             members=tuple(record.remove_sites(strided.members)),
