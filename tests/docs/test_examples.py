@@ -15,7 +15,7 @@ import yaml
 
 from scripts.docs_pages import command_names
 from tests.docs.pages import DOCS, PAGES, ROOT, Block, all_blocks, blocks, generated, guide, prepare
-from tests.plugin_arguments import plugin_arguments
+from tests.plugins.arguments import plugin_arguments
 
 if sys.version_info >= (3, 11):
     import tomllib

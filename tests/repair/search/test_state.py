@@ -23,7 +23,7 @@ from auditor.text import ModelText
 from auditor.verify.errors import WorkerCrashedError
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import Interval
-from tests.rewrite.test_search import Bench, Truth
+from tests.repair.search.test_search import Bench, Truth
 
 IDENTITY = Identity("model", "pictures", "options", "1")
 TRUTHS = {f"{number}": Truth(0.01 * (number + 1)) for number in range(6)}

@@ -19,7 +19,7 @@ from auditor.rewrite import Strategy, rewrite
 from auditor.sampling import analyse
 from tests.docs.pages import guide
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Olive loads PyTorch and half a dozen more before it does anything.
 pytestmark = [
     pytest.mark.slow,

@@ -14,7 +14,7 @@ from auditor.audit import packs
 from auditor.audit.packs import HEADINGS, InstalledPack, PackError, installed, load_builtin, load_folder
 from auditor.demo import demo_model
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 RULE = """
 from auditor.facts.rule import Rule

@@ -11,7 +11,7 @@ import pytest
 from auditor.repair.search.plots import search_figure, write_search
 from auditor.repair.search.search import Search
 from auditor.verify.errors import VerifyError
-from tests.rewrite.test_search import Truth, found
+from tests.repair.search.test_search import Truth, found
 
 pytest.importorskip("matplotlib")
 

@@ -29,7 +29,7 @@ else:
     pytest.importorskip("polygraphy", reason="polygraphy is not installed: it comes with the extra `dev`")
     from auditor.plugins.polygraphy import ShiftConsistency, ShiftLimits, ShiftPairs, ShiftResult
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 3
 
 

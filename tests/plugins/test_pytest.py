@@ -11,11 +11,11 @@ import onnx
 import pytest
 
 from auditor.demo import demo_model
-from tests.plugin_arguments import plugin_arguments
+from tests.plugins.arguments import plugin_arguments
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["-p", "no:cacheprovider", "-W", "default", *plugin_arguments()]
 
 

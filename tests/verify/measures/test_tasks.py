@@ -20,7 +20,7 @@ from auditor.verify.worker.job import SessionSpec
 
 RNG = np.random.default_rng(0)
 WINDOW = (224, 224)
-SHARED = Path(__file__).parents[3] / "shared" / "models"
+SHARED = Path(__file__).parents[4] / "shared" / "models"
 
 
 def noise(*shape: int, scale: float = 4.0) -> Array:
