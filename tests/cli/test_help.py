@@ -25,7 +25,7 @@ from auditor.verify.result import ProtocolKind, Task
 
 Run = Callable[..., tuple[int, str, str]]
 
-# Public: a renamed option would break scripts.
+# A renamed option would break scripts; a new one is added to the list in the commit that brings it.
 NAMES = set((Path(__file__).parent.parent / "data" / "option_names.txt").read_text(encoding="utf-8").split())
 
 
