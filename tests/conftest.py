@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,16 @@ settings.load_profile("patient")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files with what the tests get")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def faults_are_shown() -> Iterator[None]:
+    """An assertion or a wrong type within the analysis fails the test instead of making a node unknown."""
+    from auditor.sampling import trace
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace, "FAULTS", ())
+        yield
 
 
 @pytest.fixture

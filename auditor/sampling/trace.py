@@ -21,7 +21,9 @@ from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 
 CONTROL = frozenset({"If", "Loop", "Scan"})
-MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+MALFORMED = (ArithmeticError, LookupError, ValueError)
+FAULTS: tuple[type[Exception], ...] = (AssertionError, TypeError)
+"""Errors of this program rather than of the model: one of them ends no audit of a user, and fails every test."""
 
 
 class Trace:
@@ -57,6 +59,8 @@ class Trace:
             result = self._lost(call, str(reason))
         except MALFORMED as error:
             result = self._lost(call, f"the node is malformed ({type(error).__name__})")
+        except FAULTS as error:
+            result = self._lost(call, f"the analysis failed at this node ({type(error).__name__}): please report it")
         states = [result] if isinstance(result, State) else list(result)
         for state in states[:1]:
             if state.lost is not None and state.axes is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
+from auditor.sampling import trace
 from auditor.sampling.result import HeadKind
 from tests.sampling.impulse import Array, audit, build, float_info, hold, node, session, shape_of, spot
 from tests.sampling.networks import Net
@@ -295,3 +296,16 @@ def test_a_malformed_node_is_a_reason_and_never_an_exception(broken: Any) -> Non
     (region,) = audit(model).untracked
     assert region.reason
     assert region.hidden_nodes == 2
+
+
+def test_a_fault_of_the_analysis_is_a_reason_that_does_not_blame_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(call: object) -> None:
+        raise TypeError("a fault")
+
+    monkeypatch.setattr(trace, "transfer_of", lambda *_: faulty)
+    model = build([node("Relu", ["x"], ["out"])], [1, 3, 16, 16], {}, outputs=["out"])
+    with pytest.raises(TypeError, match="a fault"):
+        audit(model)
+    monkeypatch.setattr(trace, "FAULTS", (TypeError,))
+    (region,) = audit(model).untracked
+    assert region.reason == "the analysis failed at this node (TypeError): please report it"
