@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
-from auditor.verify.worker.limits import Limits
+from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import parse_device
 
 class Leaky(Worker):
@@ -38,7 +38,7 @@ class Leaky(Worker):
         import subprocess
         usual = subprocess.Popen
         subprocess.Popen = lambda *a, pass_fds, **k: usual(*a, pass_fds=[*pass_fds, pipe], **k)
-        super().__init__(parse_device("cpu"), Limits(), 1)
+        super().__init__(parse_device("cpu"), RunLimits(), 1)
 
 with Leaky(int(sys.argv[1])) as worker:
     worker.open(SessionSpec(Path(sys.argv[2])))
