@@ -351,7 +351,7 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
 
 def _measure_alias(options: Mapping[str, object]) -> MeasureAlias:
     """A measurement of alias energies with these options."""
-    from auditor.verify.alias_runs import MEASURED_IMAGES
+    from auditor.verify.layers.alias_runs import MEASURED_IMAGES
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options_table("measure_alias", options))

@@ -87,7 +87,7 @@ class Examined:
 # Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
 Measure: TypeAlias = "Callable[[ModelFile, Model, Analysis], Verification]"
 
-# Measures what folds at the sites of a model; see :func:`auditor.verify.alias_runs.measure_alias`.
+# Measures what folds at the sites of a model; see :func:`auditor.verify.layers.alias_runs.measure_alias`.
 MeasureAlias: TypeAlias = "Callable[[ModelFile, Model, Analysis], AliasMeasurement]"
 
 

@@ -124,7 +124,7 @@ def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
         if ended:  # by the user, during the model before
             raise KeyboardInterrupt
         from auditor.repair.layered import measure_alias_layered
-        from auditor.verify.alias_runs import MEASURED_IMAGES
+        from auditor.verify.layers.alias_runs import MEASURED_IMAGES
 
         request = trusted_request(settings, project_path(file, settings.root))
         request = replace(request, limit=request.limit or MEASURED_IMAGES)

@@ -46,8 +46,8 @@ def measure_alias_layered(
     analysis: Analysis,
     observer: Observer | None = None,
 ) -> AliasMeasurement:
-    """As :func:`auditor.verify.alias_runs.measure_alias`, with the sites inside of functions."""
-    from auditor.verify.alias_runs import measure_alias
+    """As :func:`auditor.verify.layers.alias_runs.measure_alias`, with the sites inside of functions."""
+    from auditor.verify.layers.alias_runs import measure_alias
 
     with ExitStack() as stack:
         plain: tuple[Model, Analysis] | None = None

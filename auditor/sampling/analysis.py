@@ -8,12 +8,12 @@ from dataclasses import replace
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
-from auditor.sampling.endings import ending, has_grid
-from auditor.sampling.inputs import Inputs, guess_spatial
-from auditor.sampling.labels import REASON, is_mask_input
 from auditor.sampling.lattice.state import ANONYMOUS, Axis, State
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice, Site, SiteKind, SourceAxis
 from auditor.sampling.trace import Trace, in_order
+from auditor.sampling.walk.endings import ending, has_grid
+from auditor.sampling.walk.inputs import Inputs, guess_spatial
+from auditor.sampling.walk.labels import REASON, is_mask_input
 from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 from auditor.text import ModelText

@@ -81,8 +81,8 @@ class AliasEnergy:
 
     ``flat`` assumes a flat (white) input spectrum: a property of the filter alone, ``per_axis`` of what folds along
     each axis, in the order of the site's. ``worst_channel`` is the largest share of any output channel, flat spectrum.
-    ``expected`` assumes the spectrum that activations have on photographs (:mod:`auditor.sampling.expected`); None
-    where that is not known, for the reason ``missing``. ``picture``: the site reads the picture itself.
+    ``expected`` assumes the spectrum that activations have on photographs (:mod:`auditor.sampling.spectrum.expected`);
+    None where that is not known, for the reason ``missing``. ``picture``: the site reads the picture itself.
     """
 
     flat: float

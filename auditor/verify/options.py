@@ -236,7 +236,7 @@ def _settings(read: _OptionReader) -> VerifySettings:
 
 
 def _megapixels(read: _OptionReader) -> float:
-    from auditor.verify.picture_file import MAX_MEGAPIXELS, MOST_MEGAPIXELS
+    from auditor.verify.images.picture_file import MAX_MEGAPIXELS, MOST_MEGAPIXELS
 
     megapixels = read.number("max-megapixels", 0.001)
     if megapixels is not None and megapixels > MOST_MEGAPIXELS:

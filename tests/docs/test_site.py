@@ -18,8 +18,8 @@ from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
-from auditor.sampling.expected import HIDDEN, PICTURE, POOLED, power_law_share
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.expected import HIDDEN, PICTURE, POOLED, power_law_share
 from auditor.sampling.walk.sites import PASSING
 from scripts.docs_pages import links
 from tests.docs.pages import DOCS, PAGES, ROOT, generated

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from auditor.sampling.expected import HIDDEN, PICTURE, power_law_share
 from auditor.sampling.spectrum import alias as spectra
 from auditor.sampling.spectrum.alias import Autocorrelation
+from auditor.sampling.spectrum.expected import HIDDEN, PICTURE, power_law_share
 
 
 def correlation(field: Autocorrelation | None) -> Autocorrelation:

@@ -10,8 +10,6 @@ from itertools import pairwise, product
 from math import gcd
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import KEPT, Map, decimation
-from auditor.sampling.endings import merged_end
 from auditor.sampling.lattice.atoms import fuse
 from auditor.sampling.lattice.state import (
     ANONYMOUS,
@@ -28,7 +26,9 @@ from auditor.sampling.lattice.state import (
     merge_window,
 )
 from auditor.sampling.result import SiteKind
+from auditor.sampling.spectrum.energies import KEPT, Map, decimation
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import merged_end
 from auditor.sampling.walk.join import broadcast, join_windows, lost_together, merged_windows
 from auditor.sampling.walk.phases import stack
 from auditor.sampling.walk.sites import Strided, record_site

@@ -11,9 +11,6 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling.alias import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, linear_only, map_of
-from auditor.sampling.endings import finish, gone
-from auditor.sampling.expected import GREY
 from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.geometry import WindowAttributes
 from auditor.sampling.lattice.state import OpaqueError, State, anonymous
@@ -22,8 +19,11 @@ from auditor.sampling.ops.fourier import MOST_BINS, SHORTEST, analysis_window
 from auditor.sampling.ops.sliding import Slid, Taps, attributes, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import TOO_WIDE, UNKNOWN_SIZE, Map, decimation, expected, linear_only, map_of
+from auditor.sampling.spectrum.expected import GREY
 from auditor.sampling.spectrum.replicas import Averaged
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish, gone
 from auditor.sampling.walk.join import join
 from auditor.sampling.walk.sites import Strided, record_site, skipped_share
 from auditor.sampling.walk.weights import kernel as read_kernel

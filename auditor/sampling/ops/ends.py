@@ -9,14 +9,14 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import FRAMES_EXPECT, Map, filtered
-from auditor.sampling.endings import finish, gone
 from auditor.sampling.lattice.contract import coarser, contract
 from auditor.sampling.lattice.state import UNIT, Atom, Axis, OpaqueError, State, anonymous, constant, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import FRAMES_EXPECT, Map, filtered
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish, gone
 from auditor.sampling.walk.join import lost_together
 from auditor.sampling.walk.sites import Strided, record_site
 

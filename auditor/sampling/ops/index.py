@@ -9,15 +9,15 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import decimation, grid_of, linear_only, map_of, sampled_alone
-from auditor.sampling.endings import finish
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, State, anonymous, finest
 from auditor.sampling.ops.progression import indexed, take
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasBasis, AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import decimation, grid_of, linear_only, map_of, sampled_alone
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish
 from auditor.sampling.walk.sites import Strided, record_site
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
-from auditor.sampling.alias import KEPT, Map, decimation
 from auditor.sampling.lattice.atoms import fuse, reshape
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.state import (
@@ -24,6 +23,7 @@ from auditor.sampling.lattice.state import (
 )
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import SiteKind, Upsampling
+from auditor.sampling.spectrum.energies import KEPT, Map, decimation
 from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.sites import Strided, record_site
 

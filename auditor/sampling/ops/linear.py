@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from auditor.sampling.alias import KEPT, Map, decimation
-from auditor.sampling.endings import finish, has_grid
 from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.state import (
     ANONYMOUS,
@@ -24,7 +22,9 @@ from auditor.sampling.lattice.state import (
     finest,
 )
 from auditor.sampling.result import HeadKind, SiteKind
+from auditor.sampling.spectrum.energies import KEPT, Map, decimation
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish, has_grid
 from auditor.sampling.walk.join import broadcast, compare, lost_together, merged_windows
 from auditor.sampling.walk.sites import Strided, record_site
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.state import UNKNOWN, AxisTrack, OpaqueError, State, constant, lcm
-from auditor.sampling.relative import is_relative
 from auditor.sampling.result import PositionEncoding
-from auditor.sampling.rotary import withdraw_rotation
 from auditor.sampling.spectrum import alias as spectra
 from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.join import join, lost_together
+from auditor.sampling.walk.relative import is_relative
+from auditor.sampling.walk.rotary import withdraw_rotation
 
 SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 SOFTMAX_LAST = 13  # since when the axis is the last one unless it is said

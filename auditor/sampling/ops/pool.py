@@ -9,14 +9,14 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from auditor.sampling.alias import UNKNOWN_SIZE, Map, decimation, filtered, linear_only, map_of, max_pooled
-from auditor.sampling.endings import finish, gone
 from auditor.sampling.lattice.geometry import WindowAttributes
 from auditor.sampling.lattice.state import Atom, OpaqueError, State, anonymous
 from auditor.sampling.ops.sliding import attributes, lost_result, seen_by_grid, slide_axes, spatial_axes
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, SiteKind
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import UNKNOWN_SIZE, Map, decimation, filtered, linear_only, map_of, max_pooled
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish, gone
 from auditor.sampling.walk.sites import Strided, record_site, skipped_share
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 
-from auditor.sampling.alias import Map, filtered, map_of_sides, max_pooled
-from auditor.sampling.endings import finish
 from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.state import UNIT, Atom, OpaqueError, State, finest
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasEnergy, DataDependentSampling, HeadKind, SiteKind
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import Map, filtered, map_of_sides, max_pooled
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import finish
 from auditor.sampling.walk.sites import Strided, record_site
 
 LARGEST_RESPONSE = 1024

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 
-from auditor.sampling.alias import Map, decimation, filtered, grid_of, interpolated, linear_only, map_of
-from auditor.sampling.labels import holds_labels
 from auditor.sampling.lattice.contract import coarser
 from auditor.sampling.lattice.interpolation import Sampled, antialiased_taps, coordinates, nearest_centre, taps
 from auditor.sampling.lattice.state import UNIT, Atom, Axis, AxisTrack, OpaqueError, Resized, State, anonymous, finest
 from auditor.sampling.ops.index import chosen_by_data
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import AliasEnergy, SiteKind, Upsampling
-from auditor.sampling.separable import Taps, of_taps, separable
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.energies import Map, decimation, filtered, grid_of, interpolated, linear_only, map_of
+from auditor.sampling.spectrum.separable import Taps, of_taps, separable
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.labels import holds_labels
 from auditor.sampling.walk.sites import Strided, record_site
 
 LARGEST = 2**40

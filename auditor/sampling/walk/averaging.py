@@ -15,9 +15,9 @@ from itertools import product
 
 from auditor.onnxfile.graph import Node
 from auditor.onnxfile.scopes import bodies
-from auditor.sampling.endings import ending
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, Site
 from auditor.sampling.spectrum.replicas import MOST_PHASES, Averaged, Averaging
+from auditor.sampling.walk.endings import ending
 from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 from auditor.sampling.walk.sites import passes, reason_words

@@ -15,7 +15,6 @@ from functools import reduce
 from math import prod
 from operator import and_
 
-from auditor.sampling.endings import merged_end
 from auditor.sampling.lattice.state import (
     NO_WINDOWS,
     UNIT,
@@ -31,6 +30,7 @@ from auditor.sampling.lattice.state import (
 )
 from auditor.sampling.result import MisalignedJoin
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.endings import merged_end
 from auditor.text import ModelText
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from auditor.sampling.labels import REASON
 from auditor.sampling.lattice.state import Atom, AxisTrack, State
 from auditor.sampling.result import AliasEnergy, Site, SiteKind
 from auditor.sampling.spectrum.replicas import Averaged
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.labels import REASON
 from auditor.text import ModelText
 
 if TYPE_CHECKING:

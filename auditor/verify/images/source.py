@@ -31,7 +31,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
-from auditor.verify.picture_file import MAX_MEGAPIXELS, PictureError, decode, refuse_size
+from auditor.verify.images.picture_file import MAX_MEGAPIXELS, PictureError, decode, refuse_size
 from auditor.verify.result import DataKind, Rejected
 from auditor.verify.worker.memory import default_limit
 

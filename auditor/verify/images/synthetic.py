@@ -23,8 +23,8 @@ from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.errors import DataError
 from auditor.verify.images.drawn import Drawn
+from auditor.verify.images.picture_file import decode
 from auditor.verify.images.source import ImageSource, Picture
-from auditor.verify.picture_file import decode
 from auditor.verify.result import DataKind, Rejected
 
 # (H, W): windows of up to 640 px and their shifts fit without enlarging, which takes detail away.

@@ -14,9 +14,9 @@ import numpy as np
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis, HeadKind
 from auditor.text import plain
-from auditor.verify.box_readings import read_box_outputs
 from auditor.verify.errors import DataError
-from auditor.verify.readings import OutputReading, channel_axis, is_vector, read_map, read_vector
+from auditor.verify.measures.box_readings import read_box_outputs
+from auditor.verify.measures.readings import OutputReading, channel_axis, is_vector, read_map, read_vector
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.sampling.separable import Taps, of_taps, separable
 from auditor.sampling.spectrum import alias as spectra
 from auditor.sampling.spectrum.alias import (
     AliasShare,
@@ -27,6 +26,7 @@ from auditor.sampling.spectrum.alias import (
     then,
     white,
 )
+from auditor.sampling.spectrum.separable import Taps, of_taps, separable
 
 quick = settings(max_examples=30, deadline=None, derandomize=True)
 

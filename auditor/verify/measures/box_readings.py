@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.verify.arrays import FloatArray
-from auditor.verify.readings import OutputReading, like_window, squeezed
+from auditor.verify.measures.readings import OutputReading, like_window, squeezed
 from auditor.verify.worker.arena import Array
 
 _SUPPRESSION = frozenset(

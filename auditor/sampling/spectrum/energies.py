@@ -8,11 +8,11 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.sampling.expected import HIDDEN, PICTURE, POOLED, power_law_share
 from auditor.sampling.lattice.state import State
 from auditor.sampling.result import AliasBasis, AliasEnergy
-from auditor.sampling.separable import separable
 from auditor.sampling.spectrum import alias as spectra
+from auditor.sampling.spectrum.expected import HIDDEN, PICTURE, POOLED, power_law_share
+from auditor.sampling.spectrum.separable import separable
 
 SMALL = 40
 """Positions of a map below which strides of :data:`LONG` and more were measured to fold more than expected."""
