@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from auditor.facts.rule import Rule
 
 EVERYTHING = "ALL"
-
-
 _EXACT = 1000  # more than the length of any prefix
 
 

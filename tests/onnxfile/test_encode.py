@@ -15,9 +15,7 @@ from auditor.demo import demo_model
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.encode import encode
 from auditor.onnxfile.graph import PayloadKind, Tensor
-
-MODELS = Path(__file__).parents[2].parent / "shared" / "models"
-QUICK_BYTES = 6_000_000
+from tests.shipped import quick_models
 
 
 def content(value: Any) -> Any:
@@ -37,18 +35,7 @@ def content(value: Any) -> Any:
     return value
 
 
-def paths() -> list[Any]:
-    files = sorted(MODELS.rglob("*.onnx"))
-    if not files:
-        return [pytest.param(None, marks=pytest.mark.skip(reason="needs the folder shared/models beside the checkout"))]
-    return [
-        pytest.param(path, id=path.relative_to(MODELS).as_posix())
-        for path in files
-        if path.stat().st_size <= QUICK_BYTES
-    ]
-
-
-@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *paths()])
+@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *quick_models()])
 def test_a_model_that_is_written_and_read_again_is_the_same(path: Path, tmp_path: Path) -> None:
     try:
         model = read_model(path)

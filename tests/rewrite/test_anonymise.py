@@ -15,9 +15,8 @@ from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.encode import encode
 from auditor.rewrite.anonymise import Skeleton, skeleton_of
 from auditor.sampling import Analysis, analyse
+from tests.shipped import quick_models
 
-MODELS = Path(__file__).parents[2].parent / "shared" / "models"
-QUICK_BYTES = 6_000_000
 # A Fourier transform written as a convolution is recognised by its kernel.
 BY_KERNEL = {"silero_vad_16k_op15.onnx", "silero_vad_legacy_v4.onnx"}
 
@@ -64,18 +63,7 @@ def written(skeleton: Skeleton, folder: Path) -> Path:
     return path
 
 
-def models() -> list[Any]:
-    files = sorted(MODELS.rglob("*.onnx"))
-    if not files:
-        return [pytest.param(None, marks=pytest.mark.skip(reason="needs the folder shared/models beside the checkout"))]
-    return [
-        pytest.param(path, id=path.relative_to(MODELS).as_posix())
-        for path in files
-        if path.stat().st_size <= QUICK_BYTES
-    ]
-
-
-@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *models()])
+@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *quick_models()])
 def test_the_audit_of_a_skeleton_has_the_sites_factors_joins_and_heads_of_the_model(path: Path, tmp_path: Path) -> None:
     try:
         model = read_model(path)
@@ -87,7 +75,7 @@ def test_the_audit_of_a_skeleton_has_the_sites_factors_joins_and_heads_of_the_mo
     assert facts(analyse(copy), kinds=kinds) == facts(expected, kinds=kinds)
 
 
-@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *models()])
+@pytest.mark.parametrize("path", [pytest.param(demo_model(), id="demo"), *quick_models()])
 def test_no_name_of_a_model_and_no_weight_is_in_its_skeleton(path: Path, tmp_path: Path) -> None:
     try:
         model = onnx.load(path, load_external_data=False)

@@ -7,38 +7,16 @@ from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling.result import Site
 
 IN_A_FUNCTION = "it stands in a local function, whose nodes are not edited: give --inline"
-
-
 IN_A_SUB_GRAPH = "it stands in a sub-graph, whose nodes are not edited"
-
-
 OWN = "an earlier run of this program rewrote it"
-
-
 INTEGER = "it computes on integers: rewrite the model before it is quantised"
-
-
 UNTRACKED = "the size of its input is not known"
-
-
 FRONT = "/front/"
-
-
 PHASES = "/phases"
-
-
 WINDOW = "/window"
-
-
 DILATED = "/dilated"
-
-
 MERGED = "/merged/"
-
-
 BLURRED = "blur"
-
-
 _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 
 

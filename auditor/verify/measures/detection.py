@@ -141,8 +141,6 @@ def _within(corners: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray
 
 # Comparing boxes is quadratic; the strongest of them say whether a detector is steady.
 _MANY = 500
-
-
 _MOSTLY = 0.9
 
 
