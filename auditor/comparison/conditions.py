@@ -168,7 +168,8 @@ def _condition(
     if not _enough(images, thresholds):
         least = max(thresholds.min_images, MIN_IMAGES)
         low, high = (least, least) if needed is None else (max(needed.low, least), max(needed.high, least))
-        return Condition(name, limit, Verdict.INCONCLUSIVE, low, high, largest)
+        known = needed is not None or verdict is not Verdict.INCONCLUSIVE
+        return Condition(name, limit, Verdict.INCONCLUSIVE, low, high if known else None, largest)
     if needed is None:
         return Condition(name, limit, verdict, largest_change=largest)
     return Condition(name, limit, verdict, needed.low, needed.high, largest)

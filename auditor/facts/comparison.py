@@ -112,9 +112,10 @@ class Condition:
     """One threshold on a measured value. ``limit`` is as the settings say it; ``name`` is their key.
 
     About ``images_needed`` to ``images_enough`` images would decide an inconclusive verdict, if the values stay as they
-    are; both are None where no practical number would, and equal where the number is exact. ``largest_change`` is what
-    the verdict takes for the most that one image can change, None where it needs no such thing. ``otherwise`` is the
-    verdict if that were ``twice_seen``, twice the largest change among the images; None where it is the same.
+    are; both are None where no practical number would, and equal where the number is exact. Without ``images_enough``,
+    fewer than ``images_needed`` decide nothing, and how many would is not known. ``largest_change`` is what the verdict
+    takes for the most that one image can change, None where it needs no such thing. ``otherwise`` is the verdict if
+    that were ``twice_seen``, twice the largest change among the images; None where it is the same.
     """
 
     name: str
@@ -129,8 +130,10 @@ class Condition:
 
 def needed_words(low: int | None, high: int | None) -> str:
     """How many images would decide an undecided verdict, as a clause."""
-    if low is None or high is None:
+    if low is None:
         return "too small a difference from what is allowed to tell with a practical number of images"
+    if high is None:
+        return f"fewer than {low} images decide nothing"
     if low == high:
         return f"{low} images would decide it if the values stay as they are"
     return f"about {low} to {high} images would decide it if the difference stays as it is"

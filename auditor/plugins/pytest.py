@@ -190,11 +190,11 @@ def _needed(measure: Measure, limit: float) -> tuple[int | None, int | None]:
     """About how many images would decide whether a measure holds its limit."""
     import numpy as np
 
-    from auditor.verify.statistics import FEW_IMAGES, images_needed, images_needed_unbounded
+    from auditor.verify.statistics import MIN_IMAGES, images_needed, images_needed_unbounded
 
     interval = measure.interval
     if interval is None:
-        return FEW_IMAGES, FEW_IMAGES
+        return MIN_IMAGES, None
     values = np.asarray(measure.per_image)
     if measure.unit in ("share", "probability"):
         needed = images_needed(values, limit, (1 - interval.confidence) / 2, (0.0, 1.0))

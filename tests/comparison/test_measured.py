@@ -10,7 +10,7 @@ import pytest
 
 from auditor.comparison.conditions import two_sided
 from auditor.comparison.measured import NotComparableError, compare_measured
-from auditor.facts.comparison import Condition
+from auditor.facts.comparison import Condition, needed_words
 from auditor.policy.thresholds import Thresholds
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
@@ -200,6 +200,16 @@ def test_too_few_images_decide_nothing_whatever_they_say() -> None:
     base = spread(0.8, images=20)
     assert verdict(base, base - 0.3, min_images=32) == (Verdict.INCONCLUSIVE, 32)
     assert verdict(base[:4], base[:4] - 0.3, min_images=1)[0] is Verdict.INCONCLUSIVE
+
+
+def test_too_few_images_are_not_promised_to_be_enough_where_the_difference_is_unclear() -> None:
+    base = spread(0.8, images=20)
+    noise = spread(0.0, seed=1, images=20) - spread(0.0, seed=2, images=20)
+    unclear = judged(base, base + noise - noise.mean() - 0.02, min_images=32)
+    assert (unclear.images_needed, unclear.images_enough) == (32, None)
+    assert needed_words(32, None) == "fewer than 32 images decide nothing"
+    clear = judged(base, base - 0.8 * base, min_images=32)
+    assert (clear.images_needed, clear.images_enough) == (32, 32)
 
 
 def test_every_common_measure_is_shown_and_only_the_main_one_is_held_to_thresholds() -> None:

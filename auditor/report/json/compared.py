@@ -173,7 +173,7 @@ def comparison_schema() -> Json:
             },
             "images_enough": {
                 "type": ["integer", "null"],
-                "description": "About so many images would decide, at most.",
+                "description": "About so many images would decide, at most; null beside a number: not known.",
             },
             "largest_change": number | {"description": "What is taken for the most that one image can change."},
             "otherwise": {"enum": ["pass", "fail", "inconclusive", None]},
