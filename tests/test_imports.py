@@ -111,3 +111,16 @@ def test_an_import_back_up_is_seen_however_it_is_written(tmp_path: Path, line: s
     assert back_up(imports(tmp_path)) == []
     (tmp_path / "auditor" / "sampling" / "walk.py").write_text(line, encoding="utf-8")
     assert len(back_up(imports(tmp_path))) == 1
+
+
+def test_no_file_takes_a_private_name_out_of_another() -> None:
+    taken = [
+        f"{path.relative_to(ROOT)}: {alias.name}"
+        for folder in ("auditor", "rules")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("auditor")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert taken == []

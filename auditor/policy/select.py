@@ -15,7 +15,7 @@ from auditor.choices import suggestion
 from auditor.facts.rule import Rule
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Selector, Settings
-from auditor.policy.words import _EXACT, EVERYTHING, _specificity, names, unmatched
+from auditor.policy.words import EVERYTHING, EXACT, names, specificity, unmatched
 
 
 def choose(rules: Sequence[Rule], settings: Settings) -> tuple[Rule, ...]:
@@ -62,8 +62,8 @@ def _runs(rule: Rule, settings: Settings) -> bool:
         (False, settings.ignore),
     ):
         for selector in selectors:
-            specificity = _specificity(selector.text, rule)
+            rank = specificity(selector.text, rule)
             # A rule on trial or on its way out runs only where it is named itself.
-            if specificity == _EXACT or (specificity and not (enables and rule.status != "stable")):
-                votes.append((specificity, int(selector.origin.source), enables))
+            if rank == EXACT or (rank and not (enables and rule.status != "stable")):
+                votes.append((rank, int(selector.origin.source), enables))
     return max(votes, key=lambda vote: (vote[0], vote[1], not vote[2]), default=(0, 0, False))[2]

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from auditor.facts.rule import Rule
 
 EVERYTHING = "ALL"
-_EXACT = 1000  # more than the length of any prefix
+EXACT = 1000  # more than the length of any prefix
 
 
 def names(word: str, rule: Rule) -> bool:
     """Whether a word (``ALL``, a prefix, a code or a name) names the rule."""
-    return _specificity(word, rule) > 0
+    return specificity(word, rule) > 0
 
 
 def unmatched(word: str, rules: Iterable[Rule]) -> bool:
@@ -21,10 +21,10 @@ def unmatched(word: str, rules: Iterable[Rule]) -> bool:
     return not any(names(word, rule) for rule in rules)
 
 
-def _specificity(word: str, rule: Rule) -> int:
+def specificity(word: str, rule: Rule) -> int:
     """How closely a word names a rule; 0 where it does not."""
     if word in (rule.code, rule.name):
-        return _EXACT
+        return EXACT
     if word == EVERYTHING:
         return 1
     return 1 + len(word) if re.fullmatch(r"[A-Z]{2,}[0-9]*", word) and rule.code.startswith(word) else 0

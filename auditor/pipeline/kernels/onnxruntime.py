@@ -18,6 +18,7 @@ from auditor.pipeline.kernels.taps import (
     Taps,
     along,
     around,
+    by_axis,
     cubic,
     dropped,
     keys,
@@ -81,7 +82,7 @@ def _cubic(a: float, *, exclude: bool) -> Callable[[Array, tuple[int, int]], Arr
         position = _half_pixel(n, m)
         return dropped(n, position, 4, cubic(a)) if exclude else around(position, 4, n, cubic(a))
 
-    return _separable(taps)
+    return by_axis(taps)
 
 
 def _antialiased(profile: Profile32, support: int, *, exclude: bool) -> Callable[[Array, tuple[int, int]], Array]:
@@ -135,12 +136,6 @@ def _triangle(distance: Floats) -> Floats:
 
 def _keys(a: float) -> Profile32:
     return lambda distance: keys(np.abs(distance), a)
-
-
-def _separable(taps: Callable[[int, int], Taps]) -> Callable[[Array, tuple[int, int]], Array]:
-    return lambda image, size: separable(
-        image.astype(np.float32, copy=False), taps(image.shape[0], size[0]), taps(image.shape[1], size[1])
-    )
 
 
 def _nearest(positions: Positions, rounding: Callable[[Floats], Floats]) -> Callable[[Array, tuple[int, int]], Array]:

@@ -9,13 +9,12 @@ import numpy as np
 from auditor.pipeline.kernels.taps import (
     Array,
     Integers,
-    Taps,
     around,
+    by_axis,
     cubic,
     keys_half,
     linear,
     pick,
-    separable,
     triangle,
     windowed,
 )
@@ -32,16 +31,10 @@ def _nearest(image: Array, size: tuple[int, int]) -> Array:
     return pick(image, index(image.shape[0], size[0]), index(image.shape[1], size[1]))
 
 
-def _kernel(taps: Callable[[int, int], Taps]) -> Callable[[Array, tuple[int, int]], Array]:
-    return lambda image, size: separable(
-        image.astype(np.float32, copy=False), taps(image.shape[0], size[0]), taps(image.shape[1], size[1])
-    )
-
-
 KERNELS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
     "ov-nearest": _nearest,
-    "ov-linear": _kernel(lambda n, m: around(np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1), 2, n, linear)),
-    "ov-cubic": _kernel(lambda n, m: around((np.arange(m) + 0.5) * (n / m) - 0.5, 4, n, cubic(-0.75))),
-    "ov-bilinear-pillow": _kernel(lambda n, m: windowed(n, m, 1, triangle)),
-    "ov-bicubic-pillow": _kernel(lambda n, m: windowed(n, m, 2, keys_half)),
+    "ov-linear": by_axis(lambda n, m: around(np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1), 2, n, linear)),
+    "ov-cubic": by_axis(lambda n, m: around((np.arange(m) + 0.5) * (n / m) - 0.5, 4, n, cubic(-0.75))),
+    "ov-bilinear-pillow": by_axis(lambda n, m: windowed(n, m, 1, triangle)),
+    "ov-bicubic-pillow": by_axis(lambda n, m: windowed(n, m, 2, keys_half)),
 }

@@ -239,3 +239,21 @@ def pick(image: Array, rows: Integers, columns: Integers) -> Array:
 def to_uint8(values: Array) -> npt.NDArray[np.uint8]:
     """Rounded to the nearest integer, half to even, and held within 0..255."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def nearest(offset: float) -> Callable[[Array, tuple[int, int]], Array]:
+    """The sample at ``floor((d + offset) s)``, in single precision as torch and TensorFlow compute it."""
+
+    def index(n: int, m: int) -> Integers:
+        position = (np.arange(m, dtype=np.float32) + np.float32(offset)) * np.float32(n / m)
+        samples: Array = np.minimum(np.floor(position).astype(np.int64), n - 1)
+        return samples
+
+    return lambda image, size: pick(image, index(image.shape[0], size[0]), index(image.shape[1], size[1]))
+
+
+def by_axis(taps: Callable[[int, int], Taps]) -> Callable[[Array, tuple[int, int]], Array]:
+    """The kernel in float32 whose taps of an axis are ``taps(n, m)``, the same on both axes."""
+    return lambda image, size: separable(
+        image.astype(np.float32, copy=False), taps(image.shape[0], size[0]), taps(image.shape[1], size[1])
+    )

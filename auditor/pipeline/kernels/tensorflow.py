@@ -13,17 +13,16 @@ import numpy.typing as npt
 from auditor.pipeline.kernels.taps import (
     Array,
     Floats,
-    Integers,
     Profile,
     Taps,
+    by_axis,
     dropped,
     keys,
     keys_half,
     lanczos,
     linear,
     mitchell,
-    pick,
-    separable,
+    nearest,
     triangle,
 )
 
@@ -34,15 +33,6 @@ _TABLE = 1024  # steps between two samples of the tabulated bicubic kernel
 def _position(n: int, m: int) -> npt.NDArray[np.float32]:
     result: Array = (np.arange(m, dtype=np.float32) + np.float32(0.5)) * np.float32(n / m) - np.float32(0.5)
     return result
-
-
-def _nearest(offset: float) -> Callable[[Array, tuple[int, int]], Array]:
-    def index(n: int, m: int) -> Integers:
-        position = (np.arange(m, dtype=np.float32) + np.float32(offset)) * np.float32(n / m)
-        result: Array = np.minimum(np.floor(position).astype(np.int64), n - 1)
-        return result
-
-    return lambda image, size: pick(image, index(image.shape[0], size[0]), index(image.shape[1], size[1]))
 
 
 def _ends_held(position: npt.NDArray[np.float32], n: int) -> Taps:
@@ -98,12 +88,6 @@ def _translated(support: float, profile: Profile, *, antialias: bool) -> Callabl
     return taps
 
 
-def _kernel(taps: Callable[[int, int], Taps]) -> Callable[[Array, tuple[int, int]], Array]:
-    return lambda image, size: separable(
-        image.astype(np.float32, copy=False), taps(image.shape[0], size[0]), taps(image.shape[1], size[1])
-    )
-
-
 def _keras_crop(image: Array, size: tuple[int, int]) -> Array:
     """``crop_to_aspect_ratio``: the middle of the wanted aspect ratio, then bilinear."""
     height, width = image.shape[:2]
@@ -122,20 +106,20 @@ def _keras_pad(image: Array, size: tuple[int, int]) -> Array:
 
 
 KERNELS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
-    "tf-nearest": _nearest(0.5),
-    "tf-bilinear": _kernel(_bilinear),
-    "tf-bicubic": _kernel(_bicubic),
-    "tf-area": _kernel(_area),
-    "tf-bilinear-aa": _kernel(_translated(1, triangle, antialias=True)),
-    "tf-bicubic-aa": _kernel(_translated(2, keys_half, antialias=True)),
-    "tf-lanczos3": _kernel(_translated(3, lanczos(3), antialias=False)),
-    "tf-lanczos5": _kernel(_translated(5, lanczos(5), antialias=False)),
-    "tf-lanczos3-aa": _kernel(_translated(3, lanczos(3), antialias=True)),
-    "tf-lanczos5-aa": _kernel(_translated(5, lanczos(5), antialias=True)),
-    "tf-mitchellcubic-aa": _kernel(_translated(2, mitchell, antialias=True)),
-    "tf1-nearest": _nearest(0.0),
-    "tf1-bilinear": _kernel(_first_bilinear),
-    "tf1-bilinear-corners": _kernel(_first_corners),
+    "tf-nearest": nearest(0.5),
+    "tf-bilinear": by_axis(_bilinear),
+    "tf-bicubic": by_axis(_bicubic),
+    "tf-area": by_axis(_area),
+    "tf-bilinear-aa": by_axis(_translated(1, triangle, antialias=True)),
+    "tf-bicubic-aa": by_axis(_translated(2, keys_half, antialias=True)),
+    "tf-lanczos3": by_axis(_translated(3, lanczos(3), antialias=False)),
+    "tf-lanczos5": by_axis(_translated(5, lanczos(5), antialias=False)),
+    "tf-lanczos3-aa": by_axis(_translated(3, lanczos(3), antialias=True)),
+    "tf-lanczos5-aa": by_axis(_translated(5, lanczos(5), antialias=True)),
+    "tf-mitchellcubic-aa": by_axis(_translated(2, mitchell, antialias=True)),
+    "tf1-nearest": nearest(0.0),
+    "tf1-bilinear": by_axis(_first_bilinear),
+    "tf1-bilinear-corners": by_axis(_first_corners),
     "keras-bilinear-crop": _keras_crop,
     "keras-bilinear-pad": _keras_pad,
 }

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from auditor.pipeline.kernels.taps import (
     Array,
     Floats,
-    Integers,
     Profile,
     Taps,
     along,
@@ -24,22 +23,13 @@ from auditor.pipeline.kernels.taps import (
     keys_half,
     keys_three_quarters,
     linear,
-    pick,
+    nearest,
     separable,
     triangle,
     windowed,
 )
 
 _A = -0.75  # of bicubic without antialias; with it, torch takes -0.5
-
-
-def _nearest(offset: float) -> Callable[[Array, tuple[int, int]], Array]:
-    def index(n: int, m: int) -> Integers:
-        position = (np.arange(m, dtype=np.float32) + np.float32(offset)) * np.float32(n / m)
-        result: Array = np.minimum(np.floor(position).astype(np.int64), n - 1)
-        return result
-
-    return lambda image, size: pick(image, index(image.shape[0], size[0]), index(image.shape[1], size[1]))
 
 
 def _position(n: int, m: int, corners: bool) -> npt.NDArray[np.float32]:
@@ -111,8 +101,8 @@ def _area(image: Array, size: tuple[int, int]) -> Array:
 
 
 KERNELS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
-    "torch-nearest": _nearest(0.0),
-    "torch-nearest-exact": _nearest(0.5),
+    "torch-nearest": nearest(0.0),
+    "torch-nearest-exact": nearest(0.5),
     "torch-area": _area,
     "torch-bilinear": _kernel(_plain(2, linear, False), _unwidened(1, triangle)),
     "torch-bilinear-corners": _kernel(_plain(2, linear, True), None),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from auditor.facts.comparison import (
     Comparison,
@@ -20,6 +20,7 @@ from auditor.facts.comparison import (
 )
 from auditor.report.json.measured import interval_json, number_json, verification_json
 from auditor.report.json.parts import finding_json, site_json
+from auditor.report.json.shapes import Json, list_of, members
 from auditor.report.words.changes import headline
 from auditor.report.words.numbers import json_number
 from auditor.sampling.result import Analysis, Site
@@ -28,7 +29,6 @@ from auditor.text import ModelText, exact
 if TYPE_CHECKING:
     from auditor.report.json.codec import Cursor
 
-Json: TypeAlias = dict[str, Any]
 NO_ANALYSIS = Analysis((), frozenset(), (), (), (), (), (), (), (), (), {}, 0, 0)
 
 
@@ -153,16 +153,16 @@ def comparison_schema() -> Json:
     count: Json = {"type": "integer", "minimum": 0}
     finding, site = {"$ref": "#/$defs/finding"}, {"$ref": "#/$defs/site"}
     pair: Json = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    moved: Json = _object(
-        {"shifts": _list(number), "detours": _list(number), "steps": _list(pair), "fields": _list(pair)}
+    moved: Json = members(
+        {"shifts": list_of(number), "detours": list_of(number), "steps": list_of(pair), "fields": list_of(pair)}
     )
     grid: Json = {
         "oneOf": [{"type": "null"}, moved],
         "description": "Per axis how far its centres and its most shifted path moved, and step and receptive field"
         " before and after, in input pixels.",
     }
-    interval = {"oneOf": [{"type": "null"}, _object({"low": number, "high": number, "confidence": {"type": "number"}})]}
-    condition = _object(
+    interval = {"oneOf": [{"type": "null"}, members({"low": number, "high": number, "confidence": {"type": "number"}})]}
+    condition = members(
         {
             "name": text,
             "limit": number,
@@ -180,7 +180,7 @@ def comparison_schema() -> Json:
             "twice_seen": number | {"description": "With this for the largest change the verdict is `otherwise`."},
         }
     )
-    ratio = _object({"value": number, "interval": interval, "base_largest": number, "new_largest": number})
+    ratio = members({"value": number, "interval": interval, "base_largest": number, "new_largest": number})
     measured = {
         "measure": text,
         "output": text,
@@ -191,46 +191,33 @@ def comparison_schema() -> Json:
         "difference": number | {"description": "New less base, of the same images and shifts."},
         "interval": interval,
         "images": count,
-        "conditions": _list(condition),
+        "conditions": list_of(condition),
         "ratio": {"oneOf": [{"type": "null"}, ratio]},
         "unseen": number | {"description": "The share of all images that could change without showing here."},
     }
-    return _object(
+    return members(
         {
             "base": text | {"description": "What the user called the model that is to be replaced."},
-            "added": _list(finding),
-            "fixed": _list(finding),
-            "kept": _list(_object({"before": finding, "after": finding, "how": text})),
-            "new_sites": _list(site),
-            "removed_sites": _list(site),
+            "added": list_of(finding),
+            "fixed": list_of(finding),
+            "kept": list_of(members({"before": finding, "after": finding, "how": text})),
+            "new_sites": list_of(site),
+            "removed_sites": list_of(site),
             "kept_sites": count,
-            "risen_sites": _list(_object({"before": site, "after": site}))
+            "risen_sites": list_of(members({"before": site, "after": site}))
             | {"description": "The sites of both models at which more folds than before."},
-            "outputs": _list(_object({"base": name, "new": name, "before": number, "after": number, "grid": grid})),
+            "outputs": list_of(members({"base": name, "new": name, "before": number, "after": number, "grid": grid})),
             "before": number | {"description": "The largest cumulative factor of the base."},
             "after": number,
-            "measured": _list(_object(measured)),
+            "measured": list_of(members(measured)),
             "inconclusive": {"enum": ["fail", "warn", "pass"]},
             "confidence": {"type": "number"},
             "same_model": {"type": "boolean", "description": "Graph and weights are equal."},
             "headline": text | {"description": "What the measured comparison comes to."},
-            "remarks": _list(text),
+            "remarks": list_of(text),
             "base_verification": {"oneOf": [{"type": "null"}, {"$ref": "#/$defs/verification"}]},
         }
     )
-
-
-def _object(properties: Json) -> Json:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Json) -> Json:
-    return {"type": "array", "items": items}
 
 
 def read_comparison(found: Cursor, places: Mapping[tuple[str, int], int]) -> Comparison:

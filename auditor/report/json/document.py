@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from auditor.facts.finding import Severity
 from auditor.facts.report import Accepted, InputReport, ModelReport, Problem, Report, RuleInfo
 from auditor.report import RenderOptions
-from auditor.report.json.parts import SCHEMA_VERSION, Json, _node, _source, finding_json, site_json
+from auditor.report.json.parts import SCHEMA_VERSION, finding_json, node_json, site_json, source_json
+from auditor.report.json.shapes import Json
 from auditor.report.words.numbers import json_number, json_share
 from auditor.sampling.result import Analysis, Head, MisalignedJoin, SourceAxis, Untracked, worst_alias
 from auditor.text import ModelText, exact, inert_json
@@ -129,10 +130,11 @@ def _head(head: Head, sources: Sequence[SourceAxis]) -> Json:
         "kind": head.kind.value,
         "subsampling": json_number(head.subsampling),
         "period": [
-            _source(sources, source) | {"shift": json_number(period)} for source, period in sorted(head.period.items())
+            source_json(sources, source) | {"shift": json_number(period)}
+            for source, period in sorted(head.period.items())
         ],
         "grid": [
-            _source(sources, axis.source)
+            source_json(sources, axis.source)
             | {
                 "size": axis.size,
                 "stride": json_number(axis.stride),
@@ -142,16 +144,16 @@ def _head(head: Head, sources: Sequence[SourceAxis]) -> Json:
             }
             for axis in head.lattice
         ],
-        "cause": None if head.cause is None else _node(head.cause),
+        "cause": None if head.cause is None else node_json(head.cause),
         "global_context": head.global_context,
     }
 
 
 def _join(join: MisalignedJoin, sources: Sequence[SourceAxis]) -> Json:
-    return _node(join.node) | {
-        "source": _source(sources, join.source),
+    return node_json(join.node) | {
+        "source": source_json(sources, join.source),
         "delta": json_number(join.delta),
-        "resize": None if join.resize is None else _node(join.resize),
+        "resize": None if join.resize is None else node_json(join.resize),
         "coordinates": join.coordinates or None,
         "branches": [
             {"tensor": exact(tensor), "stride": json_number(stride), "offset": json_number(offset)}
@@ -161,7 +163,7 @@ def _join(join: MisalignedJoin, sources: Sequence[SourceAxis]) -> Json:
 
 
 def _untracked(place: Untracked) -> Json:
-    return _node(place.node) | {
+    return node_json(place.node) | {
         "tensor": exact(place.tensor),
         "reason": place.reason,
         "hidden_nodes": place.hidden_nodes,

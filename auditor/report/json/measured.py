@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
+from auditor.report.json.shapes import Json, list_of, members, optional
 from auditor.text import exact
 from auditor.verify.result import (
     Curve,
@@ -20,8 +20,6 @@ from auditor.verify.result import (
     Task,
     Verification,
 )
-
-Json: TypeAlias = dict[str, Any]
 
 
 def verification_json(found: Verification) -> Json:
@@ -182,29 +180,12 @@ _BOOL: Json = {"type": "boolean"}
 _PAIR: Json = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
 
 
-def _object(**properties: Json) -> Json:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
-def _optional(schema: Json) -> Json:
-    return {"oneOf": [{"type": "null"}, schema]}
-
-
 def verification_schema() -> Json:
     """The JSON Schema of :func:`verification_json`; ``null`` is a value that was not measured."""
     counts: Json = {"type": "object", "additionalProperties": _COUNT}
-    interval = _optional(_object(low=_NUMBER, high=_NUMBER, confidence={"type": "number"}))
-    numbers = _list(_NUMBER)
-    measure = _object(
+    interval = optional(members(low=_NUMBER, high=_NUMBER, confidence={"type": "number"}))
+    numbers = list_of(_NUMBER)
+    measure = members(
         name=_TEXT,
         value=_NUMBER,
         interval=interval,
@@ -213,49 +194,49 @@ def verification_schema() -> Json:
         images=_COUNT,
         per_image=numbers,
     )
-    point = _object(distance=_NUMBER, value=_NUMBER, interval=interval, pairs=_COUNT)
+    point = members(distance=_NUMBER, value=_NUMBER, interval=interval, pairs=_COUNT)
     index: Json = {"type": ["integer", "null"]}
-    image = _object(
+    image = members(
         name=_TEXT,
         label=index,
         reference=index,
         score=_SHARE,
         flips=_NUMBER,
         path=numbers,
-        worst=_optional(numbers),
+        worst=optional(numbers),
         worst_score=_SHARE,
     )
-    spectrum = _optional(_object(frequencies=numbers, power=numbers))
-    integers: Json = _list({"type": "integer"})
-    layer = _object(
+    spectrum = optional(members(frequencies=numbers, power=numbers))
+    integers: Json = list_of({"type": "integer"})
+    layer = members(
         tensor=_TEXT,
         node={"type": ["string", "null"]},
         site=index,
         cumulative=numbers,
-        factor=_optional(numbers),
+        factor=optional(numbers),
         cosine=_NUMBER,
         error=_NUMBER,
         added=_NUMBER,
-        map=_object(dy=integers, dx=integers, cosine=_list(numbers), error=_list(numbers)),
+        map=members(dy=integers, dx=integers, cosine=list_of(numbers), error=list_of(numbers)),
         alias_measured=_SHARE,
         alias_predicted=_SHARE,
         before=spectrum,
         after=spectrum,
     )
-    return _object(
+    return members(
         complete=_BOOL,
         incomplete=_TEXT,
-        provider=_object(
+        provider=members(
             asked=_TEXT, used=_TEXT, compute_nodes=counts, other_nodes=counts, onnxruntime=_TEXT, threads=_COUNT
         ),
-        data=_object(
+        data=members(
             kind={"enum": [kind.value for kind in DataKind]},
             images=_COUNT,
-            rejected=_list(_object(name=_TEXT, reason=_TEXT)),
+            rejected=list_of(members(name=_TEXT, reason=_TEXT)),
             labelled=_COUNT,
             sha256=_TEXT,
         ),
-        shifts=_object(
+        shifts=members(
             protocol={"enum": [kind.value for kind in ProtocolKind]},
             source=_PAIR,
             window=_PAIR,
@@ -270,19 +251,19 @@ def verification_schema() -> Json:
         runs=_COUNT,
         naive_runs=_COUNT,
         batch=_COUNT,
-        self_test=_optional(_object(passed=_BOOL, agreement=_SHARE, difference=_NUMBER)),
-        outputs=_list(
-            _object(
+        self_test=optional(members(passed=_BOOL, agreement=_SHARE, difference=_NUMBER)),
+        outputs=list_of(
+            members(
                 output=_TEXT,
                 task={"enum": [task.value for task in Task]},
-                measures=_list(measure),
-                curves=_list(_object(measure=_TEXT, points=_list(point))),
-                images=_list(image),
+                measures=list_of(measure),
+                curves=list_of(members(measure=_TEXT, points=list_of(point))),
+                images=list_of(image),
                 classes=index,
-                predictions=_list(_object(**{"class": _COUNT, "images": _COUNT})),
+                predictions=list_of(members(**{"class": _COUNT, "images": _COUNT})),
             )
         ),
-        layers=_list(layer),
-        external=_list(_object(location=_TEXT, sha256=_TEXT)),
-        notes=_list(_TEXT),
+        layers=list_of(layer),
+        external=list_of(members(location=_TEXT, sha256=_TEXT)),
+        notes=list_of(_TEXT),
     )

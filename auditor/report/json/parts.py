@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from auditor.facts.finding import Finding
 from auditor.onnxfile.noderef import NodeRef, Origin
+from auditor.report.json.shapes import Json
 from auditor.report.words.numbers import json_number, json_share
 from auditor.report.words.place import site_size
 from auditor.report.words.verdict import verdict
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.0"
 
 
-Json: TypeAlias = dict[str, Any]
-
-
-def _node(node: NodeRef) -> Json:
+def node_json(node: NodeRef) -> Json:
+    """A node by its name, operator, scope and tensors, and where the exporter says it came from."""
     return {
         "node": exact(node.name),
         "op": exact(node.op),
@@ -39,7 +38,7 @@ def _origin(origin: Origin | None) -> Json | None:
 def site_json(site: Site, analysis: Analysis, measured: SiteAlias | None = None) -> Json:
     """A site of the analysed model as JSON values; ``measured`` is its alias energy on pictures."""
     alias, sources = site.alias, analysis.sources
-    described = _node(site.node)
+    described = node_json(site.node)
     del described["node"]
     return described | {
         "name": exact(site.node.name),
@@ -47,7 +46,7 @@ def site_json(site: Site, analysis: Analysis, measured: SiteAlias | None = None)
         "verdict": verdict(site).value,
         "input": exact(site.input),
         "output": exact(site.output),
-        "sources": [None if source is None else _source(sources, source) for source in site.sources],
+        "sources": [None if source is None else source_json(sources, source) for source in site.sources],
         "factor": [json_number(value) for value in site.factor],
         "cumulative": [json_number(value) for value in site.cumulative],
         "offset": [json_number(value) for value in site.offset],
@@ -71,24 +70,25 @@ def site_json(site: Site, analysis: Analysis, measured: SiteAlias | None = None)
         "reason": site.reason,
         "skipped": json_share(site.skipped),
         "reads_input": site.reads_input,
-        "members": [_node(member) for member in site.members],
+        "members": [node_json(member) for member in site.members],
     }
 
 
-def _source(sources: Sequence[SourceAxis], index: int) -> Json:
+def source_json(sources: Sequence[SourceAxis], index: int) -> Json:
+    """An axis of an input by the input's name and its number."""
     return {"input": exact(sources[index].input), "axis": sources[index].axis}
 
 
 def finding_json(finding: Finding) -> Json:
     """A finding as JSON values."""
     where = {"node": None, "op": None, "scope": None, "output": None, "origin": None}
-    return (_node(finding.node) if finding.node is not None else where) | {
+    return (node_json(finding.node) if finding.node is not None else where) | {
         "rule": finding.rule,
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
         "advice": finding.advice,
-        "related": [_node(node) for node in finding.related],
+        "related": [node_json(node) for node in finding.related],
         "numbers": {
             key: value if isinstance(value, str) else json_number(value) for key, value in finding.numbers.items()
         },

@@ -15,10 +15,11 @@ from auditor.text import ModelText
 _MOST_PARTS = 1000  # denominators that six decimals tell apart
 
 
-_Places = Mapping[tuple[str, int], int]
+Places = Mapping[tuple[str, int], int]
 
 
-def _source(found: Cursor, places: _Places) -> int:
+def read_source(found: Cursor, places: Places) -> int:
+    """The number of the input axis that is named."""
     place = (found["input"].text, found["axis"].integer)
     if place not in places:
         raise found.wrong("is none of the model's axes")
@@ -27,7 +28,7 @@ def _source(found: Cursor, places: _Places) -> int:
 
 def read_site(found: Cursor, places: Mapping[tuple[str, int], int]) -> Site:
     """The site at this place; ``places`` are the axes by input and axis. SavedReportError where there is none."""
-    cumulative = _fractions(found["cumulative"])
+    cumulative = read_fractions(found["cumulative"])
     factor = tuple(read_fraction(one) for one in found["factor"])
     if len(cumulative) != len(factor):
         raise found.wrong("has factors for other axes than cumulative factors")
@@ -45,30 +46,30 @@ def read_site(found: Cursor, places: Mapping[tuple[str, int], int]) -> Site:
             picture=found["alias_energy_of_picture"].flag,
         )
     return Site(
-        node=_node(found, "name"),
+        node=read_node(found, "name"),
         kind=found["kind"].one_of(SiteKind),
-        input=_name(found["input"]),
-        output=_name(found["output"]),
-        sources=tuple(None if one.null else _source(one, places) for one in found["sources"]),
+        input=read_name(found["input"]),
+        output=read_name(found["output"]),
+        sources=tuple(None if one.null else read_source(one, places) for one in found["sources"]),
         factor=factor,
         cumulative=cumulative,
-        offset=_fractions(found["offset"]),
-        receptive_field=_fractions(found["receptive_field"]),
-        kernel=_integers(found["kernel"]),
-        stride=_integers(found["stride"]),
-        dilation=_integers(found["dilation"]),
+        offset=read_fractions(found["offset"]),
+        receptive_field=read_fractions(found["receptive_field"]),
+        kernel=read_integers(found["kernel"]),
+        stride=read_integers(found["stride"]),
+        dilation=read_integers(found["dilation"]),
         groups=found["groups"].integer,
         alias=alias,
         antialiased=found["antialiased"].flag,
         reason=found["reason"].text,
         skipped=read_fraction(found["skipped"]),
         reads_input=found["reads_input"].flag,
-        members=tuple(_node(one) for one in found["members"]),
+        members=tuple(read_node(one) for one in found["members"]),
         labels=(labels := found.get("labels")) is not None and labels.flag,
     )
 
 
-def _lattice(site: Site, axis: int, size: int) -> Lattice:
+def lattice_of(site: Site, axis: int, size: int) -> Lattice:
     """What a report needs of the tensor that a site makes: its size."""
     return Lattice(axis, site.cumulative[axis] or Fraction(0), Fraction(0), Fraction(0), size, False)
 
@@ -81,8 +82,8 @@ def read_finding(found: Cursor) -> Finding:
         severity=found["severity"].one_of(Severity),
         message=found["message"].text,
         advice=found["advice"].text,
-        node=None if found["node"].null else _node(found),
-        related=tuple(_node(one) for one in found["related"]),
+        node=None if found["node"].null else read_node(found),
+        related=tuple(read_node(one) for one in found["related"]),
         numbers={
             key: value.text if isinstance(value.raw, str) else value.number
             for key, value in found["numbers"].items()
@@ -92,31 +93,36 @@ def read_finding(found: Cursor) -> Finding:
     )
 
 
-def _node(found: Cursor, name: str = "node") -> NodeRef:
+def read_node(found: Cursor, name: str = "node") -> NodeRef:
+    """A node, whose own name stands under the key ``name``."""
     origin = found.get("origin")
     return NodeRef(
-        name=_name(found[name]),
-        op=_name(found["op"]),
-        scope=_name(found["scope"]),
-        output=_name(found["output"]),
+        name=read_name(found[name]),
+        op=read_name(found["op"]),
+        scope=read_name(found["scope"]),
+        output=read_name(found["output"]),
         order=0,  # the report stands in order already
-        origin=Origin(_name(origin["module"]), _name(origin["source"])) if origin is not None else None,
+        origin=Origin(read_name(origin["module"]), read_name(origin["source"])) if origin is not None else None,
     )
 
 
-def _name(found: Cursor) -> ModelText:
+def read_name(found: Cursor) -> ModelText:
+    """A name that came from a model."""
     return ModelText(found.text)
 
 
-def _integers(found: Cursor) -> tuple[int, ...]:
+def read_integers(found: Cursor) -> tuple[int, ...]:
+    """A list of whole numbers."""
     return tuple(one.integer for one in found)
 
 
-def _fractions(found: Cursor) -> tuple[Fraction | None, ...]:
-    return tuple(_known(one) for one in found)
+def read_fractions(found: Cursor) -> tuple[Fraction | None, ...]:
+    """A list of exact numbers, None where one is not known."""
+    return tuple(read_known(one) for one in found)
 
 
-def _known(found: Cursor) -> Fraction | None:
+def read_known(found: Cursor) -> Fraction | None:
+    """An exact number, or None where it is not known."""
     return None if found.null else read_fraction(found)
 
 

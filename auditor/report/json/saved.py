@@ -26,16 +26,16 @@ from auditor.facts.report import (
 from auditor.report.json.codec import Cursor, MissingMemberError, SavedReportError
 from auditor.report.json.parts import SCHEMA_VERSION
 from auditor.report.json.reading import (
-    _integers,
-    _known,
-    _lattice,
-    _name,
-    _node,
-    _Places,
-    _source,
+    Places,
+    lattice_of,
     read_finding,
     read_fraction,
+    read_integers,
+    read_known,
+    read_name,
+    read_node,
     read_site,
+    read_source,
 )
 from auditor.sampling.result import (
     Analysis,
@@ -125,7 +125,7 @@ def _model(found: Cursor) -> ModelReport:
         file_bytes=found["file_bytes"].integer,
         ir_version=found["ir_version"].integer,
         opsets={"" if domain == "ai.onnx" else domain: one.integer for domain, one in found["opsets"].items()},
-        producer=_name(found["producer"]),
+        producer=read_name(found["producer"]),
         inputs=tuple(_input(one) for one in found["inputs"]),
         analysis=analysis,
         findings=tuple(read_finding(one) for one in found["findings"]),
@@ -171,28 +171,29 @@ def _comparison(found: Cursor, analysis: Analysis) -> Comparison | None:
 def _input(found: Cursor) -> InputReport:
     dims = None if found["dims"].null else tuple(_dim(dim) for dim in found["dims"])
     sizes = tuple(None if size.null else size.integer for size in found["sizes"])
-    assumed = _integers(found["assumed_axes"])
+    assumed = read_integers(found["assumed_axes"])
     if (dims is not None and len(dims) != len(sizes)) or not set(assumed) <= set(range(len(sizes))):
         raise found.wrong("has sizes for other axes than dimensions")
-    return InputReport(_name(found["name"]), dims, sizes, assumed)
+    return InputReport(read_name(found["name"]), dims, sizes, assumed)
 
 
 def _dim(found: Cursor) -> int | ModelText | None:
     if found.null:
         return None
-    return _name(found) if isinstance(found.raw, str) else found.integer
+    return read_name(found) if isinstance(found.raw, str) else found.integer
 
 
 def _analysis(found: Cursor) -> Analysis:
     axes = list(found["axes"])
     sources = tuple(
-        SourceAxis(_name(one["input"]), one["axis"].integer, one["size"].integer, one["assumed"].flag) for one in axes
+        SourceAxis(read_name(one["input"]), one["axis"].integer, one["size"].integer, one["assumed"].flag)
+        for one in axes
     )
     places = _places(sources)
     sites = tuple(read_site(one, places) for one in found["sites"])
     sizes = [tuple(size.integer for size in one["size"]) for one in found["sites"]]
     tensors = {
-        site.output.raw: tuple(_lattice(site, axis, size) for axis, size in enumerate(made))
+        site.output.raw: tuple(lattice_of(site, axis, size) for axis, size in enumerate(made))
         for site, made in zip(sites, sizes, strict=True)
         if len(made) == len(site.factor)
     }
@@ -213,20 +214,20 @@ def _analysis(found: Cursor) -> Analysis:
     )
 
 
-def _places(sources: Iterable[SourceAxis]) -> _Places:
+def _places(sources: Iterable[SourceAxis]) -> Places:
     return {(source.input.raw, source.axis): index for index, source in enumerate(sources)}
 
 
-def _head(found: Cursor, places: _Places) -> Head:
+def _head(found: Cursor, places: Places) -> Head:
     cause, context = found.get("cause"), found.get("global_context")
     return Head(
-        output=_name(found["output"]),
+        output=read_name(found["output"]),
         kind=found["kind"].one_of(HeadKind),
-        subsampling=_known(found["subsampling"]),
-        period={_source(one, places): _known(one["shift"]) for one in found["period"]},
+        subsampling=read_known(found["subsampling"]),
+        period={read_source(one, places): read_known(one["shift"]) for one in found["period"]},
         lattice=tuple(
             Lattice(
-                source=_source(one, places),
+                source=read_source(one, places),
                 stride=read_fraction(one["stride"]),
                 offset=read_fraction(one["offset"]),
                 receptive_field=read_fraction(one["receptive_field"]),
@@ -235,30 +236,30 @@ def _head(found: Cursor, places: _Places) -> Head:
             )
             for one in found["grid"]
         ),
-        cause=_node(cause) if cause is not None else None,
+        cause=read_node(cause) if cause is not None else None,
         global_context=context.flag if context is not None else False,
     )
 
 
-def _join(found: Cursor, places: _Places) -> MisalignedJoin:
+def _join(found: Cursor, places: Places) -> MisalignedJoin:
     branches = list(found["branches"])
     resize, coordinates = found.get("resize"), found.get("coordinates")
     return MisalignedJoin(
-        node=_node(found),
-        source=_source(found["source"], places),
+        node=read_node(found),
+        source=read_source(found["source"], places),
         strides=tuple(read_fraction(one["stride"]) for one in branches),
         offsets=tuple(read_fraction(one["offset"]) for one in branches),
         delta=read_fraction(found["delta"]),
-        branches=tuple(_name(one["tensor"]) for one in branches),
-        resize=_node(resize) if resize is not None else None,
+        branches=tuple(read_name(one["tensor"]) for one in branches),
+        resize=read_node(resize) if resize is not None else None,
         coordinates=coordinates.text if coordinates is not None else "",
     )
 
 
 def _untracked(found: Cursor) -> Untracked:
     return Untracked(
-        node=_node(found),
-        tensor=_name(found["tensor"]),
+        node=read_node(found),
+        tensor=read_name(found["tensor"]),
         reason=found["reason"].text,
         hidden_nodes=found["hidden_nodes"].integer,
         hidden_strided=found["hidden_strided"].integer,

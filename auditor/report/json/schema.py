@@ -5,53 +5,51 @@ Adding a key is not a breaking change; removing, renaming or retyping one raises
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 from auditor.facts.finding import Severity
 from auditor.facts.report import AcceptedBy, ProblemKind
 from auditor.report.json.compared import comparison_schema
 from auditor.report.json.measured import verification_schema
 from auditor.report.json.parts import SCHEMA_VERSION
+from auditor.report.json.shapes import Json, list_of, members
 from auditor.report.words.verdict import SiteVerdict
 from auditor.sampling.result import AliasBasis, HeadKind, SiteKind
 from auditor.verify.result import DataKind
 
-Schema: TypeAlias = dict[str, Any]
-
-_STRING: Schema = {"type": "string"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_BOOLEAN: Schema = {"type": "boolean"}
-_NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
-_SHARE_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
-_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
-_PER_AXIS: Schema = {"type": "array", "items": _NUMBER_OR_NULL}
+_STRING: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_BOOLEAN: Json = {"type": "boolean"}
+_NUMBER_OR_NULL: Json = {"type": ["number", "null"]}
+_SHARE_OR_NULL: Json = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_INTEGERS: Json = {"type": "array", "items": {"type": "integer"}}
+_PER_AXIS: Json = {"type": "array", "items": _NUMBER_OR_NULL}
 
 
-def report_schema() -> Schema:
+def report_schema() -> Json:
     """The schema of a report, as a plain JSON value."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "aliasaudit report",
         "description": "Factors, offsets and receptive fields are in pixels (samples on a 1-D axis) of the network "
         "input. Per-axis lists run over the spatial axes in the tensor's order. null is a value that is not known.",
-        **_object(
+        **members(
             schema_version={"const": SCHEMA_VERSION},
-            tool=_object(name={"const": "aliasaudit"}, version=_STRING),
-            run=_object(
+            tool=members(name={"const": "aliasaudit"}, version=_STRING),
+            run=members(
                 settings={"type": "object", "description": "The settings that change what is found."},
-                rules=_list(
-                    _object(code=_STRING, name=_STRING, summary=_STRING, severities=_list(_enum(Severity))),
+                rules=list_of(
+                    members(code=_STRING, name=_STRING, summary=_STRING, severities=list_of(_enum(Severity))),
                 )
                 | {"description": "The rules that ran."},
             ),
-            models=_list({"$ref": "#/$defs/model"}),
-            problems=_list({"$ref": "#/$defs/problem"}),
-            remarks=_list(_STRING) | {"description": "What is neither a finding nor a problem: which models are new."},
+            models=list_of({"$ref": "#/$defs/model"}),
+            problems=list_of({"$ref": "#/$defs/problem"}),
+            remarks=list_of(_STRING)
+            | {"description": "What is neither a finding nor a problem: which models are new."},
             summary={"$ref": "#/$defs/summary"},
         ),
         "$defs": {
             "model": _model(),
-            "input": _object(
+            "input": members(
                 name=_STRING,
                 dims={
                     "description": "As the file says: sizes, symbols, or null where nothing is said.",
@@ -64,9 +62,9 @@ def report_schema() -> Schema:
             "node": _node(),
             "origin": {
                 "description": "Where the exporter says the node came from.",
-                "oneOf": [{"type": "null"}, _object(module=_STRING, source=_STRING)],
+                "oneOf": [{"type": "null"}, members(module=_STRING, source=_STRING)],
             },
-            "source": _object(**_SOURCE),
+            "source": members(**_SOURCE),
             "site": _site(),
             "head": _head(),
             "join": _node(
@@ -75,18 +73,18 @@ def report_schema() -> Schema:
                 resize={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
                 coordinates={"type": ["string", "null"]}
                 | {"description": "Those with which that Resize would keep the branches together."},
-                branches=_list(_object(tensor=_STRING, stride=_NUMBER_OR_NULL, offset=_NUMBER_OR_NULL)),
+                branches=list_of(members(tensor=_STRING, stride=_NUMBER_OR_NULL, offset=_NUMBER_OR_NULL)),
             ),
             "untracked": _node(tensor=_STRING, reason=_STRING, hidden_nodes=_COUNT, hidden_strided=_COUNT),
-            "finding": _object(**_FINDING),
-            "accepted": _object(
+            "finding": members(**_FINDING),
+            "accepted": members(
                 **_FINDING,
                 accepted_by=_enum(AcceptedBy),
                 reason=_STRING,
                 owner=_STRING,
                 expires=_STRING | {"description": "The last day, as 2027-01-31; empty where it has no end."},
             ),
-            "problem": _object(
+            "problem": members(
                 code=_STRING,
                 kind=_enum(ProblemKind),
                 message=_STRING,
@@ -99,30 +97,16 @@ def report_schema() -> Schema:
     }
 
 
-_SOURCE: Schema = {"input": _STRING, "axis": _COUNT}
+_SOURCE: Json = {"input": _STRING, "axis": _COUNT}
 
 
-def _object(**properties: Schema) -> Schema:
-    """An object of exactly these members: the report always writes every key."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
+def _enum(kinds: type[DataKind | SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Json:
+    return {"enum": [member.value for member in kinds]}
 
 
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _enum(members: type[DataKind | SiteKind | SiteVerdict | HeadKind | Severity | ProblemKind | AcceptedBy]) -> Schema:
-    return {"enum": [member.value for member in members]}
-
-
-def _node(**more: Schema) -> Schema:
+def _node(**more: Json) -> Json:
     """A node, with the members of what happens there."""
-    return _object(
+    return members(
         node=_STRING | {"description": "The node's name, qualified by its scopes; empty where it has none."},
         op=_STRING,
         scope=_STRING | {"description": "The sub-graphs and function calls around the node; empty in the main graph."},
@@ -132,17 +116,17 @@ def _node(**more: Schema) -> Schema:
     )
 
 
-def _model() -> Schema:
-    return _object(
+def _model() -> Json:
+    return members(
         path=_STRING,
         file_bytes=_COUNT,
         ir_version={"type": "integer"},
         opsets={"type": "object", "additionalProperties": {"type": "integer"}},
         producer=_STRING,
-        inputs=_list({"$ref": "#/$defs/input"}),
+        inputs=list_of({"$ref": "#/$defs/input"}),
         nodes=_COUNT,
         tracked_nodes=_COUNT,
-        subsampling=_object(
+        subsampling=members(
             outputs={
                 "description": "The largest cumulative factor to each graph output.",
                 "type": "object",
@@ -150,16 +134,16 @@ def _model() -> Schema:
             },
             overall=_NUMBER_OR_NULL,
         ),
-        axes=_list(
-            _object(**_SOURCE, size={"type": "integer"}, assumed=_BOOLEAN, spatial=_BOOLEAN),
+        axes=list_of(
+            members(**_SOURCE, size={"type": "integer"}, assumed=_BOOLEAN, spatial=_BOOLEAN),
         )
         | {"description": "The axes of the network inputs that were followed."},
-        sites=_list({"$ref": "#/$defs/site"}),
-        heads=_list({"$ref": "#/$defs/head"}),
-        joins=_list({"$ref": "#/$defs/join"}),
-        untracked=_list({"$ref": "#/$defs/untracked"}),
-        findings=_list({"$ref": "#/$defs/finding"}),
-        accepted=_list({"$ref": "#/$defs/accepted"})
+        sites=list_of({"$ref": "#/$defs/site"}),
+        heads=list_of({"$ref": "#/$defs/head"}),
+        joins=list_of({"$ref": "#/$defs/join"}),
+        untracked=list_of({"$ref": "#/$defs/untracked"}),
+        findings=list_of({"$ref": "#/$defs/finding"}),
+        accepted=list_of({"$ref": "#/$defs/accepted"})
         | {"description": "Findings that a waiver or the baseline accepts: they do not count."},
         baselined=_BOOLEAN | {"description": "A baseline was read: findings are new, those that it accepts known."},
         comparison={
@@ -170,12 +154,12 @@ def _model() -> Schema:
             "description": "On what measured alias energies of the sites rest; null where they were not asked for.",
             "oneOf": [
                 {"type": "null"},
-                _object(
+                members(
                     images=_COUNT,
                     data=_enum(DataKind),
                     preprocessing=_STRING,
                     preset_assumed=_STRING,
-                    notes=_list(_STRING),
+                    notes=list_of(_STRING),
                     incomplete=_STRING,
                 ),
             ],
@@ -187,8 +171,8 @@ def _model() -> Schema:
     )
 
 
-def _site() -> Schema:
-    return _object(
+def _site() -> Json:
+    return members(
         name=_STRING,
         op=_STRING,
         scope=_STRING,
@@ -197,7 +181,7 @@ def _site() -> Schema:
         origin={"$ref": "#/$defs/origin"},
         kind=_enum(SiteKind),
         verdict=_enum(SiteVerdict),
-        sources=_list({"oneOf": [{"type": "null"}, {"$ref": "#/$defs/source"}]}),
+        sources=list_of({"oneOf": [{"type": "null"}, {"$ref": "#/$defs/source"}]}),
         factor=_PER_AXIS,
         cumulative=_PER_AXIS,
         offset=_PER_AXIS,
@@ -209,7 +193,7 @@ def _site() -> Schema:
         groups=_COUNT,
         alias_energy=_SHARE_OR_NULL
         | {"description": "Share of the signal power above the new Nyquist frequency, for a flat input spectrum."},
-        alias_energy_per_axis=_list({"type": "number", "minimum": 0, "maximum": 1})
+        alias_energy_per_axis=list_of({"type": "number", "minimum": 0, "maximum": 1})
         | {"description": "The same along each axis alone, which decides whether the site is anti-aliased."},
         alias_energy_expected=_SHARE_OR_NULL
         | {"description": "The same for the spectrum that activations have on photographs, which decides severities."},
@@ -226,11 +210,11 @@ def _site() -> Schema:
         reason=_STRING | {"description": "Why the site is passed."},
         skipped=_SHARE_OR_NULL | {"description": "Share of the input positions that no output reads."},
         reads_input=_BOOLEAN,
-        members=_list({"$ref": "#/$defs/node"}) | {"description": "The other nodes of a pattern of nodes."},
+        members=list_of({"$ref": "#/$defs/node"}) | {"description": "The other nodes of a pattern of nodes."},
     )
 
 
-def _head() -> Schema:
+def _head() -> Json:
     grid = {
         "size": {"type": "integer"},
         "stride": _NUMBER_OR_NULL,
@@ -238,21 +222,21 @@ def _head() -> Schema:
         "receptive_field": _NUMBER_OR_NULL,
         "size_dependent": _BOOLEAN,
     }
-    return _object(
+    return members(
         output=_STRING,
         kind=_enum(HeadKind),
         subsampling=_NUMBER_OR_NULL,
-        period=_list(_object(**_SOURCE, shift=_NUMBER_OR_NULL))
+        period=list_of(members(**_SOURCE, shift=_NUMBER_OR_NULL))
         | {"description": "The smallest shift of each input axis for which equivariance is exact; null: none is."},
-        grid=_list(_object(**_SOURCE, **grid)) | {"description": "The grid axes that the output still has."},
+        grid=list_of(members(**_SOURCE, **grid)) | {"description": "The grid axes that the output still has."},
         cause={"oneOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
         global_context=_BOOLEAN
         | {"description": "Whether every place of the output has seen the whole input, as behind attention."},
     )
 
 
-_NULLABLE: Schema = {"type": ["string", "null"]}
-_FINDING: Schema = {
+_NULLABLE: Json = {"type": ["string", "null"]}
+_FINDING: Json = {
     "rule": _STRING,
     "name": _STRING,
     "severity": _enum(Severity),
@@ -263,14 +247,14 @@ _FINDING: Schema = {
     "scope": _NULLABLE,
     "output": _NULLABLE,
     "origin": {"$ref": "#/$defs/origin"},
-    "related": _list({"$ref": "#/$defs/node"}),
+    "related": list_of({"$ref": "#/$defs/node"}),
     "numbers": {"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}},
     "fingerprint": _STRING | {"description": "Stays the same while the place in the network does."},
 }
 
 
-def _summary() -> Schema:
-    return _object(
+def _summary() -> Json:
+    return members(
         models=_COUNT,
         sites=_COUNT,
         antialiased_sites=_COUNT | {"description": "Those with a low-pass, and those that pick labels."},
