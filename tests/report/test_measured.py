@@ -92,6 +92,15 @@ def test_the_line_of_the_provider_says_what_is_known_of_its_nodes(
     assert any(f"ran on CPUExecutionProvider ({words})" in line for line in lines)
 
 
+def test_reuse_of_equal_inputs_is_shown_only_where_it_saved_runs() -> None:
+    assert any(
+        "98 inputs run in 3 s, 4 at a time; without reuse of equal inputs 100" in line for line in measured_lines(FOUND)
+    )
+    # Two inputs that the self-test ran again, and none that were equal.
+    lines = measured_lines(replace(FOUND, runs=102))
+    assert "102 inputs run in 3 s, 4 at a time" in lines
+
+
 def test_a_bar_is_as_long_as_its_share() -> None:
     bars = [line for line in measured_lines(FOUND) if " px " in line and "#" in line and "." in line]
     assert [line.count("#") for line in bars] == [27, round(30 * 0.45)]
