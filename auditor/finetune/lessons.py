@@ -19,18 +19,17 @@ import numpy as np
 from auditor.finetune.result import FinetuneError, Schedule
 from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
-from auditor.verify.admission import check_domains, check_external
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.images.source import ImageSource
+from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.runner import Observer
 from auditor.verify.settings import VerifySettings
-from auditor.verify.setup import Setup, prepare
+from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.shifts.plan import ShiftSettings
-from auditor.verify.worker.client import Worker
-from auditor.verify.worker.job import Job, SessionSpec
+from auditor.verify.worker.job import SessionSpec
 from auditor.verify.worker.windows import cut
 
 FEWEST_HELD_OUT = 2  # pictures
@@ -115,9 +114,7 @@ def lessons(
         shifts=ShiftSettings(pairs=(schedule.shifts + 1) // 2, neighbours=0, per_distance=0, seed=schedule.seed),
         reference=None,
     )
-    for model in (original, rewritten):
-        check_domains(model, settings.allow_domains)
-        check_external(model)
+    teacher, student = (admitted(model, settings) for model in (original, rewritten))
     try:
         folder = TemporaryDirectory(prefix="aliasaudit-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -125,46 +122,34 @@ def lessons(
     with folder as name:
         pictures = views(source, schedule.views, schedule.seed)
         observer.begin("original", pictures.count)
-        yield _collected(original, rewritten, pictures, settings, Path(name), observer)
+        with probe(teacher, pictures, settings, observer, any_task=False) as run:
+            taught = _collected(run, student, Path(name))
+        yield taught
 
 
-def _collected(
-    original: Model,
-    rewritten: Model,
-    source: ImageSource,
-    settings: VerifySettings,
-    folder: Path,
-    observer: Observer,
-) -> Lessons:
+def _collected(run: Run, rewritten: SessionSpec, folder: Path) -> Lessons:
     probes: list[tuple[AnyArray, AnyArray]] = []
     store, spread = _Store(folder), _Spread()
     marks: list[bool] = []
-    rejected = 0
     answer = None
-    with Worker(settings.device, settings.limits, settings.threads) as worker:
-        spec = SessionSpec(original.source, custom_ops=settings.custom_ops)
-        setup, units = prepare(worker, spec, source, settings)
-        output = _taught(setup)
-        opened = worker.open(SessionSpec(rewritten.source, custom_ops=settings.custom_ops))
-        inputs, outputs = ([port.name for port in ports] for ports in (opened.inputs, opened.outputs))
-        if inputs != [setup.image.name] or output not in outputs:
-            raise FinetuneError("the two models have other inputs or outputs: give the model that was rewritten")
-        for unit in units:
-            if not isinstance(unit, Load):
-                rejected += 1
-                observer.advance()
-                continue
-            if setup.target.task is Task.DENSE:
-                unit = _few(unit)
-            rows = _rows(worker.run(setup.job(unit, settings, repeat=False)).rows(output))
-            answer = answer or _answer(setup.target.task, rows)
-            if len(marks) < PROBES:
-                probes.append(_probe(worker, opened.key, setup, unit, output))
-            target = rows if answer is AnswerKind.DENSE else _averaged(rows, answer)[None]
-            spread.add(target)
-            store.add(canvases=unit.canvases[0], places=unit.places[: len(target), 1:], targets=target)
-            marks.append(unit.unit.label == 1)
-            observer.advance()
+    setup = run.setup
+    output = _taught(setup)
+    student = run.open(rewritten)
+    inputs, outputs = ([port.name for port in ports] for ports in (student.inputs, student.outputs))
+    if inputs != [setup.image.name] or output not in outputs:
+        raise FinetuneError("the two models have other inputs or outputs: give the model that was rewritten")
+    for load in run.loads():
+        if setup.target.task is Task.DENSE:
+            load = _few(load)
+        rows = _rows(run.worker.run(setup.job(load, run.settings, repeat=False)).rows(output))
+        answer = answer or _answer(setup.target.task, rows)
+        if len(marks) < PROBES:
+            shown = _rows(run.tensors(student.key, load, [output])[output])
+            probes.append((run.window(load).astype(np.float32), shown))
+        target = rows if answer is AnswerKind.DENSE else _averaged(rows, answer)[None]
+        spread.add(target)
+        store.add(canvases=load.canvases[0], places=load.places[: len(target), 1:], targets=target)
+        marks.append(load.unit.label == 1)
     if sum(marks) < FEWEST_HELD_OUT or answer is None:
         raise FinetuneError(f"fine-tuning needs at least {FEWEST_HELD_OUT * HELD_OUT} pictures that can be used")
     return Lessons(
@@ -177,24 +162,15 @@ def _collected(
         size=setup.image.size,
         room=(setup.protocol.positions.height, setup.protocol.positions.width),
         channels_last=_channels_last(setup),
-        rejected=rejected,
+        rejected=len(run.rejected),
         marks=tuple(marks),
         probes=(np.concatenate([one for one, _ in probes]), np.concatenate([one for _, one in probes])),
     )
 
 
-def _few(unit: Load) -> Load:
+def _few(load: Load) -> Load:
     """The same number of windows for every picture; two draws may have given the same one."""
-    return replace(unit, places=unit.places[np.arange(DENSE_WINDOWS) % len(unit.places)])
-
-
-def _probe(worker: Worker, session: int, setup: Setup, unit: Load, output: str) -> tuple[AnyArray, AnyArray]:
-    """The unshifted window of a picture, and what the rewritten model answers to it; each (1, ...)."""
-    place = unit.places[:1]
-    exact = setup.image.batch is not None
-    job = Job(session, setup.windows(unit.canvases, place), (output,), setup.image.batch or 1, exact)
-    window = cut(unit.canvases, place, setup.image.size, _channels_last(setup))
-    return window.astype(np.float32), _rows(worker.run(job).rows(output))
+    return replace(load, places=load.places[np.arange(DENSE_WINDOWS) % len(load.places)])
 
 
 def _taught(setup: Setup) -> str:

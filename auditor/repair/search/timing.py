@@ -9,12 +9,9 @@ from statistics import median
 import numpy as np
 
 from auditor.repair.search.gain import Speed
-from auditor.verify.images.inputs import other_feeds
 from auditor.verify.images.source import ImageSource
+from auditor.verify.probe import probe
 from auditor.verify.settings import VerifySettings
-from auditor.verify.setup import prepare
-from auditor.verify.shifts.feeder import Load
-from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, SessionSpec
 
 ROUNDS = 12
@@ -31,30 +28,25 @@ def speed(original: Path, rewritten: Path, source: ImageSource, settings: Verify
     Raises:
         VerifyError: as :func:`auditor.verify.runner.verify`.
     """
-    with Worker(settings.device, settings.limits, settings.threads) as worker:
-        first = SessionSpec(original, custom_ops=settings.custom_ops)
-        setup, units = prepare(worker, first, source, settings, any_task=True)
-        load = next(unit for unit in units if isinstance(unit, Load))
-        opened = [worker.open(SessionSpec(path, custom_ops=settings.custom_ops)) for path in (original, rewritten)]
-        image = setup.image
-        rows = image.batch or 1
-        feeds = other_feeds(setup.opened.inputs, image, settings.feeds, load.extra, rows)
-        places = load.places[: _CALLS * rows]
+    with probe(SessionSpec(original, custom_ops=settings.custom_ops), source, settings) as run:
+        load = next(run.loads())
+        # Both are opened anew, so that neither has run before.
+        opened = [run.open(SessionSpec(path, custom_ops=settings.custom_ops)) for path in (original, rewritten)]
+        places = load.places[: _CALLS * (run.setup.image.batch or 1)]
 
         def job(session: int, repeats: int) -> Job:
-            windows = setup.windows(load.canvases, np.tile(places, (repeats, 1)))
-            return Job(session, windows, setup.target.outputs, rows, image.batch is not None, feeds)
+            return run.job(session, load, np.tile(places, (repeats, 1)), run.setup.target.outputs)
 
         for one in opened:
-            worker.run(job(one.key, 1))
-        taken = worker.run(job(opened[0].key, 1)).seconds
+            run.worker.run(job(one.key, 1))
+        taken = run.worker.run(job(opened[0].key, 1)).seconds
         repeats = min(_MOST_REPEATS, max(1, math.ceil(_SHORTEST / max(taken, 1e-9))))
         jobs = [job(one.key, repeats) for one in opened]
         ratios = []
         for number in range(ROUNDS):
             seconds = [0.0, 0.0]
             for index in (0, 1) if number % 2 == 0 else (1, 0):
-                seconds[index] = worker.run(jobs[index]).seconds
+                seconds[index] = run.worker.run(jobs[index]).seconds
             ratios.append(seconds[1] / max(seconds[0], 1e-9))
     ratios.sort()
     return Speed(median(ratios), ratios[_LOW], ratios[_HIGH], ROUNDS)

@@ -7,28 +7,21 @@ from dataclasses import dataclass
 
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
-from auditor.verify.admission import check_domains, check_external
 from auditor.verify.errors import DataError, ModelRejectedError
-from auditor.verify.images.inputs import other_feeds
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.choose import Layer, choose_layers
 from auditor.verify.layers.layer_spectra import SiteSpectra
 from auditor.verify.measures.target import Clues
+from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import AliasMeasurement, SiteAlias
 from auditor.verify.runner import ENLARGED, Observer, Silent, enlargement
 from auditor.verify.settings import VerifySettings
-from auditor.verify.setup import Setup, prepare
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.worker.arena import Array
-from auditor.verify.worker.client import Worker
-from auditor.verify.worker.job import Job, SessionSpec
-from auditor.verify.worker.windows import cut
 
 MEASURED_IMAGES = 8
 """How many pictures are used where nobody says."""
-
-_WINDOWS = 1  # of one picture: another window of the same picture says little that is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +48,20 @@ def measure_alias(
     Raises:
         VerifyError: as :func:`auditor.verify.runner.verify`.
     """
-    observer = observer or Silent()
-    check_domains(model, settings.allow_domains)
-    check_external(model)
+    spec = admitted(model, settings)
     watched = _watched(model, analysis)
     if not watched:
         return AliasMeasurement({}, 0, source.kind, settings.preprocessing.describe(), notes=(_nothing(analysis),))
-    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
     used, enlarged, interrupted = 0, list[float](), False
-    with Worker(settings.device, settings.limits, settings.threads) as worker:
-        setup, units = prepare(worker, spec, source, settings, Clues.of(model, analysis), any_task=True)
-        key, names = _open(worker, model, setup, settings, watched)
+    observer = observer or Silent()
+    with probe(spec, source, settings, observer, clues=Clues.of(model, analysis)) as run:
+        key, names = _open(run, model, watched)
         observer.begin("images for alias energy", source.count)
         try:
-            for load in units:
-                if isinstance(load, Load):
-                    _add(worker, setup, settings, load, key, names, watched)
-                    used += 1
-                    enlarged += [load.enlarged] if load.enlarged > ENLARGED else []
-                observer.advance()
+            for load in run.loads():
+                _add(run, load, key, names, watched)
+                used += 1
+                enlarged += [load.enlarged] if load.enlarged > ENLARGED else []
         except KeyboardInterrupt:
             if not used:
                 raise
@@ -88,7 +76,7 @@ def measure_alias(
         },
         images=used,
         data=source.kind,
-        preprocessing=setup.preprocessing.describe(),
+        preprocessing=run.setup.preprocessing.describe(),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
         notes=(*source.notes, *enlargement(enlarged, used)),
         incomplete=f"interrupted after {used} images" if interrupted else "",
@@ -111,37 +99,21 @@ def _nothing(analysis: Analysis) -> str:
     return "no alias energy was measured: the filter of no site can be run at stride 1"
 
 
-def _open(
-    worker: Worker, model: Model, setup: Setup, settings: VerifySettings, watched: Sequence[_Watched]
-) -> tuple[int, tuple[str, ...]]:
+def _open(run: Run, model: Model, watched: Sequence[_Watched]) -> tuple[int, tuple[str, ...]]:
     """A session that also returns what the sites read, and those tensors."""
-    outputs = {port.name for port in setup.opened.outputs}
-    read = [one.spectra.tensor for one in watched if one.spectra.tensor != setup.image.name]
+    read = [one.spectra.tensor for one in watched if one.spectra.tensor != run.setup.image.name]
     names = tuple(dict.fromkeys(read))
-    extra = tuple(name for name in names if name not in outputs)
     try:
-        return worker.open(SessionSpec(model.source, extra, custom_ops=settings.custom_ops)).key, names
+        return run.open(admitted(model, run.settings, names)).key, names
     except ModelRejectedError as error:
         message = "no alias energy was measured: onnxruntime does not return tensors from inside this model"
         raise ModelRejectedError(message) from error
 
 
-def _add(
-    worker: Worker,
-    setup: Setup,
-    settings: VerifySettings,
-    load: Load,
-    key: int,
-    names: tuple[str, ...],
-    watched: Sequence[_Watched],
-) -> None:
-    windows = setup.windows(load.canvases, load.places[:_WINDOWS])
+def _add(run: Run, load: Load, key: int, names: tuple[str, ...], watched: Sequence[_Watched]) -> None:
     rows: dict[str, Array] = {}
     if names:
-        size = setup.image.batch or 1
-        feeds = other_feeds(setup.opened.inputs, setup.image, settings.feeds, load.extra, size)
-        answer = worker.run(Job(key, windows, names, size, setup.image.batch is not None, feeds))
-        rows = {name: answer.rows(name)[0].copy() for name in names}
-    rows[setup.image.name] = cut(windows.canvases, windows.places, windows.size, windows.channels_last)[0]
+        rows = {name: maps[0] for name, maps in run.tensors(key, load, names).items()}
+    rows[run.setup.image.name] = run.window(load)[0]
     for one in watched:
         one.spectra.add(rows[one.spectra.tensor])
