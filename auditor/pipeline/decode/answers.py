@@ -36,13 +36,15 @@ class Keypoints:
     """Points of one picture or one person: ``points`` (K, 2) as (x, y) in pixels of the input, ``scores`` (K,).
 
     ``depth`` (K,) is the third coordinate of models that have one, in the scale of x. ``presence`` is the probability
-    that the thing is there at all.
+    that the thing is there at all. ``pitch`` is the spacing of the coordinates (x, y) that the decoder can give, in
+    pixels of the input: the cell of a heat map whose largest sample is taken; 0 where they are continuous.
     """
 
     points: Array
     scores: Array | None = None
     depth: Array | None = None
     presence: float | None = None
+    pitch: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,6 +24,17 @@ def clipped(boxes: Array, size: tuple[int, int]) -> Array:
     return np.clip(boxes, 0, limit)
 
 
+def iou(left: Array, right: Array) -> Array:
+    """(N, M) intersection over union of boxes (N, 4) and (M, 4); boxes without area have none with anything."""
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (left, right)]
+    union = areas[0][:, None] + areas[1][None, :] - common
+    result: Array = common / np.where(union > 0, union, 1.0)
+    return result
+
+
 def suppressed(boxes: Array, scores: Array, labels: Array, iou: float) -> Array:
     """Indices of the boxes that stay, the surest first: greedy non-maximum suppression within each class.
 

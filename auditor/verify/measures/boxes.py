@@ -20,6 +20,7 @@ from enum import Enum
 
 import numpy as np
 
+from auditor.pipeline.decode.boxes import iou
 from auditor.verify.arrays import AnyArray, FloatArray, IntArray
 from auditor.verify.settings import DEFAULT_SCORE
 
@@ -39,16 +40,6 @@ class Boxes:
         """The boxes whose score reaches the threshold."""
         kept = self.scores >= threshold
         return Boxes(self.corners[kept], self.scores[kept], self.labels[kept])
-
-
-def iou(left: FloatArray, right: FloatArray) -> FloatArray:
-    """(N, M) intersection over union of boxes (N, 4) and (M, 4); boxes without area have none with anything."""
-    low = np.maximum(left[:, None, :2], right[None, :, :2])
-    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (left, right)]
-    union = areas[0][:, None] + areas[1][None, :] - common
-    return np.asarray(common / np.where(union > 0, union, 1.0))
 
 
 _SUPPRESS = 0.65  # overlap above which the weaker box of a class is a duplicate; the usual value for YOLO

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.pipeline.decode.boxes import iou
 from auditor.text import ModelText
 from auditor.verify.arrays import BoolArray, FloatArray, IntArray
 from auditor.verify.measures.boxes import (
@@ -25,7 +26,6 @@ from auditor.verify.measures.boxes import (
     BoxFormat,
     find_format,
     highest_score,
-    iou,
     read_boxes,
     suppress,
 )

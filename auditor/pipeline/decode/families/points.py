@@ -46,7 +46,10 @@ def _read_heatmap(signature: Signature, reading: Reading) -> Keypoints:
         places = _dark(maps, places)
     elif reading.refine != "argmax":
         raise LayoutError(f"refine is argmax, quarter or dark; got {reading.refine!r}")
-    return Keypoints(places * (signature.size[1] / width, signature.size[0] / height), scores)
+    stride = signature.size[1] / width, signature.size[0] / height
+    # A quarter of a cell to either side: the places are half a cell apart.
+    apart = {"argmax": 1.0, "quarter": 0.5}.get(reading.refine, 0.0)
+    return Keypoints(places * stride, scores, pitch=(stride[0] * apart, stride[1] * apart))
 
 
 def _dark(maps: Array, places: Array) -> Array:
@@ -88,8 +91,8 @@ def _read_simcc(signature: Signature, reading: Reading) -> Keypoints:  # noqa: A
     """The largest of each axis' distribution, which has two samples a pixel; the score is the mean of both."""
     across, down = signature.named("simcc_x")[0], signature.named("simcc_y")[0]
     points = np.stack([across.argmax(axis=1), down.argmax(axis=1)], axis=1).astype(np.float64)
-    points *= (signature.size[1] / across.shape[1], signature.size[0] / down.shape[1])
-    return Keypoints(points, (across.max(axis=1) + down.max(axis=1)) / 2)
+    pitch = signature.size[1] / across.shape[1], signature.size[0] / down.shape[1]
+    return Keypoints(points * pitch, (across.max(axis=1) + down.max(axis=1)) / 2, pitch=pitch)
 
 
 def _fits_movenet(signature: Signature) -> Evidence:
