@@ -43,8 +43,14 @@ def test_an_action_follows_the_schema_of_actions(path: Path) -> None:
     run(program("check-jsonschema"), "--builtin-schema", "vendor.github-actions", str(path))
 
 
-def test_the_action_and_its_shortcut_have_no_known_security_fault() -> None:
-    run(program("zizmor"), "--offline", "--no-progress", str(ACTION), str(SHORTCUT))
+def test_the_action_its_shortcut_and_the_workflows_have_no_known_security_fault() -> None:
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    run(program("zizmor"), "--offline", "--no-progress", str(ACTION), str(SHORTCUT), *map(str, workflows))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_every_workflow_names_its_permissions(path: Path) -> None:
+    assert "permissions" in load(path)
 
 
 def test_the_script_has_no_known_shell_fault() -> None:
