@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from functools import total_ordering
 
 # What a terminal or a log may act on or hide: controls, format characters (bidi, zero width), lone surrogates, line and
 # paragraph separators, private use, unassigned.
@@ -34,11 +34,36 @@ _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", 
 DEFAULT_LIMIT = 1000
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
 class ModelText:
     """Text from a model file. ``str()`` and f-strings refuse it, so forgetting to sanitise is an error, not a hole."""
 
+    __slots__ = ("raw",)
     raw: str
+
+    def __init__(self, raw: str) -> None:
+        object.__setattr__(self, "raw", raw)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} of a ModelText cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} of a ModelText cannot be deleted")
+
+    def __repr__(self) -> str:
+        return f"ModelText(raw={self.raw!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.raw == other.raw if isinstance(other, ModelText) else NotImplemented
+
+    def __lt__(self, other: ModelText) -> bool:
+        return self.raw < other.raw
+
+    def __hash__(self) -> int:
+        return hash((ModelText, self.raw))
+
+    def __reduce__(self) -> tuple[type[ModelText], tuple[str]]:
+        return ModelText, (self.raw,)
 
     def __str__(self) -> str:
         raise TypeError("model text must be rendered through auditor.text")
