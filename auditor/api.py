@@ -236,9 +236,9 @@ def fix(
         >>> [site.kind.value for site in repaired.sites][:2]
         ['max-pool', 'strided-conv']
     """
-    from auditor.repair.apply import Measurement, apply
+    from auditor.repair.job import RepairJob
     from auditor.repair.original import opened
-    from auditor.repair.search.run import SearchRequest, searching
+    from auditor.repair.run import run
     from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Step, Strategy, Where
     from auditor.verify.options import read_keywords
@@ -274,14 +274,9 @@ def fix(
     target = None if output is None else Path(output)
     check_input_shapes([_file(path)], settings)
     with _named(_file(path).name), opened(Path(path), settings, target, inline=inline) as original:
-        if method is not None:
-            step = Step(method, options, tuple(sites), calibrated=pictures is not None)
-            return apply(original, step, pictures, None if request is None else Measurement(request, require_gain))
-        assert request is not None
-        with searching(
-            original, SearchRequest(request, Budget(max_cost, max_drop / 100), pictures, options.refit)
-        ) as found:
-            return found.keep(original)
+        step = None if method is None else Step(method, options, tuple(sites), calibrated=pictures is not None)
+        budget = Budget(max_cost, max_drop / 100)
+        return run(original, RepairJob(step, request, require_gain, budget, pictures, options.refit))
 
 
 def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collection[Need]) -> ModelReport:

@@ -21,7 +21,7 @@ PICTURES = ROOT / "docs" / "pictures"
 ENTRIES: Mapping[str, tuple[str, ...]] = {
     "check": ("auditor.audit.run",),
     "verify": ("auditor.verify.runner",),
-    "fix": ("auditor.repair.apply", "auditor.repair.search.run"),
+    "fix": ("auditor.repair.run",),
 }
 """Where the work of a command begins, behind the flags; the report of what was found comes after it."""
 

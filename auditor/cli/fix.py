@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from auditor.cli.repair_options import RepairRequest
     from auditor.policy.settings import Settings
     from auditor.repair.original import Original
-    from auditor.repair.search.gain import Gain
-    from auditor.rewrite.result import Strategy
+    from auditor.repair.result import Staged
 
 _FORMATS = ("text", "json")
 
@@ -158,12 +157,10 @@ def fix(
         with opened(Path(model), settings, goal, in_place=in_place, inline=inline) as original:
             if recipe:
                 code = _recipe(task, original)
-            elif wanted.auto and not plan:
-                code = _search(task, original)
-            elif plan or wanted.method is None:
+            elif plan or not (wanted.auto or wanted.method):
                 code = _plan(task, original, held_back=not plan)
             else:
-                code = _rewrite(task, original, wanted.method, measured, diff)
+                code = _repair(task, original, measured, diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
@@ -211,50 +208,38 @@ def _recipe(task: _Task, original: Original) -> int:
     return 0
 
 
-def _rewrite(task: _Task, original: Original, method: Strategy, measured: bool, diff: bool) -> int:
-    from auditor.cli.measuring import watched
+def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
     from auditor.cli.output import emit
-    from auditor.cli.searching import request_for
-    from auditor.repair.apply import Measurement, apply
+    from auditor.cli.searching import draw, job_for, resumable
+    from auditor.policy.verdict import ExitCode
+    from auditor.repair.run import run
     from auditor.report.repair.gains import gain_lines
-    from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text
-    from auditor.rewrite.result import Step
+    from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text, written_lines
+    from auditor.report.repair.search import search_json, search_text
 
-    def told(gain: Gain) -> None:
-        if not task.as_json:
-            emit("\n".join(gain_lines(gain)) + "\n\n")
+    drawn = True
 
-    wanted = task.wanted
-    measurement = None
-    if measured:
-        request = request_for(original, task.name)
-        measurement = Measurement(request, wanted.typed.require_gain, lambda: watched(task.show), told)
-    step = Step(method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
-    pictures = None if wanted.pictures is None else replace(wanted.pictures, watched=lambda: watched(task.show))
-    done = apply(original, step, pictures, measurement)
+    def told(made: Staged) -> None:
+        nonlocal drawn
+        if made.search is not None:
+            if not task.as_json:
+                emit(search_text(task.name, made.search))
+            drawn = draw(made.search, task.wanted.plot)
+        elif made.gain is not None and not task.as_json:
+            emit("\n".join(gain_lines(made.gain)) + "\n\n")
+
+    with resumable(task.wanted.state):
+        done = run(original, job_for(original, task.name, task.wanted, task.show, measured=measured), told)
+    if done.search is not None:
+        if task.as_json:
+            emit(search_json(task.name, done.search, done))
+        else:
+            emit("".join(f"{line}\n" for line in written_lines(done)))
+        if not drawn:
+            return ExitCode.ERROR
+        return 0 if done.search.best is not None else 1
     after = None if done.path is None else original.read(done.path)[1]
-    outcome = RepairOutcome(task.name, done, wanted.how, original.analysis, after, dry=original.target is None)
+    outcome = RepairOutcome(task.name, done, task.wanted.how, original.analysis, after, dry=original.target is None)
     emit(outcome_json(outcome) if task.as_json else outcome_text(outcome, diff))
     (rewritten,) = done.rewrites
     return 0 if done.path is not None or (rewritten.changes and original.target is None) else 1
-
-
-def _search(task: _Task, original: Original) -> int:
-    from auditor.cli.output import emit
-    from auditor.cli.searching import draw, searched
-    from auditor.policy.verdict import ExitCode
-    from auditor.report.repair.outcome import written_lines
-    from auditor.report.repair.search import search_json, search_text
-
-    with searched(original, task.name, task.wanted, task.show) as found:
-        if not task.as_json:
-            emit(search_text(task.name, found.search))
-        drawn = draw(found.search, task.wanted.plot)
-        done = found.keep(original)
-    if task.as_json:
-        emit(search_json(task.name, found.search, done))
-    else:
-        emit("".join(f"{line}\n" for line in written_lines(done)))
-    if not drawn:
-        return ExitCode.ERROR
-    return 0 if found.search.best is not None else 1

@@ -15,10 +15,10 @@ from auditor.audit.settle import settle
 from auditor.cli.auditing import Output, conclude, fit_input_shapes, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
-from auditor.cli.measuring import watched
 from auditor.cli.output import refuse_overwriting, say
 from auditor.cli.repair_options import RepairFlags, RepairRequest, read
 from auditor.cli.reports import refuse_models
+from auditor.cli.searching import draw, job_for, resumable
 from auditor.comparison.run import ModelPair, compare_all
 from auditor.facts.report import AcceptedBy, Problem, worst_first
 from auditor.facts.rule import Need
@@ -26,12 +26,11 @@ from auditor.onnxfile import ModelFileError
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.repair.original import Original, opened
-from auditor.repair.staging import staged, staging
+from auditor.repair.run import repairing
 from auditor.report.repair.gains import NOT_RISEN
 from auditor.report.repair.repaired import remark
 from auditor.report.repair.search import search_remarks
-from auditor.rewrite import RewriteError, rewrite
-from auditor.rewrite.result import Step
+from auditor.rewrite.result import RewriteError
 from auditor.verify.errors import NothingMeasuredError, VerifyError
 
 
@@ -163,39 +162,20 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 @contextmanager
 def _made(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
     """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
-    original.check()
-    if wanted.auto:
-        with _found(original, name, wanted, show) as made:
-            yield made
-        return
-    assert wanted.method is not None
-    model, analysis = original.model, original.analysis
-    able = rewrite(model, analysis, None, wanted.method, wanted.how, wanted.sites)
-    if not able.changes:
-        reasons = "; ".join(dict.fromkeys(skip.refusal.reason for skip in able.skipped)) or "it has no sampling site"
-        say(f"{name}: nothing was written, no site could be rewritten: {reasons}")
-        yield None
-        return
-    step = Step(wanted.method, wanted.how, wanted.sites, calibrated=wanted.pictures is not None)
-    pictures = None if wanted.pictures is None else replace(wanted.pictures, watched=lambda: watched(show))
-    with staging(original.target) as folder:
-        path, done = staged((model, analysis), (step,), folder, original.read, pictures)
-        yield Made(path, tuple(map(remark, done)))
-
-
-@contextmanager
-def _found(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
-    from auditor.cli.searching import draw, searched
-
-    with searched(original, name, wanted, show) as found:
-        drawn = draw(found.search, wanted.plot)
-        remarks = tuple(search_remarks(found.search))
-        if found.path is None:
-            for line in (*remarks, "nothing helps, so nothing was written"):
-                say(f"{name}: {line}")
-            yield None
+    with resumable(wanted.state), repairing(original, job_for(original, name, wanted, show)) as repaired:
+        if repaired.search is not None:
+            drawn = draw(repaired.search, wanted.plot)
+            remarks = tuple(search_remarks(repaired.search))
+            if repaired.path is None:
+                for line in (*remarks, "nothing helps, so nothing was written"):
+                    say(f"{name}: {line}")
         else:
-            yield Made(found.path, (*map(remark, found.done), *remarks), drawn)
+            drawn, remarks = True, ()
+            if repaired.path is None:
+                refusals = (skip.refusal.reason for done in repaired.rewrites for skip in done.skipped)
+                reasons = "; ".join(dict.fromkeys(refusals)) or "it has no sampling site"
+                say(f"{name}: nothing was written, no site could be rewritten: {reasons}")
+        yield None if repaired.path is None else Made(repaired.path, (*map(remark, repaired.rewrites), *remarks), drawn)
 
 
 def _refuse_same(report: Path, target: Path, option: str) -> None:

@@ -1,17 +1,18 @@
-"""What ``fix`` and ``check --fix`` share of ``--strategy auto``: what the flags wish for, and the figure."""
+"""What ``fix`` and ``check --fix`` share: the repair that the flags ask for, and the figure of a search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from auditor.cli.auditing import Output
     from auditor.cli.repair_options import RepairRequest
+    from auditor.repair.job import RepairJob
     from auditor.repair.original import Original
-    from auditor.repair.search.run import Found
     from auditor.repair.search.search import Search
     from auditor.verify.options import Request
 
@@ -24,29 +25,39 @@ def request_for(original: Original, name: str) -> Request:
     return trusted_request(original.settings, project_path(ModelFile(Path(name), name), original.settings.root))
 
 
-@contextmanager
-def searched(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Found]:
-    """The search that the flags ask for; an interrupted one says how to go on. Raises as the search does."""
+def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, *, measured: bool = False) -> RepairJob:
+    """The repair that the flags ask for. Raises SettingsError."""
     from auditor.cli.measuring import watched
-    from auditor.cli.output import say
-    from auditor.repair.search.run import SearchRequest, searching
+    from auditor.repair.job import RepairJob
+    from auditor.rewrite.result import Step
 
-    typed = wanted.typed
-    wish = SearchRequest(
-        request=request_for(original, name),
+    step, pictures = None, wanted.pictures
+    if wanted.method is not None:
+        step = Step(wanted.method, wanted.how, wanted.sites, calibrated=pictures is not None)
+        pictures = None if pictures is None else replace(pictures, watched=lambda: watched(show))
+    return RepairJob(
+        step,
+        request=request_for(original, name) if measured or wanted.auto else None,
+        require_gain=wanted.typed.require_gain,
         budget=wanted.budget,
-        pictures=wanted.pictures,
+        pictures=pictures,
         refit=wanted.how.refit,
-        fitted_on=(typed.calibrate or "", typed.calibrate_images or ""),
+        fitted_on=(wanted.typed.calibrate or "", wanted.typed.calibrate_images or ""),
         state=wanted.state,
         watched=lambda: watched(show),
     )
+
+
+@contextmanager
+def resumable(state: Path | None) -> Iterator[None]:
+    """Say how an interrupted search with a state file goes on."""
+    from auditor.cli.output import say
+
     try:
-        with searching(original, wish) as found:
-            yield found
+        yield
     except KeyboardInterrupt:
-        if wanted.state is not None:
-            say(f"interrupted: the same command goes on from {wanted.state.as_posix()}")
+        if state is not None:
+            say(f"interrupted: the same command goes on from {state.as_posix()}")
         raise
 
 

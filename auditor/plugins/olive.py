@@ -26,7 +26,7 @@ from olive.passes.pass_config import PassConfigParam
 from auditor.onnxfile import read_model
 from auditor.repair.loading import require_loads
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Lowering, Padding, Phases, Where
+from auditor.rewrite.result import Kernel, Lowering, Padding, Phases, Step, Where
 from auditor.sampling import analyse
 
 _MODULE = "auditor.plugins.olive.AntiAliasing"
@@ -76,9 +76,8 @@ class AntiAliasing(Pass):
         source = read_model(Path(model.model_path))
         target = Path(resolve_onnx_path(output_model_path))
         admit = partial(require_loads, source)
-        done = rewrite(
-            source, analyse(source), target, Strategy(config.strategy), _options(config), config.sites, admit=admit
-        )
+        step = Step(Strategy(config.strategy), _options(config), tuple(config.sites))
+        done = rewrite(source, analyse(source), step, target, admit=admit)
         if done.path is None:
             if done.skipped:
                 reasons = sorted({skipped.refusal.reason for skipped in done.skipped})

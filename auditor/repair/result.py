@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.document import Documented
+from auditor.repair.original import Original
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.search import Search
 from auditor.rewrite.result import Rewritten, Skipped
@@ -50,3 +51,26 @@ class Repaired(Documented):
     def skipped(self) -> tuple[Skipped, ...]:
         """The sites that were left as they are, each with the reason."""
         return tuple(skip for done in self.rewrites for skip in done.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A repaired model that has no name yet: ``path`` lies in a hidden folder, None where there is nothing to keep.
+
+    The other fields are those of :class:`Repaired`.
+    """
+
+    path: Path | None
+    rewrites: tuple[Rewritten, ...]
+    gain: Gain | None = None
+    search: Search | None = None
+    kept_back: bool = False
+
+    def keep(self, original: Original) -> Repaired:
+        """Give it its name, if there is a place for it and nothing against it. Raises RewriteError."""
+        done = Repaired(None, self.rewrites, self.gain, self.search, inlined=original.inlined)
+        if self.path is None or original.target is None:
+            return done
+        if self.kept_back:
+            return replace(done, kept_back=True)
+        return replace(done, path=original.target, backup=original.keep(self.path))

@@ -54,15 +54,7 @@ def staged(
         except OSError as error:
             raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
         path = place / "model.onnx"
-        found = rewrite(
-            model,
-            analysis,
-            path,
-            step.strategy,
-            step.options,
-            step.sites,
-            pictures=pictures if step.calibrated else None,
-        )
+        found = rewrite(model, analysis, step, path, pictures=pictures)
         if not found.changes:
             reasons = sorted({skip.refusal.reason for skip in found.skipped})
             raise RewriteError(f"{step.strategy.value} does not apply: {'; '.join(reasons) or 'no site'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ from auditor.rewrite.result import (
     Rewritten,
     SitePlan,
     Skipped,
+    Step,
     Strategy,
 )
 from auditor.rewrite.strategies.blur import Blur
@@ -59,8 +60,7 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
     """What every strategy would do at every site, each on its own. Reads no weights and changes nothing."""
     options = options or Options()
     editor = GraphEditor(model, analysis)
-    whole = total(editor, editor.parts())
-    elements = largest(editor, editor.parts())
+    offer = _Offering(editor)
     sites = []
     for site in analysis.sites:
         offers, refusals = [], []
@@ -69,7 +69,7 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
             if reason is not None:
                 refusals.append(Refusal(strategy, reason))
             else:
-                offers.append(_offer(strategy, applied.cost(editor, site, options), whole, elements))
+                offers.append(offer(strategy, applied.cost(editor, site, options)))
         sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
     offers, refusals = [], []
     for strategy, whole_model in AT_INPUT.items():
@@ -77,70 +77,85 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
         if reason is not None:
             refusals.append(Refusal(strategy, reason))
         else:
-            offers.append(_offer(strategy, whole_model.cost(editor, options), whole, elements))
+            offers.append(offer(strategy, whole_model.cost(editor, options)))
     return Plan(tuple(sites), tuple(offers), tuple(refusals))
 
 
 def rewrite(
     model: Model,
     analysis: Analysis,
-    target: Path | None,
-    strategy: Strategy,
-    options: Options | None = None,
-    names: Collection[str] = (),
+    step: Step,
+    target: Path | None = None,
     *,
-    in_place: bool = False,
     pictures: Pictures | None = None,
+    in_place: bool = False,
     admit: Admit = anything,
 ) -> Rewritten:
-    """Apply one strategy and write the model to ``target`` (None: a dry run).
+    """Do one step and write the model to ``target`` (None: a dry run).
 
-    ``names`` are the sites to rewrite, by the names of their nodes; without any, the strategy chooses. Nothing is
-    written when no site could be rewritten, or where ``admit`` does not take the finished file. With ``pictures``
-    every blurred site is calibrated on them.
+    Nothing is written when no site could be rewritten, or where ``admit`` does not take the finished file. Every site
+    that a calibrated step blurs is fitted on ``pictures``; without them it is left as the blur makes it.
 
     Raises:
         RewriteError: a name is no site, or the result cannot be written.
         ModelFileError: the source has changed since it was read.
     """
-    options = replace(options or Options(), mix=pictures is not None and strategy is Strategy.BLUR)
+    pictures = pictures if step.calibrated else None
+    options = replace(step.options, mix=pictures is not None and step.strategy is Strategy.BLUR)
     editor = GraphEditor(model, analysis)
-    whole = total(editor, editor.parts())
-    elements = largest(editor, editor.parts())
+    offer = _Offering(editor)
     shapes = {site.node.order: _result(editor, site) for site in analysis.sites}
-    done: list[Site] = []
-    skipped: list[Skipped] = []
-    costs: list[Cost] = []
-    if strategy in AT_INPUT:
-        _at_input(editor, strategy, options, names, skipped, costs)
+    if step.strategy in AT_INPUT:
+        edits = _at_input(editor, step, options)
     else:
-        _at_sites(editor, strategy, options, chosen(analysis, names), bool(names), done, skipped, costs)
-    backup = None
-    provenance = _provenance(strategy, options, done)
+        edits = _at_sites(editor, step, options, chosen(analysis, step.sites))
+    provenance = _provenance(step.strategy, options, edits.sites)
     calibrated: list[Calibrated] = []
     curve: RefitCurve | None = None
     if pictures is not None and editor.joints:
         calibrated, curve = _calibrated(editor, pictures, provenance, options.refit)
     # A correction that the next convolution took into its weights is not computed.
     folded = [shapes[one.site.node.order] for one in calibrated if one.folded]
-    cost = _sum(costs, spared=sum(shape[1] * prod(shape) for shape in folded)) if costs else None
-    offer = Offer(strategy, None, None) if cost is None else _offer(strategy, cost, whole, elements)
-    if target is not None and costs:
+    spared = sum(shape[1] * prod(shape) for shape in folded)
+    made = offer(step.strategy, _sum(edits.costs, spared)) if edits.costs else Offer(step.strategy, None, None)
+    backup = None
+    if target is not None and edits.costs:
         backup = save(editor, target, provenance, in_place=in_place, admit=admit)
-    done.sort(key=lambda site: site.node.order)
     return Rewritten(
-        path=target if costs else None,
-        strategy=strategy,
-        sites=tuple(done),
+        path=target if edits.costs else None,
+        strategy=step.strategy,
+        sites=tuple(sorted(edits.sites, key=lambda site: site.node.order)),
         changes=editor.changes(),
-        skipped=tuple(skipped),
-        flops=offer.flops,
-        memory=offer.memory,
+        skipped=tuple(edits.skipped),
+        flops=made.flops,
+        memory=made.memory,
         calibrated=tuple(calibrated),
         curve=curve,
-        how=offer.note,
+        how=made.note,
         backup=backup,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Edits:
+    """What was done to the graph: the sites in the order of the edits, those left alone, and what each edit adds."""
+
+    sites: list[Site] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+
+
+class _Offering:
+    """Says what a rewrite costs, as ratios of the network as it is now."""
+
+    def __init__(self, editor: GraphEditor) -> None:
+        self._whole = total(editor, editor.parts())
+        self._elements = largest(editor, editor.parts())
+
+    def __call__(self, strategy: Strategy, cost: Cost) -> Offer:
+        flops = None if cost.added is None or not self._whole else 1 + cost.added / self._whole
+        memory = max(cost.elements / self._elements, 1.0) if self._elements else None
+        return Offer(strategy, flops, memory, cost.note)
 
 
 def _result(editor: GraphEditor, site: Site) -> tuple[int, ...]:
@@ -170,52 +185,38 @@ def _calibrated(
     return found, curve
 
 
-def _at_sites(
-    editor: GraphEditor,
-    strategy: Strategy,
-    options: Options,
-    sites: Sequence[Site],
-    named: bool,
-    done: list[Site],
-    skipped: list[Skipped],
-    costs: list[Cost],
-) -> None:
+def _at_sites(editor: GraphEditor, step: Step, options: Options, sites: Sequence[Site]) -> _Edits:
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
-    applied = AT_SITES[strategy]
-    last_only = strategy in LAST_ONLY and not named
+    applied, edits = AT_SITES[step.strategy], _Edits()
+    last_only = step.strategy in LAST_ONLY and not step.sites
     if last_only and any(map(has_phases, editor.parts())):
-        skipped.append(Skipped(None, Refusal(strategy, f"{OWN}: name the sites to average further ones")))
-        return
+        edits.skipped.append(Skipped(None, Refusal(step.strategy, f"{OWN}: name the sites to average further ones")))
+        return edits
     for site in reversed(sites):
-        if any(site is other for other in done):
+        if any(site is other for other in edits.sites):
             continue
         reason = applied.refusal(editor, site, options)
         if reason is not None:
-            skipped.insert(0, Skipped(site, Refusal(strategy, reason)))
+            edits.skipped.insert(0, Skipped(site, Refusal(step.strategy, reason)))
             continue
-        costs.append(applied.cost(editor, site, options))
-        done.extend(applied.rewrite(editor, site, options))
+        edits.costs.append(applied.cost(editor, site, options))
+        edits.sites.extend(applied.rewrite(editor, site, options))
         if last_only:
             break
+    return edits
 
 
-def _at_input(
-    editor: GraphEditor,
-    strategy: Strategy,
-    options: Options,
-    names: Collection[str],
-    skipped: list[Skipped],
-    costs: list[Cost],
-) -> None:
-    if names:
-        raise RewriteError(f"{strategy.value} works on the whole model: leave --site out")
-    applied = AT_INPUT[strategy]
+def _at_input(editor: GraphEditor, step: Step, options: Options) -> _Edits:
+    if step.sites:
+        raise RewriteError(f"{step.strategy.value} works on the whole model: leave --site out")
+    applied, edits = AT_INPUT[step.strategy], _Edits()
     reason = applied.refusal(editor, options)
     if reason is not None:
-        skipped.append(Skipped(None, Refusal(strategy, reason)))
-        return
-    costs.append(applied.cost(editor, options))
+        edits.skipped.append(Skipped(None, Refusal(step.strategy, reason)))
+        return edits
+    edits.costs.append(applied.cost(editor, options))
     applied.rewrite(editor, options)
+    return edits
 
 
 def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
@@ -229,16 +230,11 @@ def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
     return [site for site in analysis.sites if site.node.name.raw in names]
 
 
-def _sum(costs: Sequence[Cost], spared: int = 0) -> Cost:
+def _sum(costs: Sequence[Cost], spared: int) -> Cost:
     """All costs together, less the multiply-adds that are ``spared``."""
     known = [cost.added for cost in costs if cost.added is not None]
     note = next((cost.note for cost in costs if cost.note), "")
     return Cost(sum(known) - spared if len(known) == len(costs) else None, max(cost.elements for cost in costs), note)
-
-
-def _offer(strategy: Strategy, cost: Cost, whole: int | None, elements: int) -> Offer:
-    flops = None if cost.added is None or not whole else 1 + cost.added / whole
-    return Offer(strategy, flops, max(cost.elements / elements, 1.0) if elements else None, cost.note)
 
 
 def _provenance(strategy: Strategy, options: Options, sites: Sequence[Site]) -> dict[str, object]:

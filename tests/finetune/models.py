@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from auditor.finetune.result import Schedule
 from auditor.onnxfile import read_model
 from auditor.rewrite import Strategy, rewrite
+from auditor.rewrite.result import Step
 from auditor.sampling import analyse
 from auditor.verify.options import Request, read_request
 
@@ -91,7 +92,7 @@ def network(
 def blurred(source: Path, target: Path) -> Path:
     """The network with a blur at both pools."""
     model = read_model(source)
-    assert len(rewrite(model, analyse(model), target, Strategy.BLUR).sites) == 2
+    assert len(rewrite(model, analyse(model), Step(Strategy.BLUR), target).sites) == 2
     return target
 
 

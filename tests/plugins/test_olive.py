@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from auditor.demo import demo_model
 from auditor.onnxfile import read_model
 from auditor.rewrite import Strategy, rewrite
+from auditor.rewrite.result import Step
 from auditor.sampling import analyse
 from tests.docs.pages import guide
 
@@ -62,7 +63,7 @@ def test_the_workflow_writes_the_model_that_fix_writes(tmp_path: Path) -> None:
     done = workflow(tmp_path, demo_model(), strategy="blur")
     assert done.returncode == 0, done.stdout
     source = read_model(demo_model())
-    rewrite(source, analyse(source), tmp_path / "expected.onnx", Strategy.BLUR)
+    rewrite(source, analyse(source), Step(Strategy.BLUR), tmp_path / "expected.onnx")
     written, expected = onnx.load(tmp_path / "out" / "model.onnx"), onnx.load(tmp_path / "expected.onnx")
     assert written.graph == expected.graph
     assert written.graph != onnx.load(demo_model()).graph

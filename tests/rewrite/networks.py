@@ -15,6 +15,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, Rewritten, Strategy, rewrite
+from auditor.rewrite.result import Step
 from auditor.sampling import Analysis, analyse
 
 Array = NDArray[Any]
@@ -240,7 +241,7 @@ def fixed(
     source.write_bytes(model.SerializeToString())
     read = read_model(source)
     analysis = analyse(read)
-    return target, rewrite(read, analysis, target, strategy, options, names), analysis
+    return target, rewrite(read, analysis, Step(strategy, options or Options(), names), target), analysis
 
 
 def ports(model: ort.InferenceSession) -> list[tuple[str, str, list[Any]]]:

@@ -17,7 +17,7 @@ from auditor.rewrite.calibration import ridge
 from auditor.rewrite.calibration.linear import linear_operator
 from auditor.rewrite.calibration.ridge import Fit, Moments, error, fit, matched
 from auditor.rewrite.graph.surgery import GraphEditor
-from auditor.rewrite.result import Refit, Where
+from auditor.rewrite.result import Refit, Step, Where
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, run, session
 
@@ -157,8 +157,8 @@ def test_a_calibrated_blur_is_closer_to_the_original_than_a_bare_one(shortcut: b
     read = read_model(source)
     analysis = analyse(read)
     pictures = Noise(40, 24)
-    bare = rewrite(read, analysis, tmp_path / "bare.onnx", Strategy.BLUR)
-    done = rewrite(read, analysis, tmp_path / "fixed.onnx", Strategy.BLUR, pictures=pictures)
+    bare = rewrite(read, analysis, Step(Strategy.BLUR), tmp_path / "bare.onnx")
+    done = rewrite(read, analysis, Step(Strategy.BLUR, calibrated=True), tmp_path / "fixed.onnx", pictures=pictures)
     assert {one.site.node.name.raw for one in done.calibrated} == {site.node.name.raw for site in bare.sites}
     assert all(one.after < one.before for one in done.calibrated)
     onnx.checker.check_model(onnx.load(tmp_path / "fixed.onnx"), full_check=True)
@@ -183,9 +183,9 @@ def test_the_convolution_that_alone_reads_a_blurred_map_takes_the_calibration_at
     source, target = tmp_path / "model.onnx", tmp_path / "fixed.onnx"
     source.write_bytes(made.model().SerializeToString())
     read = read_model(source)
-    done = rewrite(read, analyse(read), target, Strategy.BLUR, pictures=Noise(40, 24))
+    done = rewrite(read, analyse(read), Step(Strategy.BLUR, calibrated=True), target, pictures=Noise(40, 24))
     assert [one.folded for one in done.calibrated] == [True]
-    assert done.flops == rewrite(read, analyse(read), None, Strategy.BLUR).flops
+    assert done.flops == rewrite(read, analyse(read), Step(Strategy.BLUR)).flops
     written = onnx.load(target)
     onnx.checker.check_model(written, full_check=True)
     kinds = [node.op_type for node in written.graph.node if node.op_type != "Constant"]
@@ -214,7 +214,9 @@ def test_the_weights_end_where_the_outputs_were_nearest_and_every_step_is_told(t
     for further in Refit:
         target = tmp_path / f"{further.value}.onnx"
         pictures.passes.clear()
-        done = rewrite(read, analyse(read), target, Strategy.BLUR, Options(refit=further), pictures=pictures)
+        done = rewrite(
+            read, analyse(read), Step(Strategy.BLUR, Options(refit=further), calibrated=True), target, pictures=pictures
+        )
         onnx.checker.check_model(onnx.load(target), full_check=True)
         curves[further] = done.curve
         count = 0 if done.curve is None else len(done.curve.refits)
@@ -251,7 +253,9 @@ def test_too_few_pictures_stop_before_anything_is_written(tmp_path: Path) -> Non
     source.write_bytes(trained(False).SerializeToString())
     read = read_model(source)
     with pytest.raises(RewriteError, match="at least 8 pictures"):
-        rewrite(read, analyse(read), tmp_path / "fixed.onnx", Strategy.BLUR, pictures=Noise(3, 24))
+        rewrite(
+            read, analyse(read), Step(Strategy.BLUR, calibrated=True), tmp_path / "fixed.onnx", pictures=Noise(3, 24)
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
@@ -260,7 +264,7 @@ def test_a_blur_in_front_cannot_be_calibrated(tmp_path: Path) -> None:
     source.write_bytes(trained(False).SerializeToString())
     read = read_model(source)
     options = Options(where=Where.PRE)
-    done = rewrite(read, analyse(read), None, Strategy.BLUR, options, pictures=Noise(40, 24))
+    done = rewrite(read, analyse(read), Step(Strategy.BLUR, options, calibrated=True), pictures=Noise(40, 24))
     assert "cannot be calibrated" in done.skipped[0].refusal.reason
 
 

@@ -13,10 +13,13 @@ import pytest
 from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import ModelFileError, read_model
-from auditor.repair.apply import rewrite_inlined
+from auditor.policy.settings import Settings
+from auditor.repair.job import RepairJob
+from auditor.repair.original import opened
+from auditor.repair.run import run
 from auditor.rewrite import Options, RewriteError, Rewritten, Strategy, plan
 from auditor.rewrite.graph.inline import METADATA, inlined
-from auditor.rewrite.result import Kernel
+from auditor.rewrite.result import Kernel, Step
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session
 
@@ -63,10 +66,10 @@ def network(
 
 
 def fixed(source: Path, target: Path, options: Options = IDENTITY, *, in_place: bool = False) -> Rewritten:
-    model = read_model(source)
-    with inlined(model) as copy:
-        analysis = analyse(copy)
-        return rewrite_inlined(model, copy, analysis, target, Strategy.BLUR, options, in_place=in_place)
+    job = RepairJob(Step(Strategy.BLUR, options))
+    with opened(source, Settings(), target, in_place=in_place, inline=True) as original:
+        (done,) = run(original, job).rewrites
+        return done
 
 
 def outputs(model: Path) -> list[Array]:

@@ -18,7 +18,7 @@ from auditor.rewrite import Options, Strategy, rewrite
 from auditor.rewrite.lowpass import merge
 from auditor.rewrite.lowpass.kernels import length, low_pass
 from auditor.rewrite.planning import plan
-from auditor.rewrite.result import Kernel, Padding
+from auditor.rewrite.result import Kernel, Padding, Step
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, run
 
@@ -193,7 +193,7 @@ def test_weights_in_another_file_are_not_read_and_the_blur_stands_alone(tmp_path
     source = tmp_path / "source.onnx"
     onnx.save(projection(channels=32).model(), source, save_as_external_data=True, location="w.bin", size_threshold=64)
     model = read_model(source)
-    done = rewrite(model, analyse(model), tmp_path / "fixed.onnx", Strategy.BLUR)
+    done = rewrite(model, analyse(model), Step(Strategy.BLUR), tmp_path / "fixed.onnx")
     assert done.sites
     names = [node.name for node in onnx.load(tmp_path / "fixed.onnx", load_external_data=False).graph.node]
     assert any("blur" in name for name in names)

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.rewrite import Options, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Lowering, Phases, Where
+from auditor.rewrite.result import Kernel, Lowering, Phases, Step, Where
 from auditor.sampling import Analysis, analyse
 
 MODELS = Path(__file__).parents[2].parent / "shared" / "models"
@@ -75,7 +75,7 @@ def test_every_strategy_gives_a_running_model_or_a_reason(path: Path, tmp_path: 
     for place, (strategy, options) in enumerate(CASES):
         folder = tmp_path / str(place)
         folder.mkdir()
-        done = rewrite(model, analysis, folder / "fixed.onnx", strategy, options)
+        done = rewrite(model, analysis, Step(strategy, options), folder / "fixed.onnx")
         if done.path is None:
             assert done.skipped or not analysis.sites
             continue

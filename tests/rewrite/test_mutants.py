@@ -12,7 +12,7 @@ import pytest
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.rewrite import Options, RewriteError, Strategy, plan, rewrite
 from auditor.rewrite.recipe import recipe
-from auditor.rewrite.result import Phases
+from auditor.rewrite.result import Phases, Step
 from auditor.sampling import analyse
 from tests.rewrite.mutants import mutants
 from tests.rewrite.networks import random_network
@@ -33,7 +33,7 @@ def attempt(model: onnx.ModelProto, folder: Path) -> None:
     for options in (Options(), Options(phases=Phases.ALL)):
         refused(partial(plan, read, analysis, options))
         for strategy in Strategy:
-            refused(partial(rewrite, read, analysis, folder / "fixed.onnx", strategy, options))
+            refused(partial(rewrite, read, analysis, Step(strategy, options), folder / "fixed.onnx"))
 
 
 def refused(call: Callable[[], object]) -> str | None:

@@ -13,7 +13,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, Strategy, plan, rewrite
 from auditor.rewrite.phases.tail_operators import BatchTrace
-from auditor.rewrite.result import Phases
+from auditor.rewrite.result import Phases, Step
 from auditor.sampling import analyse
 
 
@@ -96,6 +96,6 @@ def test_phases_are_counted_before_they_are_listed(tmp_path: Path) -> None:
     ]
     model = read_model(write(nodes, tmp_path / "model.onnx"))
     options = Options(phases=Phases.ALL)
-    done = rewrite(model, analyse(model), tmp_path / "fixed.onnx", Strategy.PHASE_AVERAGE, options)
+    done = rewrite(model, analyse(model), Step(Strategy.PHASE_AVERAGE, options), tmp_path / "fixed.onnx")
     assert [f"{1 << 80} phases, more than 16" in skip.refusal.reason for skip in done.skipped] == [True]
     assert not (tmp_path / "fixed.onnx").exists()

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from auditor.onnxfile import read_model
 from auditor.rewrite import Options, RewriteError, Strategy, rewrite
 from auditor.rewrite.graph import file as pieces_of
-from auditor.rewrite.result import Kernel
+from auditor.rewrite.result import Kernel, Step
 from auditor.sampling import analyse
 from tests.rewrite.networks import Network, fixed, image, run, session
 
@@ -107,7 +107,7 @@ def test_a_graph_that_a_file_holds_in_two_parts_is_written_as_one(tmp_path: Path
     source, target = tmp_path / "two.onnx", tmp_path / "fixed.onnx"
     source.write_bytes(first.SerializeToString() + second.SerializeToString())
     read = read_model(source)
-    rewrite(read, analyse(read), target, Strategy.BLUR)
+    rewrite(read, analyse(read), Step(Strategy.BLUR), target)
     assert len(onnx.load(target).graph.node) == len(model.graph.node) + 2
 
 
@@ -117,9 +117,9 @@ def test_the_source_is_never_overwritten_unless_asked_and_then_backed_up(tmp_pat
     before = source.read_bytes()
     read = read_model(source)
     with pytest.raises(RewriteError, match="in-place"):
-        rewrite(read, analyse(read), source, Strategy.BLUR)
+        rewrite(read, analyse(read), Step(Strategy.BLUR), source)
     assert source.read_bytes() == before
-    done = rewrite(read, analyse(read), source, Strategy.BLUR, in_place=True)
+    done = rewrite(read, analyse(read), Step(Strategy.BLUR), source, in_place=True)
     assert done.backup is not None
     assert done.backup.read_bytes() == before
     assert source.read_bytes() != before
@@ -144,7 +144,7 @@ def test_a_backup_goes_through_no_link_and_over_no_file(
 
         monkeypatch.setattr(os, "link", refuse)
     read = read_model(source)
-    done = rewrite(read, analyse(read), source, Strategy.BLUR, in_place=True)
+    done = rewrite(read, analyse(read), Step(Strategy.BLUR), source, in_place=True)
     assert done.backup == folder / "model.onnx.bak3"
     assert done.backup.read_bytes() == before
     assert not elsewhere.exists()
@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_written_gives_one_line_and_no_file(tmp_path: Pa
     locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
     read = read_model(source)
     with pytest.raises(RewriteError, match="cannot be written"):
-        rewrite(read, analyse(read), locked / "fixed.onnx", Strategy.BLUR)
+        rewrite(read, analyse(read), Step(Strategy.BLUR), locked / "fixed.onnx")
 
 
 def test_a_missing_folder_gives_one_line(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_missing_folder_gives_one_line(tmp_path: Path) -> None:
     source.write_bytes(documented().SerializeToString())
     read = read_model(source)
     with pytest.raises(RewriteError, match="cannot be written"):
-        rewrite(read, analyse(read), tmp_path / "absent" / "fixed.onnx", Strategy.BLUR)
+        rewrite(read, analyse(read), Step(Strategy.BLUR), tmp_path / "absent" / "fixed.onnx")
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_external_data_stays_beside_a_model_in_the_same_folder_and_is_copied_to_
     picture = image(documented())
     options = Options(kernel=Kernel.IDENTITY)
     for folder in (tmp_path / "a", tmp_path / "b"):
-        rewrite(read, analyse(read), folder / "fixed.onnx", Strategy.BLUR, options)
+        rewrite(read, analyse(read), Step(Strategy.BLUR, options), folder / "fixed.onnx")
         assert np.array_equal(run(folder / "fixed.onnx", picture), run(source, picture))
     assert (tmp_path / "b" / "data" / "weights.bin").is_file()
 
@@ -209,12 +209,12 @@ def test_external_data_that_is_missing_or_lies_elsewhere_stops_a_move_to_another
     (tmp_path / "a" / "data" / "weights.bin").unlink()
     read = read_model(source)
     with pytest.raises(RewriteError, match="missing"):
-        rewrite(read, analyse(read), tmp_path / "b" / "fixed.onnx", Strategy.BLUR)
+        rewrite(read, analyse(read), Step(Strategy.BLUR), tmp_path / "b" / "fixed.onnx")
     hostile = source.read_bytes().replace(b"data/weights.bin", b"../../etc/passwd")
     source.write_bytes(hostile)
     read = read_model(source)
     with pytest.raises(RewriteError, match="outside"):
-        rewrite(read, analyse(read), tmp_path / "b" / "fixed.onnx", Strategy.BLUR)
+        rewrite(read, analyse(read), Step(Strategy.BLUR), tmp_path / "b" / "fixed.onnx")
     assert not list((tmp_path / "b").iterdir())
 
 

@@ -15,6 +15,7 @@ from auditor.demo.digits import LAST_POSITION, draw
 from auditor.onnxfile import read_model
 from auditor.rewrite import Strategy, rewrite
 from auditor.rewrite.calibration.calibrate import Pictures
+from auditor.rewrite.result import Step
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session
 
@@ -83,7 +84,7 @@ def untouched(digits: Digits) -> tuple[float, float, float]:
 def fixed(folder: Path, strategy: Strategy, pictures: Pictures | None = None) -> Path:
     model = read_model(demo_model())
     target = folder / "fixed.onnx"
-    rewrite(model, analyse(model), target, strategy, pictures=pictures)
+    rewrite(model, analyse(model), Step(strategy, calibrated=True), target, pictures=pictures)
     return target
 
 

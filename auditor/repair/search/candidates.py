@@ -117,7 +117,7 @@ def _product(first: float | None, second: float | None) -> float | None:
 def _tried(model: Model, analysis: Analysis, step: Step) -> Rewritten | None:
     """What a step would do to the model as it is; None where it does nothing."""
     try:
-        done = rewrite(model, analysis, None, step.strategy, step.options, step.sites)
+        done = rewrite(model, analysis, step)
     except RewriteError:
         return None
     return done if done.changes else None

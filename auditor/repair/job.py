@@ -1,0 +1,37 @@
+"""What a repair is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditor.repair.search.search import Budget
+from auditor.rewrite.calibration.calibrate import Pictures
+from auditor.rewrite.result import Refit, Step
+from auditor.verify.options import Request
+from auditor.verify.runner import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class RepairJob:
+    """What to do to a model, and how that is measured.
+
+    ``step`` is the rewrite, None for the best of several within ``budget``, found by measuring. ``request`` says what
+    both models are run on: a search needs it, and one step is not measured without. ``require_gain``: keep nothing
+    unless a leading measure surely got better. ``pictures`` are what blurs are calibrated on, and ``fitted_on`` the
+    words that name them; without them a search calibrates nothing, with them ``refit`` says what else it fits.
+    ``state`` is a file that keeps every measurement of a search. ``watched`` is entered for the time of measuring, and
+    gives who is told of its progress.
+    """
+
+    step: Step | None
+    request: Request | None = None
+    require_gain: bool = False
+    budget: Budget = field(default_factory=Budget)
+    pictures: Pictures | None = None
+    refit: Refit = Refit.LAST
+    fitted_on: Sequence[str] = ()
+    state: Path | None = None
+    watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
