@@ -26,6 +26,9 @@ class Task(Enum):
     DENSE = "dense"  # one value or class per position: segmentation, depth, restoration
     EMBEDDING = "embedding"
     DETECTION = "detection"  # boxes and scores
+    KEYPOINTS = "keypoints"  # joints, landmarks
+    TEXT = "text"  # a line of characters
+    REGRESSION = "regression"  # numbers in a unit of their own: angles, ages, steering
 
 
 class ProtocolKind(Enum):

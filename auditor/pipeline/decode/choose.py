@@ -41,15 +41,15 @@ def layouts() -> Mapping[str, Layout]:
 
 def candidates(signature: Signature) -> tuple[Layout, ...]:
     """The layouts with the strongest evidence: one is an answer, none or several are a question."""
-    evidence = {name: _evidence(layout, signature) for name, layout in layouts().items()}
+    evidence = {name: evidence_of(layout, signature) for name, layout in layouts().items()}
     best = max(evidence.values(), default=Evidence.NONE)
     if best is Evidence.NONE:
         return ()
     return tuple(layouts()[name] for name, strength in evidence.items() if strength is best)
 
 
-def _evidence(layout: Layout, signature: Signature) -> Evidence:
-    """Of a recogniser that comes upon a rank or a length that its layout never has, it is none."""
+def evidence_of(layout: Layout, signature: Signature) -> Evidence:
+    """How sure a layout is: not at all where its recogniser comes upon a rank or a length that it never has."""
     try:
         return layout.fits(signature)
     except (ArithmeticError, IndexError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import get_type_hints
 
 from auditor.pipeline.decode.answers import Answer, Array
 
@@ -84,6 +85,13 @@ class Layout:
     fits: Callable[[Signature], Evidence]
     read: Callable[[Signature, Reading], Answer]
     needs: tuple[str, ...] = ()  # fields of Reading that the file does not tell
+    people: bool = False  # its objects are people, whose points are the answer and not their boxes
+
+    @property
+    def answer(self) -> type[Answer]:
+        """What its reader gives."""
+        kind: type[Answer] = get_type_hints(self.read)["return"]
+        return kind
 
 
 class LayoutError(ValueError):

@@ -109,7 +109,7 @@ def _read_body(signature: Signature, reading: Reading) -> Keypoints:  # noqa: AR
 
 LAYOUTS = (
     Layout("posenet", "PoseNet, BodyPix: one person", "tfjs-models, posenet", _fits_posenet, _read_posenet),
-    Layout("movenet-multipose", "MoveNet, up to six people", "its model card", _fits_people, _read_people),
+    Layout("movenet-multipose", "MoveNet, up to six people", "its model card", _fits_people, _read_people, people=True),
     Layout("hand", "MediaPipe hand landmarks", "MediaPipe, hand_landmark", _fits_hand, _read_hand),
     Layout("body", "MediaPipe pose landmarks", "MediaPipe, pose_landmark", _fits_body, _read_body),
 )

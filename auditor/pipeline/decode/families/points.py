@@ -13,6 +13,7 @@ _POINT = 0.015  # least probability of a point of SuperPoint
 _RADIUS = 4  # within which only its surest point stays
 _CELL = 8
 _DARK_KERNEL = 11
+_PEAK_SHARE = 8  # of the longer side of a map: the mean reach of one peak
 
 
 def _fits_heatmap(signature: Signature) -> Evidence:
@@ -24,7 +25,15 @@ def _fits_heatmap(signature: Signature) -> Evidence:
     # One isolated peak a map, and nothing elsewhere: no segmentation looks so.
     flat = maps[0].reshape(maps.shape[1], -1)
     above = flat > flat.max(axis=1, keepdims=True) / 2
-    return Evidence.VALUES if np.all(above.mean(axis=1) < 0.1) else Evidence.NONE
+    small = bool(np.all(above.mean(axis=1) < 0.1))
+    return Evidence.VALUES if small and _isolated(above, flat.argmax(axis=1), maps.shape[2:]) else Evidence.NONE
+
+
+def _isolated(above: Array, peaks: Array, shape: tuple[int, int]) -> bool:
+    """Whether what is above half of the peak lies about the peak, on most maps; that of noise lies everywhere."""
+    cell = np.indices(shape).reshape(2, -1)
+    away = [np.abs(cell[:, mask] - cell[:, [peak]]).max(axis=0).mean() for mask, peak in zip(above, peaks, strict=True)]
+    return bool(np.mean(np.array(away) < max(shape) / _PEAK_SHARE) >= 0.5)
 
 
 def _read_heatmap(signature: Signature, reading: Reading) -> Keypoints:

@@ -323,6 +323,7 @@ LAYOUTS = (
         "ultralytics 8.4.190",
         _fits_end_to_end_pose,
         _read_end_to_end_pose,
+        people=True,
     ),
     Layout("end-to-end-obb", "YOLO26-obb", "ultralytics 8.4.190", _fits_end_to_end_obb, _read_end_to_end_obb),
     Layout("rtdetr-rows", "RT-DETR of ultralytics 8.4", "ultralytics 8.4.190", _fits_rtdetr_rows, _read_rtdetr_rows),

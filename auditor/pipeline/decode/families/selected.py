@@ -163,7 +163,7 @@ LAYOUTS = (
     ),
     Layout("efficient-nms", "EfficientNMS of TensorRT", "the plugin's page", _fits_efficient_nms, _read_efficient_nms),
     Layout("mmdeploy", "mmdetection through mmdeploy", "mmdeploy 1.3", _fits_mmdeploy, _read_mmdeploy),
-    Layout("rtmo", "RTMO", "mmdeploy 1.3", _fits_rtmo, _read_rtmo),
+    Layout("rtmo", "RTMO", "mmdeploy 1.3", _fits_rtmo, _read_rtmo, people=True),
     Layout("rtdetr", "RT-DETR, D-FINE, DEIM with sizes", "RT-DETR's exporter", _fits_with_sizes, _read_with_sizes),
     Layout(
         "torchvision",

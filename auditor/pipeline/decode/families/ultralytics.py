@@ -178,7 +178,7 @@ def _columns(signature: Signature) -> Array:
 LAYOUTS = (
     Layout("yolov8", "YOLOv8, v9, 11, 12, v5u: detection", _SOURCE, _fits_detect, _read_detect),
     Layout("corner-columns", "PP-YOLOE and others by libreyolo", "libreyolo 1.6", _fits_corners, _read_corners),
-    Layout("yolov8-pose", "YOLOv8, 11: pose", _SOURCE, _fits_pose, _read_pose),
+    Layout("yolov8-pose", "YOLOv8, 11: pose", _SOURCE, _fits_pose, _read_pose, people=True),
     Layout("yolov8-obb", "YOLOv8, 11: oriented boxes", _SOURCE, _fits_obb, _read_obb),
     Layout("yolov8-seg", "YOLOv8, 11: segmentation", _SOURCE, _fits_segment, _read_segment),
 )
