@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from auditor.choices import suggestion
 from auditor.pipeline.conventions import CONVENTIONS
@@ -14,7 +14,7 @@ from auditor.pipeline.placement import Placement
 from auditor.pipeline.resizing import Image, resize
 
 # What each convention fills the border with, and the kernel of the library that it comes from.
-_FILLS = {"letterbox": 114, "letterbox-top-left": 114, "ultralytics": 114, "yolox": 114, "mmdet": 114}
+FILLS = {"letterbox": 114, "letterbox-top-left": 114, "ultralytics": 114, "yolox": 114, "mmdet": 114}
 _KERNELS = {
     "torchvision": "pil-bilinear",
     "transformers": "pil-bicubic",
@@ -100,11 +100,11 @@ def fit(
         if placement.resized == placement.picture
         else resize(pixels, placement.resized, kernel or _KERNELS.get(fit, "cv2-linear"))
     )
-    border = _FILLS.get(fit, 0) if fill is None else fill
+    border = FILLS.get(fit, 0) if fill is None else fill
     return laid(resized, placement, border), placement
 
 
-def laid(resized: Image, placement: Placement, fill: float | Sequence[float]) -> Image:
+def laid(resized: Image, placement: Placement, fill: npt.ArrayLike) -> Image:
     """The resized picture in the input: cropped where it begins before it, bordered where it begins within it."""
     height, width = placement.out
     top, left = placement.top, placement.left

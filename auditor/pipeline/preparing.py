@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from auditor.choices import suggestion
-from auditor.pipeline.fitting import laid, place
-from auditor.pipeline.kernels.taps import to_uint8
+from auditor.pipeline.fitting import laid
+from auditor.pipeline.geometry import Geometry
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.presets import Preset, presets
-from auditor.pipeline.resizing import resize
 
 
 def prepare(
@@ -41,21 +41,26 @@ def prepare(
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ValueError(f"a picture is uint8 of (height, width, 3), red first; got {pixels.dtype} {pixels.shape}")
-    shape = int(pixels.shape[0]), int(pixels.shape[1])
-    if chosen.same_aspect and shape[0] * size[1] != shape[1] * size[0]:
-        raise ValueError(
-            f"{chosen.name} cuts a region of the input's aspect ratio first: a picture of {shape[0]}x{shape[1]} has "
-            f"another one than {size[0]}x{size[1]}; crop it, or pad it"
-        )
-    placement = _placed(shape, size, chosen)
-    resized = _resized(pixels, placement.resized, chosen)
-    array = (
-        _scaled(laid(resized, placement, chosen.fill), chosen)
-        if chosen.fill is not None
-        else laid(_scaled(resized, chosen), placement, 0).astype(np.float32, copy=False)
-    )
+    geometry = Geometry.of(chosen)
+    placement = geometry.place((int(pixels.shape[0]), int(pixels.shape[1])), size)
+    levels = geometry.apply(pixels, placement, chosen.fill or (0.0, 0.0, 0.0))
+    scaling = chosen.scaling
+    array = scaled(levels[..., ::-1] if chosen.bgr else levels, scaling.divisor, scaling.mean, scaling.std, np.float32)
+    if chosen.fill is None and not placement.covers:
+        array[laid(np.zeros(placement.resized, np.uint8), placement, 1) == 1] = 0
     ordered = array.transpose(2, 0, 1) if chosen.channels_first else array
     return np.ascontiguousarray(ordered[None]), placement
+
+
+def scaled(
+    levels: npt.NDArray[Any], divisor: float, mean: Sequence[float], std: Sequence[float], dtype: type[np.floating[Any]]
+) -> npt.NDArray[Any]:
+    """``(levels / divisor - mean) / std`` channel by channel (the last axis), step by step in the type ``dtype``."""
+    values: npt.NDArray[Any] = levels.astype(dtype)
+    values /= dtype(divisor)
+    values -= np.array(mean, dtype)
+    values /= np.array(std, dtype)
+    return values
 
 
 def _named(name: str) -> Preset:
@@ -63,27 +68,3 @@ def _named(name: str) -> Preset:
     if name not in known:
         raise ValueError(f"unknown preset {name!r}{suggestion(name, known)}: one of {', '.join(known)}")
     return known[name]
-
-
-def _placed(picture: tuple[int, int], size: tuple[int, int], preset: Preset) -> Placement:
-    settings = dict(preset.settings)
-    if preset.fit == "mmdet":
-        settings.setdefault("pad", size)
-    return place(picture, size, preset.fit, **settings)
-
-
-def _resized(pixels: npt.NDArray[np.uint8], size: tuple[int, int], preset: Preset) -> npt.NDArray[Any]:
-    source = pixels.astype(np.float32) if preset.float_resize else pixels
-    if pixels.shape[:2] == size:
-        return source
-    resized = resize(source, size, preset.kernel)
-    return resized if preset.float_resize or resized.dtype == np.uint8 else to_uint8(resized)
-
-
-def _scaled(pixels: npt.NDArray[Any], preset: Preset) -> npt.NDArray[np.float32]:
-    ordered = pixels[..., ::-1] if preset.bgr else pixels
-    values: npt.NDArray[np.float32] = ordered.astype(np.float32)
-    values /= np.float32(preset.scaling.divisor)
-    values -= np.array(preset.scaling.mean, np.float32)
-    values /= np.array(preset.scaling.std, np.float32)
-    return values

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from auditor.choices import suggestion
 
 Image = npt.NDArray[np.generic]
-_LIBRARIES = ("opencv", "pillow", "torch", "tensorflow", "onnxruntime", "openvino", "dali")
+_LIBRARIES = ("opencv", "pillow", "torch", "tensorflow", "onnxruntime", "openvino", "dali", "triangle")
 
 
 def kernels() -> Mapping[str, Callable[[Image, tuple[int, int]], Image]]:
@@ -19,7 +19,7 @@ def kernels() -> Mapping[str, Callable[[Image, tuple[int, int]], Image]]:
 
     ``cv2-*`` OpenCV, ``pil-*`` Pillow, ``torch-*`` torch (``tv2-*`` torchvision), ``tf-*`` TensorFlow (``keras-*``
     Keras), ``ort-*`` onnxruntime's Resize, ``ov-*`` OpenVINO's preprocessing, ``dali-*`` DALI. ``-aa`` is
-    ``antialias=True``.
+    ``antialias=True``. ``triangle`` is what ``verify`` resizes with unless told otherwise.
 
     >>> "cv2-area" in kernels()
     True

@@ -42,6 +42,8 @@ def make_tally(
         return DetectionTally(
             target.outputs, setup.image.size, circular, settings.box_score, settings.confidence, others
         )
+    if setup.protocol.native:
+        raise DataError("dense outputs are laid over each other pixel by pixel of the model: use --shift-at model")
     return DenseTally(name, target.channel_axis, _grid(setup, analysis), settings.confidence, other)
 
 

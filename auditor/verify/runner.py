@@ -275,7 +275,7 @@ def _measure_layers(
     observer.begin("images for layers", min(settings.layer_images, len(progress.used)))
     usable = (
         load
-        for load in loads(source, setup.protocol, setup.preprocessing, setup.shifts)
+        for load in loads(source, replace(setup.protocol, native=False), setup.preprocessing, setup.shifts)
         if isinstance(load, Load) and load.unit.name in progress.used
     )
     try:

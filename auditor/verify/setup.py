@@ -110,7 +110,10 @@ def prepare(
     batching = Batching(opened, image.batch or 1, image.batch is not None)
     if not feeds:
         batching = choose_batching(worker, opened, spec, image, probe)
-    task_shifts = shifts_for(target.task, shifts, sum(rows[name].nbytes for name in target.outputs))
+    bytes_of_window = sum(rows[name].nbytes for name in target.outputs)
+    if protocol.native:  # every window is an input of its own, and all of one image are in memory at once
+        bytes_of_window = max(bytes_of_window, probe.windows.canvases[0].nbytes)
+    task_shifts = shifts_for(target.task, shifts, bytes_of_window)
     if task_shifts != shifts:
         seen, units = [], loads(source, protocol, preprocessing, task_shifts)
     guesses = [*target.remarks]
@@ -205,7 +208,9 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
     margin = max(radius, 2 * shifts.exhaustive)
     if settings.protocol is ProtocolKind.FRAMES:
         margin = 0
-    protocol = Protocol(settings.protocol, size, margin, settings.embedded, settings.fractions, settings.zooms)
+    protocol = Protocol(
+        settings.protocol, size, margin, settings.embedded, settings.fractions, settings.zooms, settings.native
+    )
     return protocol, shifts
 
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
 import numpy as np
 
+from auditor.pipeline import native
+from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
-from auditor.verify.images.preprocess import Preprocessing, on_black, to_picture, to_tensor
+from auditor.verify.errors import DataError
+from auditor.verify.images.preprocess import Preprocessing, in_channels, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture
 from auditor.verify.result import ProtocolKind, Rejected
-from auditor.verify.shifts.plan import ShiftPlan, ShiftSettings, Unit, plan_frames
+from auditor.verify.shifts.plan import ShiftPlan, ShiftSettings, Unit, Window, plan_frames
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
 
 # A longer sequence is measured in pieces of this length, so that memory stays bounded.
 MAX_FRAMES = 64
+# Arithmetic on large arrays runs beside other Python code; more threads only wait for memory.
+_THREADS = 4
+_ON_THE_PICTURE = (ProtocolKind.CROP, ProtocolKind.FRAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,21 @@ def loads(
     if protocol.kind is ProtocolKind.FRAMES:
         yield from _sequences(pictures, protocol, preprocessing)
         return
-    for index, picture in enumerate(pictures):
-        if isinstance(picture, Rejected):
-            yield picture
-            continue
-        plan = protocol.plan(index, shifts)
-        try:
-            yield _load(picture.name, picture.label, [picture], plan, protocol, preprocessing)
-        except ValueError as error:
-            yield Rejected(picture.name, str(error))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for index, picture in enumerate(pictures):
+            if isinstance(picture, Rejected):
+                yield picture
+                continue
+            plan = protocol.plan(index, shifts)
+            try:
+                if protocol.native:
+                    yield _load_native(picture, plan, protocol, preprocessing, threads)
+                else:
+                    yield _load(picture.name, picture.label, [picture], plan, protocol, preprocessing)
+            except ValueError as error:
+                yield Rejected(picture.name, str(error))
+            except ImportError as error:
+                raise DataError("this resize is Pillow's own: install aliasaudit[images]") from error
 
 
 def _sequences(
@@ -72,7 +85,10 @@ def _sequences(
                 yield Rejected(frames[0].name, "a sequence needs at least two frames in one folder")
             elif frames:
                 name = ModelText(f"{group or 'sequence'}#{part}" if part else group or "sequence")
-                yield _load(name, None, frames, plan_frames(range(len(frames))), protocol, preprocessing)
+                try:
+                    yield _load(name, None, frames, plan_frames(range(len(frames))), protocol, preprocessing)
+                except ValueError as error:
+                    yield Rejected(name, str(error))
             part += 1
 
 
@@ -88,17 +104,57 @@ def _load(
     images = sorted({window.image for window in plan.windows})
     position: dict[tuple[int, int], int] = {}
     canvases: list[Array] = []
+    placed: dict[int, Placement] = {}
+    room = protocol.room
+    size = protocol.picture[0] - room, protocol.picture[1] - room
     for image, picture in zip(images, pictures, strict=True):
         picture.digest_into(digest)
-        pixels = picture.pixels
-        if picture.transparent and preprocessing.channels != 4:
-            pixels = on_black(pixels)
-        prepared = to_picture(pixels, protocol.picture, preprocessing)
+        prepared, placed[image] = to_picture(_opaque(picture, preprocessing), size, preprocessing, room)
         for variant in sorted({window.variant for window in plan.windows if window.image == image}):
             position[image, variant] = len(canvases)
             canvases.append(to_tensor(protocol.canvas(prepared, variant), preprocessing))
     places = np.array([(position[one.image, one.variant], one.y, one.x) for one in plan.windows], np.int64)
-    unit = Unit(name, label, plan, digest.digest())
-    height, width = protocol.picture
-    enlarged = max((max(height / one.pixels.shape[0], width / one.pixels.shape[1]) for one in pictures), default=1.0)
+    placements = (
+        tuple(_cut(placed[window.image], window, size) for window in plan.windows)
+        if protocol.kind in _ON_THE_PICTURE
+        else ()
+    )
+    unit = Unit(name, label, plan, digest.digest(), placements)
+    enlarged = max(max(placement.scale) for placement in placed.values())
     return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0))
+
+
+def _load_native(
+    picture: Picture, plan: ShiftPlan, protocol: Protocol, preprocessing: Preprocessing, threads: Executor
+) -> Load:
+    """Every window cut from the picture as it is, then resized by itself: each is a canvas of its own."""
+    digest = hashlib.sha256()
+    picture.digest_into(digest)
+    pixels = in_channels(_opaque(picture, preprocessing), preprocessing)
+
+    def prepared(window: Window) -> tuple[Array, Placement]:
+        corner = window.y, window.x
+        part = native.window(pixels, corner, (protocol.margin, protocol.margin))
+        levels, placement = to_picture(part, protocol.window, preprocessing)
+        return to_tensor(levels, preprocessing), replace(placement, origin=corner)
+
+    first, placement = prepared(plan.windows[0])
+    canvases = np.empty((len(plan.windows), *first.shape), first.dtype)
+    canvases[0] = first
+    placements = [placement]
+    for index, (tensor, placement) in enumerate(threads.map(prepared, plan.windows[1:]), start=1):
+        canvases[index] = tensor
+        placements.append(placement)
+    places = np.zeros((len(plan.windows), 3), np.int64)
+    places[:, 0] = np.arange(len(plan.windows))
+    unit = Unit(picture.name, picture.label, plan, digest.digest(), tuple(placements), native=True)
+    return Load(unit, canvases, places, unit.digest, picture.extra, max(*placement.scale, 1.0))
+
+
+def _opaque(picture: Picture, preprocessing: Preprocessing) -> Array:
+    return on_black(picture.pixels) if picture.transparent and preprocessing.channels != 4 else picture.pixels
+
+
+def _cut(placement: Placement, window: Window, size: tuple[int, int]) -> Placement:
+    """Where the picture lies in a window of the canvas that it is placed on."""
+    return replace(placement, out=size, top=placement.top - window.y, left=placement.left - window.x)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray, IntArray
 
@@ -286,9 +287,16 @@ def _integers(values: list[int]) -> IntArray:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One statistical unit: an image, or a sequence of frames. ``digest`` is that of its pixels."""
+    """One statistical unit: an image, or a sequence of frames. ``digest`` is that of its pixels.
+
+    ``placements`` has one per window of the plan: the way of points of the model's input to pixels of the picture.
+    It is empty where windows are no parts of the picture as it is (circular and embedded pictures). ``native``: the
+    shifts of the plan count pixels of the picture; without it, those of the model.
+    """
 
     name: ModelText
     label: int | None
     plan: ShiftPlan
     digest: bytes = b""
+    placements: tuple[Placement, ...] = ()
+    native: bool = False

@@ -13,7 +13,10 @@ zoom           as crop, and canvases enlarged and reduced by one per cent (Azula
 frames         every image is a frame; the fixed central window is compared with the next frame's
 =============  =====================================================================================================
 
-Pictures and canvases are (H, W, C) floats on the 0..255 scale, before normalisation: black is 0 on that scale.
+Pictures and canvases are (H, W, C) on the 0..255 scale, before normalisation: black is 0 on that scale.
+
+With ``native`` the window of the protocol crop moves over the picture at its own resolution, and each one is resized by
+itself, as behind a camera that moves. Its margin then counts pixels of the picture.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from itertools import product
 
 import numpy as np
 
+from auditor.pipeline.kernels.triangle import resize_part
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.images.resample import fourier_shift, resize, zoom
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import (
     DEFAULT_RADIUS,
@@ -38,6 +41,7 @@ from auditor.verify.shifts.plan import (
     plan_frames,
     plan_shifts,
 )
+from auditor.verify.shifts.subpixel import fourier_shift, zoom
 
 # All fractions of halves and thirds on each axis, purely horizontal and vertical ones included: the published
 # evaluation code of Michaeli et al. starts both loops at 1 and never tests those.
@@ -58,6 +62,7 @@ class Protocol:
     ``window`` is the size (H, W) that the model reads and ``margin`` by how much the canvas is larger. ``embedded`` is
     the side of the embedded picture as a share of the window. ``fractions`` (dy, dx) and ``zooms`` list the canvases of
     the sub-pixel and the zoom protocol beside the untouched one, which is always variant 0.
+    ``native``: offsets are pixels of the picture and not of the model.
     """
 
     kind: ProtocolKind
@@ -66,8 +71,13 @@ class Protocol:
     embedded: float = 0.5
     fractions: tuple[tuple[float, float], ...] = DEFAULT_FRACTIONS
     zooms: tuple[float, ...] = DEFAULT_ZOOMS
+    native: bool = False
 
     def __post_init__(self) -> None:
+        if self.native and self.kind is not ProtocolKind.CROP:
+            raise ValueError(
+                f"pictures are shifted at their own resolution by the protocol crop, not {self.kind.value}"
+            )
         if min(self.window) < 1 or self.margin < 0:
             raise ValueError(f"the window {self.window[0]} x {self.window[1]} with margin {self.margin} is empty")
         if self.kind in _EMBEDDED and self._inner_margin < 0:
@@ -84,11 +94,16 @@ class Protocol:
     def picture(self) -> tuple[int, int]:
         """The size (H, W) to which an image is resized and cropped before :meth:`canvas`."""
         height, width = self.window
-        if self.kind in _CIRCULAR or self.kind is ProtocolKind.FRAMES:
+        if self.native or self.kind in _CIRCULAR or self.kind is ProtocolKind.FRAMES:
             return self.window
         if self.kind in _EMBEDDED:
             return max(1, round(height * self.embedded)), max(1, round(width * self.embedded))
         return height + self.margin, width + self.margin
+
+    @property
+    def room(self) -> int:
+        """By how much :attr:`picture` is larger than a window."""
+        return max(self.picture[0] - self.window[0], 0)
 
     @property
     def positions(self) -> Range:
@@ -106,11 +121,11 @@ class Protocol:
             return 1 + len(self.fractions)
         return 1 + len(self.zooms) if self.kind is ProtocolKind.ZOOM else 1
 
-    def canvas(self, picture: AnyArray, variant: int = 0) -> FloatArray:
+    def canvas(self, picture: AnyArray, variant: int = 0) -> AnyArray:
         """The canvas (H', W', C) of a picture (H, W, C) of size :attr:`picture`; raises ValueError for another size."""
         if picture.shape[:2] != self.picture:
             raise ValueError(f"the picture is {picture.shape[:2]}, the protocol needs {self.picture}")
-        pixels = np.asarray(picture, dtype=np.float64)
+        pixels = picture  # bytes stay bytes where nothing is computed of them
         if self.kind is ProtocolKind.SUBPIXEL and variant:
             pixels = fourier_shift(pixels, *self.fractions[variant - 1])
         if self.kind is ProtocolKind.ZOOM and variant:
@@ -122,7 +137,7 @@ class Protocol:
             return self._embed(pixels)
         return pixels
 
-    def _embed(self, pixels: FloatArray) -> FloatArray:
+    def _embed(self, pixels: AnyArray) -> FloatArray:
         size = tuple(side + self.margin for side in self.window)
         y, x = ((outer - inner) // 2 for outer, inner in zip(size, pixels.shape, strict=False))
         canvas = np.zeros((*size, pixels.shape[2]))
@@ -203,7 +218,8 @@ def inpaint(canvas: AnyArray, known: AnyArray) -> FloatArray:
         levels.append(_halve(*levels[-1]))
     filled = levels[-1][0]
     for value, weight in reversed(levels[:-1]):
-        coarse = resize(filled, *(2 * side for side in filled.shape[:2]))[: value.shape[0], : value.shape[1]]
+        double = 2 * filled.shape[0], 2 * filled.shape[1]
+        coarse = resize_part(filled, double, (0, 0), (value.shape[0], value.shape[1]))
         filled = weight * value + (1 - weight) * coarse
     return filled
 

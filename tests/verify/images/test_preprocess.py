@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auditor.pipeline.kernels.triangle import resize_part
+from auditor.verify.images import preprocess
 from auditor.verify.images.preprocess import (
     PRESETS,
     ChannelOrder,
@@ -16,10 +18,8 @@ from auditor.verify.images.preprocess import (
     for_grey,
     on_black,
     preset,
-    to_picture,
     to_tensor,
 )
-from auditor.verify.images.resample import resize
 from tests.work import peak_bytes
 
 RAW = PRESETS["raw"]
@@ -42,6 +42,11 @@ def test_caffe_preprocessing_is_bgr_minus_the_mean() -> None:
     tensor = to_tensor(to_picture(pixels, (3, 3), preset("caffe-bgr")), preset("caffe-bgr"))
     np.testing.assert_allclose(tensor[0], pixels[..., 2] - 104.0)
     np.testing.assert_allclose(tensor[2], pixels[..., 0] - 123.0)
+
+
+def to_picture(pixels: np.ndarray, size: tuple[int, int], preprocessing: Preprocessing) -> np.ndarray:
+    """The levels, as floats: differences of bytes wrap around."""
+    return preprocess.to_picture(pixels, size, preprocessing)[0].astype(np.float64)
 
 
 @settings(max_examples=40, deadline=None)
@@ -99,7 +104,7 @@ def test_cropping_first_changes_no_bit(height: int, width: int, target: tuple[in
     pixels = image(height, width)
     scale = max(target[0] / height, target[1] / width)
     covering = (max(target[0], round(height * scale)), max(target[1], round(width * scale)))
-    whole = np.rint(resize(pixels.astype(np.float64), *covering))
+    whole = np.rint(resize_part(pixels.astype(np.float64), covering, (0, 0), covering))
     top, left = (covering[0] - target[0]) // 2, (covering[1] - target[1]) // 2
     expected = whole[top : top + target[0], left : left + target[1]]
     np.testing.assert_array_equal(to_picture(pixels, target, RAW), expected)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.images.resample import fourier_shift
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import ShiftSettings, Window
 from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, Protocol, cut, inpaint
+from auditor.verify.shifts.subpixel import fourier_shift
 
 SMALL = ShiftSettings(radius=4, distances=(1, 3), pairs=6)
 
