@@ -98,10 +98,16 @@ def _require_same_runs(base: Verification, new: Verification) -> None:
         raise NotComparableError(
             f"the base ran on {base.provider.used} and the new model on {new.provider.used}; choose one with --device"
         )
-    facts = [(one.shifts.protocol, one.shifts.radius, one.shifts.per_image, one.shifts.seed) for one in (base, new)]
+    facts = [
+        (one.shifts.protocol, one.shifts.at, one.shifts.radius, one.shifts.per_image, one.shifts.seed)
+        for one in (base, new)
+    ]
     if facts[0] != facts[1]:
+        at = " and ".join(one.shifts.at.value for one in (base, new))
         radii = " and ".join(str(one.shifts.radius) for one in (base, new))
-        raise NotComparableError(f"the shifts differ (radius {radii} px); set verify.radius for both models")
+        raise NotComparableError(
+            f"the shifts differ (radius {radii} px, --shift-at {at}); set verify.radius for both models"
+        )
     if base.data.used == new.data.used and base.data.sha256 != new.data.sha256:
         raise NotComparableError("the images changed between the two runs; run again once they no longer change")
 

@@ -43,6 +43,13 @@ class ProtocolKind(Enum):
     FRAMES = "frames"  # consecutive frames of a sequence
 
 
+class ShiftAt(Enum):
+    """Whose pixels a shift counts."""
+
+    MODEL = "model"  # of the model's input: the resized picture moves
+    NATIVE = "native"  # of the picture as it is, before it is resized
+
+
 class DataKind(Enum):
     """Where the images came from."""
 
@@ -104,7 +111,9 @@ class Shifts:
 
     ``source`` is the size (H, W) of the image that windows are cut from and ``window`` the size that the model reads.
     ``per_image`` counts the shifted inputs of one image without the reference; ``exhaustive`` says that they are all
-    shifts of the radius. ``distinct`` counts the inputs that had to be run per image, equal ones counted once.
+    shifts of the radius. ``distinct`` counts the inputs that had to be run per image, equal ones counted once. ``at``
+    says whose pixels the radius, the distances and every measure in pixels count. ``factor`` is how many pixels of the
+    picture are one of the model, the median over the images and both axes; None where that is not known.
     """
 
     protocol: ProtocolKind
@@ -115,6 +124,24 @@ class Shifts:
     distinct: int
     exhaustive: bool
     seed: int
+    at: ShiftAt = ShiftAt.MODEL
+    factor: float | None = None
+
+    @property
+    def reach(self) -> str:
+        """How far shifts go, in whose pixels, and how far that is in the other ones."""
+        native = self.at is ShiftAt.NATIVE
+        ours, theirs = ("picture", "model") if native else ("model", "picture")
+        line = f"shifts to {self.radius} px of the {ours}"
+        if self.factor is None:
+            return line
+        there = self.radius / self.factor if native else self.radius * self.factor
+        return f"{line} ({there:.3g} px of the {theirs})"
+
+    @property
+    def counted(self) -> str:
+        """Whose pixels the measures count, where they are not the model's; else empty."""
+        return "every px below is one of the picture, before it is resized" if self.at is ShiftAt.NATIVE else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.tally import REFERENCE, Tally, UnusableOutputError
 from auditor.verify.measures.target import Clues
-from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Shifts, Verification
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.shifts.feeder import Load, loads
@@ -72,6 +72,7 @@ class Progress:
     difference: float = 0.0
     interrupted: bool = False
     enlarged: list[float] = field(default_factory=list)
+    factors: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def self_test(self) -> SelfTest | None:
@@ -308,6 +309,9 @@ def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress
     progress.used.append(load.unit.name)
     if load.enlarged > ENLARGED:
         progress.enlarged.append(load.enlarged)
+    if load.unit.placements:
+        vertical, horizontal = load.unit.placements[0].scale
+        progress.factors.append((1 / vertical, 1 / horizontal))
     progress.digest.update(load.digest)
     progress.labelled += load.unit.label is not None
     if all(repeated.values()):
@@ -343,6 +347,8 @@ def _shifts(setup: Setup, progress: Progress, settings: VerifySettings) -> Shift
         distinct=round(progress.runs / images),
         exhaustive=setup.shifts.exhaustive > 0,
         seed=settings.shifts.seed,
+        at=ShiftAt.NATIVE if protocol.native else ShiftAt.MODEL,
+        factor=None if not progress.factors else float(np.median(progress.factors)),
     )
 
 

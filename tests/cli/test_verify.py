@@ -40,7 +40,7 @@ def test_the_report_says_what_was_measured_with_what(run: Run, images: str) -> N
     assert err == ""
     for words in (
         "measured on 10 images (from an array file)",
-        "protocol crop, windows of 16x16 px, shifts to 4 px, seed 0",
+        "protocol crop, windows of 16x16 px, shifts to 4 px of the model",
         "ran on CPUExecutionProvider",
         "self-test passed",
         "consistency by shift distance",

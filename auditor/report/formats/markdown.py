@@ -243,7 +243,8 @@ def _measurement(found: Verification) -> str:
     data, shifts = found.data, found.shifts
     facts = [
         f"Measured on {count_text(len(data.used), 'image')} ({data.kind.value})",
-        f"protocol {shifts.protocol.value} with shifts to {shifts.radius} px",
+        f"protocol {shifts.protocol.value} with {shifts.reach}",
+        *([shifts.counted] if shifts.counted else []),
         found.preprocessing_words,
         f"{found.provider.used}, onnxruntime {found.provider.onnxruntime}",
     ]

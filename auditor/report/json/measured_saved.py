@@ -22,6 +22,7 @@ from auditor.verify.result import (
     Provider,
     Rejected,
     SelfTest,
+    ShiftAt,
     Shifts,
     Spectrum,
     Task,
@@ -85,6 +86,7 @@ def _data(found: Cursor) -> DataFacts:
 
 
 def _shifts(found: Cursor) -> Shifts:
+    at, factor = found.get("at"), found.get("factor")
     return Shifts(
         protocol=found["protocol"].one_of(ProtocolKind),
         source=_pair(found["source"]),
@@ -94,6 +96,9 @@ def _shifts(found: Cursor) -> Shifts:
         distinct=found["distinct"].integer,
         exhaustive=found["exhaustive"].flag,
         seed=found["seed"].integer,
+        # Both are absent from the reports of older versions.
+        at=ShiftAt.MODEL if at is None else at.one_of(ShiftAt),
+        factor=None if factor is None else _number(factor),
     )
 
 

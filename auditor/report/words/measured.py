@@ -50,9 +50,11 @@ def _facts(found: Verification) -> Iterator[str]:
         f"{count_text(shifts.per_image, 'shifted input')} each"
     )
     yield (
-        f"protocol {shifts.protocol.value}, windows of {shifts.window[0]}x{shifts.window[1]} px, shifts to "
-        f"{shifts.radius} px, seed {shifts.seed}"
+        f"protocol {shifts.protocol.value}, windows of {shifts.window[0]}x{shifts.window[1]} px, "
+        f"{shifts.reach}, seed {shifts.seed}"
     )
+    if shifts.counted:
+        yield shifts.counted
     yield found.preprocessing_words
     yield _provider(found.provider)
     # The self-test runs an input of some images twice, which is more than a loop would where none are equal.

@@ -13,7 +13,7 @@ count.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,21 +81,34 @@ def matched_share(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> floa
 
 
 def pair_stability(
-    boxes: list[Boxes], pairs: Pairs, window: tuple[int, int], circular: bool = False, least: float = DEFAULT_IOU
+    boxes: list[Boxes],
+    pairs: Pairs,
+    window: tuple[int, int],
+    circular: bool = False,
+    least: float = DEFAULT_IOU,
+    border: float = BORDER,
 ) -> PairStability:
     """Compare the boxes of the windows of one image, pair by pair; ``window`` is the input's (H, W).
+
+    Boxes, shifts and ``window`` count the same pixels: of the model's input, or of the part of a picture that it shows.
 
     A circular shift moves boxes across the seam, where they are cut: boxes that touch the seam in either input do not
     count.
     """
     rows = np.full((4, len(pairs)), np.nan)
     for index, (reference, moved, shift) in enumerate(zip(pairs.reference, pairs.moved, pairs.shift, strict=True)):
-        rows[:, index] = _compare(boxes[reference], boxes[moved], shift, window, circular, least)
+        rows[:, index] = _compare(boxes[reference], boxes[moved], shift, window, circular, least, border)
     return PairStability(*rows)
 
 
 def _compare(
-    left: Boxes, right: Boxes, shift: FloatArray, window: tuple[int, int], circular: bool, least: float
+    left: Boxes,
+    right: Boxes,
+    shift: FloatArray,
+    window: tuple[int, int],
+    circular: bool,
+    least: float,
+    border: float,
 ) -> tuple[float, float, float, float]:
     step = np.array([shift[1], shift[0]])
     extent = np.array([window[1], window[0]], dtype=np.float64)
@@ -105,12 +118,12 @@ def _compare(
         # Uncut in its own input, and not across the seam of the other one either.
         there = _wrapped(left.corners - np.tile(step, 2), extent)
         counts = (
-            _within(left.corners, np.zeros(2), extent) & _within(there, np.zeros(2), extent),
-            _within(right.corners, np.zeros(2), extent) & _within(corners, np.zeros(2), extent),
+            _within(left.corners, np.zeros(2), extent, border) & _within(there, np.zeros(2), extent, border),
+            _within(right.corners, np.zeros(2), extent, border) & _within(corners, np.zeros(2), extent, border),
         )
     else:
         low, high = np.maximum(0, step), extent + np.minimum(0, step)
-        counts = _within(left.corners, low, high), _within(corners, low, high)
+        counts = _within(left.corners, low, high, border), _within(corners, low, high, border)
     returned = Boxes(corners, right.scores, right.labels)
     one, two = match(left, returned, least)
     both = counts[0][one] & counts[1][two]
@@ -133,9 +146,9 @@ def _wrapped(corners: FloatArray, extent: FloatArray) -> FloatArray:
     return corners - np.tile(np.floor(centre / extent) * extent, 2)
 
 
-def _within(corners: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
+def _within(corners: FloatArray, low: FloatArray, high: FloatArray, border: float) -> BoolArray:
     """Which boxes keep clear of the border of a region."""
-    inside = (corners[:, :2] >= low + BORDER).all(axis=1) & (corners[:, 2:] <= high - BORDER).all(axis=1)
+    inside = (corners[:, :2] >= low + border).all(axis=1) & (corners[:, 2:] <= high - border).all(axis=1)
     return np.asarray(inside, dtype=np.bool_)
 
 
@@ -172,15 +185,19 @@ class DetectionTally:
         others = self._other.all(rows) if self._other is not None else []
         plan = unit.plan
         values: dict[str, float] = {}
+        seen, window, border = boxes, self._window, BORDER
+        if unit.native:
+            seen, window = _in_the_picture(boxes, unit), unit.placements[0].picture
+            border = BORDER / min(unit.placements[0].scale)
         if len(plan.pairs):
-            found = pair_stability(boxes, plan.pairs, self._window, self._circular)
+            found = pair_stability(seen, plan.pairs, window, self._circular, border=border)
             values = {name: _mean(along) for name, along in _named(found).items()}
         if others:
             pairs = zip(boxes, others, strict=True)
             values["fidelity"] = _mean(np.array([matched_share(one, other) for one, other in pairs]))
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
-            curves = _named(pair_stability(boxes, plan.distances, self._window, self._circular))
+            curves = _named(pair_stability(seen, plan.distances, window, self._circular, border=border))
         self._ledger.add(values, curves, plan.distances.distance)
         self._seen += not np.isnan(values.get("flicker", np.nan))
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
@@ -208,6 +225,14 @@ class DetectionTally:
             tuple(self._images),
             (),
         )
+
+
+def _in_the_picture(boxes: list[Boxes], unit: Unit) -> list[Boxes]:
+    """The boxes of every window in pixels of the part of the picture that it shows."""
+    return [
+        Boxes(replace(placement, origin=(0, 0)).boxes_to_picture(one.corners), one.scores, one.labels)
+        for one, placement in zip(boxes, unit.placements, strict=True)
+    ]
 
 
 class _BoxReader:

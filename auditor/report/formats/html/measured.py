@@ -53,7 +53,9 @@ def _facts(found: Verification) -> Iterator[str]:
     data, shifts = found.data, found.shifts
     built_in = ", built-in ones" if data.kind is DataKind.BUILTIN else ""
     yield f"{count_text(len(data.used), 'image')}{built_in}, {count_text(shifts.per_image, 'shifted input')} each"
-    yield f"{shifts.protocol.value}, shifts to {shifts.radius} px, seed {shifts.seed}"
+    yield f"{shifts.protocol.value}, {shifts.reach}, seed {shifts.seed}"
+    if shifts.counted:
+        yield shifts.counted
     yield plain(found.preprocessing_words, None)
     yield f"{plain(found.provider.used)}, onnxruntime {plain(found.provider.onnxruntime)}"
     yield from (plain(note) for note in found.notes)
