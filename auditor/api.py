@@ -241,6 +241,7 @@ def fix(
     from auditor.repair.run import run
     from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Step, Strategy, Where
+    from auditor.rewrite.table import declared
     from auditor.verify.options import read_keywords
 
     settings = _settings(settings)
@@ -262,7 +263,7 @@ def fix(
     method = None if auto else chosen("strategy", Strategy, strategy, more=["auto"])
     if isinstance(sites, str):
         raise TypeError(f"sites must be a list of names such as [{sites!r}]")
-    if calibrate is not None and method not in (None, Strategy.BLUR):
+    if calibrate is not None and method is not None and not declared(method).calibrates:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
     if verify is None and (auto or require_gain):
         raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")

@@ -191,7 +191,7 @@ class _Task:
 def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
     from auditor.cli.output import emit
     from auditor.report.repair.outcome import plan_json, plan_text
-    from auditor.rewrite import plan
+    from auditor.rewrite.planning import plan
 
     found = plan(original.model, original.analysis, task.wanted.how)
     emit((plan_json if task.as_json else plan_text)(task.name, found, held_back))

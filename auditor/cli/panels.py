@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from auditor.rewrite.strategies import NAMES
+
 if TYPE_CHECKING:
     from typer.models import OptionInfo
 
@@ -36,7 +38,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "FORMAT": ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html"),
     "LEVEL": ("error", "warning", "note"),
     "WHEN": ("auto", "always", "never"),
-    "STRATEGY": ("blur", "phase-average", "input-average", "phase-select", "crop-select", "auto"),
+    "STRATEGY": (*NAMES, "auto"),
     "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),
     "BORDER": ("auto", "reflect", "edge", "zero"),
     "LOWERING": ("auto", "batch", "dilation"),

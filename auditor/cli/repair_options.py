@@ -136,12 +136,13 @@ def read(typed: RepairFlags, settings: Settings) -> RepairRequest:
     """
     from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Strategy as Method
+    from auditor.rewrite.table import declared
 
     chosen = typed.strategy or (LEAST_HARMFUL if typed.unsafe_fixes else None)
     auto = chosen == AUTO
     method = None if chosen is None or auto else _one(Method, "--strategy", chosen, STRATEGIES)
     how = _options(typed)
-    if typed.calibrate is not None and method is not Method.BLUR and not auto:
+    if typed.calibrate is not None and not auto and not (method and declared(method).calibrates):
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
     if typed.refit is not None and typed.calibrate is None:
         raise UsageError("--refit says what is fitted on the pictures of --calibrate: give them too")

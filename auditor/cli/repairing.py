@@ -28,7 +28,7 @@ from auditor.policy.verdict import ExitCode
 from auditor.repair.original import Original, opened
 from auditor.repair.run import repairing
 from auditor.report.repair.gains import NOT_RISEN
-from auditor.report.repair.repaired import remark
+from auditor.report.repair.outcome import remark
 from auditor.report.repair.search import search_remarks
 from auditor.rewrite.result import RewriteError
 from auditor.verify.errors import NothingMeasuredError, VerifyError

@@ -25,8 +25,8 @@ from olive.passes.pass_config import PassConfigParam
 
 from auditor.onnxfile import read_model
 from auditor.repair.loading import require_loads
-from auditor.rewrite import Options, RewriteError, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Lowering, Padding, Phases, Step, Where
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, RewriteError, Step, Strategy, Where
 from auditor.sampling import analyse
 
 _MODULE = "auditor.plugins.olive.AntiAliasing"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 from auditor._version import __version__
 from auditor.onnxfile.graph import Model
@@ -30,30 +32,12 @@ from auditor.rewrite.result import (
     Step,
     Strategy,
 )
-from auditor.rewrite.strategies.blur import Blur
-from auditor.rewrite.strategies.crop_select import CropSelect
-from auditor.rewrite.strategies.input_average import InputAverage
-from auditor.rewrite.strategies.phase_average import PhaseAverage
-from auditor.rewrite.strategies.phase_select import PhaseSelect
-from auditor.rewrite.strategies.strategy import Applied, AppliedToInput
+from auditor.rewrite.strategy import AtInput, AtSites
+from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
 
-AT_SITES: Mapping[Strategy, Applied] = {
-    Strategy.BLUR: Blur(),
-    Strategy.PHASE_AVERAGE: PhaseAverage(),
-    Strategy.PHASE_SELECT: PhaseSelect(),
-}
-"""The strategies that work at sampling sites."""
-
-AT_INPUT: Mapping[Strategy, AppliedToInput] = {
-    Strategy.INPUT_AVERAGE: InputAverage(),
-    Strategy.CROP_SELECT: CropSelect(),
-}
-"""The strategies that work on the whole model."""
-
-LAST_ONLY = frozenset({Strategy.PHASE_AVERAGE})
-"""Strategies that take the last site alone unless sites are named: measured, each further site costs more than it
-gains."""
+_Way: TypeAlias = tuple[Strategy, Callable[[], str | None], Callable[[], Cost]]
+"""A strategy with its refusal and its cost, which are worked out when they are asked for."""
 
 
 def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Plan:
@@ -61,24 +45,22 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
     options = options or Options()
     editor = GraphEditor(model, analysis)
     offer = _Offering(editor)
-    sites = []
-    for site in analysis.sites:
-        offers, refusals = [], []
-        for strategy, applied in AT_SITES.items():
-            reason = applied.refusal(editor, site, options)
-            if reason is not None:
-                refusals.append(Refusal(strategy, reason))
-            else:
-                offers.append(offer(strategy, applied.cost(editor, site, options)))
-        sites.append(SitePlan(site, tuple(offers), tuple(refusals)))
-    offers, refusals = [], []
-    for strategy, whole_model in AT_INPUT.items():
-        reason = whole_model.refusal(editor, options)
-        if reason is not None:
-            refusals.append(Refusal(strategy, reason))
-        else:
-            offers.append(offer(strategy, whole_model.cost(editor, options)))
-    return Plan(tuple(sites), tuple(offers), tuple(refusals))
+    table = [(strategy, declared(strategy)) for strategy in ranked()]
+
+    def ways_at(site: Site) -> Iterator[_Way]:
+        for strategy, declaration in table:
+            if isinstance(declaration, AtSites):
+                refusal, cost = declaration.applied.refusal, declaration.applied.cost
+                yield strategy, partial(refusal, editor, site, options), partial(cost, editor, site, options)
+
+    def ways_at_input() -> Iterator[_Way]:
+        for strategy, declaration in table:
+            if isinstance(declaration, AtInput):
+                refusal, cost = declaration.applied.refusal, declaration.applied.cost
+                yield strategy, partial(refusal, editor, options), partial(cost, editor, options)
+
+    sites = tuple(SitePlan(site, *_weighed(offer, ways_at(site))) for site in analysis.sites)
+    return Plan(sites, *_weighed(offer, ways_at_input()))
 
 
 def rewrite(
@@ -101,14 +83,15 @@ def rewrite(
         ModelFileError: the source has changed since it was read.
     """
     pictures = pictures if step.calibrated else None
-    options = replace(step.options, mix=pictures is not None and step.strategy is Strategy.BLUR)
+    declaration = declared(step.strategy)
+    options = replace(step.options, mix=pictures is not None and declaration.calibrates)
     editor = GraphEditor(model, analysis)
     offer = _Offering(editor)
     shapes = {site.node.order: _result(editor, site) for site in analysis.sites}
-    if step.strategy in AT_INPUT:
-        edits = _at_input(editor, step, options)
+    if isinstance(declaration, AtInput):
+        edits = _at_input(editor, step, options, declaration)
     else:
-        edits = _at_sites(editor, step, options, chosen(analysis, step.sites))
+        edits = _at_sites(editor, step, options, declaration)
     provenance = _provenance(step.strategy, options, edits.sites)
     calibrated: list[Calibrated] = []
     curve: RefitCurve | None = None
@@ -158,6 +141,18 @@ class _Offering:
         return Offer(strategy, flops, memory, cost.note)
 
 
+def _weighed(offer: _Offering, ways: Iterable[_Way]) -> tuple[tuple[Offer, ...], tuple[Refusal, ...]]:
+    """What applies, each with its cost, and what does not, each with its reason."""
+    offers, refusals = [], []
+    for strategy, refusal, cost in ways:
+        reason = refusal()
+        if reason is None:
+            offers.append(offer(strategy, cost()))
+        else:
+            refusals.append(Refusal(strategy, reason))
+    return tuple(offers), tuple(refusals)
+
+
 def _result(editor: GraphEditor, site: Site) -> tuple[int, ...]:
     """The shape of what a site writes; of no elements where it is not known."""
     part = editor.part(site)
@@ -185,10 +180,11 @@ def _calibrated(
     return found, curve
 
 
-def _at_sites(editor: GraphEditor, step: Step, options: Options, sites: Sequence[Site]) -> _Edits:
+def _at_sites(editor: GraphEditor, step: Step, options: Options, declaration: AtSites) -> _Edits:
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
-    applied, edits = AT_SITES[step.strategy], _Edits()
-    last_only = step.strategy in LAST_ONLY and not step.sites
+    applied, edits = declaration.applied, _Edits()
+    sites = chosen(editor.analysis, step.sites)
+    last_only = declaration.last_only and not step.sites
     if last_only and any(map(has_phases, editor.parts())):
         edits.skipped.append(Skipped(None, Refusal(step.strategy, f"{OWN}: name the sites to average further ones")))
         return edits
@@ -206,10 +202,10 @@ def _at_sites(editor: GraphEditor, step: Step, options: Options, sites: Sequence
     return edits
 
 
-def _at_input(editor: GraphEditor, step: Step, options: Options) -> _Edits:
+def _at_input(editor: GraphEditor, step: Step, options: Options, declaration: AtInput) -> _Edits:
     if step.sites:
         raise RewriteError(f"{step.strategy.value} works on the whole model: leave --site out")
-    applied, edits = AT_INPUT[step.strategy], _Edits()
+    applied, edits = declaration.applied, _Edits()
     reason = applied.refusal(editor, options)
     if reason is not None:
         edits.skipped.append(Skipped(None, Refusal(step.strategy, reason)))
@@ -241,12 +237,6 @@ def _provenance(strategy: Strategy, options: Options, sites: Sequence[Site]) -> 
     return {
         "tool": f"aliasaudit {__version__}",
         "strategy": strategy.value,
-        "kernel": options.kernel.value,
-        "where": options.where.value,
-        "padding": options.padding.value,
-        "lambda": options.blend,
-        "phases": options.phases.value,
-        "lowering": options.lowering.value,
-        "margin": options.margin,
+        **options.described(),
         "sites": [site.node.name.raw for site in sites],
     }

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, EnumMeta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from auditor.rewrite.strategies import NAMES
 from auditor.sampling.result import Site
 from auditor.text import ModelText
 
 
-class Strategy(str, Enum):
-    """The rewrites, by the name of the ``--strategy`` option. None of them keeps the function bit by bit."""
+class _ReadOffFolder(EnumMeta):
+    if TYPE_CHECKING:
 
-    BLUR = "blur"
-    PHASE_AVERAGE = "phase-average"
-    INPUT_AVERAGE = "input-average"
-    PHASE_SELECT = "phase-select"
-    CROP_SELECT = "crop-select"
+        def __getattr__(cls, name: str) -> Strategy: ...
+
+
+class Strategy(str, Enum, metaclass=_ReadOffFolder):
+    """The rewrites, by the name of the ``--strategy`` option: ``Strategy.BLUR`` is the one that blur.py declares.
+
+    None of them keeps the function bit by bit.
+    """
+
+    _ignore_ = ["word"]  # noqa: RUF012 - as the enumeration reads it
+    for word in NAMES:
+        vars()[word.upper().replace("-", "_")] = word
 
 
 class Kernel(str, Enum):
@@ -92,6 +102,30 @@ class Options:
     refit: Refit = Refit.ALL
     margin: int | None = None
     lowering: Lowering = Lowering.AUTO
+
+    def described(self) -> dict[str, str | float | int | None]:
+        """The options by the names of their flags, as reports and the metadata of a model hold them."""
+        return {
+            "kernel": self.kernel.value,
+            "where": self.where.value,
+            "padding": self.padding.value,
+            "lambda": self.blend,
+            "phases": self.phases.value,
+            "lowering": self.lowering.value,
+            "margin": self.margin,
+        }
+
+    def words(self, names: Iterable[str]) -> str:
+        """These options for a line of a report, each behind a comma; ``margin`` is the name of a field."""
+        words = {
+            "kernel": f"kernel {self.kernel.value}",
+            "where": self.where.value,
+            "padding": f"padding {self.padding.value}",
+            "blend": "" if self.blend == 1.0 else f"lambda {self.blend:g}",
+            "phases": f"phases {self.phases.value}",
+            "margin": f"margin {'auto' if self.margin is None else self.margin}",
+        }
+        return "".join(f", {words[name]}" for name in names if words.get(name))
 
 
 @dataclass(frozen=True, slots=True)

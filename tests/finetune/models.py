@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from auditor.finetune.result import Schedule
 from auditor.onnxfile import read_model
-from auditor.rewrite import Strategy, rewrite
-from auditor.rewrite.result import Step
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Step, Strategy
 from auditor.sampling import analyse
 from auditor.verify.options import Request, read_request
 

@@ -14,7 +14,7 @@ from auditor.finetune.copy import numbers, weights
 from auditor.finetune.result import FinetuneError
 from auditor.finetune.write import PROVENANCE, write
 from auditor.onnxfile import read_model
-from auditor.rewrite import RewriteError
+from auditor.rewrite.result import RewriteError
 from tests.finetune.models import blurred, network
 from tests.finetune.test_copy import WIDE
 

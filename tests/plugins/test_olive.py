@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 
 from auditor.demo import demo_model
 from auditor.onnxfile import read_model
-from auditor.rewrite import Strategy, rewrite
-from auditor.rewrite.result import Step
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Step, Strategy
 from auditor.sampling import analyse
 from tests.docs.pages import guide
 

@@ -11,9 +11,8 @@ from auditor.demo import demo_model
 from auditor.onnxfile import read_model
 from auditor.onnxfile.graph import Model
 from auditor.repair.staging import staged, staging
-from auditor.rewrite import RewriteError, Strategy
 from auditor.rewrite.graph.save import publish
-from auditor.rewrite.result import Step
+from auditor.rewrite.result import RewriteError, Step, Strategy
 from auditor.sampling import analyse
 from auditor.sampling.result import Analysis
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Rewritten, Strategy, rewrite
-from auditor.rewrite.result import Step
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Options, Rewritten, Step, Strategy
 from auditor.sampling import Analysis, analyse
 
 Array = NDArray[Any]

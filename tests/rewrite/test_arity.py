@@ -10,8 +10,8 @@ from onnx import NodeProto, TensorProto, helper
 
 from auditor.cli import main
 from auditor.onnxfile import read_model
-from auditor.rewrite import RewriteError
 from auditor.rewrite.graph.arity import check_arity
+from auditor.rewrite.result import RewriteError
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Lowering, Phases
+from auditor.rewrite.result import Lowering, Options, Phases, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import fixed, random_network
 

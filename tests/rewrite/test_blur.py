@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Kernel, Padding, Where
+from auditor.rewrite.result import Kernel, Options, Padding, Strategy, Where
 from auditor.sampling import Analysis, analyse
 from tests.rewrite.networks import Network, fixed, image, ports, random_network, run, session
 

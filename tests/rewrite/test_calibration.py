@@ -12,12 +12,12 @@ import onnx
 import pytest
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, RewriteError, Strategy, rewrite
 from auditor.rewrite.calibration import ridge
 from auditor.rewrite.calibration.linear import linear_operator
 from auditor.rewrite.calibration.ridge import Fit, Moments, error, fit, matched
 from auditor.rewrite.graph.surgery import GraphEditor
-from auditor.rewrite.result import Refit, Step, Where
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Options, Refit, RewriteError, Step, Strategy, Where
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, run, session
 

@@ -10,8 +10,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Kernel, Padding, Where
+from auditor.rewrite.result import Kernel, Options, Padding, Strategy, Where
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, fixed, image, run
 

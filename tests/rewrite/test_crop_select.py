@@ -12,9 +12,8 @@ import pytest
 from onnx import helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
 from auditor.rewrite.planning import plan
-from auditor.rewrite.result import Phases
+from auditor.rewrite.result import Options, Phases, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, ports, run, session
 

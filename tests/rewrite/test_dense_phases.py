@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Phases
+from auditor.rewrite.result import Options, Phases, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, ports, run, session
 from tests.rewrite.test_phases import ALL, DIAGONAL, between

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Rewritten, Strategy, plan
-from auditor.rewrite.result import Lowering, Phases
+from auditor.rewrite.planning import plan
+from auditor.rewrite.result import Lowering, Options, Phases, Rewritten, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Network, fixed, image, ports, run, session
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from auditor.rewrite import Strategy
+from auditor.rewrite.result import Strategy
 from tests.rewrite.networks import Array, Network, fixed, image, run, session
 
 Head = Callable[[Network], None]

@@ -17,9 +17,9 @@ from auditor.policy.settings import Settings
 from auditor.repair.job import RepairJob
 from auditor.repair.original import opened
 from auditor.repair.run import run
-from auditor.rewrite import Options, RewriteError, Rewritten, Strategy, plan
 from auditor.rewrite.graph.inline import METADATA, inlined
-from auditor.rewrite.result import Kernel, Step
+from auditor.rewrite.planning import plan
+from auditor.rewrite.result import Kernel, Options, RewriteError, Rewritten, Step, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session
 

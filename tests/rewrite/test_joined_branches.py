@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from auditor.rewrite import Strategy
+from auditor.rewrite.result import Strategy
 from tests.rewrite.networks import fixed, image, run
 from tests.rewrite.test_exports import mean_of_both
 

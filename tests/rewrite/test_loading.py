@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
 from auditor.repair import loading, original
-from auditor.rewrite import RewriteError
+from auditor.rewrite.result import RewriteError
 from tests.cli.conftest import write_network
 
 

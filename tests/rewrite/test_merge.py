@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy, rewrite
 from auditor.rewrite.lowpass import merge
 from auditor.rewrite.lowpass.kernels import length, low_pass
-from auditor.rewrite.planning import plan
-from auditor.rewrite.result import Kernel, Padding, Step
+from auditor.rewrite.planning import plan, rewrite
+from auditor.rewrite.result import Kernel, Options, Padding, Step, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, run
 

@@ -10,8 +10,8 @@ import onnxruntime as ort
 import pytest
 
 from auditor.onnxfile import ModelFileError, read_model
-from auditor.rewrite import Options, Strategy, rewrite
-from auditor.rewrite.result import Kernel, Lowering, Phases, Step, Where
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Kernel, Lowering, Options, Phases, Step, Strategy, Where
 from auditor.sampling import Analysis, analyse
 
 MODELS = Path(__file__).parents[2].parent / "shared" / "models"

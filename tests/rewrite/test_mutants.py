@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from auditor.onnxfile import ModelFileError, read_model
-from auditor.rewrite import Options, RewriteError, Strategy, plan, rewrite
+from auditor.rewrite.planning import plan, rewrite
 from auditor.rewrite.recipe import recipe
-from auditor.rewrite.result import Phases, Step
+from auditor.rewrite.result import Options, Phases, RewriteError, Step, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.mutants import mutants
 from tests.rewrite.networks import random_network

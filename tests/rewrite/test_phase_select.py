@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from auditor.rewrite import Strategy
+from auditor.rewrite.result import Strategy
 from auditor.rewrite.strategies.phase_select import ZEROS
 from tests.rewrite.networks import Network, fixed, image, ports, run, session
 

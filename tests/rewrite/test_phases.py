@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Kernel, Phases
+from auditor.rewrite.result import Kernel, Options, Phases, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, ports, random_network, run, session
 

@@ -11,9 +11,9 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, Strategy, plan, rewrite
 from auditor.rewrite.phases.tail_operators import BatchTrace
-from auditor.rewrite.result import Phases, Step
+from auditor.rewrite.planning import plan, rewrite
+from auditor.rewrite.result import Options, Phases, Step, Strategy
 from auditor.sampling import analyse
 
 

@@ -14,9 +14,8 @@ import pytest
 from auditor.demo import demo_model
 from auditor.onnxfile import read_model
 from auditor.report.repair.recipe import recipe_json, recipe_text
-from auditor.rewrite import Options, RewriteError, Strategy
 from auditor.rewrite.recipe import BLUR_POOL, Edit, Library, Recipe, recipe
-from auditor.rewrite.result import Kernel, Padding, Where
+from auditor.rewrite.result import Kernel, Options, Padding, RewriteError, Strategy, Where
 from auditor.sampling import analyse
 from tests.rewrite.networks import fixed, image, random_network, run
 from tests.rules.builder import build

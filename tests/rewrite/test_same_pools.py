@@ -9,8 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from auditor.rewrite import Options, Strategy
-from auditor.rewrite.result import Kernel
+from auditor.rewrite.result import Kernel, Options, Strategy
 from tests.rewrite.networks import fixed, image, run
 
 

@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Options, RewriteError, Strategy, rewrite
 from auditor.rewrite.graph import file as pieces_of
-from auditor.rewrite.result import Kernel, Step
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Kernel, Options, RewriteError, Step, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Network, fixed, image, run, session
 

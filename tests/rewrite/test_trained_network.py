@@ -13,9 +13,9 @@ from sklearn.datasets import load_digits
 from auditor.demo import demo_model
 from auditor.demo.digits import LAST_POSITION, draw
 from auditor.onnxfile import read_model
-from auditor.rewrite import Strategy, rewrite
 from auditor.rewrite.calibration.calibrate import Pictures
-from auditor.rewrite.result import Step
+from auditor.rewrite.planning import rewrite
+from auditor.rewrite.result import Step, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, session
 

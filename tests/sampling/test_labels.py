@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite import Strategy
+from auditor.rewrite.result import Strategy
 from auditor.sampling import Analysis, analyse
 from auditor.sampling.result import Site, SiteKind
 from tests.rewrite.networks import fixed

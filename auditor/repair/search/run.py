@@ -11,13 +11,14 @@ from auditor.repair.bench import Bench
 from auditor.repair.job import RepairJob
 from auditor.repair.original import Original
 from auditor.repair.result import Staged
-from auditor.repair.search.candidates import Candidate, candidates
+from auditor.repair.search.candidates import candidates
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.memory import remembering
 from auditor.repair.search.search import Measuring, Stage, search
 from auditor.repair.search.state import StateError
 from auditor.repair.staging import staged, staging
 from auditor.rewrite.result import RewriteError, Rewritten
+from auditor.rewrite.strategy import Candidate
 from auditor.verify.runner import Observer, Silent
 
 

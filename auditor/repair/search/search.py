@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Protocol
 
 from auditor.facts.comparison import MeasuredChange
-from auditor.repair.search.candidates import Candidate
 from auditor.repair.search.gain import Gain
 from auditor.rewrite.result import RewriteError
+from auditor.rewrite.strategy import Candidate
 from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
 
 FEWEST = 24  # images of the first round: on 12, two points of consistency are lost in the noise

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from auditor.facts.comparison import MeasuredChange
-from auditor.repair.search.candidates import Candidate
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Measuring
 from auditor.rewrite.result import RewriteError
+from auditor.rewrite.strategy import Candidate
 from auditor.text import ModelText, inert_json, plain
 from auditor.verify.errors import ModelRejectedError
 from auditor.verify.measures import MEASURES

@@ -25,46 +25,13 @@ from auditor.rewrite.result import (
     Refusal,
     Rewritten,
     Skipped,
-    Strategy,
 )
+from auditor.rewrite.table import declared
 from auditor.sampling.result import Analysis, Site
 from auditor.text import count_text, exact, inert_json, plain
 
 SCHEMA = "aliasaudit-fix/1"
 
-NOTICES = {
-    Strategy.BLUR: (
-        "blur changes the function: put into trained networks without retraining, it cost 21 and 43 points of top-1 "
-        "accuracy (SqueezeNet, MobileNetV2), and consistency fell too. Calibrate it (--calibrate), or fine-tune the "
-        "result before use (`aliasaudit finetune`, `fix --recipe`), and measure it with `aliasaudit verify`"
-    ),
-    Strategy.PHASE_AVERAGE: (
-        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. "
-        "SqueezeNet on 400 photographs gained 2.1 points of consistency from the diagonal phases of its last site, and "
-        "no accuracy; measure yours with `aliasaudit verify`"
-    ),
-    Strategy.INPUT_AVERAGE: (
-        "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
-        "by one pixel. It costs whole passes; measure the result with `aliasaudit verify`"
-    ),
-    Strategy.PHASE_SELECT: (
-        "phase selection changes the function: each picture chooses its phase. It is exact for circular shifts only; "
-        "measure the result with `aliasaudit verify`"
-    ),
-    Strategy.CROP_SELECT: (
-        "crop selection keeps every weight but changes the function: the network sees the window that the content "
-        "chooses, and a mirrored border in place of what the window leaves out. Under shifts of one pixel SqueezeNet "
-        "on 400 photographs gained 6.1 points of consistency, its scores moved 60 % less, and its accuracy changed by "
-        "-2.8 points (-6.0 to +0.8); under shifts up to 32 pixels it gained nothing. Measure the result with "
-        "`aliasaudit verify`"
-    ),
-}
-CALIBRATED = (
-    "blur changes the function, and calibration gives back only a part of it: SqueezeNet on 500 photographs, none of "
-    "them calibrated on, gained 2.4 points of consistency (90 %: +0.9 to +3.9), its accuracy changed by -0.6 (-1.6 to "
-    "+0.4), and its scores moved 16 % less; MobileNetV2 lost 3.1 points of consistency. Measure the result with "
-    "`aliasaudit verify` before use"
-)
 HELD_BACK = (
     "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
     "--unsafe-fixes for the least harmful one"
@@ -107,7 +74,10 @@ def plan_text(name: str, plan: Plan, held_back: bool) -> str:
 def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
     """What was done, as lines, each beginning with words of the tool."""
     done = outcome.done
-    lines = [f"model {plain(outcome.name)}", f"  strategy {done.strategy.value}{_how(done.strategy, outcome.options)}"]
+    lines = [
+        f"model {plain(outcome.name)}",
+        f"  strategy {done.strategy.value}{outcome.options.words(declared(done.strategy).reads)}",
+    ]
     lines += [f"  rewrote {_site(site)}" for site in done.sites]
     lines += [f"  left {_place(skip)}: {skip.refusal.reason}" for skip in done.skipped]
     if done.changes:
@@ -116,7 +86,7 @@ def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
     lines += [f"  calibrated {plain(one.site.node.name)}: {_fitted(one)}" for one in done.calibrated]
     if done.curve is not None:
         lines += _refitted(done.curve)
-    if outcome.after is not None and done.strategy in (Strategy.BLUR, Strategy.PHASE_AVERAGE):
+    if outcome.after is not None and declared(done.strategy).protects:
         lines.append(f"  aliased sites: {_aliased(outcome.before)} before, {_aliased(outcome.after)} after")
     if diff:
         lines += [f"  {_line(change)}" for change in done.changes]
@@ -129,8 +99,22 @@ def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
         lines.append(NOT_RISEN)
     lines += written_lines(outcome.repaired)
     if done.changes:
-        lines.append(f"note: {CALIBRATED if done.calibrated else NOTICES[done.strategy]}")
+        lines.append(f"note: {notice(done)}")
     return "\n".join(lines) + "\n"
+
+
+def notice(done: Rewritten) -> str:
+    """What the user of a rewritten model has to know."""
+    declaration = declared(done.strategy)
+    return declaration.calibrated_notice if done.calibrated else declaration.notice
+
+
+def remark(done: Rewritten) -> str:
+    """What was done and what that means, in our own words, for the report of a comparison of the two models."""
+    where = f"at {count_text(len(done.sites), 'site')}" if done.sites else "at the input"
+    left = f", {count_text(len(done.skipped), 'site')} left as before" if done.skipped else ""
+    cost = "" if done.flops is None else f", x{done.flops:.3g} multiply-adds (predicted)"
+    return f"rewritten with {done.strategy.value} {where}{left}{cost}; {notice(done)}"
 
 
 def written_lines(repaired: Repaired) -> Iterator[str]:
@@ -163,15 +147,7 @@ def outcome_json(outcome: RepairOutcome) -> str:
         {
             **rewrite_json(outcome.done),
             "model": outcome.name,
-            "options": {
-                "kernel": options.kernel.value,
-                "where": options.where.value,
-                "padding": options.padding.value,
-                "lambda": options.blend,
-                "phases": options.phases.value,
-                "lowering": options.lowering.value,
-                "margin": options.margin,
-            },
+            "options": options.described(),
             "written": posix(repaired.path),
             "backup": posix(repaired.backup),
             "aliased_sites": {
@@ -210,7 +186,7 @@ def rewrite_json(done: Rewritten) -> dict[str, Any]:
             for one in done.calibrated
         ],
         "refitted": None if done.curve is None else _curve_json(done.curve),
-        "notice": CALIBRATED if done.calibrated else NOTICES[done.strategy],
+        "notice": notice(done),
     }
 
 
@@ -278,15 +254,6 @@ def _refitted(curve: RefitCurve) -> Iterator[str]:
     for one in curve.refits:
         left = "" if one.kept else "; taken back, since nothing behind it brought the outputs nearer"
         yield f"  refitted {plain(one.node)}: outputs {percent_text(one.outputs)}{left}"
-
-
-def _how(strategy: Strategy, options: Options) -> str:
-    if strategy is Strategy.BLUR:
-        partial = "" if options.blend == 1.0 else f", lambda {options.blend:g}"
-        return f", kernel {options.kernel.value}, {options.where.value}, padding {options.padding.value}{partial}"
-    if strategy is Strategy.CROP_SELECT:
-        return f", margin {'auto' if options.margin is None else options.margin}"
-    return "" if strategy is Strategy.PHASE_SELECT else f", phases {options.phases.value}"
 
 
 def _aliased(analysis: Analysis) -> int:

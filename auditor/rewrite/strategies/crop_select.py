@@ -31,6 +31,7 @@ from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding
 from auditor.rewrite.strategies.input_average import picture_input
+from auditor.rewrite.strategy import AtInput
 from auditor.sampling.result import HeadKind
 
 _SINCE = 7  # operators that broadcast
@@ -204,3 +205,17 @@ def _cut(block: Block, picture: _Picture, starts: tuple[str, str]) -> str:
         (tensor,) = block.node("GatherND", [tensor, where], "part", batch_dims=1)
         (tensor,) = block.node("Transpose", [tensor], "back", perm=back)
     return tensor
+
+
+STRATEGY = AtInput(
+    rank=5,
+    applied=CropSelect(),
+    reads=("margin",),
+    notice=(
+        "crop selection keeps every weight but changes the function: the network sees the window that the content "
+        "chooses, and a mirrored border in place of what the window leaves out. Under shifts of one pixel SqueezeNet "
+        "on 400 photographs gained 6.1 points of consistency, its scores moved 60 % less, and its accuracy changed by "
+        "-2.8 points (-6.0 to +0.8); under shifts up to 32 pixels it gained nothing. Measure the result with "
+        "`aliasaudit verify`"
+    ),
+)

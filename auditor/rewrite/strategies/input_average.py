@@ -6,6 +6,8 @@ whole network: the strongest cure for jitter of one pixel, at the cost of whole 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.cost import Cost
 from auditor.rewrite.graph.marks import OWN, PHASES, WINDOW
@@ -16,7 +18,8 @@ from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
 from auditor.rewrite.phases.realign import shift_on
 from auditor.rewrite.phases.tail import Tail, tail_behind
 from auditor.rewrite.phases.tail_operators import TailError
-from auditor.rewrite.result import Options, Padding
+from auditor.rewrite.result import Options, Padding, Step, Strategy
+from auditor.rewrite.strategy import AtInput, Candidate, Survey, product
 
 _LABEL = "input"
 
@@ -94,3 +97,23 @@ def _tail(editor: GraphEditor, tensor: str) -> Tail:
     if any(map(editor.is_dynamic, tail.entering)):
         raise TailError("another input meets the picture in the network")
     return tail
+
+
+def _candidates(survey: Survey) -> Iterator[Candidate]:
+    shifted, last = Step(Strategy.INPUT_AVERAGE), Step(Strategy.PHASE_AVERAGE)
+    cost = survey.cost(shifted)
+    yield Candidate("input-average", (shifted,), cost, place=1)
+    name = "input-average and phase-average at the last site"
+    yield Candidate(name, (last, shifted), product(survey.cost(last), cost), place=2)
+
+
+STRATEGY = AtInput(
+    rank=4,
+    applied=InputAverage(),
+    reads=("phases",),
+    notice=(
+        "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
+        "by one pixel. It costs whole passes; measure the result with `aliasaudit verify`"
+    ),
+    candidates=_candidates,
+)

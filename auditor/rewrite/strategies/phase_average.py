@@ -11,7 +11,7 @@ batch axis is not free, phases can stand between each other instead (:mod:`audit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.rewrite.graph.cost import Cost, tally
@@ -25,9 +25,11 @@ from auditor.rewrite.phases.realign import Shift, samples_of, shift_on
 from auditor.rewrite.phases.sites import Offset, check_site, keep_phases, part_of, strides_of
 from auditor.rewrite.phases.tail import Tail, tail_behind
 from auditor.rewrite.phases.tail_operators import TailError
-from auditor.rewrite.result import Lowering, Options, Phases
-from auditor.rewrite.strategies.strategy import Applied
+from auditor.rewrite.result import Lowering, Options, Phases, Step, Strategy
+from auditor.rewrite.strategy import Applied, AtSites, Candidate, Survey
 from auditor.sampling.result import Site
+
+_EARLIER = ("one site", "two sites", "three sites")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +145,37 @@ def _found(editor: GraphEditor, site: Site, phases: Phases) -> _Group:
     sites = together(editor, site, behind)
     tail = tail_behind(editor, [part_of(editor, member).outputs[0] for member in sites])
     return _Group(sites, chosen, tail, shifts)
+
+
+def _candidates(survey: Survey) -> Iterator[Candidate]:
+    """Further in front only where that is predicted to stay within the cost: it grows with what stands behind."""
+    average = Step(Strategy.PHASE_AVERAGE)
+    last = survey.cost(average)
+    yield Candidate("phase-average at the last site", (average,), last)
+    groups = survey.last_groups(Strategy.PHASE_AVERAGE)
+    names = [group[0].node.name.raw for group in groups]
+    for place, words in zip(range(1, len(names)), _EARLIER, strict=False):
+        single = Step(Strategy.PHASE_AVERAGE, sites=(names[place],))
+        earlier = survey.cost(single)
+        if place == 1 or (earlier is not None and earlier <= survey.most_cost):
+            yield Candidate(f"phase-average {words} earlier", (single,), earlier, place=2 + place)
+        if place == 1:
+            both = Step(Strategy.PHASE_AVERAGE, sites=(names[1], names[0]))
+            # What stands behind both runs for two phases of two: the last site adds twice what it adds alone.
+            cost = None if last is None or earlier is None else earlier + 2 * (last - 1)
+            yield Candidate("phase-average at the last two sites", (both,), cost, place=3)
+
+
+STRATEGY = AtSites(
+    rank=2,
+    applied=PhaseAverage(),
+    last_only=True,
+    reads=("phases", "lowering"),
+    protects=True,
+    notice=(
+        "phase averaging keeps every weight but changes the function: the outputs are the means over shifted grids. "
+        "SqueezeNet on 400 photographs gained 2.1 points of consistency from the diagonal phases of its last site, and "
+        "no accuracy; measure yours with `aliasaudit verify`"
+    ),
+    candidates=_candidates,
+)

@@ -18,6 +18,7 @@ from auditor.rewrite.graph.parts import PREFIX, EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.windows import SlidingWindow, WindowError, make_explicit, window_of
 from auditor.rewrite.result import Options
+from auditor.rewrite.strategy import AtSites
 from auditor.sampling.result import Site
 
 ZEROS = "the network pads with zeros, so that its border would choose the phase: only exact with circular padding"
@@ -165,3 +166,13 @@ def _misfit(editor: GraphEditor, part: EditNode, window: SlidingWindow) -> str |
         if not window.dense[axis] <= period <= window.sizes[axis]:
             return "its map is no whole number of strides long"
     return None
+
+
+STRATEGY = AtSites(
+    rank=3,
+    applied=PhaseSelect(),
+    notice=(
+        "phase selection changes the function: each picture chooses its phase. It is exact for circular shifts only; "
+        "measure the result with `aliasaudit verify`"
+    ),
+)

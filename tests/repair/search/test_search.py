@@ -14,11 +14,11 @@ from onnx import helper
 from auditor.demo import demo_model
 from auditor.facts.comparison import MeasuredChange
 from auditor.onnxfile import read_model
-from auditor.repair.search.candidates import Candidate, candidates
+from auditor.repair.search.candidates import candidates
 from auditor.repair.search.gain import Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Budget, CandidateVerdict, Search, Stage, Trial, rounds, search
-from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.result import Kernel, Refit, Step
+from auditor.rewrite.result import Kernel, Refit, RewriteError, Step, Strategy
+from auditor.rewrite.strategy import Candidate
 from auditor.sampling import analyse
 from auditor.text import ModelText
 from auditor.verify.measures import MEASURES

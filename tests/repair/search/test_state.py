@@ -13,12 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.facts.comparison import MeasuredChange
-from auditor.repair.search.candidates import Candidate
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Budget, Search, search
 from auditor.repair.search.state import Identity, Memory, StateError
-from auditor.rewrite import RewriteError, Strategy
-from auditor.rewrite.result import Step
+from auditor.rewrite.result import RewriteError, Step, Strategy
+from auditor.rewrite.strategy import Candidate
 from auditor.text import ModelText
 from auditor.verify.errors import WorkerCrashedError
 from auditor.verify.measures import MEASURES

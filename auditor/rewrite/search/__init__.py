@@ -1,1 +1,0 @@
-"""Finding the rewrite that gains most within a budget, by measuring."""
