@@ -41,7 +41,9 @@ class Preset:
     ``bgr``: blue comes first, in ``scaling`` too. ``fill`` is the border as a pixel (red, green, blue), or ``None`` for
     zeros behind the scaling. ``float_resize``: the picture is resized as floating numbers and never rounded to bytes.
     ``channels_first`` is NCHW, else NHWC. ``same_aspect``: the library cuts a region of the input's aspect ratio before
-    all this, so that a picture of another one is refused. ``source`` is the code that the preset follows.
+    all this, so that a picture of another one is refused. ``reader`` is
+    who reads the file (``cv2``, ``transformers``), where that is not the library of the kernel. ``source`` is the code
+    that the preset follows.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Preset:
     float_resize: bool = False
     channels_first: bool = True
     same_aspect: bool = False
+    reader: str = ""
 
 
 @cache
@@ -95,6 +98,7 @@ _DETECTORS = (
     ),
     Preset(
         name="nanodet",
+        reader="cv2",
         source="nanodet (4546163), config/nanodet-plus-m_416.yml (keep_ratio: False) and data/transform/warp.py "
         "warp_and_resize: corner to corner by warpPerspective, as OpenCV 5 computes it when it shrinks",
         fit="stretch",
@@ -140,6 +144,7 @@ _DETECTORS = (
     ),
     Preset(
         name="detr",
+        reader="transformers",
         source="transformers 5.24, DetrImageProcessor: shortest edge (800), longest edge at most 1333, no padding",
         fit="detr",
         kernel="pil-bilinear",
@@ -183,6 +188,7 @@ _CLASSIFIERS = (
     ),
     Preset(
         name="transformers-clip",
+        reader="transformers",
         source="transformers 5.24, CLIPImageProcessor: CLIP's, but an odd rest of the crop is cut elsewhere",
         fit="transformers",
         kernel="pil-bicubic",
@@ -191,6 +197,7 @@ _CLASSIFIERS = (
     ),
     Preset(
         name="transformers-vit",
+        reader="transformers",
         source="transformers (052a89c), models/vit/image_processing_vit.py ViTImageProcessor",
         fit="stretch",
         kernel="pil-bilinear",

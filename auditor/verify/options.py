@@ -85,7 +85,9 @@ class Request:
             from auditor.verify.images.synthetic import builtin_images
 
             return builtin_images(self.limit or BUILTIN_IMAGES, drawn=drawn)
-        return open_images(self.images, self.labels, self.limit, self.max_megapixels)
+        return open_images(
+            self.images, self.labels, self.limit, self.max_megapixels, self.settings.preprocessing.reader
+        )
 
 
 def read_request(values: Mapping[str, object]) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -73,6 +73,7 @@ class Progress:
     interrupted: bool = False
     enlarged: list[float] = field(default_factory=list)
     factors: list[tuple[float, float]] = field(default_factory=list)
+    noted: Counter[str] = field(default_factory=Counter)
 
     @property
     def self_test(self) -> SelfTest | None:
@@ -149,6 +150,7 @@ def verify(
             *setup.guesses,
             *opened.remarks,
             *enlargement(progress.enlarged, len(progress.used)),
+            *(f"{count} of {len(progress.used)} images: {note}" for note, count in sorted(progress.noted.items())),
             *remarks,
         ),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
@@ -309,6 +311,7 @@ def _account(load: Load, rows: Mapping[str, list[Array]], tally: Tally, progress
     progress.used.append(load.unit.name)
     if load.enlarged > ENLARGED:
         progress.enlarged.append(load.enlarged)
+    progress.noted.update(load.notes)
     if load.unit.placements:
         vertical, horizontal = load.unit.placements[0].scale
         progress.factors.append((1 / vertical, 1 / horizontal))

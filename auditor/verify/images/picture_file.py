@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -36,12 +37,32 @@ _KINDS = (
 )
 
 
+_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+
+
+class Reader(Enum):
+    """Whose way of reading a file is followed, where libraries differ."""
+
+    OWN = "own"
+    OPENCV = "cv2.imread"
+    PILLOW = "Image.convert"
+    TRANSFORMERS = "transformers' load_image"
+
+
+_TURNING = (Reader.OPENCV, Reader.TRANSFORMERS)
+
+
 class PictureError(Exception):
     """The file is no picture that can be used; the message is the reason, in our own words."""
 
 
-def decode(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> AnyArray:
-    """The pixels of a picture file: (h, w) or (h, w, 3) uint8, transparency on black; 16-bit grey is scaled to 0..255.
+def decode(
+    path: Path, max_megapixels: float = MAX_MEGAPIXELS, reader: Reader = Reader.OWN
+) -> tuple[AnyArray, tuple[str, ...]]:
+    """The pixels of a picture file, and what libraries do otherwise with a file like it, for the report.
+
+    Pixels are uint8: (h, w), (h, w, 3), or (h, w, 4) with opacity. ``reader`` decides about the EXIF orientation and
+    about 16-bit grey, which is scaled to 0..255 by default.
 
     Raises:
         DataError: Pillow is missing.
@@ -59,7 +80,9 @@ def decode(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> AnyArray:
         try:
             with Image.open(stream, formats=FORMATS) as opened:
                 refuse_size(opened.height, opened.width, max_megapixels)
-                return _levels(opened)
+                upright, notes = _upright(opened, reader)
+                pixels, more = _levels(upright, reader)
+                return pixels, (*notes, *more)
         except UnidentifiedImageError:
             raise PictureError(f"is not a picture of a known format ({', '.join(FORMATS)})") from None
         except Image.DecompressionBombError:
@@ -104,15 +127,44 @@ def _refuse_others(stream: BinaryIO) -> None:
         raise PictureError("is a Git LFS pointer, not the picture itself; run `git lfs pull` to fetch it")
 
 
-def _levels(opened: Image) -> AnyArray:
+def _upright(opened: Image, reader: Reader) -> tuple[Image, tuple[str, ...]]:
+    """The picture as the reader turns it."""
+    from PIL import ImageOps
+
+    try:
+        orientation = opened.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - broken metadata turn no picture
+        return opened, ()
+    if orientation not in range(2, 9):
+        return opened, ()
+    if reader in _TURNING:
+        return ImageOps.exif_transpose(opened), (f"turned by the EXIF orientation, as {reader.value} does",)
+    whose = "Pillow does not turn them either" if reader is Reader.PILLOW else "with a cv2 kernel they are turned"
+    return opened, (f"not turned by the EXIF orientation: {whose}",)
+
+
+def _levels(opened: Image, reader: Reader) -> tuple[AnyArray, tuple[str, ...]]:
     opened.load()
     if opened.mode.startswith("I;16"):
-        return ((np.asarray(opened).astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return _eight_bits(np.asarray(opened), reader)
     if opened.mode in ("1", "L"):
-        return np.asarray(opened.convert("L"))
+        return np.asarray(opened.convert("L")), ()
     if opened.mode in ("I", "F"):
         raise PictureError("has 32 bits per pixel, whose scale is not known")
     if "A" in opened.mode or "transparency" in opened.info:
-        return np.asarray(opened.convert("RGBA"))
+        dropped = (
+            () if reader is Reader.OWN else (f"transparent: what is opaque or not is dropped, as {reader.value} does",)
+        )
+        return np.asarray(opened.convert("RGBA")), dropped
     # A copy of a large photograph is not made for nothing.
-    return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))
+    return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB")), ()
+
+
+def _eight_bits(levels: AnyArray, reader: Reader) -> tuple[AnyArray, tuple[str, ...]]:
+    """16-bit grey on the scale 0..255."""
+    if reader is Reader.OPENCV:
+        return (levels >> 8).astype(np.uint8), ("16-bit grey: the upper eight bits are kept, as cv2.imread does",)
+    if reader is Reader.OWN:
+        scaled = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return scaled, ("16-bit grey: scaled to 0..255",)
+    return np.minimum(levels, 255).astype(np.uint8), ("16-bit grey: all above 255 is white, as Image.convert makes it",)

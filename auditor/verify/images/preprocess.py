@@ -22,6 +22,7 @@ from auditor.pipeline.preparing import scaled
 from auditor.pipeline.presets import Preset
 from auditor.pipeline.presets import presets as pipelines
 from auditor.verify.arrays import AnyArray
+from auditor.verify.images.picture_file import Reader
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as Pillow's "L" and OpenCV's grey
 _DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
@@ -48,7 +49,8 @@ class Preprocessing:
 
     ``scale`` acts on 0..255 pixels. ``mean`` and ``std`` have one value per channel or one for all. ``channels`` is 1
     (grey), 3 (colour) or 4 (colour and one more). An integer ``dtype`` is rounded to the nearest and clipped to its
-    range. ``geometry`` is how a picture gets the input's size. ``single``: computed in single precision, as the code of
+    range. ``geometry`` is how a picture gets the input's size; its file is read as ``read_by`` does, or as the library
+    of the kernel where that is None. ``single``: computed in single precision, as the code of
     the pipelines does. ``name`` is the preset that the user named, and ``changed`` what the user set otherwise.
     """
 
@@ -63,6 +65,7 @@ class Preprocessing:
     single: bool = False
     name: str = ""
     changed: tuple[str, ...] = ()
+    read_by: Reader | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3, 4):
@@ -103,6 +106,11 @@ class Preprocessing:
         colours = fill if self.order is ChannelOrder.RGB else fill[::-1]
         return (*colours, 0.0)[: self.channels]
 
+    @property
+    def reader(self) -> Reader:
+        """Whose way of reading a file is followed."""
+        return self.read_by or _READERS.get(self.geometry.kernel.split("-")[0], Reader.OWN)
+
     @staticmethod
     def of(pipeline: Preset) -> Preprocessing:
         """The colours and numbers of a whole pipeline."""
@@ -116,9 +124,18 @@ class Preprocessing:
             geometry=Geometry.of(pipeline),
             single=True,
             name=pipeline.name,
+            read_by=_READERS.get(pipeline.reader),
         )
 
 
+# By the first word of a kernel, or the reader of a preset.
+_READERS = {
+    "cv2": Reader.OPENCV,
+    "cv4": Reader.OPENCV,
+    "pil": Reader.PILLOW,
+    "pil11": Reader.PILLOW,
+    "transformers": Reader.TRANSFORMERS,
+}
 _IMAGENET = Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 # Colours and numbers alone. The presets of auditor.pipeline are whole pipelines.

@@ -12,7 +12,8 @@ A source is read lazily and may be read again; it yields a :class:`Picture` or, 
 * ``module:function`` or ``file.py:function``: called without arguments, gives an iterable of arrays, of (array, label),
   or of mappings with ``image``, perhaps ``label``, and further inputs by name.
 
-EXIF orientation is not applied, as in the usual evaluation loaders.
+EXIF orientation is applied where the reader of the pipeline applies it (OpenCV), and else not, as in the usual
+evaluation loaders.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
-from auditor.verify.images.picture_file import MAX_MEGAPIXELS, PictureError, decode, refuse_size
+from auditor.verify.images.picture_file import MAX_MEGAPIXELS, PictureError, Reader, decode, refuse_size
 from auditor.verify.result import DataKind, Rejected
 from auditor.verify.worker.memory import default_limit
 
@@ -46,6 +47,7 @@ class Picture:
     ``transparent`` says that the fourth channel is opacity: a model of fewer channels gets the picture on black.
 
     ``group`` is the folder that holds it (a sequence of frames, a class). ``extra`` are further inputs of the model.
+    ``notes`` say what libraries read otherwise in a file like this one.
     """
 
     name: ModelText
@@ -54,6 +56,7 @@ class Picture:
     group: ModelText = field(default_factory=lambda: ModelText(""))
     extra: Mapping[str, AnyArray] = field(default_factory=dict)
     transparent: bool = False
+    notes: tuple[str, ...] = ()
 
     def digest_into(self, digest: hashlib._Hash) -> None:
         """Add shape, type and pixels to a running hash that identifies the set of images."""
@@ -75,19 +78,23 @@ class ImageSource:
 
 
 def open_images(
-    where: str, labels: Path | None = None, limit: int | None = None, max_megapixels: float = MAX_MEGAPIXELS
+    where: str,
+    labels: Path | None = None,
+    limit: int | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    reader: Reader = Reader.OWN,
 ) -> ImageSource:
     """The images at ``where``: a folder, a ``.npy`` or ``.npz`` file, or ``module:function``.
 
     ``limit`` takes that many, evenly spread over the order (the first ones of a function's), so that class folders are
-    all represented. Images of more than ``max_megapixels`` million pixels are rejected. Raises DataError if there is
-    nothing of the kind, and ValueError for a limit below 1.
+    all represented. ``reader`` is whose way of reading files is followed. Images of more than ``max_megapixels``
+    million pixels are rejected. Raises DataError if there is nothing of the kind, and ValueError for a limit below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError("the number of images must be at least 1")
     path = Path(where)
     if path.is_dir():
-        return _folder(path, labels, limit, max_megapixels)
+        return _folder(path, labels, limit, max_megapixels, reader)
     if labels is not None:
         raise DataError("a CSV of labels belongs to a folder of images; array files and functions bring their labels")
     if path.suffix.lower() in (".npy", ".npz"):
@@ -112,7 +119,7 @@ def spread(count: int, limit: int | None) -> list[int]:
 # ---- folders
 
 
-def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: float) -> ImageSource:
+def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: float, reader: Reader) -> ImageSource:
     files, beside, linked = _walk(root)
     if not files:
         hint = ", only linked folders, which are not followed" if linked else ""
@@ -130,7 +137,7 @@ def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: 
     def read() -> Iterator[Picture | Rejected]:
         yield from missing
         for file in chosen:
-            yield _load(root, file, known.get(file), max_megapixels)
+            yield _load(root, file, known.get(file), max_megapixels, reader)
 
     return ImageSource(DataKind.FOLDER, len(chosen), tuple(notes), read)
 
@@ -198,10 +205,10 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     return known, missing
 
 
-def _load(root: Path, file: Path, label: int | None, max_megapixels: float) -> Picture | Rejected:
+def _load(root: Path, file: Path, label: int | None, max_megapixels: float, reader: Reader) -> Picture | Rejected:
     name = ModelText(file.as_posix())
     try:
-        pixels = decode(root / file, max_megapixels)
+        pixels, notes = decode(root / file, max_megapixels, reader)
     except DataError:
         raise
     except PictureError as error:
@@ -209,7 +216,7 @@ def _load(root: Path, file: Path, label: int | None, max_megapixels: float) -> P
     except Exception as error:  # noqa: BLE001 - a decoder may fail in any way; one bad file must not end the run
         return Rejected(name, f"cannot be decoded ({type(error).__name__})")
     four = pixels.ndim == 3 and pixels.shape[2] == 4
-    return Picture(name, pixels, label, ModelText(file.parent.as_posix()), transparent=four)
+    return Picture(name, pixels, label, ModelText(file.parent.as_posix()), transparent=four, notes=notes)
 
 
 # ---- array files

@@ -98,7 +98,7 @@ def builtin_images(count: int = 32, seed: int = 0, drawn: Drawn | None = None) -
 def _picture(file: Path) -> Picture | Rejected:
     called = ModelText(f"built-in {file.name}")
     try:
-        return Picture(called, decode(file))
+        return Picture(called, decode(file)[0])
     except DataError as error:
         return Rejected(called, str(error))
 

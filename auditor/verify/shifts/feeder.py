@@ -14,6 +14,7 @@ from auditor.pipeline import native
 from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
+from auditor.verify.images.picture_file import Reader
 from auditor.verify.images.preprocess import Preprocessing, in_channels, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture
 from auditor.verify.result import ProtocolKind, Rejected
@@ -33,7 +34,7 @@ class Load:
     """One unit ready to run: ``canvases`` (canvas, C, H, W) in the model's layout and ``places`` (windows, 3).
 
     ``digest`` is the SHA-256 of the pixels, ``extra`` the image's own further inputs of the model. ``enlarged`` is the
-    largest factor by which a picture was enlarged, 1 where none was.
+    largest factor by which a picture was enlarged, 1 where none was. ``notes`` are those of its pictures.
     """
 
     unit: Unit
@@ -42,6 +43,7 @@ class Load:
     digest: bytes
     extra: Mapping[str, Array]
     enlarged: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 def loads(
@@ -120,8 +122,9 @@ def _load(
         else ()
     )
     unit = Unit(name, label, plan, digest.digest(), placements)
+    notes = tuple(sorted({note for picture in pictures for note in picture.notes}))
     enlarged = max(max(placement.scale) for placement in placed.values())
-    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0))
+    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0), notes)
 
 
 def _load_native(
@@ -148,11 +151,14 @@ def _load_native(
     places = np.zeros((len(plan.windows), 3), np.int64)
     places[:, 0] = np.arange(len(plan.windows))
     unit = Unit(picture.name, picture.label, plan, digest.digest(), tuple(placements), native=True)
-    return Load(unit, canvases, places, unit.digest, picture.extra, max(*placement.scale, 1.0))
+    return Load(unit, canvases, places, unit.digest, picture.extra, max(*placement.scale, 1.0), picture.notes)
 
 
 def _opaque(picture: Picture, preprocessing: Preprocessing) -> Array:
-    return on_black(picture.pixels) if picture.transparent and preprocessing.channels != 4 else picture.pixels
+    """The pixels for a model that reads no opacity: on black, or without it where the pipeline's reader drops it."""
+    if not picture.transparent or preprocessing.channels == 4:
+        return picture.pixels
+    return on_black(picture.pixels) if preprocessing.reader is Reader.OWN else picture.pixels[..., :3]
 
 
 def _cut(placement: Placement, window: Window, size: tuple[int, int]) -> Placement:
