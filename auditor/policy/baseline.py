@@ -8,20 +8,19 @@ nodes, and an operator put in close by changes a fingerprint, but seldom both at
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
+from auditor.codec import DocumentError, Json, builtins, convert, parse
 from auditor.facts.finding import Finding
 from auditor.policy.errors import SettingsError
 from auditor.text import inert_json
 
 DEFAULT_NAME = "aliasaudit-baseline.json"
 VERSION = 1
-
-Json: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +34,27 @@ class Entry:
     rule: str
     node: str
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a model had of a budget."""
+
+    model: str
+    budget: str
+    count: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count < math.inf:
+            raise ValueError("expected a number of 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The file."""
+
+    findings: tuple[Entry, ...] = ()
+    budgets: tuple[_Counted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +159,7 @@ def stale_by_rule(entries: Iterable[Entry]) -> dict[str, int]:
 
 def dump(baseline: Baseline) -> str:
     """The file's text. Names keep their exact text and are inert as bytes."""
-    findings = [_line(vars_of(one)) for one in sorted(set(baseline.entries))]
+    findings = [_line(builtins(one)) for one in sorted(set(baseline.entries))]
     counts = [
         _line({"model": model, "budget": name, "count": int(count) if count == int(count) else count})
         for (model, name), count in sorted(baseline.counts.items())
@@ -148,11 +168,6 @@ def dump(baseline: Baseline) -> str:
     if counts:
         parts.append(_list("budgets", counts))
     return inert_json("{\n" + ",\n".join(parts) + "\n}\n")
-
-
-def vars_of(one: Entry) -> Json:
-    """An entry as a plain JSON value."""
-    return {"model": one.model, "rule": one.rule, "node": one.node, "fingerprint": one.fingerprint}
 
 
 def _line(values: Json) -> str:
@@ -171,43 +186,17 @@ def load(path: Path, shown: str = "") -> Baseline:
     """
     where = f"baseline {shown or path.as_posix()}"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"{where}: there is no such file; `aliasaudit baseline write` makes it") from None
-    except OSError as error:
-        raise SettingsError(f"{where}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"{where}: is not valid JSON ({reason}); write it again") from error
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise SettingsError(f"{where}: is no baseline of version {VERSION}; `aliasaudit baseline write` makes one")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"{where}: cannot be read: {reason}") from error
     try:
-        entries = tuple(
-            Entry(*(_text(one, key) for key in ("model", "rule", "node", "fingerprint")))
-            for one in _objects(document, "findings")
-        )
-        counts = {(_text(one, "model"), _text(one, "budget")): _count(one) for one in _objects(document, "budgets")}
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}; write it again") from None
-    return Baseline(tuple(sorted(entries)), counts)
-
-
-def _objects(document: Json, key: str) -> list[Json]:
-    found = document.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ValueError(f'"{key}" must be a list of objects')
-    return found
-
-
-def _text(one: Json, key: str) -> str:
-    value = one.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f'every entry needs text for "{key}"')
-    return value
-
-
-def _count(one: Json) -> float:
-    value = one.get("count")
-    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-        raise ValueError('every budget needs a number for "count"')
-    return float(value)
+        document = parse(text)
+        if not isinstance(document, dict) or document.get("version") != VERSION:
+            raise SettingsError(f"{where}: is no baseline of version {VERSION}; `aliasaudit baseline write` makes one")
+        saved = convert(document, _Saved)
+    except DocumentError as error:
+        raise SettingsError(f"{where}: {error}; write it again") from error
+    return Baseline(tuple(sorted(saved.findings)), {(one.model, one.budget): one.count for one in saved.budgets})

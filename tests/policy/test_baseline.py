@@ -83,9 +83,17 @@ def test_nameless_nodes_are_not_taken_for_each_other() -> None:
         ("{", "is not valid JSON"),
         ("[]", "is no baseline of version 1"),
         ('{"version": 2}', "is no baseline of version 1"),
-        ('{"version": 1, "findings": 3}', '"findings" must be a list of objects'),
-        ('{"version": 1, "findings": [{"model": "m"}]}', 'every entry needs text for "rule"'),
-        ('{"version": 1, "findings": [], "budgets": [{"model": "m", "budget": "AA1", "count": -1}]}', '"count"'),
+        ('{"version": 1, "findings": 3}', "$.findings: expected"),
+        ('{"version": 1, "findings": [{"model": "m"}]}', "$.findings[0]: object missing required field `rule`"),
+        ('{"version": 1, "findings": [], "budgets": [{"model": "m", "budget": "AA1", "count": -1}]}', "$.budgets[0]"),
+        (
+            '{"version": 1, "findings": [], "budgets": [{"model": "m", "budget": "AA1", "count": 1e999}]}',
+            "$.budgets[0]",
+        ),
+        (
+            '{"version": 1, "findings": [{"model": "m", "rule": "AA101", "node": 3}]}',
+            "$.findings[0].node: expected `str`",
+        ),
         ("[" * 200_000, "is not valid JSON"),
     ],
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from auditor._version import __version__
+from auditor.codec import builtins
 from auditor.files import is_same, write_text
 from auditor.repair.original import Original
 from auditor.repair.search.search import Measuring
@@ -39,10 +39,10 @@ def remembering(
     identity = Identity(
         model=digest(_model(original)),
         pictures=digest([_stamps(request.images), _stamps(request.labels)]),
-        options=digest(_values(bearing)),
+        options=digest(builtins(bearing)),
         version=__version__,
     )
-    fitted = digest([[_stamps(word) for word in fitted_on], _values(bearing.preprocessing)])
+    fitted = digest([[_stamps(word) for word in fitted_on], builtins(bearing.preprocessing)])
 
     def keep(text: str) -> None:
         try:
@@ -86,18 +86,3 @@ def _stamps(where: str | Path | None) -> list[object]:
         facts = path.stat()
         stamps.append([path.relative_to(root).as_posix(), facts.st_size, facts.st_mtime_ns])
     return stamps
-
-
-def _values(value: object) -> object:
-    """Settings as values that JSON has, equal for equal ones."""
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return {field.name: _values(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _values(one) for key, one in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(str(one) for one in value)
-    if isinstance(value, tuple | list):
-        return [_values(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -11,9 +11,10 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, astuple, dataclass
+from typing import Any, TypeAlias
 
+from auditor.codec import Measured, convert, parse
 from auditor.facts.comparison import MeasuredChange
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Measuring
@@ -26,7 +27,8 @@ from auditor.verify.result import Interval
 
 SCHEMA = "aliasaudit-search/1"
 MOST_BYTES = 16 << 20
-_Key = tuple[str, int, bool]
+_Key: TypeAlias = tuple[str, int, bool]
+_Span: TypeAlias = tuple[float, float, float]
 
 
 class StateError(Exception):
@@ -90,11 +92,7 @@ class Memory:
         return digest([[asdict(step) for step in candidate.steps], calibration])
 
     def _document(self) -> str:
-        trials = [
-            {"candidate": candidate, "images": images, "timed": timed}
-            | ({"failed": found} if isinstance(found, str) else {"gain": _gain_json(found)})
-            for (candidate, images, timed), found in self._known.items()
-        ]
+        trials = [_written(key, found) for key, found in self._known.items()]
         whole = {"schema": SCHEMA, **asdict(self._identity), "trials": trials}
         return inert_json(json.dumps(whole, indent=1, allow_nan=False)) + "\n"
 
@@ -104,17 +102,75 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A measured change; what its measure says of itself is not kept."""
+
+    measure: str
+    output: ModelText
+    base: Measured
+    new: Measured
+    difference: Measured
+    interval: _Span | None
+    images: int
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ValueError("there is no such measure")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gain:
+    """A gain: ``leading`` by the names of the measures, yardsticks and times as lists."""
+
+    changes: tuple[_Change, ...]
+    leading: tuple[str, ...]
+    agreement: tuple[Yardstick, Measured, _Span | None] | None
+    loss: tuple[Yardstick, Measured, _Span | None] | None
+    speed: tuple[float, float, float, int] | None
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What was measured of a candidate on so many images, or why it failed."""
+
+    candidate: str
+    images: int
+    timed: bool
+    gain: _Gain | None = None
+    failed: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.gain is None) == (self.failed is None):
+            raise ValueError("expected a gain or why it failed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved(Identity):
+    """The document."""
+
+    schema: str
+    trials: tuple[_Trial, ...]
+
+
 def _read(text: str, identity: Identity) -> dict[_Key, Gain | str]:
+    """Raises StateError."""
     try:
-        whole = json.loads(text)
-        if whole["schema"] != SCHEMA:
+        document = parse(text)
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise StateError("holds no search of this program: name another file")
-        for name, value in asdict(identity).items():
-            if whole[name] != value:
-                raise StateError(f"is of a search with another {_WORDS[name]}: name another file, or delete it")
-        return dict(_trial(entry) for entry in whole["trials"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise StateError("is damaged, or holds no search: name another file, or delete it") from error
+        json.dumps(document, allow_nan=False)  # a number beyond every float is none that was ever measured
+        saved = convert(document, _Saved)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"is damaged: {error}: name another file, or delete it") from error
+    for name, value in asdict(identity).items():
+        if getattr(saved, name) != value:
+            raise StateError(f"is of a search with another {_WORDS[name]}: name another file, or delete it")
+    return {
+        (trial.candidate, trial.images, trial.timed): trial.failed or "" if trial.gain is None else _gain(trial.gain)
+        for trial in saved.trials
+    }
 
 
 _WORDS = {
@@ -125,115 +181,68 @@ _WORDS = {
 }
 
 
-def _trial(entry: Any) -> tuple[_Key, Gain | str]:
-    key = _text(entry["candidate"]), _whole(entry["images"]), _flag(entry["timed"])
-    return key, _text(entry["failed"]) if "failed" in entry else _gain(entry["gain"])
-
-
-def _gain_json(gain: Gain) -> dict[str, Any]:
-    agreement, loss, speed = gain.agreement, gain.loss, gain.speed
-    return {
-        "changes": [
-            {
-                "measure": change.measure,
-                "output": change.output.raw,
-                "base": _plain_number(change.base),
-                "new": _plain_number(change.new),
-                "difference": _plain_number(change.difference),
-                "interval": _span_json(change.interval),
-                "images": change.images,
-            }
-            for change in gain.changes
-        ],
-        "leading": [change.measure for change in gain.leading],
-        "agreement": agreement
-        and [agreement.yardstick.value, _plain_number(agreement.value), _span_json(agreement.interval)],
-        "loss": loss and [loss.yardstick.value, _plain_number(loss.value), _span_json(loss.interval)],
-        "speed": speed and [speed.ratio, speed.low, speed.high, speed.rounds],
-        "remarks": [*gain.remarks],
+def _written(key: _Key, found: Gain | str) -> dict[str, Any]:
+    """One trial as it stands in the document: numbers whole, so that a search chooses the same by them."""
+    candidate, images, timed = key
+    trial: dict[str, Any] = {"candidate": candidate, "images": images, "timed": timed}
+    if isinstance(found, str):
+        return trial | {"failed": found}
+    agreement, loss, speed = found.agreement, found.loss, found.speed
+    changes = [
+        {
+            "measure": change.measure,
+            "output": change.output.raw,
+            "base": _defined(change.base),
+            "new": _defined(change.new),
+            "difference": _defined(change.difference),
+            "interval": change.interval and astuple(change.interval),
+            "images": change.images,
+        }
+        for change in found.changes
+    ]
+    gain = {
+        "changes": changes,
+        "leading": [change.measure for change in found.leading],
+        "agreement": agreement and _told(agreement),
+        "loss": loss and _told(loss),
+        "speed": speed and astuple(speed),
+        "remarks": found.remarks,
     }
+    return trial | {"gain": gain}
 
 
-def _gain(found: Any) -> Gain:
-    changes = tuple(_change(one) for one in found["changes"])
-    leading = {_text(name) for name in found["leading"]}
-    agreement, loss, speed = found["agreement"], found["loss"], found["speed"]
+def _told(told: Agreement | Loss) -> list[Any]:
+    return [told.yardstick.value, _defined(told.value), told.interval and astuple(told.interval)]
+
+
+def _gain(saved: _Gain) -> Gain:
+    changes = tuple(
+        MeasuredChange(
+            measure=one.measure,
+            output=one.output,
+            unit=MEASURES[one.measure].unit,
+            higher_is_better=MEASURES[one.measure].higher_is_better,
+            base=one.base,
+            new=one.new,
+            difference=one.difference,
+            interval=one.interval and Interval(*one.interval),
+            images=one.images,
+        )
+        for one in saved.changes
+    )
+    agreement, loss = (
+        told and (told[0], told[1], told[2] and Interval(*told[2])) for told in (saved.agreement, saved.loss)
+    )
     return Gain(
         changes=changes,
-        leading=tuple(change for change in changes if change.measure in leading),
-        agreement=None if agreement is None else Agreement(*_told(agreement)),
-        loss=None if loss is None else Loss(*_told(loss)),
-        speed=None if speed is None else _speed(speed),
+        leading=tuple(change for change in changes if change.measure in saved.leading),
+        agreement=agreement and Agreement(*agreement),
+        loss=loss and Loss(*loss),
+        speed=saved.speed and Speed(*saved.speed),
         # Said by this program when it was written; whoever wrote it since says it too.
-        remarks=tuple(plain(_text(remark), None) for remark in found["remarks"]),
+        remarks=tuple(plain(remark, None) for remark in saved.remarks),
     )
 
 
-def _change(found: Any) -> MeasuredChange:
-    name = _text(found["measure"])
-    facts = MEASURES[name]
-    return MeasuredChange(
-        measure=name,
-        output=ModelText(_text(found["output"])),
-        unit=facts.unit,
-        higher_is_better=facts.higher_is_better,
-        base=_defined(found["base"]),
-        new=_defined(found["new"]),
-        difference=_defined(found["difference"]),
-        interval=_span(found["interval"]),
-        images=_whole(found["images"]),
-    )
-
-
-def _told(found: Any) -> tuple[Yardstick, float, Interval | None]:
-    yardstick, value, interval = found
-    return Yardstick(yardstick), _defined(value), _span(interval)
-
-
-def _speed(found: Any) -> Speed:
-    ratio, low, high, rounds = found
-    return Speed(_number(ratio), _number(low), _number(high), _whole(rounds))
-
-
-def _span_json(span: Interval | None) -> list[float] | None:
-    return None if span is None else [span.low, span.high, span.confidence]
-
-
-def _span(found: Any) -> Interval | None:
-    if found is None:
-        return None
-    low, high, confidence = map(_number, found)
-    return Interval(low, high, confidence)
-
-
-def _plain_number(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _defined(value: Any) -> float:
-    """A finite number; null stands for one that is not defined."""
-    return math.nan if value is None else _number(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value

@@ -225,3 +225,56 @@ def test_a_damaged_document_is_refused_or_read_but_never_a_crash(data: st.DataOb
     place[key] = data.draw(JUNK)
     with contextlib.suppress(StateError):
         assert len(memory(Bench(TRUTHS), File(json.dumps(broken)))) <= len(json.loads(WHOLE)["trials"])
+
+
+OLD = """{
+ "schema": "aliasaudit-search/1", "model": "model", "pictures": "pictures", "options": "options", "version": "1",
+ "trials": [
+  {"candidate": "%s", "images": 8, "timed": true, "gain": {
+   "changes": [{"measure": "consistency", "output": "y", "base": 0.5, "new": 0.625, "difference": 0.125,
+                "interval": [0.1, 0.15, 0.95], "images": 8},
+               {"measure": "mac", "output": "y", "base": null, "new": 0.1, "difference": null,
+                "interval": null, "images": 8}],
+   "leading": ["consistency"], "agreement": ["agreement", 0.9, null], "loss": ["accuracy", 0.01, [0, 0.02, 0.95]],
+   "speed": [1.5, 1.4, 1.6, 12], "remarks": ["8 images"]}},
+  {"candidate": "other", "images": 8, "timed": false, "failed": "no site"}
+ ]
+}"""
+
+
+def recorded() -> str:
+    """A document as every version has written it."""
+    file = File()
+    memory(Bench(TRUTHS), file)(OFFERED[0], 8, True)
+    assert file.text is not None
+    candidate: str = json.loads(file.text)["trials"][0]["candidate"]
+    return OLD % candidate
+
+
+def test_a_document_of_an_older_version_is_read_and_written_as_it_was() -> None:
+    file = File(recorded())
+    gain = memory(Bench({}), file)(OFFERED[0], 8, True)
+    assert gain.leading == gain.changes[:1]
+    assert (gain.changes[0].difference, gain.changes[0].interval) == (0.125, Interval(0.1, 0.15, 0.95))
+    assert math.isnan(gain.changes[1].base)
+    assert gain.loss == Loss(Yardstick.LABELS, 0.01, Interval(0, 0.02, 0.95))
+    assert gain.speed == Speed(1.5, 1.4, 1.6, 12)
+    assert file.text is not None
+    assert json.loads(file.text) == json.loads(recorded())
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken", "place"),
+    [
+        ('"images": 8, "timed"', '"images": "8", "timed"', r"\$\.trials\[0\]\.images"),
+        ('"new": 0.625', '"new": "much"', r"\$\.trials\[0\]\.gain\.changes\[0\]\.new"),
+        ('"measure": "mac"', '"measure": "taste"', r"\$\.trials\[0\]\.gain\.changes\[1\]"),
+        ('["accuracy"', '["beauty"', r"\$\.trials\[0\]\.gain\.loss\[0\]"),
+        ('"failed": "no site"', '"remark": "no site"', r"\$\.trials\[1\]"),
+    ],
+)
+def test_what_is_damaged_is_named_with_its_place(sound: str, broken: str, place: str) -> None:
+    text = recorded()
+    assert sound in text
+    with pytest.raises(StateError, match=f"is damaged: {place}"):
+        memory(Bench({}), File(text.replace(sound, broken)))
