@@ -19,7 +19,7 @@ from auditor.verify.result import Rejected
 from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
-from auditor.verify.shifts.feeder import Load
+from auditor.verify.shifts.feeder import Load, Numbered
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, Opened, SessionSpec
@@ -33,7 +33,7 @@ class Run:
     worker: Worker
     setup: Setup
     settings: VerifySettings
-    units: Iterator[Load | Rejected]
+    units: Iterator[Numbered]
     observer: Observer
     rejected: list[Rejected] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class Run:
 
     def loads(self) -> Iterator[Load]:
         """The pictures that can be used, once; progress counts the others, too."""
-        for unit in self.units:
+        for _, unit in self.units:
             if isinstance(unit, Load):
                 yield unit
             else:

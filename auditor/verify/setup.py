@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
-from auditor.verify.errors import DataError, ModelRejectedError
+from auditor.verify.errors import DataError, DeviceUnavailableError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import ImageLayout, Preprocessing
 from auditor.verify.images.source import ImageSource
@@ -16,7 +16,7 @@ from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.batching import Batching, choose_batching
-from auditor.verify.shifts.feeder import Load, loads
+from auditor.verify.shifts.feeder import Load, Numbered, numbered
 from auditor.verify.shifts.plan import DEFAULT_RADIUS, ShiftSettings
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
@@ -64,6 +64,24 @@ class Setup:
             feeds,
         )
 
+    def units(self, source: ImageSource, wanted: Container[int] | None = None) -> Iterator[Numbered]:
+        """The units of a source, prepared for this model; of the ``wanted`` places only where they are given."""
+        return numbered(source, self.protocol, self.preprocessing, self.shifts, wanted)
+
+    def reopened(self, worker: Worker) -> Setup:
+        """The same on another worker, which has the session of its own.
+
+        Raises:
+            DeviceUnavailableError: the model would run elsewhere there.
+        """
+        opened = worker.open(self.batching.spec)
+        if opened.provider.used != self.batching.opened.provider.used:
+            raise DeviceUnavailableError(
+                f"a further process would run the model on {opened.provider.used} and not on "
+                f"{self.batching.opened.provider.used}: choose one with --device"
+            )
+        return replace(self, batching=replace(self.batching, opened=opened))
+
     def windows(self, canvases: Array, places: Array) -> Windows:
         """Windows of this model's input."""
         return Windows(
@@ -78,13 +96,13 @@ def prepare(
     settings: VerifySettings,
     clues: Clues | None = None,
     any_task: bool = False,
-) -> tuple[Setup, Iterator[Load | Rejected]]:
+) -> tuple[Setup, Iterator[Numbered]]:
     """Open the model and try it on the first usable images.
 
     ``clues`` help to tell the task. With ``any_task`` a task that cannot be told is no error: all outputs are given.
 
     Returns:
-        The setup, and all units of the source, the tried ones included.
+        The setup, and all units of the source with their places, the tried ones included.
 
     Raises:
         DataError: no image can be used, the image input or the output cannot be told, or the shifts do not fit.
@@ -99,7 +117,7 @@ def prepare(
     image, protocol, shifts, preprocessing = trial.image, trial.protocol, trial.shifts, trial.preprocessing
     seen, units, probe, feeds = trial.seen, trial.units, trial.probe, trial.probe.feeds
     rows = trial.samples[0]
-    clues = replace(clues, labelled=any(isinstance(unit, Load) and unit.unit.label is not None for unit in seen))
+    clues = replace(clues, labelled=any(isinstance(unit, Load) and unit.unit.label is not None for _, unit in seen))
     try:
         target = find_target(trial.samples, settings.task, settings.output, image.size, clues)
     except DataError:
@@ -107,7 +125,7 @@ def prepare(
             raise
         target = Target(names, Task.CLASSIFICATION)
     probe = replace(probe, outputs=target.outputs)
-    batching = Batching(opened, image.batch or 1, image.batch is not None)
+    batching = Batching(spec, opened, image.batch or 1, image.batch is not None)
     if not feeds:
         batching = choose_batching(worker, opened, spec, image, probe)
     bytes_of_window = sum(rows[name].nbytes for name in target.outputs)
@@ -115,7 +133,7 @@ def prepare(
         bytes_of_window = max(bytes_of_window, probe.windows.canvases[0].nbytes)
     task_shifts = shifts_for(target.task, shifts, bytes_of_window)
     if task_shifts != shifts:
-        seen, units = [], loads(source, protocol, preprocessing, task_shifts)
+        seen, units = [], numbered(source, protocol, preprocessing, task_shifts)
     guesses = [*target.remarks]
     if target.guessed:
         guesses.append(f"the task was taken to be {target.task.value} from the outputs (--task)")
@@ -133,8 +151,8 @@ class _Trial:
     protocol: Protocol
     shifts: ShiftSettings
     preprocessing: Preprocessing
-    seen: list[Load | Rejected]
-    units: Iterator[Load | Rejected]
+    seen: list[Numbered]
+    units: Iterator[Numbered]
     probe: Job
     samples: list[dict[str, Array]]
 
@@ -177,10 +195,10 @@ def _tried(
     except ValueError as error:
         raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
     preprocessing = image.fit(settings.preprocessing)
-    seen, units = _first(loads(source, protocol, preprocessing, shifts), 1 if settings.task else _TRIED_IMAGES)
+    seen, units = first_usable(numbered(source, protocol, preprocessing, shifts), tried_images(settings))
     samples: list[dict[str, Array]] = []
     probe: Job | None = None
-    for load in (unit for unit in seen if isinstance(unit, Load)):
+    for load in (unit for _, unit in seen if isinstance(unit, Load)):
         feeds = other_feeds(opened.inputs, image, settings.feeds, load.extra, image.batch or 1)
         windows = Windows(image.name, load.canvases, load.places[:2], image.size, image.layout is not ImageLayout.NCHW)
         job = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
@@ -231,12 +249,17 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettin
     return replace(shifts, per_distance=per_distance, pairs=max(1, min(shifts.pairs, left // 2)))
 
 
-def _first(units: Iterator[Load | Rejected], count: int) -> tuple[list[Load | Rejected], Iterator[Load | Rejected]]:
+def tried_images(settings: VerifySettings) -> int:
+    """How many images are looked at before a run: one where the user said what the model answers."""
+    return 1 if settings.task else _TRIED_IMAGES
+
+
+def first_usable(units: Iterator[Numbered], count: int) -> tuple[list[Numbered], Iterator[Numbered]]:
     """The units up to and with the first ``count`` that can be run, or all where there are fewer, and the rest."""
-    seen: list[Load | Rejected] = []
+    seen: list[Numbered] = []
     usable = 0
-    for unit in units:
-        seen.append(unit)
+    for index, unit in units:
+        seen.append((index, unit))
         usable += isinstance(unit, Load)
         if usable == count:
             return seen, units
@@ -244,6 +267,6 @@ def _first(units: Iterator[Load | Rejected], count: int) -> tuple[list[Load | Re
         return seen, units
     if not seen:
         raise DataError("there are no images: give a folder, an array file or module:function with --images")
-    reasons = sorted({unit.reason for unit in seen if isinstance(unit, Rejected)})
+    reasons = sorted({unit.reason for _, unit in seen if isinstance(unit, Rejected)})
     listed = "; ".join(reasons[:_MAX_REASONS])
     raise DataError(f"none of the {len(seen)} images can be used: {listed}")

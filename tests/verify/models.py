@@ -49,3 +49,28 @@ def classifier(batch: int | str = "N", size: int = 16, stride: int = 2, channels
         "head": rng.normal(size=(8, 6)).astype(np.float32),
     }
     return model(nodes, {"x": [batch, channels, size, size]}, {"y": [batch, 6]}, weights)
+
+
+def brightest_box() -> ModelProto:
+    """One box about the brightest column and row: the positions of the largest mean of each."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["rows"], axes=[1, 3], keepdims=0),
+        helper.make_node("ReduceMean", ["x"], ["columns"], axes=[1, 2], keepdims=0),
+        helper.make_node("ArgMax", ["rows"], ["y_"], axis=1),
+        helper.make_node("ArgMax", ["columns"], ["x_"], axis=1),
+        helper.make_node("Cast", ["y_"], ["y"], to=1),
+        helper.make_node("Cast", ["x_"], ["xc"], to=1),
+        helper.make_node("Concat", ["xc", "y", "xc", "y"], ["point"], axis=1),
+        helper.make_node("Add", ["point", "about"], ["corners"]),
+        helper.make_node("Unsqueeze", ["corners", "one"], ["boxes_"]),
+        helper.make_node("Concat", ["boxes_", "boxes_"], ["boxes"], axis=1),
+        helper.make_node("ReduceMax", ["x"], ["peak"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["peak", "one"], ["peak_"]),
+        helper.make_node("Concat", ["peak_", "zero"], ["scores"], axis=1),
+    ]
+    weights = {
+        "about": np.array([-2, -2, 2, 2], np.float32),
+        "one": np.array([1]),
+        "zero": np.zeros((1, 1), np.float32),
+    }
+    return model(nodes, {"x": [1, 3, 16, 16]}, {"boxes": [1, 2, 4], "scores": [1, 2]}, weights)

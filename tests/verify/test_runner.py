@@ -19,7 +19,7 @@ from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.worker.providers import Device, DeviceKind
-from tests.verify.models import classifier, model, saved
+from tests.verify.models import brightest_box, classifier, model, saved
 
 SETTINGS = VerifySettings(
     preprocessing=preset("unit"),
@@ -366,32 +366,10 @@ def test_frames_of_a_folder_are_one_unit(tmp_path: Path) -> None:
 
 
 def test_boxes_that_move_with_the_input_are_steady(tmp_path: Path) -> None:
-    # One box about the brightest column and row: argmax positions of the mean profiles.
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["rows"], axes=[1, 3], keepdims=0),
-        helper.make_node("ReduceMean", ["x"], ["columns"], axes=[1, 2], keepdims=0),
-        helper.make_node("ArgMax", ["rows"], ["y_"], axis=1),
-        helper.make_node("ArgMax", ["columns"], ["x_"], axis=1),
-        helper.make_node("Cast", ["y_"], ["y"], to=1),
-        helper.make_node("Cast", ["x_"], ["xc"], to=1),
-        helper.make_node("Concat", ["xc", "y", "xc", "y"], ["point"], axis=1),
-        helper.make_node("Add", ["point", "about"], ["corners"]),
-        helper.make_node("Unsqueeze", ["corners", "one"], ["boxes_"]),
-        helper.make_node("Concat", ["boxes_", "boxes_"], ["boxes"], axis=1),
-        helper.make_node("ReduceMax", ["x"], ["peak"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Unsqueeze", ["peak", "one"], ["peak_"]),
-        helper.make_node("Concat", ["peak_", "zero"], ["scores"], axis=1),
-    ]
-    weights = {
-        "about": np.array([-2, -2, 2, 2], np.float32),
-        "one": np.array([1]),
-        "zero": np.zeros((1, 1), np.float32),
-    }
-    made = model(nodes, {"x": [1, 3, 16, 16]}, {"boxes": [1, 2, 4], "scores": [1, 2]}, weights)
     still = np.zeros((20, 20, 3), np.uint8)
     still[10, 10] = 255
     items: list[Picture | Rejected] = [Picture(ModelText(str(i)), still) for i in range(3)]
-    found = run(tmp_path, made, items, replace(SETTINGS, task=Task.DETECTION))
+    found = run(tmp_path, brightest_box(), items, replace(SETTINGS, task=Task.DETECTION))
     assert found.outputs[0].task is Task.DETECTION
     assert value(found, "centre-jitter") == 0
     assert value(found, "flicker") == 0

@@ -13,9 +13,10 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.choose import Layer, choose_layers
 from auditor.verify.layers.layer_spectra import SiteSpectra
 from auditor.verify.measures.target import Clues
+from auditor.verify.merge import ENLARGED, enlargement
 from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import AliasMeasurement, SiteAlias
-from auditor.verify.runner import ENLARGED, Observer, Silent, enlargement
+from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.worker.arena import Array

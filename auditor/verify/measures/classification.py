@@ -1,7 +1,7 @@
 """How far a classifier's answer moves when its input is shifted.
 
-Arrays: ``probabilities`` (W, C) of the windows of one image (see :class:`auditor.verify.shifts.plan.Plan`), W windows
-by C classes. Ties of the largest probability go to the lowest class index, everywhere alike.
+Arrays: ``probabilities`` (W, C) of the windows of one image (see :class:`auditor.verify.shifts.plan.ShiftPlan`), W
+windows by C classes. Ties of the largest probability go to the lowest class index, everywhere alike.
 
 * consistency: share of random pairs with equal top-1 class. Zhang, ICML 2019.
 * P(top-1 change), MAC (mean absolute change of the probability of the reference's top-1 class), jaggedness: Azulay and
@@ -13,7 +13,7 @@ by C classes. Ties of the largest probability go to the lowest class index, ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,12 +21,53 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from auditor.verify.measures.ledger import Ledger
-from auditor.verify.measures.tally import Constancy, UnusableOutputError
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.task import (
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+    stacked,
+)
+from auditor.verify.measures.totals import curve_totals, measure_totals, same_everywhere, steady_digest
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, ShiftPlan, Unit
-from auditor.verify.worker.arena import Array
 
+MEASURES = (
+    MeasureFacts(
+        "consistency",
+        "share",
+        True,
+        "random pairs of shifts with the same top-1 class",
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+        in_points=True,
+    ),
+    MeasureFacts("top1-change", "share", False, "shifts of one pixel that change the top-1 class"),
+    MeasureFacts(
+        "mac",
+        "probability",
+        False,
+        "mean change of the reference class's probability, random shifts",
+        title="MAC",
+        leading=True,
+        summary=True,
+    ),
+    MeasureFacts("mac-1px", "probability", False, "the same for shifts of one pixel", title="MAC, 1 px"),
+    MeasureFacts("jaggedness", "share", False, "one-pixel steps of a path at which the top-5 decision flips"),
+    MeasureFacts("worst-case", "share", False, "images whose class some shift of the radius changes"),
+    MeasureFacts("worst-change", "probability", False, "largest change of the score over all shifts of the radius"),
+    MeasureFacts("accuracy", "share", True, "unshifted inputs with the labelled class", summary=True),
+    MeasureFacts("shifted-accuracy", "share", True, "inputs of the random pairs with the labelled class", summary=True),
+    MeasureFacts("robust-accuracy", "share", True, "images with the labelled class at every shift of the radius"),
+    MeasureFacts("stability", "share", True, "random pairs that agree and are right"),
+)
 _SUM_TOLERANCE = 1e-2  # half-precision softmax over 1000 classes sums to 1 within this
 
 
@@ -138,7 +179,7 @@ def worst_case(scores: FloatArray, exhaustive: Pairs, label: int | None = None) 
 def measure_image(
     scores: FloatArray, plan: ShiftPlan, label: int | None = None, reference: FloatArray | None = None
 ) -> dict[str, float]:
-    """Every measure of one image by its name in :data:`auditor.verify.measures.MEASURES`; what was not made is absent.
+    """Every measure of one image by its name in :data:`MEASURES`; what was not made is absent.
 
     ``reference`` are the probabilities of a reference model on the same windows (W, C).
     """
@@ -175,78 +216,90 @@ def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(Counter(classes).items(), key=lambda item: (-item[1], item[0])))
 
 
-class ClassificationTally:
-    """Measures class scores. ``reference`` names the same output of a reference model among the rows, if there is one.
+@dataclass(frozen=True, slots=True)
+class ClassMeasures(ImageMeasures):
+    """One image of a classifier; fields as in :class:`~auditor.verify.result.ImageResult`.
 
-    ``scale`` is what the numbers are; it is read from the first image where it is None.
+    ``classes`` is how many the model can tell apart. ``steady`` identifies scores that no shift changes.
     """
 
-    def __init__(
-        self, output: str, confidence: float, scale: OutputScale | None = None, reference: str | None = None
-    ) -> None:
-        self._output = output
-        self._reference = reference
-        self._scale = scale
-        self._constancy = Constancy()
-        self._classes: int | None = None
-        self._ledger = Ledger(confidence)
-        self._images: list[ImageResult] = []
+    reference: int
+    score: float
+    path: tuple[float, ...]
+    worst: WorstCase | None
+    classes: int
+    steady: bytes
 
-    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        scores = self._scores(rows[self._output])
-        if unit.label is not None and not 0 <= unit.label < scores.shape[1]:
-            raise UnusableOutputError(f"label {unit.label} is none of the model's {scores.shape[1]} classes")
-        self._constancy.add(unit, scores)
-        self._classes = scores.shape[1]
-        other = self._scores(rows[self._reference]) if self._reference is not None else None
-        plan = unit.plan
-        values = measure_image(scores, plan, unit.label, other)
+
+@dataclass(frozen=True, slots=True)
+class Classification(TaskMeasures[FloatArray, ClassMeasures]):
+    """Reads and measures class scores. Answers are probabilities (W, C); ``scale`` is what the outputs are."""
+
+    MEASURES = MEASURES
+
+    scale: OutputScale | None = None
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Classification:
+        output = subject.target.outputs[0]
+        rows = [sample[output].reshape(-1) for sample in samples]
+        known = [row for row in rows if np.isfinite(row).all()]
+        return cls((output,), output_scale(np.stack(known)) if known else None)
+
+    def read(self, rows: WindowOutputs) -> FloatArray:
+        outputs = stacked(rows[self.outputs[0]])
+        return probabilities(outputs, self.scale or output_scale(outputs))
+
+    def row(self, unit: Unit, answers: FloatArray, reference: FloatArray | None) -> ClassMeasures:
+        plan, label, classes = unit.plan, unit.label, answers.shape[1]
+        if label is not None and not 0 <= label < classes:
+            raise UnusableOutputError(f"label {label} is none of the model's {classes} classes")
         along: dict[str, FloatArray] = {}
         if len(plan.distances):
-            along["consistency"] = agreement(scores, plan.distances).astype(np.float64)
-            along["mac"] = score_change(scores, plan.distances)
-        self._ledger.add(values, along, plan.distances.distance)
-        self._images.append(self._image(unit, scores))
-
-    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
-        return int(np.argmax(first[self._output])) == int(np.argmax(second[self._output]))
-
-    def nothing(self) -> str:
-        return "the scores are the same for every image and every shift" if self._constancy.constant else ""
-
-    def finish(self) -> OutputResult:
-        references = [image.reference for image in self._images if image.reference is not None]
-        return OutputResult(
-            ModelText(self._output),
-            Task.CLASSIFICATION,
-            self._ledger.measures(),
-            self._ledger.curves(),
-            tuple(self._images),
-            prediction_counts(references),
-            self._classes,
-        )
-
-    def _scores(self, rows: list[Array]) -> FloatArray:
-        outputs = np.stack([row.reshape(-1) for row in rows])
-        if not finite_rows(outputs).all():
-            raise UnusableOutputError("the model's output holds NaN or infinity")
-        if self._scale is None:
-            self._scale = output_scale(outputs)
-        return probabilities(outputs, self._scale)
-
-    @staticmethod
-    def _image(unit: Unit, scores: FloatArray) -> ImageResult:
-        best = top1(scores)
-        plan = unit.plan
-        target = unit.label if unit.label is not None else int(best[0])
-        worst = worst_case(scores, plan.exhaustive, unit.label)
-        return ImageResult(
-            name=unit.name,
-            label=unit.label,
-            reference=int(best[0]),
-            score=float(scores[0, best[0]]),
+            along["consistency"] = agreement(answers, plan.distances).astype(np.float64)
+            along["mac"] = score_change(answers, plan.distances)
+        best = top1(answers)
+        return ClassMeasures(
+            values=measure_image(answers, plan, label, reference),
+            curves=by_distance(along, plan.distances.distance),
             flips=float(np.mean(best != best[0])),
-            path=tuple(scores[plan.path, target].tolist()),
-            worst=worst.shift if worst is not None else None,
-            worst_score=worst.score if worst is not None else None,
+            reference=int(best[0]),
+            score=float(answers[0, best[0]]),
+            path=tuple(answers[plan.path, int(best[0]) if label is None else label].tolist()),
+            worst=worst_case(answers, plan.exhaustive, label),
+            classes=classes,
+            steady=steady_digest(answers),
         )
+
+    def total(self, rows: Sequence[Row[ClassMeasures]], confidence: float) -> OutputResult:
+        images = [(row, row.measured) for row in rows if row.measured is not None]
+        return OutputResult(
+            ModelText(self.outputs[0]),
+            Task.CLASSIFICATION,
+            measure_totals((*MEASURES, FIDELITY), rows, confidence),
+            curve_totals(MEASURES, rows, confidence),
+            tuple(_image(row, measured) for row, measured in images),
+            prediction_counts(measured.reference for _, measured in images),
+            max((measured.classes for _, measured in images), default=None),
+        )
+
+    def same(self, first: Outputs, second: Outputs) -> bool:
+        return int(np.argmax(first[self.outputs[0]])) == int(np.argmax(second[self.outputs[0]]))
+
+    def nothing(self, rows: Sequence[Row[ClassMeasures]]) -> str:
+        constant = same_everywhere(rows, [row.measured.steady for row in rows if row.measured is not None])
+        return "the scores are the same for every image and every shift" if constant else ""
+
+
+def _image(row: Row[ClassMeasures], measured: ClassMeasures) -> ImageResult:
+    worst = measured.worst
+    return ImageResult(
+        name=row.name,
+        label=row.label,
+        reference=measured.reference,
+        score=measured.score,
+        flips=measured.flips,
+        path=measured.path,
+        worst=None if worst is None else worst.shift,
+        worst_score=None if worst is None else worst.score,
+    )

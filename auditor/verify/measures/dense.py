@@ -12,20 +12,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.measures.classification import finite_rows
-from auditor.verify.measures.embedding import cosine
-from auditor.verify.measures.ledger import Ledger
-from auditor.verify.measures.tally import OTHER_SHAPE, UnusableOutputError, nearly_equal
-from auditor.verify.result import ImageResult, OutputResult, Task
+from auditor.verify.measures.embedding import COSINE, cosine
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.reference import FIDELITY, FIDELITY_COSINE
+from auditor.verify.measures.task import (
+    NOT_FINITE,
+    OTHER_SHAPE,
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+)
+from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.alignment import Grid, aligned, coarse_step
 from auditor.verify.shifts.plan import Pairs, Unit
-from auditor.verify.worker.arena import Array
+
+MEASURES = (
+    MeasureFacts(
+        "massc",
+        "share",
+        True,
+        "positions of the overlap with the same class (mASSC)",
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+        in_points=True,
+    ),
+    MeasureFacts(
+        "equivariance-error",
+        "ratio",
+        False,
+        "difference on the overlap relative to the output",
+        limits=(0.0, 2.0),
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+    ),
+)
 
 
 def class_agreement(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
@@ -138,87 +173,90 @@ def _one_hot(labels: AnyArray, others: AnyArray) -> FloatArray:
 _FEWEST_CLASSES = 4
 
 
-class DenseTally:
-    """Measures how far the output moves with the input, on what both windows show.
+@dataclass(frozen=True, slots=True)
+class DenseImage(ImageMeasures):
+    """One image of a dense output. ``blank`` says that it has no structure, so that nothing can be compared."""
+
+    blank: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dense(TaskMeasures[AnyArray, DenseImage]):
+    """Measures how far the output moves with the input, on what both windows show. Answers are maps (W, C, h, w).
 
     ``channel_axis`` is the axis of the channels in one row, None for a map without one. ``grid`` says where the
-    positions of the output lie in the input. ``reference`` names the same output of a reference model among the rows,
-    if there is one.
+    positions of the output lie in the input.
     """
 
-    def __init__(
-        self, output: str, channel_axis: int | None, grid: Grid, confidence: float, reference: str | None = None
-    ) -> None:
-        self._output = output
-        self._reference = reference
-        self._axis = channel_axis
-        self._grid = grid
-        self._ledger = Ledger(confidence)
-        self._images: list[ImageResult] = []
-        self._blank = 0
+    MEASURES = MEASURES
+    WHOLE_PIXELS = True
+    NATIVE = False
 
-    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        maps = self._maps(rows[self._output])
-        classes = class_scores(maps)
+    channel_axis: int | None
+    grid: Grid
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Dense:  # noqa: ARG003 - nothing to learn
+        return cls(subject.target.outputs, subject.target.channel_axis, subject.grid)
+
+    def read(self, rows: WindowOutputs) -> AnyArray:
+        maps = np.stack([self._channels_first(row) for row in rows[self.outputs[0]]])
+        if not np.isfinite(maps).all():
+            raise UnusableOutputError(NOT_FINITE)
+        return maps
+
+    def row(self, unit: Unit, answers: AnyArray, reference: AnyArray | None) -> DenseImage:
+        plan = unit.plan
+        classes = class_scores(answers)
         values: dict[str, float] = {}
-        if len(unit.plan.pairs):
-            for name, along in self._along(maps, classes, unit.plan.pairs).items():
-                values[name] = float(along.mean())
+        if len(plan.pairs):
+            values = {name: float(along.mean()) for name, along in self._along(answers, classes, plan.pairs).items()}
         # Equal maps without any structure agree under every shift, which says nothing about the model.
-        blank = {name for name in values if _is_blank(maps if name != "massc" else _chosen_classes(classes))}
+        blank = {name for name in values if _is_blank(answers if name != "massc" else _chosen_classes(classes))}
         values |= dict.fromkeys(blank, math.nan)
-        self._blank += blank == set(values)
-        if self._reference is not None:
-            values |= _fidelity(maps, classes, self._maps(rows[self._reference]))
-        curves = self._along(maps, classes, unit.plan.distances) if len(unit.plan.distances) else {}
+        nothing = blank == set(values)
+        if reference is not None:
+            values |= _fidelity(answers, classes, reference)
+        curves = self._along(answers, classes, plan.distances) if len(plan.distances) else {}
         curves = {name: along for name, along in curves.items() if name not in blank}
-        self._ledger.add(values, curves, unit.plan.distances.distance)
         flips = 1 - values["massc"] if "massc" in values else values.get("equivariance-error", 0.0)
-        flips = 0.0 if math.isnan(flips) else flips
-        self._images.append(ImageResult(unit.name, None, None, None, flips, (), None, None))
+        return DenseImage(
+            values, by_distance(curves, plan.distances.distance), 0.0 if math.isnan(flips) else flips, nothing
+        )
 
-    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
-        return nearly_equal(first[self._output], second[self._output])
-
-    def nothing(self) -> str:
-        everywhere = self._blank == len(self._images) > 0
-        return "the output has one and the same value at every position of every image" if everywhere else ""
-
-    def finish(self) -> OutputResult:
+    def total(self, rows: Sequence[Row[DenseImage]], confidence: float) -> OutputResult:
         return OutputResult(
-            ModelText(self._output),
+            ModelText(self.outputs[0]),
             Task.DENSE,
-            self._ledger.measures(),
-            self._ledger.curves(),
-            tuple(self._images),
+            measure_totals((FIDELITY, FIDELITY_COSINE, *MEASURES, COSINE), rows, confidence),
+            curve_totals((*MEASURES, COSINE), rows, confidence),
+            image_results(rows),
             (),
         )
 
-    def _along(self, maps: Array, classes: Array | None, pairs: Pairs) -> dict[str, Array]:
-        return compare_pairs(maps if maps.dtype.kind == "f" else None, classes, pairs, self._grid)
+    def nothing(self, rows: Sequence[Row[DenseImage]]) -> str:
+        everywhere = all(row.measured.blank for row in rows if row.measured is not None)
+        return "the output has one and the same value at every position of every image" if everywhere else ""
 
-    def _maps(self, rows: list[Array]) -> Array:
-        maps = np.stack([self._channels_first(row) for row in rows])
-        if not finite_rows(maps).all():
-            raise UnusableOutputError("the model's output holds NaN or infinity")
-        return maps
+    def _along(self, maps: AnyArray, classes: AnyArray | None, pairs: Pairs) -> dict[str, FloatArray]:
+        return compare_pairs(maps if maps.dtype.kind == "f" else None, classes, pairs, self.grid)
 
-    def _channels_first(self, row: Array) -> Array:
-        return row[None] if self._axis is None else np.moveaxis(row, self._axis, 0)
+    def _channels_first(self, row: AnyArray) -> AnyArray:
+        return row[None] if self.channel_axis is None else np.moveaxis(row, self.channel_axis, 0)
 
 
-def _is_blank(maps: Array) -> bool:
+def _is_blank(maps: AnyArray) -> bool:
     """Whether maps (W, C, h, w) have one value per channel, the same at every position of every window."""
     return bool((maps == maps[:1, :, :1, :1]).all())
 
 
-def _chosen_classes(classes: Array | None) -> Array:
+def _chosen_classes(classes: AnyArray | None) -> AnyArray:
     """The class at every position (W, 1, h, w)."""
     assert classes is not None
     return classes if classes.shape[1] == 1 else classes.argmax(axis=1)[:, None]
 
 
-def _fidelity(maps: Array, classes: Array | None, others: Array) -> dict[str, float]:
+def _fidelity(maps: AnyArray, classes: AnyArray | None, others: AnyArray) -> dict[str, float]:
     """Agreement with a reference model's maps for the same windows."""
     if others.shape != maps.shape:
         raise UnusableOutputError(OTHER_SHAPE)
@@ -231,7 +269,7 @@ def _fidelity(maps: Array, classes: Array | None, others: Array) -> dict[str, fl
     return found
 
 
-def class_scores(maps: Array) -> Array | None:
+def class_scores(maps: AnyArray) -> AnyArray | None:
     """What decides the class at a position, from maps (W, C, h, w), or None where the output has no classes.
 
     Integers are class indices. One channel within 0..1 is the probability of the second of two classes. Several

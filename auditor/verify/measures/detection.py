@@ -12,7 +12,7 @@ count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,11 +29,45 @@ from auditor.verify.measures.boxes import (
     read_boxes,
     suppress,
 )
-from auditor.verify.measures.ledger import Ledger
-from auditor.verify.measures.tally import UnusableOutputError, nearly_equal
-from auditor.verify.result import ImageResult, OutputResult, Task
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.task import (
+    NOT_FINITE,
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+)
+from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
-from auditor.verify.worker.arena import Array
+
+MEASURES = (
+    MeasureFacts(
+        "centre-jitter",
+        "px",
+        False,
+        "distance of matched boxes' centres after the shift is undone",
+        title="jitter of centres, px",
+        gate=Gate.RATIO,
+    ),
+    MeasureFacts("size-deviation", "ratio", False, "relative change of matched boxes' width and height"),
+    MeasureFacts(
+        "score-deviation",
+        "probability",
+        False,
+        "change of matched boxes' score",
+        leading=True,
+        summary=True,
+    ),
+    MeasureFacts(
+        "flicker", "share", False, "boxes that appear or disappear", gate=Gate.CHANGE, leading=True, summary=True
+    ),
+)
 
 DEFAULT_IOU = 0.5
 BORDER = 2.0  # pixels
@@ -157,145 +191,147 @@ _MANY = 500
 _MOSTLY = 0.9
 
 
-class DetectionTally:
-    """Measures how boxes move, change and come and go, relative to the shift of their input.
+@dataclass(frozen=True, slots=True)
+class WindowBoxes:
+    """The boxes of every window of an image, and the highest score of any box; None where no window has one."""
 
-    ``reference`` are the outputs of a reference model among the rows, if there is one.
+    windows: tuple[Boxes, ...]
+    highest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionImage(ImageMeasures):
+    """One image of a detector. ``highest`` is the highest score of any box, None where there is none."""
+
+    highest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
+    """Reads boxes and measures how they move, change and come and go, relative to the shift of their input.
+
+    ``form`` is how to read them and ``background`` the class that means "nothing"; an image tells both by its own first
+    window with boxes where the pilot saw none. Boxes count from ``score`` on.
     """
 
-    def __init__(
-        self,
-        outputs: tuple[str, ...],
-        window: tuple[int, int],
-        circular: bool,
-        score: float,
-        confidence: float,
-        reference: tuple[str, ...] = (),
-    ) -> None:
-        self._own = _BoxReader(outputs, window, score)
-        self._other = _BoxReader(reference, window, score) if reference else None
-        self._window = window
-        self._circular = circular
-        self._ledger = Ledger(confidence)
-        self._images: list[ImageResult] = []
-        self._seen = 0
+    MEASURES = MEASURES
+    WHOLE_PIXELS = True
 
-    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        boxes = self._own.all(rows)
-        others = self._other.all(rows) if self._other is not None else []
+    window: tuple[int, int]
+    circular: bool
+    score: float
+    form: BoxFormat | None = None
+    background: int | None = None
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Detection:
+        blank = cls(subject.target.outputs, subject.window, subject.circular, subject.box_score)
+        known = [{name: sample[name] for name in blank.outputs} for sample in samples]
+        return blank._told([sample for sample in known if _is_finite(sample)])
+
+    def read(self, rows: WindowOutputs) -> WindowBoxes:
+        count = min(len(rows[name]) for name in self.outputs)
+        windows = [{name: rows[name][index] for name in self.outputs} for index in range(count)]
+        if not all(_is_finite(window) for window in windows):
+            raise UnusableOutputError(NOT_FINITE)
+        told = self if self.form is not None else self._told(windows)
+        boxes: list[Boxes] = []
+        highest: list[float] = []
+        for window in windows:
+            # Padding only, or no row at all, where nothing tells what the numbers are.
+            found, best = (NO_BOXES, None) if told.form is None else told._boxes(window, told.form)
+            boxes.append(found)
+            highest += [] if best is None else [best]
+        if told.form is None and any(np.any(value) for window in windows for value in window.values()):
+            raise UnusableOutputError("no boxes were found in the model's outputs, in none of the known formats")
+        return WindowBoxes(tuple(boxes), max(highest, default=None))
+
+    def row(self, unit: Unit, answers: WindowBoxes, reference: WindowBoxes | None) -> DetectionImage:
         plan = unit.plan
         values: dict[str, float] = {}
-        seen, window, border = boxes, self._window, BORDER
-        if unit.native:
-            seen, window = _in_the_picture(boxes, unit), unit.placements[0].picture
-            border = BORDER / min(unit.placements[0].scale)
         if len(plan.pairs):
-            found = pair_stability(seen, plan.pairs, window, self._circular, border=border)
-            values = {name: _mean(along) for name, along in _named(found).items()}
-        if others:
-            pairs = zip(boxes, others, strict=True)
-            values["fidelity"] = _mean(np.array([matched_share(one, other) for one, other in pairs]))
-        curves: dict[str, FloatArray] = {}
-        if len(plan.distances):
-            curves = _named(pair_stability(seen, plan.distances, window, self._circular, border=border))
-        self._ledger.add(values, curves, plan.distances.distance)
-        self._seen += not np.isnan(values.get("flicker", np.nan))
+            values = {name: _mean(along) for name, along in self._along(unit, answers, plan.pairs).items()}
+        if reference is not None:
+            pairs = zip(answers.windows, reference.windows, strict=True)
+            values["fidelity"] = _mean(np.array([matched_share(left, right) for left, right in pairs]))
+        curves = self._along(unit, answers, plan.distances) if len(plan.distances) else {}
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
-        self._images.append(ImageResult(unit.name, None, None, None, flicker, (), None, None))
+        return DetectionImage(values, by_distance(curves, plan.distances.distance), flicker, answers.highest)
 
-    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
-        return all(nearly_equal(first[name], second[name]) for name in self._own.outputs)
-
-    def nothing(self) -> str:
-        if self._seen or not self._images:
-            return ""
-        highest = self._own.highest
-        seen = f"the highest score seen is {highest:.3g}" if highest is not None else "no box of any score was seen"
-        return (
-            f"no image has a box of score {self._own.score:g} or more (--box-score) that lies wholly inside of two "
-            f"shifted windows; {seen}"
-        )
-
-    def finish(self) -> OutputResult:
+    def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
         return OutputResult(
-            ModelText(self._own.name),
+            ModelText(self.outputs[0] if self.form is None else self.form.boxes),
             Task.DETECTION,
-            self._ledger.measures(),
-            self._ledger.curves(),
-            tuple(self._images),
+            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            curve_totals(MEASURES, rows, confidence),
+            image_results(rows),
             (),
         )
+
+    def nothing(self, rows: Sequence[Row[DetectionImage]]) -> str:
+        images = [row.measured for row in rows if row.measured is not None]
+        if not images or not all(np.isnan(image.values.get("flicker", np.nan)) for image in images):
+            return ""
+        highest = max((image.highest for image in images if image.highest is not None), default=None)
+        seen = f"the highest score seen is {highest:.3g}" if highest is not None else "no box of any score was seen"
+        return (
+            f"no image has a box of score {self.score:g} or more (--box-score) that lies wholly inside of two shifted "
+            f"windows; {seen}"
+        )
+
+    def _along(self, unit: Unit, boxes: WindowBoxes, pairs: Pairs) -> dict[str, FloatArray]:
+        seen, window, border = list(boxes.windows), self.window, BORDER
+        if unit.native:
+            seen, window = _in_the_picture(seen, unit), unit.placements[0].picture
+            border = BORDER / min(unit.placements[0].scale)
+        found = pair_stability(seen, pairs, window, self.circular, border=border)
+        return {
+            "centre-jitter": found.centre,
+            "size-deviation": found.size,
+            "score-deviation": found.score,
+            "flicker": found.flicker,
+        }
+
+    def _told(self, windows: Sequence[Outputs]) -> Detection:
+        """With the format of the first window that has boxes; without where none has."""
+        for window in windows:
+            form = find_format(window)
+            if form is not None:
+                everything = read_boxes(window, form, self.window, 0.0)
+                return replace(self, form=form, background=_background(everything, window, form))
+        return self
+
+    def _boxes(self, window: Outputs, form: BoxFormat) -> tuple[Boxes, float | None]:
+        """The boxes of one window, and the highest score of any that was read."""
+        found = read_boxes(window, form, self.window, self.score)
+        best = float(found.scores.max()) if len(found) else highest_score(window, form)
+        if self.background is not None:
+            kept = found.labels != self.background
+            found = Boxes(found.corners[kept], found.scores[kept], found.labels[kept])
+        if len(found) > _MANY:
+            strongest = np.argsort(-found.scores, kind="stable")[:_MANY]
+            found = Boxes(found.corners[strongest], found.scores[strongest], found.labels[strongest])
+        return suppress(found), best
 
 
 def _in_the_picture(boxes: list[Boxes], unit: Unit) -> list[Boxes]:
     """The boxes of every window in pixels of the part of the picture that it shows."""
     return [
-        Boxes(replace(placement, origin=(0, 0)).boxes_to_picture(one.corners), one.scores, one.labels)
-        for one, placement in zip(boxes, unit.placements, strict=True)
+        Boxes(replace(placement, origin=(0, 0)).boxes_to_picture(window.corners), window.scores, window.labels)
+        for window, placement in zip(boxes, unit.placements, strict=True)
     ]
 
 
-class _BoxReader:
-    """Reads the boxes of one model; the format is told from the first window that has some, and kept."""
-
-    def __init__(self, outputs: tuple[str, ...], window: tuple[int, int], score: float) -> None:
-        self.outputs = outputs
-        self._window = window
-        self.score = score
-        self.highest: float | None = None
-        self._format: BoxFormat | None = None
-        self._background: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The output that holds the boxes."""
-        return self._format.boxes if self._format is not None else self.outputs[0]
-
-    def all(self, rows: Mapping[str, list[Array]]) -> list[Boxes]:
-        """The boxes of every window."""
-        count = min(len(rows[name]) for name in self.outputs)
-        return [self._boxes({name: rows[name][index] for name in self.outputs}) for index in range(count)]
-
-    def _boxes(self, row: Mapping[str, Array]) -> Boxes:
-        for value in row.values():
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise UnusableOutputError("the model's output holds NaN or infinity")
-        if self._format is None:
-            self._format = find_format(row)
-            if self._format is None and not any(np.any(value) for value in row.values()):
-                return NO_BOXES  # padding only, or no row at all: the next window may have some
-            if self._format is None:
-                raise UnusableOutputError("no boxes were found in the model's outputs, in none of the known formats")
-            everything = read_boxes(row, self._format, self._window, 0.0)
-            self._background = _background(everything, row, self._format)
-        found = read_boxes(row, self._format, self._window, self.score)
-        best = float(found.scores.max()) if len(found) else highest_score(row, self._format)
-        if best is not None:
-            self.highest = best if self.highest is None else max(self.highest, best)
-        if self._background is not None:
-            kept = found.labels != self._background
-            found = Boxes(found.corners[kept], found.scores[kept], found.labels[kept])
-        if len(found) > _MANY:
-            strongest = np.argsort(-found.scores, kind="stable")[:_MANY]
-            found = Boxes(found.corners[strongest], found.scores[strongest], found.labels[strongest])
-        return suppress(found)
+def _is_finite(window: Outputs) -> bool:
+    return all(value.dtype.kind != "f" or bool(np.isfinite(value).all()) for value in window.values())
 
 
-def _background(boxes: Boxes, row: Mapping[str, Array], form: BoxFormat) -> int | None:
+def _background(boxes: Boxes, row: Outputs, form: BoxFormat) -> int | None:
     """The class that means "nothing" in a raw list of anchors (SSD): the first one, and nearly all anchors have it."""
     classes = row[form.scores].shape[-1] if form.scores is not None else 1
     if len(boxes) < _MANY or classes < 2:
         return None
     return 0 if np.mean(boxes.labels == 0) > _MOSTLY else None
-
-
-def _named(found: PairStability) -> dict[str, FloatArray]:
-    return {
-        "centre-jitter": found.centre,
-        "size-deviation": found.size,
-        "score-deviation": found.score,
-        "flicker": found.flicker,
-    }
 
 
 def _mean(along: FloatArray) -> float:

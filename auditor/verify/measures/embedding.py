@@ -6,18 +6,47 @@ Modern Neural Networks Still Struggle With Small Realistic Image Transformations
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.measures.classification import finite_rows
-from auditor.verify.measures.ledger import Ledger
-from auditor.verify.measures.tally import OTHER_SHAPE, Constancy, UnusableOutputError, nearly_equal
-from auditor.verify.result import ImageResult, OutputResult, Task
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.reference import FIDELITY_COSINE
+from auditor.verify.measures.task import (
+    OTHER_SHAPE,
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+    stacked,
+)
+from auditor.verify.measures.totals import (
+    curve_totals,
+    image_results,
+    measure_totals,
+    same_everywhere,
+    steady_digest,
+)
+from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
-from auditor.verify.worker.arena import Array
+
+COSINE = MeasureFacts(
+    "cosine",
+    "ratio",
+    True,
+    "cosine between the outputs of two shifts",
+    limits=(-1.0, 1.0),
+    gate=Gate.CHANGE,
+    leading=True,
+    summary=True,
+)
 
 
 def cosine(left: AnyArray, right: AnyArray) -> FloatArray:
@@ -43,53 +72,52 @@ def pair_cosine(embeddings: AnyArray, pairs: Pairs) -> FloatArray:
 CHANGED_BELOW = 0.95
 
 
-class EmbeddingTally:
-    """Measures the cosine between the embeddings of shifted windows.
+@dataclass(frozen=True, slots=True)
+class EmbeddingImage(ImageMeasures):
+    """One image of an embedding. ``steady`` identifies a vector that no shift changes."""
 
-    ``reference`` names the same output of a reference model among the rows, if there is one.
-    """
+    steady: bytes
 
-    def __init__(self, output: str, confidence: float, reference: str | None = None) -> None:
-        self._output = output
-        self._reference = reference
-        self._constancy = Constancy()
-        self._ledger = Ledger(confidence)
-        self._images: list[ImageResult] = []
 
-    def add(self, unit: Unit, rows: Mapping[str, list[Array]]) -> None:
-        vectors = self._vectors(rows[self._output])
-        self._constancy.add(unit, vectors)
-        cosines = pair_cosine(vectors, unit.plan.pairs)
+@dataclass(frozen=True, slots=True)
+class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
+    """Measures the cosine between the embeddings (W, N) of shifted windows."""
+
+    MEASURES = (COSINE,)
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Embedding:  # noqa: ARG003 - nothing to learn
+        return cls(subject.target.outputs)
+
+    def read(self, rows: WindowOutputs) -> AnyArray:
+        return stacked(rows[self.outputs[0]])
+
+    def row(self, unit: Unit, answers: AnyArray, reference: AnyArray | None) -> EmbeddingImage:
+        plan = unit.plan
+        cosines = pair_cosine(answers, plan.pairs)
         values = {"cosine": float(cosines.mean())} if len(cosines) else {}
-        if self._reference is not None:
-            others = self._vectors(rows[self._reference])
-            if others.shape != vectors.shape:
+        if reference is not None:
+            if reference.shape != answers.shape:
                 raise UnusableOutputError(OTHER_SHAPE)
-            values["fidelity-cosine"] = float(cosine(vectors, others).mean())
-        along = {"cosine": pair_cosine(vectors, unit.plan.distances)} if len(unit.plan.distances) else {}
-        self._ledger.add(values, along, unit.plan.distances.distance)
-        flips = float(np.mean(cosines < CHANGED_BELOW)) if len(cosines) else 0.0
-        self._images.append(ImageResult(unit.name, None, None, None, flips, (), None, None))
+            values["fidelity-cosine"] = float(cosine(answers, reference).mean())
+        along = {"cosine": pair_cosine(answers, plan.distances)} if len(plan.distances) else {}
+        return EmbeddingImage(
+            values=values,
+            curves=by_distance(along, plan.distances.distance),
+            flips=float(np.mean(cosines < CHANGED_BELOW)) if len(cosines) else 0.0,
+            steady=steady_digest(answers),
+        )
 
-    def same(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> bool:
-        return nearly_equal(first[self._output], second[self._output])
-
-    def nothing(self) -> str:
-        return "the embedding is the same for every image and every shift" if self._constancy.constant else ""
-
-    def finish(self) -> OutputResult:
+    def total(self, rows: Sequence[Row[EmbeddingImage]], confidence: float) -> OutputResult:
         return OutputResult(
-            ModelText(self._output),
+            ModelText(self.outputs[0]),
             Task.EMBEDDING,
-            self._ledger.measures(),
-            self._ledger.curves(),
-            tuple(self._images),
+            measure_totals((FIDELITY_COSINE, COSINE), rows, confidence),
+            curve_totals((COSINE,), rows, confidence),
+            image_results(rows),
             (),
         )
 
-    @staticmethod
-    def _vectors(rows: list[Array]) -> Array:
-        vectors = np.stack([row.reshape(-1) for row in rows])
-        if not finite_rows(vectors).all():
-            raise UnusableOutputError("the model's output holds NaN or infinity")
-        return vectors
+    def nothing(self, rows: Sequence[Row[EmbeddingImage]]) -> str:
+        constant = same_everywhere(rows, [row.measured.steady for row in rows if row.measured is not None])
+        return "the embedding is the same for every image and every shift" if constant else ""

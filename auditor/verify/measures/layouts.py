@@ -28,7 +28,7 @@ from auditor.pipeline.decode import (
 )
 from auditor.pipeline.decode.choose import evidence_of
 from auditor.verify.errors import DataError
-from auditor.verify.measures.tally import UnusableOutputError
+from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 

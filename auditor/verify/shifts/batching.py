@@ -25,8 +25,12 @@ RELATIVE_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """The session to use and the rows per call. ``exact`` says that every call needs exactly ``rows`` rows."""
+    """The session to use, what it was made from, and the rows per call.
 
+    ``exact`` says that every call needs exactly ``rows`` rows.
+    """
+
+    spec: SessionSpec
     opened: Opened
     rows: int
     exact: bool
@@ -47,18 +51,19 @@ def choose_batching(worker: Worker, opened: Opened, spec: SessionSpec, image: Im
     """
     wanted = CPU_BATCH if opened.provider.used == CPU else GPU_BATCH
     if image.batch is not None and image.batch > 1:
-        return Batching(opened, image.batch, exact=True)
+        return Batching(spec, opened, image.batch, exact=True)
     single = _copied(worker.run(replace(probe, session=opened.key, batch=1)), probe.outputs)
-    candidate = opened
+    candidate, opened_from = opened, spec
     try:
         if image.batch is not None:
-            candidate = worker.open(replace(spec, free_batch=(image.name,)))
+            opened_from = replace(spec, free_batch=(image.name,))
+            candidate = worker.open(opened_from)
         together = worker.run(replace(probe, session=candidate.key, batch=len(probe.windows.places)))
     except ModelRejectedError:
-        return Batching(opened, 1, exact=False)
+        return Batching(spec, opened, 1, exact=False)
     if same_rows(single, _copied(together, probe.outputs)):
-        return Batching(candidate, wanted, exact=False)
-    return Batching(opened, 1, exact=False)
+        return Batching(opened_from, candidate, wanted, exact=False)
+    return Batching(spec, opened, 1, exact=False)
 
 
 def same_rows(first: list[list[Array]], second: list[list[Array]]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
@@ -46,52 +46,87 @@ class Load:
     notes: tuple[str, ...] = ()
 
 
+Numbered = tuple[int, Load | Rejected]
+"""A unit with its place among all pictures of the source, unusable ones included; a sequence has its first frame's."""
+
+
 def loads(
     pictures: Iterable[Picture | Rejected], protocol: Protocol, preprocessing: Preprocessing, shifts: ShiftSettings
 ) -> Iterator[Load | Rejected]:
-    """Every unit in order, and what cannot be one with the reason.
+    """Every unit in order, and what cannot be one with the reason."""
+    return (unit for _, unit in numbered(pictures, protocol, preprocessing, shifts))
+
+
+def numbered(
+    pictures: Iterable[Picture | Rejected],
+    protocol: Protocol,
+    preprocessing: Preprocessing,
+    shifts: ShiftSettings,
+    wanted: Container[int] | None = None,
+) -> Iterator[Numbered]:
+    """As :func:`loads`, of the ``wanted`` places only where they are given, each with its place.
 
     The shifts of an image depend on its place among all pictures, unusable ones included, so that they stay the same
     when another picture is repaired.
     """
     if protocol.kind is ProtocolKind.FRAMES:
-        yield from _sequences(pictures, protocol, preprocessing)
+        yield from _sequences(pictures, protocol, preprocessing, wanted)
         return
     with ThreadPoolExecutor(_THREADS) as threads:
         for index, picture in enumerate(pictures):
+            if wanted is not None and index not in wanted:
+                continue
             if isinstance(picture, Rejected):
-                yield picture
+                yield index, picture
                 continue
             plan = protocol.plan(index, shifts)
             try:
                 if protocol.native:
-                    yield _load_native(picture, plan, protocol, preprocessing, threads)
+                    yield index, _load_native(picture, plan, protocol, preprocessing, threads)
                 else:
-                    yield _load(picture.name, picture.label, [picture], plan, protocol, preprocessing)
+                    yield index, _load(picture.name, picture.label, [picture], plan, protocol, preprocessing)
             except ValueError as error:
-                yield Rejected(picture.name, str(error))
+                yield index, Rejected(picture.name, str(error))
             except ImportError as error:
                 raise DataError("this resize is Pillow's own: install aliasaudit[images]") from error
 
 
 def _sequences(
-    pictures: Iterable[Picture | Rejected], protocol: Protocol, preprocessing: Preprocessing
-) -> Iterator[Load | Rejected]:
+    pictures: Iterable[Picture | Rejected],
+    protocol: Protocol,
+    preprocessing: Preprocessing,
+    wanted: Container[int] | None,
+) -> Iterator[Numbered]:
     """Consecutive pictures of one folder are the frames of one sequence."""
-    for group, members in groupby(pictures, key=lambda item: item.group.raw if isinstance(item, Picture) else None):
+
+    def group_of(item: tuple[int, Picture | Rejected]) -> str | None:
+        return item[1].group.raw if isinstance(item[1], Picture) else None
+
+    for group, members in groupby(enumerate(pictures), key=group_of):
         part = 0
         while piece := list(islice(members, MAX_FRAMES)):
-            frames = [item for item in piece if isinstance(item, Picture)]
-            yield from (item for item in piece if isinstance(item, Rejected))
-            if len(frames) == 1:
-                yield Rejected(frames[0].name, "a sequence needs at least two frames in one folder")
-            elif frames:
+            first = piece[0][0]
+            frames = [item for _, item in piece if isinstance(item, Picture)]
+            yield from (
+                (index, item)
+                for index, item in piece
+                if isinstance(item, Rejected) and (wanted is None or index in wanted)
+            )
+            if frames and (wanted is None or first in wanted):
                 name = ModelText(f"{group or 'sequence'}#{part}" if part else group or "sequence")
-                try:
-                    yield _load(name, None, frames, plan_frames(range(len(frames))), protocol, preprocessing)
-                except ValueError as error:
-                    yield Rejected(name, str(error))
+                yield first, _sequence(name, frames, protocol, preprocessing)
             part += 1
+
+
+def _sequence(
+    name: ModelText, frames: list[Picture], protocol: Protocol, preprocessing: Preprocessing
+) -> Load | Rejected:
+    if len(frames) == 1:
+        return Rejected(frames[0].name, "a sequence needs at least two frames in one folder")
+    try:
+        return _load(name, None, frames, plan_frames(range(len(frames))), protocol, preprocessing)
+    except ValueError as error:
+        return Rejected(name, str(error))
 
 
 def _load(

@@ -8,7 +8,7 @@ import pytest
 from auditor.pipeline.decode import Detections, Reading, Text
 from auditor.verify.errors import DataError
 from auditor.verify.measures.layouts import LayoutChoice, choose_layout
-from auditor.verify.measures.tally import UnusableOutputError
+from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 

@@ -1,0 +1,66 @@
+"""What a measure is: declared once, beside the task that makes it, and read by everything that shows or judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+_LIMITS = {"share": (0.0, 1.0), "probability": (0.0, 1.0)}
+
+
+class Gate(Enum):
+    """What a comparison of two models holds a measure against."""
+
+    NONE = "none"  # shown beside the others
+    CHANGE = "change"  # of a task's measures with this gate the first that there is: its change per image (AA501)
+    RATIO = "ratio"  # likewise, by the ratio of the typical image: for measures that have no largest value
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFacts:
+    """One measure.
+
+    ``unit`` is "share", "probability", "px" or "ratio"; ``meaning`` is one line for reports and ``title`` what the head
+    of a column says, the name where it is empty. ``limits`` are the least and largest possible value of a ratio (shares
+    and probabilities have theirs), None where it has none. ``leading`` measures tell whether a rewrite gained, those of
+    a ``summary`` are shown with it. ``in_points`` says that two of a hundred are as good a gain anywhere on the scale.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    meaning: str
+    title: str = ""
+    limits: tuple[float, float] | None = None
+    gate: Gate = Gate.NONE
+    leading: bool = False
+    summary: bool = False
+    in_points: bool = False
+
+    @property
+    def heading(self) -> str:
+        """What the head of a column says."""
+        return self.title or self.name
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the largest possible value, None where there are none."""
+        return _LIMITS.get(self.unit, self.limits)
+
+    @property
+    def interval_bounds(self) -> tuple[float, float] | None:
+        """The bounds that the interval of a mean rests on.
+
+        Those of a ratio are so far from what is measured that an interval which allows for them says nothing.
+        """
+        return _LIMITS.get(self.unit)
+
+    @property
+    def largest_change(self) -> float | None:
+        """The most by which one image can change, None without a bound."""
+        return None if self.bounds is None else self.bounds[1] - self.bounds[0]
+
+
+def by_unit(name: str, unit: str, higher_is_better: bool) -> MeasureFacts:
+    """The facts of a measure that is not in the table: a report of another version has it."""
+    return MeasureFacts(name, unit, higher_is_better, "", limits=(-1.0, 1.0) if unit == "ratio" else None)

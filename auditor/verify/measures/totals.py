@@ -1,0 +1,82 @@
+"""From the rows of all images to means with intervals. Rows come in the order of their index."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from auditor.verify.arrays import AnyArray
+from auditor.verify.measures.facts import MeasureFacts
+from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row, RowT
+from auditor.verify.result import Curve, CurvePoint, ImageResult, Measure
+from auditor.verify.statistics import mean_interval
+
+
+def measure_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Measure, ...]:
+    """Every measure of the table that some image has, in the table's order."""
+    return tuple(
+        _measure(facts, measured, confidence)
+        for measured in [_measured(rows)]
+        for facts in table
+        if any(facts.name in image.values for image in measured)
+    )
+
+
+def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Curve, ...]:
+    """Every curve of the table that some image has, its points by growing distance."""
+    images = [image.curves for image in _measured(rows)]
+    return tuple(
+        Curve(facts.name, _points(facts, [image.get(facts.name, ()) for image in images], confidence))
+        for facts in table
+        if any(facts.name in image for image in images)
+    )
+
+
+def image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
+    """The images of a task that has no classes."""
+    return tuple(
+        ImageResult(row.name, None, None, None, row.measured.flips, (), None, None)
+        for row in rows
+        if row.measured is not None
+    )
+
+
+def steady_digest(answers: AnyArray) -> bytes:
+    """Identifies the answers (W, ...) of an image where all windows have one and the same; empty where they differ."""
+    if (answers != answers[:1]).any():
+        return b""
+    first = np.ascontiguousarray(answers[0] + 0)  # -0 equals 0
+    return hashlib.blake2b(f"{first.shape}".encode() + first.tobytes(), digest_size=8).digest()
+
+
+def same_everywhere(rows: Sequence[Row[RowT]], digests: Sequence[bytes]) -> bool:
+    """Whether images of different pixels have one :func:`steady_digest`: such an answer says nothing."""
+    return len(set(digests)) == 1 and b"" not in digests and len({row.pixels for row in rows}) > 1
+
+
+def _measured(rows: Sequence[Row[RowT]]) -> list[ImageMeasures]:
+    return [row.measured for row in rows if row.measured is not None]
+
+
+def _measure(facts: MeasureFacts, images: Sequence[ImageMeasures], confidence: float) -> Measure:
+    per_image = np.array([image.values.get(facts.name, math.nan) for image in images])
+    known = per_image[~np.isnan(per_image)]
+    value = float(known.mean()) if len(known) else math.nan
+    interval = mean_interval(known, confidence, facts.interval_bounds)
+    return Measure(facts.name, value, interval, facts.unit, facts.higher_is_better, tuple(per_image.tolist()))
+
+
+def _points(facts: MeasureFacts, images: Sequence[Sequence[DistanceMean]], confidence: float) -> tuple[CurvePoint, ...]:
+    by_distance: dict[float, list[DistanceMean]] = {}
+    for image in images:
+        for point in image:
+            by_distance.setdefault(point.distance, []).append(point)
+    points = []
+    for distance, means in sorted(by_distance.items()):
+        values = np.array([mean.value for mean in means])
+        interval = mean_interval(values, confidence, facts.interval_bounds)
+        points.append(CurvePoint(distance, float(values.mean()), interval, sum(mean.pairs for mean in means)))
+    return tuple(points)

@@ -1,0 +1,194 @@
+"""From the rows of all images to the result of a run. It runs nothing, and the order of the rows does not matter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from auditor.text import ModelText
+from auditor.verify.errors import DataError, NothingMeasuredError
+from auditor.verify.images.preprocess import DEFAULT_PRESET
+from auditor.verify.images.source import ImageSource
+from auditor.verify.measures.task import Row
+from auditor.verify.pilot import RunPlan
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Verification
+
+# Up to this factor an enlargement is no loss that anybody sees in a measurement.
+ENLARGED = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLayers:
+    """The layers of a run, and remarks about them. ``runs`` and ``naive_runs`` are as in a row."""
+
+    results: tuple[LayerResult, ...] = ()
+    remarks: tuple[str, ...] = ()
+    runs: int = 0
+    naive_runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowTable:
+    """The rows of a run by their places. ``used`` are those of the images that were measured."""
+
+    rows: tuple[Row[Any], ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row[Any]]) -> RowTable:
+        """The rows of one process or of several."""
+        return cls(tuple(sorted(rows, key=lambda row: row.index)))
+
+    @property
+    def used(self) -> tuple[Row[Any], ...]:
+        return tuple(row for row in self.rows if row.measured is not None)
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        return tuple(Rejected(row.name, row.rejected) for row in self.rows if row.measured is None)
+
+    @property
+    def runs(self) -> int:
+        return sum(row.runs for row in self.rows)
+
+    @property
+    def naive_runs(self) -> int:
+        return sum(row.naive_runs for row in self.rows)
+
+
+def require_measured(plan: RunPlan, table: RowTable) -> None:
+    """See to it that some image has something to measure: numbers about nothing are never a pass.
+
+    Raises:
+        DataError: there is nothing in any image; the message says why, and what to check.
+    """
+    used = table.used
+    if not used:
+        reasons = sorted({rejected.reason for rejected in table.rejected})
+        raise DataError(f"none of the {len(table.rows)} images could be measured: {'; '.join(reasons[:3])}")
+    why = plan.model.measures.nothing(used)
+    if why:
+        assumed = f"the preset {DEFAULT_PRESET} was assumed, " if plan.settings.preset_assumed else ""
+        raise NothingMeasuredError(
+            f"there is nothing to measure on {len(used)} images: {why}; {assumed}check --preset, --channels, --task, "
+            "--measured-output and the images"
+        )
+
+
+def merge(
+    plan: RunPlan,
+    source: ImageSource,
+    table: RowTable,
+    layers: MeasuredLayers,
+    external: tuple[tuple[ModelText, str], ...] = (),
+    interrupted: bool = False,
+    seconds: float = 0.0,
+) -> Verification:
+    """The result of a run: a function of the plan and of the rows in the order of their places.
+
+    Args:
+        plan: what the pilot decided.
+        source: where the pictures came from.
+        table: the rows, of all processes.
+        layers: what was measured inside of the model.
+        external: the files with weights, and what is in them.
+        interrupted: whether images or layers are missing.
+        seconds: how long it took.
+    """
+    setup, settings, used = plan.model.setup, plan.settings, table.used
+    opened = setup.batching.opened
+    digest = hashlib.sha256(b"".join(row.pixels for row in used))
+    test = _self_test(used)
+    return Verification(
+        provider=opened.provider,
+        data=DataFacts(
+            source.kind,
+            tuple(row.name for row in used),
+            table.rejected,
+            sum(row.label is not None for row in used),
+            digest.hexdigest(),
+        ),
+        shifts=_shifts(plan, table),
+        outputs=(plan.model.measures.total(used, settings.confidence),),
+        layers=layers.results,
+        self_test=test,
+        incomplete=_void(used) or (_cut_short(table, source) if interrupted else ""),
+        preprocessing=setup.preprocessing.describe(),
+        shared_batch=setup.batching.rows,
+        runs=table.runs + layers.runs,
+        naive_runs=table.naive_runs + layers.naive_runs,
+        seconds=seconds,
+        external=external,
+        notes=(
+            *source.notes,
+            *setup.guesses,
+            *opened.remarks,
+            *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
+            *_noted(used),
+            *layers.remarks,
+        ),
+        preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
+    )
+
+
+def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:
+    """What was measured on pictures with fewer pixels than the model reads, enlarged by these factors."""
+    if not factors:
+        return ()
+    words = f"{len(factors)} of {images} images were enlarged, up to {max(factors):.2f} times"
+    return (f"{words}: they have no detail at the scale of a pixel, so too little aliases in the first layers",)
+
+
+def _noted(used: Sequence[Row[Any]]) -> Iterator[str]:
+    counts = Counter(note for row in used for note in row.notes)
+    return (f"{count} of {len(used)} images: {note}" for note, count in sorted(counts.items()))
+
+
+def _self_test(used: Sequence[Row[Any]]) -> SelfTest | None:
+    """The self-test, or None where no input was run twice."""
+    tests = [row.repeated for row in used if row.repeated is not None]
+    if not tests:
+        return None
+    agreed = sum(test.same for test in tests)
+    return SelfTest(agreed == len(tests), agreed / len(tests), max(test.difference for test in tests))
+
+
+def _shifts(plan: RunPlan, table: RowTable) -> Shifts:
+    setup, images = plan.model.setup, max(len(table.used), 1)
+    factors = [row.factor for row in table.used if row.factor is not None]
+    return Shifts(
+        protocol=setup.protocol.kind,
+        source=setup.protocol.picture,
+        window=setup.image.size,
+        radius=setup.shifts.radius,
+        per_image=round(table.naive_runs / images) - 1,
+        distinct=round(table.runs / images),
+        exhaustive=setup.shifts.exhaustive > 0,
+        seed=plan.settings.shifts.seed,
+        at=ShiftAt.NATIVE if setup.protocol.native else ShiftAt.MODEL,
+        factor=float(np.median(factors)) if factors else None,
+    )
+
+
+def _void(used: Sequence[Row[Any]]) -> str:
+    """Why the numbers say nothing about shifts; empty where the self-test did not fail."""
+    tests = [row.repeated for row in used if row.repeated is not None]
+    failed = sum(not test.same for test in tests)
+    if not failed:
+        return ""
+    return (
+        f"the self-test failed, so the measurement is void: the same input twice gave another answer for {failed} of "
+        f"{len(tests)} images; the model draws random numbers, or its device is not deterministic"
+    )
+
+
+def _cut_short(table: RowTable, source: ImageSource) -> str:
+    done = len(table.rows)
+    if done == source.count:
+        return "interrupted while layers were measured"
+    total = f" of {source.count}" if source.count is not None else ""
+    return f"interrupted after {done}{total} images"

@@ -1,0 +1,162 @@
+"""The pilot of a run: it decides what holds for all images, so that each of them can be measured alone.
+
+Input, task, output, batch and shifts, and what the numbers of the output are (logits or probabilities, boxes as corners
+or centres) are told from the first usable images, once. The plan is a frozen value: sent to another process, it gives
+the same rows there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from auditor.onnxfile import ModelFileError, read_model
+from auditor.sampling.result import Analysis
+from auditor.verify.admission import check_domains, check_external
+from auditor.verify.errors import DataError, ModelRefusedError
+from auditor.verify.images.source import ImageSource
+from auditor.verify.measures import TASKS
+from auditor.verify.measures.target import Clues
+from auditor.verify.measures.task import Outputs, Subject, TaskMeasures
+from auditor.verify.result import ProtocolKind
+from auditor.verify.settings import VerifySettings
+from auditor.verify.setup import Setup, first_usable, prepare, tried_images
+from auditor.verify.shifts.alignment import Grid
+from auditor.verify.shifts.feeder import Load, Numbered
+from auditor.verify.worker.client import Worker
+from auditor.verify.worker.job import SessionSpec
+
+_CIRCULAR = (ProtocolKind.ROLL, ProtocolKind.SUBPIXEL)
+# Their windows do not lie whole pixels apart, so that grids cannot be laid over each other.
+_UNALIGNED = (ProtocolKind.SUBPIXEL, ProtocolKind.ZOOM)
+# Of all first images together: enough to tell logits from shares, few beside the windows of one image.
+_LEARNT_WINDOWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredModel:
+    """A model that is ready to run, and how its answers are read and measured."""
+
+    setup: Setup
+    measures: TaskMeasures[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What holds for every image of a run. ``repeated`` are the places whose unshifted input is given twice."""
+
+    settings: VerifySettings
+    model: MeasuredModel
+    reference: MeasuredModel | None
+    repeated: range
+
+    def reopened(self, worker: Worker) -> RunPlan:
+        """The same on another worker, which has sessions of its own.
+
+        Raises:
+            VerifyError: the models cannot be opened there, or would run on another device.
+        """
+        model = replace(self.model, setup=self.model.setup.reopened(worker))
+        other = self.reference
+        return replace(self, model=model, reference=other and replace(other, setup=other.setup.reopened(worker)))
+
+
+def pilot(
+    worker: Worker,
+    spec: SessionSpec,
+    source: ImageSource,
+    settings: VerifySettings,
+    clues: Clues,
+    analysis: Analysis | None,
+) -> tuple[RunPlan, Iterator[Numbered]]:
+    """Make the plan of a run.
+
+    Returns:
+        The plan, and all units of the source with their places, those that were looked at included.
+
+    Raises:
+        DataError: no image can be used, the model and the settings do not fit, or the reference is of another kind.
+        ModelRefusedError: the reference model cannot be read, or may not be run.
+        ModelRejectedError: onnxruntime refuses a model or an image.
+    """
+    setup, units = prepare(worker, spec, source, settings, clues)
+    other = None if settings.reference is None else _open_reference(worker, setup, source, settings)
+    task, protocol = TASKS[setup.target.task], setup.protocol.kind
+    if task.WHOLE_PIXELS and protocol in _UNALIGNED:
+        raise DataError(f"the protocol {protocol.value} measures classifiers and embeddings only")
+    if setup.protocol.native and not task.NATIVE:
+        kind = setup.target.task.value
+        raise DataError(f"{kind} outputs are laid over each other pixel by pixel of the model: use --shift-at model")
+    seen, units = first_usable(units, tried_images(settings))
+    loads = [(index, unit) for index, unit in seen if isinstance(unit, Load)]
+    first = loads[0][0]
+    images = [load for _, load in loads]
+    model = _learnt(worker, setup, images, settings, analysis)
+    reference = None if other is None else _learnt(worker, other, images, settings, None)
+    plan = RunPlan(settings, model, reference, range(first, first + settings.self_test_images))
+    return plan, chain(seen, units)
+
+
+def _learnt(
+    worker: Worker, setup: Setup, loads: Sequence[Load], settings: VerifySettings, analysis: Analysis | None
+) -> MeasuredModel:
+    """How the model is read, from a few windows of the first images."""
+    samples: list[Outputs] = []
+    count = max(1, _LEARNT_WINDOWS // len(loads))
+    for load in loads:
+        answer = worker.run(setup.job(replace(load, places=load.places[:count]), settings, repeat=False))
+        rows = {name: [row.copy() for row in answer.rows(name)] for name in setup.target.outputs}
+        samples += [dict(zip(rows, window, strict=True)) for window in zip(*rows.values(), strict=False)]
+    subject = Subject(setup.target, setup.image.size, _grid(setup, analysis), settings.box_score)
+    return MeasuredModel(setup, TASKS[setup.target.task].learn(subject, samples))
+
+
+def _grid(setup: Setup, analysis: Analysis | None) -> Grid:
+    """The output's grid: the analysis's exact lattice, else centres spread evenly over the input."""
+    circular = setup.protocol.kind in _CIRCULAR
+    size = setup.image.size
+    for head in analysis.heads if analysis is not None else ():
+        if head.output.raw == setup.target.outputs[0] and len(head.lattice) == 2:
+            strides = float(head.lattice[0].stride), float(head.lattice[1].stride)
+            offsets = float(head.lattice[0].offset), float(head.lattice[1].offset)
+            if min(strides) > 0:
+                return Grid(strides, offsets, size, circular)
+    high, wide = setup.target.grid
+    even = size[0] / high, size[1] / wide
+    return Grid(even, ((even[0] - 1) / 2, (even[1] - 1) / 2), size, circular)
+
+
+def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: VerifySettings) -> Setup:
+    """The reference model, on the same worker and for the same windows.
+
+    Raises:
+        DataError: it reads other images, or gives another kind of output.
+        ModelRefusedError: it cannot be read, or may not be run.
+    """
+    assert settings.reference is not None
+    try:
+        model = read_model(settings.reference)
+    except ModelFileError as error:
+        raise ModelRefusedError(f"the reference model {error.reason}") from error
+    check_domains(model, settings.allow_domains)
+    check_external(model)
+    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
+    # Names of tensors are those of the model under test; a reference without them has to be told by its shapes.
+    names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
+    known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
+    theirs = replace(settings, image_input=known[settings.image_input], output=known[settings.output])
+    # The reference is measured as the model under test is.
+    other, _ = prepare(worker, spec, source, theirs, Clues.of(model, None))
+    ours = setup.target
+    if other.target.task is not ours.task:
+        raise DataError(
+            f"the reference model's output is taken for {other.target.task.value} and not for {ours.task.value}: "
+            "give --task, or leave --reference out"
+        )
+    if (other.target.channel_axis, other.target.grid) != (ours.channel_axis, ours.grid):
+        raise DataError("the reference model's output has another size or layout")
+    if (other.image.size, other.preprocessing) != (setup.image.size, setup.preprocessing):
+        raise DataError("the reference model reads images of another size, layout or type")
+    return other
