@@ -159,6 +159,7 @@ def along(image: Array, taps: Taps, axis: int, dtype: npt.DTypeLike) -> Array:
 
 
 _CACHED = 1 << 17  # numbers that the fast memory of a processor core holds
+_PLACES = 1 << 14  # the same for places of pixels, beside the pixels
 
 
 def _down(image: Array, index: Integers, weight: Array) -> Array:
@@ -232,7 +233,12 @@ def pick(image: Array, rows: Integers, columns: Integers) -> Array:
     """The samples of these rows and columns: every nearest-neighbour kernel."""
     height, width, channels = image.shape
     pixels = np.ascontiguousarray(image).reshape(height * width, channels)
-    picked: Array = np.take(pixels, rows[:, None] * width + columns[None, :], axis=0)
+    picked = np.empty((len(rows), len(columns), channels), image.dtype)
+    step = max(_PLACES // len(columns), 1)
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        # With "clip" the pixels go where they belong at once, and not through a copy.
+        np.take(pixels, rows[part, None] * width + columns, axis=0, out=picked[part], mode="clip")
     return picked
 
 
