@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.onnxfile.graph import Model
 from auditor.verify.admission import check_domains, check_external
@@ -88,7 +88,9 @@ def probe(
         VerifyError: as :func:`auditor.verify.runner.verify`.
     """
     with Worker(settings.device, settings.limits, settings.threads) as worker:
-        setup, units = prepare(worker, spec, source, settings, clues, any_task=any_task)
+        # Who looks at a few windows of a picture cuts them from one canvas: native shifts are for measuring.
+        on_canvas = replace(settings, native=False)
+        setup, units = prepare(worker, spec, source, on_canvas, clues, any_task=any_task)
         yield Run(worker, setup, settings, units, observer or Silent())
 
 
