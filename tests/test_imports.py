@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"_version", "text", "files", "demo", "choices", "document"},
     {"codec"},
+    {"options"},
     {"onnxfile"},
     {"sampling"},
     {"pipeline"},

@@ -8,14 +8,24 @@ from typing import Annotated
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.cli.panels import Panel, option
+from auditor.cli.flags import flags
+from auditor.options.kinds import file
+from auditor.options.option import Group, option
+from auditor.options.panels import Panel
 
 
+class Skeleton(Group):
+    """Where the structure goes."""
+
+    output: Path = option(
+        file("FILE"), "Write the structure to this file.", Panel.REPORT, "--output", "-o", required=True
+    )
+
+
+@flags
 def anonymise(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    output: Annotated[
-        str, option(Panel.REPORT, "--output", "-o", metavar="FILE", text="Write the structure to this file.")
-    ],
+    skeleton: Skeleton,
 ) -> None:
     """Write the structure of a model without its weights and names, to report a problem without sharing the model.
 
@@ -32,23 +42,24 @@ def anonymise(
     from auditor.policy.verdict import ExitCode
     from auditor.rewrite.anonymise import skeleton_of
 
-    target = Path(output)
+    target = skeleton.output
+    output = target.as_posix()
     refuse_overwriting(target, [Path(model)])
     if target.exists() and not target.is_file():
         raise UsageError(f"--output {output}: is not a regular file; choose another name")
     try:
-        skeleton = skeleton_of(read_model(Path(model)))
+        structure = skeleton_of(read_model(Path(model)))
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
     try:
         with replacing(target.resolve()) as sink:
-            sink.write(encode(skeleton.model))
+            sink.write(encode(structure.model))
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from error
     emit(
-        f"{output}: {skeleton.names} names replaced, the elements of {skeleton.emptied} tensors left out,"
-        f" {skeleton.kept} tensors kept that hold shapes or indices\n"
+        f"{output}: {structure.names} names replaced, the elements of {structure.emptied} tensors left out,"
+        f" {structure.kept} tensors kept that hold shapes or indices\n"
         "`aliasaudit check` finds the model's sampling sites, factors, joins and heads in it; alias energies that come"
         " from weights are unknown.\n"
     )

@@ -6,43 +6,25 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from auditor._version import __version__
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.audit.settle import settle
-from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
-from auditor.cli.options import COLOR_CHOICES, PROGRESS_VARIABLE
+from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
-from auditor.cli.reports import ReportFile, refuse_models, write_reports
+from auditor.cli.reports import refuse_models, write_reports
 from auditor.facts.formats import Format
 from auditor.facts.report import Problem, ProblemKind, Report
 from auditor.facts.rule import Need, Rule
+from auditor.options.general import Output
 from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
 from auditor.policy.verdict import ExitCode, failing_from, verdict
-from auditor.report import RenderOptions, render
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How the user wants to see the report; the flags of the same names."""
-
-    color: str = "auto"
-    output: Path | None = None
-    exit_zero: bool = False
-    progress: bool = True
-    quiet: bool = False
-    verbose: bool = False
-    statistics: bool = False
-    debug: bool = False
-    reports: tuple[ReportFile, ...] = ()
-    markdown_bytes: int = RenderOptions().max_bytes
-    accepted: bool = False
+from auditor.report import render
 
 
 def run(
@@ -59,11 +41,9 @@ def run(
         SettingsError: The settings ask for rules or options that do not exist.
         UsageError: The output cannot be written, or a flag is not valid.
     """
-    if show.color not in COLOR_CHOICES:
-        raise UsageError(f"--color must be one of {', '.join(COLOR_CHOICES)}")
     if show.output is not None:
         refuse_overwriting(show.output, [file.path for file in files])
-    refuse_models(show.reports, [file.path for file in files])
+    refuse_models(show.report, [file.path for file in files])
     rules, baseline = load_rules(settings), read_baseline(settings)
     fit_input_shapes(files, settings, show.quiet)
     if not files and not problems:
@@ -137,9 +117,9 @@ def _page(rules: RuleSet, code: str) -> str:
 def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) -> None:
     options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
     options = replace(
-        options, fail_on=failing_from(fail_on), max_bytes=show.markdown_bytes, show_accepted=show.accepted
+        options, fail_on=failing_from(fail_on), max_bytes=show.markdown_limit, show_accepted=show.show_waived
     )
-    write_reports(report, show.reports, options)
+    write_reports(report, show.report, options)
     text = render(report, output_format, options)
     if show.output is None:
         emit(text)
@@ -155,7 +135,9 @@ def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) 
 @contextmanager
 def _progress(count: int, show: Output) -> Iterator[Callable[[ModelFile], None]]:
     """A bar on stderr where a person may be watching several models."""
-    wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    wanted = (
+        not show.no_progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    )
     if count < 2 or not wanted or not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli import options
 from auditor.cli.commands import PlainCommand, PlainGroup
-from auditor.cli.panels import Panel, option
+from auditor.cli.flags import Only, flags
+from auditor.cli.options import Models, settings_from
 from auditor.cli.session import ProgramSession
+from auditor.options.general import Inputs, Policy, Selection, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,22 +18,15 @@ if TYPE_CHECKING:
     from auditor.policy.baseline import Audited, Baseline
     from auditor.policy.settings import Settings
 
-File = Annotated[
-    str | None,
-    option(Panel.VERDICT, "--baseline", metavar="FILE", text="The baseline. [default: that of the settings]"),
-]
 
-
+@flags
 def write(
     context: typer.Context,
-    models: options.Models,
-    file: File = None,
-    rules: options.RuleFolders = None,
-    allow_rule_dirs: options.AllowRuleDirs = False,
-    input_shape: options.InputShape = None,
-    today: options.Today = None,
-    config: options.Config = None,
-    isolated: options.Isolated = False,
+    models: Models,
+    policy: Annotated[Policy, Only("baseline")],
+    selection: Annotated[Selection, Only("rules")],
+    inputs: Inputs,
+    sources: Sources,
 ) -> None:
     """Accept every finding that these models have today, waived ones left out.
 
@@ -41,20 +35,18 @@ def write(
 
     Exit codes: 0 written, 2 usage, settings or internal error, 3 a model could not be audited and nothing was written.
     """
-    settings = _settings(file, rules, allow_rule_dirs, input_shape, today, config, isolated)
+    settings = settings_from(sources, _with_notes(policy), selection, inputs)
     raise typer.Exit(_renew(context.ensure_object(ProgramSession).debug, models, settings, prune=False))
 
 
+@flags
 def prune(
     context: typer.Context,
-    models: options.Models,
-    file: File = None,
-    rules: options.RuleFolders = None,
-    allow_rule_dirs: options.AllowRuleDirs = False,
-    input_shape: options.InputShape = None,
-    today: options.Today = None,
-    config: options.Config = None,
-    isolated: options.Isolated = False,
+    models: Models,
+    policy: Annotated[Policy, Only("baseline")],
+    selection: Annotated[Selection, Only("rules")],
+    inputs: Inputs,
+    sources: Sources,
 ) -> None:
     """Forget the entries of these models that match no finding any more; nothing new is accepted.
 
@@ -62,27 +54,13 @@ def prune(
 
     Exit codes: 0 written, 2 usage, settings or internal error, 3 a model could not be audited and nothing was written.
     """
-    settings = _settings(file, rules, allow_rule_dirs, input_shape, today, config, isolated)
+    settings = settings_from(sources, _with_notes(policy), selection, inputs)
     raise typer.Exit(_renew(context.ensure_object(ProgramSession).debug, models, settings, prune=True))
 
 
-def _settings(
-    file: str | None,
-    rules: list[str] | None,
-    allow_rule_dirs: bool,
-    input_shape: list[str] | None,
-    today: str | None,
-    config: str | None,
-    isolated: bool,
-) -> Settings:
-    """The settings of this run; notes are in a baseline too, whatever a report leaves out."""
-    given: dict[str, object] = {
-        "baseline": file,
-        "rule-dirs": list(rules) if rules else None,
-        "input-shapes": options.shapes(input_shape),
-        "min-severity": "note",
-    }
-    return options.settings_from(config, isolated, allow_rule_dirs, given, today)
+def _with_notes(policy: Policy) -> Policy:
+    """Notes are in a baseline too, whatever a report leaves out."""
+    return policy.but(min_severity="note")
 
 
 def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,8 +12,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from auditor.cli.errors import UsageError
 from auditor.cli.examples import EXAMPLES
-from auditor.cli.panels import VALUES, Panel
 from auditor.cli.process import is_gone, refusal, silence
+from auditor.options.option import Option
+from auditor.options.panels import Panel
 
 _WIDEST_OPTION = 40  # columns
 INTERRUPTED = 130  # auditor.policy.verdict.ExitCode, which --help has no need to import
@@ -29,6 +29,7 @@ class PlainCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then the options by panel, then what the metavars of enumerations stand for."""
+        declared: Mapping[str, Option] = getattr(self.callback, "options", {})
         panels: dict[str, list[tuple[str, str]]] = {
             name: [] for name in ("Arguments", *(panel.value for panel in Panel))
         }
@@ -42,8 +43,8 @@ class PlainCommand(TyperCommand):
                 panels[parameter.rich_help_panel or Panel.RARE.value].append(record)
         for title, rows in panels.items():
             _section(formatter, title, rows)
-        words = {word for rows in panels.values() for names, _ in rows for word in re.findall(r"[A-Z]+", names)}
-        _section(formatter, "Values", [(word, ", ".join(known)) for word, known in VALUES.items() if word in words])
+        listed = {word: known for one in declared.values() for word, known in one.kind.listed.items()}
+        _section(formatter, "Values", [(word, ", ".join(known)) for word, known in listed.items()])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
         """Examples, one a line and never wrapped, so that they can be copied."""

@@ -7,23 +7,19 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli import options
 from auditor.cli.errors import UsageError
-from auditor.cli.panels import Panel, option
+from auditor.cli.flags import Only, flags
+from auditor.cli.options import settings_from
+from auditor.options.general import Sources, TextOrJson
 
-_FORMATS = ("text", "json")
 
-
+@flags
 def config(
+    report: TextOrJson,
+    sources: Annotated[Sources, Only("config", "isolated")],
     key: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="Only this setting, or the ones below this table.")
     ] = None,
-    output_format: Annotated[
-        str,
-        option(Panel.REPORT, "--output-format", metavar="text|json", text="Format of the listing. [default: text]"),
-    ] = "text",
-    file: options.Config = None,
-    isolated: options.Isolated = False,
 ) -> None:
     """Show the settings that apply here, and where each comes from.
 
@@ -36,16 +32,14 @@ def config(
     from auditor.policy.rows import rows
     from auditor.text import inert_json, plain
 
-    if output_format not in _FORMATS:
-        raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
     # Listing a folder of rules runs nothing.
-    table = rows(options.settings_from(file, isolated, allow_rule_dirs=True))
+    table = rows(settings_from(sources.but(allow_rule_dirs=True)))
     if key is not None:
         chosen = {name: row for name, row in table.items() if name == key or name.startswith(f"{key}.")}
         if not chosen:
             raise UsageError(f'no setting is called "{key}"{suggestion(key, table)}')
         table = chosen
-    if output_format == "json":
+    if report.output_format == "json":
         document = {name: {"value": value, "origin": origin} for name, (value, origin) in table.items()}
         emit(inert_json(json.dumps(document, indent=1, sort_keys=True)) + "\n")
         return

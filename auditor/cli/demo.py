@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from auditor.cli import options
-from auditor.cli.session import ProgramSession
+from auditor.cli.flags import Only, flags
+from auditor.cli.options import settings_from
+from auditor.options.general import Output, Sources
 
 
+@flags
 def demo(
-    context: typer.Context,
-    output_format: options.OutputFormat = None,
-    report: options.Reports = None,
-    color: options.Color = "auto",
-    verbose: options.Verbose = False,
+    context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
+    output: Annotated[Output, Only("output_format", "report", "color", "verbose")],
 ) -> None:
     """Audit the built-in example, a small trained network.
 
@@ -21,20 +22,12 @@ def demo(
     and findings do not change the exit code.
     """
     from auditor.audit.run import ModelFile
-    from auditor.cli.auditing import Output, run
+    from auditor.cli.auditing import run
     from auditor.cli.output import say
-    from auditor.cli.reports import report_files
     from auditor.demo import demo_model
 
     say("auditing the built-in example, a trained network that reads handwritten digits")
-    settings = options.settings_from(isolated=True, command_line={"output-format": output_format})
-    show = Output(
-        color=color,
-        verbose=verbose,
-        exit_zero=True,
-        debug=context.ensure_object(ProgramSession).debug,
-        reports=report_files(report),
-    )
-    code = run([ModelFile(demo_model(), "demo/digits.onnx")], [], settings, show)
+    settings = settings_from(Sources(isolated=True), output)
+    code = run([ModelFile(demo_model(), "demo/digits.onnx")], [], settings, output.but(exit_zero=True))
     say("next: `aliasaudit check MODEL.onnx` audits a model of yours, `aliasaudit rule AA101` explains a finding")
     raise typer.Exit(code)

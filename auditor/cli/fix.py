@@ -8,75 +8,46 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli import measuring_options, options, repair_options
 from auditor.cli.errors import UsageError
-from auditor.cli.panels import Panel, option
+from auditor.cli.flags import Only, flags
+from auditor.cli.options import settings_from
+from auditor.options.general import Inputs, Output, Sources, TextOrJson
+from auditor.options.kinds import file, switch
+from auditor.options.measuring import COMMON, Measuring
+from auditor.options.option import Group, option
+from auditor.options.panels import Panel
+from auditor.rewrite.options import Rewriting, Search
 
 if TYPE_CHECKING:
-    from auditor.cli.auditing import Output
     from auditor.cli.repair_options import RepairRequest
     from auditor.policy.settings import Settings
     from auditor.repair.original import Original
     from auditor.repair.result import Staged
 
-_FORMATS = ("text", "json")
+
+class Writing(Group):
+    """Where the rewritten model goes, and what is said of it."""
+
+    target: Path | None = option(file("FILE"), "Write the rewritten model here.", Panel.REWRITE, "--output", "-o")
+    verify: bool = option(switch(), "Measure both models before the new one is kept.", Panel.MEASURING)
+    plan: bool = option(switch(), "Show what applies at each site, and its cost.", Panel.REWRITE)
+    recipe: bool = option(switch(), "Print the matching PyTorch edits instead.", Panel.REWRITE)
+    dry_run: bool = option(switch(), "Write no model.", Panel.REWRITE)
+    in_place: bool = option(switch(), "Replace the model; the old one becomes FILE.bak.", Panel.REWRITE)
+    diff: bool = option(switch(), "List every node that is added or edited.", Panel.REPORT)
 
 
+@flags
 def fix(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    target: Annotated[
-        str | None, option(Panel.REWRITE, "--output", "-o", metavar="FILE", text="Write the rewritten model here.")
-    ] = None,
-    strategy: repair_options.Strategy = None,
-    site: repair_options.Sites = None,
-    kernel: repair_options.Kernel = None,
-    where: repair_options.Where = None,
-    padding: repair_options.Padding = None,
-    blend: repair_options.Blend = None,
-    phases: repair_options.Phases = None,
-    lowering: repair_options.Lowering = None,
-    margin: repair_options.Margin = None,
-    calibrate: repair_options.Calibrate = None,
-    calibrate_images: repair_options.CalibrateImages = None,
-    refit: repair_options.Refit = None,
-    verify: Annotated[
-        bool,
-        option(Panel.MEASURING, "--verify", text="Measure both models before the new one is kept."),
-    ] = False,
-    require_gain: repair_options.RequireGain = False,
-    max_cost: repair_options.MaxCost = None,
-    max_drop: repair_options.MaxDrop = None,
-    state: repair_options.State = None,
-    plot: repair_options.Plot = None,
-    images: measuring_options.Images = None,
-    labels: measuring_options.Labels = None,
-    images_limit: measuring_options.ImagesLimit = None,
-    preset: measuring_options.Preset = None,
-    image_input: measuring_options.ImageInput = None,
-    measured_task: measuring_options.TaskName = None,
-    measured_output: measuring_options.MeasuredOutput = None,
-    device: measuring_options.Device = None,
-    plan: Annotated[
-        bool, option(Panel.REWRITE, "--plan", text="Show what applies at each site, and its cost.")
-    ] = False,
-    recipe: Annotated[
-        bool, option(Panel.REWRITE, "--recipe", text="Print the matching PyTorch edits instead.")
-    ] = False,
-    diff: Annotated[bool, option(Panel.REPORT, "--diff", text="List every node that is added or edited.")] = False,
-    dry_run: Annotated[bool, option(Panel.REWRITE, "--dry-run", text="Write no model.")] = False,
-    unsafe_fixes: repair_options.UnsafeFixes = False,
-    in_place: Annotated[
-        bool, option(Panel.REWRITE, "--in-place", text="Replace the model; the old one becomes FILE.bak.")
-    ] = False,
-    inline: repair_options.Inline = False,
-    input_shape: options.InputShape = None,
-    output_format: Annotated[
-        str | None,
-        option(Panel.REPORT, "--output-format", metavar="text|json", text="Format of the report. [default: text]"),
-    ] = None,
-    config: options.Config = None,
-    isolated: options.Isolated = False,
-    no_progress: options.NoProgress = False,
+    writing: Writing,
+    rewriting: Rewriting,
+    search: Search,
+    measuring: Annotated[Measuring, Only(*COMMON)],
+    inputs: Inputs,
+    report: TextOrJson,
+    sources: Annotated[Sources, Only("config", "isolated")],
+    output: Annotated[Output, Only("no_progress")],
 ) -> None:
     """Rewrite an ONNX model so that it samples properly.
 
@@ -90,77 +61,34 @@ def fix(
     error, 3 the model could not be read or nothing that it answers can be measured, 130 interrupted.
     """
     from auditor.audit.run import ModelFile
-    from auditor.cli.auditing import Output, fit_input_shapes
+    from auditor.cli.auditing import fit_input_shapes
     from auditor.cli.output import say
+    from auditor.cli.repair_options import read
     from auditor.onnxfile import ModelFileError
     from auditor.policy.verdict import ExitCode
     from auditor.repair.original import opened
     from auditor.rewrite.result import RewriteError
     from auditor.verify.errors import NothingMeasuredError, VerifyError
 
-    settings = options.settings_from(
-        config,
-        isolated,
-        False,
-        {
-            "output-format": output_format,
-            "input-shapes": options.shapes(input_shape),
-            "verify": options.given(
-                {
-                    "images": images,
-                    "labels": labels,
-                    "images-limit": images_limit,
-                    "preset": preset,
-                    "image-input": image_input,
-                    "task": measured_task,
-                    "measured-output": measured_output,
-                    "device": device,
-                }
-            ),
-        },
-    )
-    if output_format is not None and output_format not in _FORMATS:
-        raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
-    wanted = repair_options.read(
-        repair_options.RepairFlags(
-            strategy=strategy,
-            sites=tuple(site or ()),
-            kernel=kernel,
-            where=where,
-            padding=padding,
-            blend=blend,
-            phases=phases,
-            lowering=lowering,
-            margin=margin,
-            calibrate=calibrate,
-            calibrate_images=calibrate_images,
-            refit=refit,
-            require_gain=require_gain,
-            max_cost=max_cost,
-            max_drop=max_drop,
-            state=state,
-            plot=plot,
-            unsafe_fixes=unsafe_fixes,
-        ),
-        settings,
-    )
-    if in_place and target is not None:
+    settings = settings_from(sources, report.output, inputs, measuring)
+    wanted = read(rewriting, search, settings)
+    if writing.in_place and writing.target is not None:
         raise UsageError("--in-place replaces the model itself, so it cannot go with --output")
-    output = Path(model) if in_place else Path(target) if target is not None else None
-    if output is None and (wanted.auto or wanted.method) and not plan and not dry_run and not recipe:
+    target = Path(model) if writing.in_place else writing.target
+    if target is None and (wanted.auto or wanted.method) and not (writing.plan or writing.dry_run or writing.recipe):
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
-    task = _Task(model, wanted, settings, Output(progress=not no_progress))
-    measured = verify or require_gain or images is not None
-    goal = None if dry_run else output
+    task = _Task(model, wanted, settings, output)
+    measured = writing.verify or rewriting.require_gain or measuring.images is not None
+    goal = None if writing.dry_run else target
     fit_input_shapes([ModelFile(Path(model), model)], settings)
     try:
-        with opened(Path(model), settings, goal, in_place=in_place, inline=inline) as original:
-            if recipe:
+        with opened(Path(model), settings, goal, in_place=writing.in_place, inline=rewriting.inline) as original:
+            if writing.recipe:
                 code = _recipe(task, original)
-            elif plan or not (wanted.auto or wanted.method):
-                code = _plan(task, original, held_back=not plan)
+            elif writing.plan or not (wanted.auto or wanted.method):
+                code = _plan(task, original, held_back=not writing.plan)
             else:
-                code = _repair(task, original, measured, diff)
+                code = _repair(task, original, measured, writing.diff)
     except ModelFileError as error:
         say(f"{model}: {error.reason}")
         raise typer.Exit(ExitCode.INCOMPLETE) from error
@@ -224,11 +152,11 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
         if made.search is not None:
             if not task.as_json:
                 emit(search_text(task.name, made.search))
-            drawn = draw(made.search, task.wanted.plot)
+            drawn = draw(made.search, task.wanted.search.plot)
         elif made.gain is not None and not task.as_json:
             emit("\n".join(gain_lines(made.gain)) + "\n\n")
 
-    with resumable(task.wanted.state):
+    with resumable(task.wanted.search.state):
         done = run(original, job_for(original, task.name, task.wanted, task.show, measured=measured), told)
     if done.search is not None:
         if task.as_json:

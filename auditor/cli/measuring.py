@@ -13,14 +13,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, project_path
-from auditor.cli.auditing import Output
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import say
+from auditor.options.general import Output
+from auditor.options.measuring import Measuring
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Settings, Source
 from auditor.verify.errors import VerifyError
-from auditor.verify.options import COMMAND_LINE_ONLY, Request, read_request
+from auditor.verify.options import Request, read_request
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
@@ -44,8 +45,6 @@ class Plots:
         Raises:
             UsageError: one of them is not possible.
         """
-        if self.image_format not in ("png", "svg"):
-            raise UsageError("--plots-format must be png or svg")
         if find_spec("matplotlib") is None:
             raise UsageError("--plots needs matplotlib: install aliasaudit[plots]")
         try:
@@ -165,10 +164,11 @@ def _request(settings: Settings, path: str) -> Request:
 
 
 def _refuse_trust_from_files(settings: Settings) -> None:
-    named = {name for name in COMMAND_LINE_ONLY if name in settings.verify}
+    trusted = {key for key, declared in Measuring.by_key().items() if declared.trusted}
+    named = {name for name in trusted if name in settings.verify}
     named = {name for name in named if settings.origin(f"verify.{name}").source is not Source.COMMAND_LINE}
     for value in settings.verify.values():
-        named |= COMMAND_LINE_ONLY & set(value) if isinstance(value, dict) else set()
+        named |= trusted & set(value) if isinstance(value, dict) else set()
     if named:
         raise SettingsError(
             f"verify.{min(named)} lets foreign code run: give --{min(named)} on the command line, not in a file"
@@ -194,7 +194,9 @@ class _Bar:
 @contextmanager
 def watched(show: Output) -> Iterator[Observer | None]:
     """Who shows the progress of a measurement, on a terminal where a person may be watching; else None."""
-    wanted = show.progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    wanted = (
+        not show.no_progress and not show.quiet and not os.environ.get(PROGRESS_VARIABLE) and not os.environ.get("CI")
+    )
     if not wanted or not sys.stderr.isatty():
         yield None
         return

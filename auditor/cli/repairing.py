@@ -12,17 +12,18 @@ from pathlib import Path
 
 from auditor.audit.run import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.audit.settle import settle
-from auditor.cli.auditing import Output, conclude, fit_input_shapes, read_baseline
+from auditor.cli.auditing import conclude, fit_input_shapes, read_baseline
 from auditor.cli.errors import UsageError
 from auditor.cli.inputs import shown
 from auditor.cli.output import refuse_overwriting, say
-from auditor.cli.repair_options import RepairFlags, RepairRequest, read
+from auditor.cli.repair_options import RepairRequest, read
 from auditor.cli.reports import refuse_models
 from auditor.cli.searching import draw, job_for, resumable
 from auditor.comparison.run import ModelPair, compare_all
 from auditor.facts.report import AcceptedBy, Problem, worst_first
 from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError
+from auditor.options.general import Output
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.repair.original import Original, opened
@@ -30,6 +31,7 @@ from auditor.repair.run import repairing
 from auditor.report.repair.gains import NOT_RISEN
 from auditor.report.repair.outcome import remark
 from auditor.report.repair.search import search_remarks
+from auditor.rewrite.options import Rewriting, Search
 from auditor.rewrite.result import RewriteError
 from auditor.verify.errors import NothingMeasuredError, VerifyError
 
@@ -40,7 +42,6 @@ class Repair:
 
     target: Path
     wanted: RepairRequest
-    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +53,22 @@ class Made:
     drawn: bool = True
 
 
-def repair_from(fix: bool, target: str | None, typed: RepairFlags, inline: bool, settings: Settings) -> Repair:
-    """The repair that the flags ask for.
+def repair_from(fix: bool, target: Path | None, rewriting: Rewriting, search: Search, settings: Settings) -> Repair:
+    """The repair that the options ask for.
 
     Raises:
-        UsageError: Flags are missing, do not go together, or are not valid.
+        UsageError: Options are missing, or do not go together.
     """
     if not fix:
         raise UsageError("--fix-output, --strategy and their like say how to repair: give --fix with them")
     if target is None:
         raise UsageError("--fix writes a new model: name it with --fix-output FILE")
-    if typed.strategy is None and not typed.unsafe_fixes:
+    if rewriting.strategy is None and not rewriting.unsafe_fixes:
         raise UsageError(
             "--fix: every rewrite changes what the network computes; choose one with --strategy, or give "
             "--unsafe-fixes for the least harmful one"
         )
-    return Repair(Path(target), read(typed, settings), inline)
+    return Repair(target, read(rewriting, search, settings))
 
 
 def run_repaired(
@@ -94,13 +95,13 @@ def run_repaired(
     if show.output is not None:
         refuse_overwriting(show.output, models)
         _refuse_same(show.output, repair.target, "--output")
-    refuse_models(show.reports, models)
-    for report in show.reports:
+    refuse_models(show.report, models)
+    for report in show.report:
         _refuse_same(report.path, repair.target, "--report")
     fit_input_shapes(files, settings, show.quiet)
     try:
         with (
-            opened(source.path, settings, repair.target, inline=repair.inline) as original,
+            opened(source.path, settings, repair.target, inline=repair.wanted.rewriting.inline) as original,
             _made(original, source.name, repair.wanted, show) as made,
         ):
             return None if made is None else _reported(source, original, made, show, repair, measure)
@@ -128,7 +129,7 @@ def _reported(
     fixed = ModelFile(made.path, shown(repair.target), place)
     compared = compare_all([ModelPair(source, fixed)], rules, settings, measure, reraise=show.debug)
     outcomes = settle(list(compared), rules, settings, known, show.debug)
-    refusal = None if measure is None else _refusal(outcomes[0], repair.wanted.typed.require_gain)
+    refusal = None if measure is None else _refusal(outcomes[0], repair.wanted.rewriting.require_gain)
     remarks = made.remarks if refusal is None else (refusal, *made.remarks)
     given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
     whole = [_with_remaining(outcome, remarks) for outcome in outcomes]
@@ -162,9 +163,9 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 @contextmanager
 def _made(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
     """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
-    with resumable(wanted.state), repairing(original, job_for(original, name, wanted, show)) as repaired:
+    with resumable(wanted.search.state), repairing(original, job_for(original, name, wanted, show)) as repaired:
         if repaired.search is not None:
-            drawn = draw(repaired.search, wanted.plot)
+            drawn = draw(repaired.search, wanted.search.plot)
             remarks = tuple(search_remarks(repaired.search))
             if repaired.path is None:
                 for line in (*remarks, "nothing helps, so nothing was written"):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli import options
 from auditor.cli.errors import UsageError
+from auditor.cli.flags import Only, flags
+from auditor.cli.options import settings_from
+from auditor.options.general import Output, Policy, Sources
 
 if TYPE_CHECKING:
     from auditor.facts.report import Report
@@ -18,19 +20,16 @@ if TYPE_CHECKING:
 _STDIN = "-"
 
 
+@flags
 def report(
     saved: Annotated[
         str, typer.Argument(metavar="REPORT", help="A report in the format json, or - for standard input.")
     ],
-    output_format: options.OutputFormat = None,
-    output: options.OutputFile = None,
-    reports: options.Reports = None,
-    markdown_limit: options.MarkdownLimit = None,
-    fail_on: options.FailOn = None,
-    statistics: options.Statistics = False,
-    color: options.Color = "auto",
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    output: Annotated[
+        Output,
+        Only("output_format", "output", "report", "statistics", "quiet", "verbose", "markdown_limit", "color"),
+    ],
+    policy: Annotated[Policy, Only("fail_on")],
 ) -> None:
     """Render a saved JSON report again, in any format, without running anything.
 
@@ -39,27 +38,24 @@ def report(
     from dataclasses import replace
 
     from auditor.cli.output import emit, render_options, say, write_file
-    from auditor.cli.reports import markdown_bytes, report_files, write_reports
+    from auditor.cli.reports import write_reports
     from auditor.policy.verdict import failing_from
     from auditor.report import render
 
-    if color not in options.COLOR_CHOICES:
-        raise UsageError(f"--color must be one of {', '.join(options.COLOR_CHOICES)}")
-    settings = options.settings_from(isolated=True, command_line={"output-format": output_format, "fail-on": fail_on})
-    files, target = report_files(reports), Path(output) if output else None
-    for path in (*(file.path for file in files), *([target] if target is not None else [])):
+    settings, target = settings_from(Sources(isolated=True), output, policy), output.output
+    for path in (*(file.path for file in output.report), *([target] if target is not None else [])):
         if path.exists() and Path(saved).exists() and path.samefile(saved):
             raise UsageError(f"{path.as_posix()}: is the report that is read; choose another name")
-    look = render_options(color, target is not None, quiet, verbose, statistics)
-    look = replace(look, fail_on=failing_from(settings.fail_on), max_bytes=markdown_bytes(markdown_limit))
+    look = render_options(output.color, target is not None, output.quiet, output.verbose, output.statistics)
+    look = replace(look, fail_on=failing_from(settings.fail_on), max_bytes=output.markdown_limit)
     found = _read(saved)
-    write_reports(found, files, look)
+    write_reports(found, output.report, look)
     text = render(found, settings.output_format, look)
     if target is None:
         emit(text)
         return
     write_file(target, text)
-    if not quiet:
+    if not output.quiet:
         say(f"wrote {target.as_posix()}")
 
 

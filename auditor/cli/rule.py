@@ -8,47 +8,50 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli import options
 from auditor.cli.errors import UsageError
-from auditor.cli.panels import Panel, option
+from auditor.cli.flags import Only, flags, rule_words
+from auditor.cli.options import settings_from
+from auditor.options.general import Selection, Sources
+from auditor.options.kinds import choice, switch
+from auditor.options.option import Group, option
+from auditor.options.panels import Panel
 
 if TYPE_CHECKING:
     from auditor.audit.packs import Pack
     from auditor.facts.rule import Rule
 
-_FORMATS = ("text", "markdown", "json")
+
+class Pages(Group):
+    """Which pages, and how they are printed."""
+
+    every: bool = option(switch(), "Show every rule.", Panel.INPUT, "--all")
+    output_format: str = option(choice("text|markdown|json"), "How to print.", Panel.REPORT, default="text")
 
 
+@flags
 def rule(
+    pages: Pages,
+    selection: Annotated[Selection, Only("rules")],
     word: Annotated[
-        str | None,
-        typer.Argument(metavar="[RULE]", help="A code or a name.", autocompletion=options._rule_words),
+        str | None, typer.Argument(metavar="[RULE]", help="A code or a name.", autocompletion=rule_words)
     ] = None,
-    every: Annotated[bool, option(Panel.INPUT, "--all", text="Show every rule.")] = False,
-    output_format: Annotated[
-        str,
-        option(Panel.REPORT, "--output-format", metavar="text|markdown|json", text="How to print. [default: text]"),
-    ] = "text",
-    rules: options.RuleFolders = None,
 ) -> None:
     """Explain a rule: what it does, why it matters, and what to do."""
     from auditor.audit.run import load_packs
     from auditor.cli.output import emit
 
-    if output_format not in _FORMATS:
-        raise UsageError(f"--output-format must be one of {', '.join(_FORMATS)}")
-    if every == (word is not None):
+    if pages.every == (word is not None):
         raise UsageError("name a rule, as in `aliasaudit rule AA101`, or give --all")
-    packs = load_packs(options.settings_from(isolated=True, command_line={"rule-dirs": list(rules) if rules else None}))
-    pages = [(pack, found) for pack in packs for found in pack.rules]
+    packs = load_packs(settings_from(Sources(isolated=True), selection))
+    listed = [(pack, found) for pack in packs for found in pack.rules]
     if word is not None:
-        pages = [_named(word, pages)]
-    if output_format == "json":
-        emit(json.dumps([_described(pack, found) for pack, found in pages], indent=1, sort_keys=True) + "\n")
-    elif output_format == "text" and every:
-        emit(_listed([found for _, found in pages]))
+        listed = [_named(word, listed)]
+    if pages.output_format == "json":
+        emit(json.dumps([_described(pack, found) for pack, found in listed], indent=1, sort_keys=True) + "\n")
+    elif pages.output_format == "text" and pages.every:
+        emit(_listed([found for _, found in listed]))
     else:
-        emit("\n".join(pack.page(found.code).rstrip("\n") + "\n" for pack, found in pages))
+        emit("\n".join(pack.page(found.code).rstrip("\n") + "\n" for pack, found in listed))
 
 
 def _named(word: str, pages: Sequence[tuple[Pack, Rule]]) -> tuple[Pack, Rule]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from auditor.cli.auditing import Output
     from auditor.cli.repair_options import RepairRequest
+    from auditor.options.general import Output
     from auditor.repair.job import RepairJob
     from auditor.repair.original import Original
     from auditor.repair.search.search import Search
@@ -31,6 +31,8 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
     from auditor.repair.job import RepairJob
     from auditor.rewrite.result import Step
 
+    rewriting = wanted.rewriting
+    fitted = str(rewriting.calibrate_images) if "calibrate_images" in rewriting.given else ""
     step, pictures = None, wanted.pictures
     if wanted.method is not None:
         step = Step(wanted.method, wanted.how, wanted.sites, calibrated=pictures is not None)
@@ -38,12 +40,12 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
     return RepairJob(
         step,
         request=request_for(original, name) if measured or wanted.auto else None,
-        require_gain=wanted.typed.require_gain,
+        require_gain=rewriting.require_gain,
         budget=wanted.budget,
         pictures=pictures,
         refit=wanted.how.refit,
-        fitted_on=(wanted.typed.calibrate or "", wanted.typed.calibrate_images or ""),
-        state=wanted.state,
+        fitted_on=(rewriting.calibrate or "", fitted),
+        state=wanted.search.state,
         watched=lambda: watched(show),
     )
 

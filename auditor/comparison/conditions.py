@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.facts.comparison import Condition
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.result import Interval, Measure
 from auditor.verify.statistics import (

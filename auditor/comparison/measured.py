@@ -17,7 +17,7 @@ import numpy as np
 
 from auditor.comparison.conditions import Judged, conditions, floor, largest_change, two_sided, unbounded
 from auditor.facts.comparison import MeasuredChange, TypicalRatio
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.result import Interval, Measure, OutputResult, Task, Verification
 from auditor.verify.statistics import difference_interval, ratio_interval, unseen_share

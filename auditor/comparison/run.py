@@ -22,8 +22,9 @@ from auditor.comparison.static import compare_sites, with_findings
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
+from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
-from auditor.policy.thresholds import Thresholds, thresholds
+from auditor.policy.thresholds import thresholds
 from auditor.sampling.analysis import analyse
 
 
@@ -83,7 +84,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
     graphs, sites = compare_sites(base.model, base.analysis, new.model, new.analysis, base.file.name, settings.limits)
     comparison = replace(
         graphs,
-        inconclusive=held.inconclusive.value,
+        inconclusive=held.inconclusive,
         confidence=held.confidence,
         base_verification=base.verification,
     )

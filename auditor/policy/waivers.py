@@ -26,6 +26,7 @@ from auditor.choices import suggestion
 from auditor.facts.finding import Finding
 from auditor.facts.policy import WaiverFact
 from auditor.facts.rule import Need, Rule
+from auditor.options.kinds import read_day
 from auditor.policy.errors import SettingsError
 from auditor.policy.words import names
 
@@ -106,22 +107,9 @@ def _waiver(number: int, table: Mapping[str, object]) -> Waiver:
 
 def _expiry(number: int, value: object) -> date | None:
     try:
-        # A TOML date-time is a date too, but one that expires in the middle of a day.
-        return value if value is None or type(value) is date else read_day(value)
+        return None if value is None else read_day(value)
     except ValueError:
         raise ValueError(f"number {number}: expires must be a day such as 2027-01-31") from None
-
-
-def read_day(value: object) -> date:
-    """A day as ``YYYY-MM-DD``.
-
-    Raises:
-        ValueError: It is none.
-    """
-    # Newer versions of Python read other spellings too.
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        raise ValueError("must be a day such as 2027-01-31")
-    return date.fromisoformat(value)
 
 
 def check_waivers(waivers: Iterable[Waiver], rules: Sequence[Rule], today: date | None, origin: object) -> None:

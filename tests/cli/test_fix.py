@@ -143,7 +143,7 @@ def test_a_terminal_shows_the_passes_over_the_pictures(
         def advance(self) -> None:
             advanced.append(None)
 
-    monkeypatch.setattr(measuring, "watched", lambda show: nullcontext(Watcher() if show.progress else None))
+    monkeypatch.setattr(measuring, "watched", lambda show: nullcontext(Watcher() if not show.no_progress else None))
     np.savez("pictures.npz", images=np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), dtype=np.uint8))
     flags = ("--strategy", "blur", "--calibrate", "pictures.npz", "--preset", "unit", "--device", "cpu")
     assert run("fix", network, "-o", "fixed.onnx", *flags)[0] == 0

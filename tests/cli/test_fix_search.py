@@ -224,7 +224,7 @@ def test_a_terminal_shows_round_candidate_and_images(run: Run, digits: Path, mon
 
     @contextmanager
     def watched(show: Any) -> Iterator[Watcher]:
-        assert show.progress
+        assert not show.no_progress
         yield watcher
 
     monkeypatch.setattr(measuring, "watched", watched)

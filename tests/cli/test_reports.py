@@ -7,8 +7,8 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from auditor.cli import options
 from auditor.facts.formats import Format
+from auditor.options.panels import VALUES
 from tests.cli.conftest import write_network
 
 Run = Callable[..., tuple[int, str, str]]
@@ -52,7 +52,7 @@ def test_the_example_can_be_written_as_a_page(run: Run) -> None:
 
 
 def test_the_help_names_every_format() -> None:
-    assert set(options.FORMATS) == {one.value for one in Format}
+    assert set(VALUES["FORMAT"]) == {one.value for one in Format}
 
 
 def test_code_scanning_gets_the_pages_of_all_rules_that_ran(run: Run) -> None:

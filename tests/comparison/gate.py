@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.comparison.conditions import conditions
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.result import Measure
 from auditor.verify.statistics import Verdict, judge_mean

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.verify.statistics import Verdict, images_needed, judge_mean
 from tests.comparison.gate import (
     ALPHA,

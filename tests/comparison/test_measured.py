@@ -11,7 +11,7 @@ import pytest
 from auditor.comparison.conditions import two_sided
 from auditor.comparison.measured import NotComparableError, compare_measured
 from auditor.facts.comparison import Condition, needed_words
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
 from auditor.verify.result import (
@@ -72,7 +72,7 @@ def verdict(base: Values, new: Values, **thresholds: object) -> tuple[Verdict, i
 
 
 def judged(base: Values, new: Values, **thresholds: object) -> Condition:
-    held = Thresholds(**{"max_absolute_drop": 0.02, **thresholds})  # type: ignore[arg-type]
+    held = Thresholds(**{"max_absolute_drop": 0.02, **thresholds})
     (condition,) = compare_measured(verification(base), verification(new), held).changes[0].conditions
     return condition
 

@@ -16,7 +16,7 @@ def test_the_nearest_file_wins_and_nothing_is_merged(tmp_path: Path) -> None:
     layer = find_layer(inner)
     assert layer is not None
     assert set(layer.values) == {"fail-on"}
-    assert layer.values["fail-on"].value == "warning"
+    assert layer.values["fail-on"] == "warning"
     assert layer.root == tmp_path / "package"
 
 
@@ -25,7 +25,7 @@ def test_in_one_folder_the_own_file_wins_over_pyproject(tmp_path: Path) -> None:
     (tmp_path / "aliasaudit.toml").write_text('fail-on = "never"\n')
     layer = find_layer(tmp_path)
     assert layer is not None
-    assert layer.values["fail-on"].value == "never"
+    assert layer.values["fail-on"] == "never"
     assert str(layer.origin) == "aliasaudit.toml"
 
 

@@ -5,14 +5,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from auditor.policy.thresholds import (
-    THRESHOLDS,
-    Inconclusive,
-    Thresholds,
-    read_thresholds,
-    thresholds,
-    thresholds_schema,
-)
+from auditor.options.thresholds import Thresholds
+from auditor.policy.keys import KEYS
+from auditor.policy.thresholds import thresholds
+
+READ = KEYS["compare"].read
 
 EVERYTHING: dict[str, Any] = {
     "min": 0.9,
@@ -28,17 +25,27 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_every_threshold_is_read_from_numbers_and_from_text_as_typed() -> None:
-    assert set(EVERYTHING) == set(THRESHOLDS)
-    wanted = Thresholds(0.9, 0.01, 0.02, 0.3, 0.4, 0.9, 100, Inconclusive.FAIL, require_verify=True)
-    assert thresholds(read_thresholds(EVERYTHING)) == wanted
+    assert set(EVERYTHING) == set(Thresholds.by_key())
+    wanted = Thresholds(
+        minimum=0.9,
+        max_absolute_drop=0.01,
+        max_relative_drop=0.02,
+        max_jitter_rise=0.3,
+        largest_change=0.4,
+        confidence=0.9,
+        min_images=100,
+        inconclusive="fail",
+        require_verify=True,
+    )
+    assert thresholds(READ(EVERYTHING)) == wanted
     typed = {key: value if isinstance(value, bool) else str(value) for key, value in EVERYTHING.items()}
-    assert thresholds(read_thresholds(typed)) == wanted
-    jsonschema.validate(EVERYTHING, thresholds_schema())
+    assert thresholds(READ(typed)) == wanted
+    jsonschema.validate(EVERYTHING, KEYS["compare"].schema)
 
 
 def test_two_points_may_be_lost_and_an_image_may_change_wholly_unless_something_else_is_said() -> None:
     assert thresholds({}) == Thresholds(max_absolute_drop=0.02, max_jitter_rise=0.1, largest_change=1.0)
-    assert thresholds(read_thresholds({"max-relative-drop": 0.01})).max_absolute_drop is None
+    assert thresholds(READ({"max-relative-drop": 0.01})).max_absolute_drop is None
 
 
 @pytest.mark.parametrize(
@@ -62,5 +69,5 @@ def test_two_points_may_be_lost_and_an_image_may_change_wholly_unless_something_
     ],
 )
 def test_a_threshold_that_makes_no_sense_is_an_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"needs|has no key"):
-        read_thresholds(wrong)
+    with pytest.raises(ValueError, match=r"must be|has no key"):
+        READ(wrong)

@@ -17,7 +17,7 @@ import numpy as np
 
 from auditor.comparison.measured import GATED, compare_measured
 from auditor.facts.comparison import MeasuredChange
-from auditor.policy.thresholds import Thresholds
+from auditor.options.thresholds import Thresholds
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.verify.result import Interval, Measure, Task, Verification
 from auditor.verify.statistics import difference_interval

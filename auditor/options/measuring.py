@@ -1,0 +1,123 @@
+"""How a model is measured: the options of ``verify``, the table ``verify`` of the settings, keywords of ``measure``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from auditor.options.kinds import (
+    choice,
+    constants,
+    file,
+    fraction,
+    height_width,
+    number,
+    numbers,
+    parsed,
+    share,
+    text,
+    whole,
+    words,
+)
+from auditor.options.option import Group, option
+from auditor.options.panels import VALUES, Panel
+
+
+def _device(word: str) -> str:
+    name, colon, index = word.partition(":")
+    if name not in VALUES["DEVICE"] or (colon and not (name == "cuda" and index.isascii() and index.isdigit())):
+        raise ValueError
+    return word
+
+
+class Measuring(Group, table="verify"):
+    """What is run, on which pictures, with which shifts, and where."""
+
+    images: str | None = option(
+        text("SOURCE"), "Folder, .npy, .npz or module:function. Without it built-in pictures are used.", Panel.IMAGES
+    )
+    labels: Path | None = option(file("CSV"), "A CSV of file,class for a folder of pictures.", Panel.IMAGES)
+    images_limit: int | None = option(whole("N", 1), "Use at most N images, evenly spaced.", Panel.IMAGES, shown="all")
+    max_megapixels: float = option(
+        number("N", 0.001, 178.0001, "a number of 0.001 or more, at most 178"),
+        "Skip images above N million pixels. At most 178.",
+        Panel.RARE,
+        default=64.0,
+    )
+    preset: str = option(
+        choice("PRESET"),
+        "How pixels become numbers. Without one, a report says that it is assumed.",
+        Panel.IMAGES,
+        default="imagenet",
+    )
+    mean: tuple[float, ...] | None = option(
+        numbers("NUMBERS"),
+        "Subtracted after scaling. One number, or one per channel separated by commas.",
+        Panel.IMAGES,
+    )
+    std: tuple[float, ...] | None = option(
+        numbers("NUMBERS", 0),
+        "Divided by after the mean. One number, or one per channel separated by commas.",
+        Panel.IMAGES,
+    )
+    scale: float | None = option(fraction("NUMBER"), "Multiplies 0..255 pixels first, such as 1/255.", Panel.IMAGES)
+    channels: str | None = option(choice("rgb|bgr|grey"), "Channels of the input.", Panel.IMAGES)
+    layout: str | None = option(choice("NCHW|NHWC|NHW"), "Axes of the input, where its shape is open.", Panel.IMAGES)
+    size: tuple[int, int] | None = option(
+        height_width("HxW"),
+        "Height and width, where the model leaves them open. Such as 224x320, or one number for both.",
+        Panel.IMAGES,
+    )
+    protocol: str = option(choice("PROTOCOL"), "How an input is shifted.", Panel.SHIFTS, default="crop")
+    radius: int | None = option(
+        whole("PX", 1), "Largest shift in pixels. Less for small inputs.", Panel.SHIFTS, shown="32"
+    )
+    shifts: int = option(whole("N", 1), "Random pairs of shifts per image.", Panel.SHIFTS, default=8)
+    path: int = option(whole("STEPS", 0), "Diagonal steps, for jaggedness. Of one pixel.", Panel.SHIFTS, default=0)
+    exhaustive: int = option(
+        whole("PX", 0), "Also run every shift of up to N pixels. For the worst case.", Panel.SHIFTS, default=0
+    )
+    seed: int = option(whole("N", 0), "Seed of all shifts.", Panel.SHIFTS, default=0)
+    task: str | None = option(choice("TASK"), "What the output is, where it does not tell.", Panel.MEASURING)
+    image_input: str | None = option(
+        text("NAME"), "The input that takes the image.", Panel.MEASURING, "--image-input", "--input"
+    )
+    measured_output: str | None = option(text("NAME"), "The output to measure.", Panel.MEASURING)
+    feed: Mapping[str, float] = option(
+        constants("NAME=NUMBER"),
+        "Constants for other inputs. NAME=NUMBER, several separated by commas.",
+        Panel.MEASURING,
+        default={},
+    )
+    box_score: float = option(share("SHARE"), "Count boxes from this score on.", Panel.MEASURING, default=0.5)
+    reference: Path | None = option(
+        file("MODEL"), "Another model, to agree with. Both run on the same windows (fidelity).", Panel.MEASURING
+    )
+    layers: int = option(whole("IMAGES", 0), "Images to measure every site on. 0 for none.", Panel.MEASURING, default=4)
+    confidence: float = option(share("SHARE"), "Confidence of the intervals.", Panel.MEASURING, default=0.95)
+    device: str = option(
+        parsed("DEVICE", _device, "auto, cpu, cuda, cuda:N or tensorrt"),
+        "Where the model runs.",
+        Panel.MEASURING,
+        default="auto",
+    )
+    threads: int | None = option(whole("N", 1), "Threads of onnxruntime.", Panel.RARE, shown="all usable cores")
+    allow_domain: tuple[str, ...] = option(
+        words("DOMAIN"),
+        "Operator domains that may run. Beside the standard ones, separated by commas.",
+        Panel.RARE,
+        trusted=True,
+    )
+    custom_ops: tuple[str, ...] = option(
+        words("LIBRARY"), "A library of custom operators. Its native code runs.", Panel.RARE, trusted=True
+    )
+    step_timeout: float = option(
+        number("SECONDS", 0.1), "Seconds for one call of the model.", Panel.RARE, default=600.0
+    )
+    max_memory: float | None = option(
+        number("GIB", 0.1), "Memory of the model in GiB. Resident.", Panel.RARE, shown="80 % of all"
+    )
+
+
+COMMON = ("images", "labels", "images_limit", "preset", "image_input", "task", "measured_output", "device")
+"""Those that commands have which also measure; the others stand in the settings file."""

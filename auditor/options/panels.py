@@ -1,0 +1,46 @@
+"""The panels of ``--help``, and the words that a metavar of an enumeration stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+
+class Panel(str, Enum):
+    """The panels of ``--help``, in their order."""
+
+    INPUT = "Input"
+    REWRITE = "Rewrite"
+    SEARCH = "Search (--strategy auto)"
+    TRAINING = "Training"
+    RULES = "Rules"
+    VERDICT = "Verdict"
+    REPORT = "Report"
+    MEASURING = "Measurement"
+    IMAGES = "Images and preprocessing"
+    SHIFTS = "Shifts"
+    THRESHOLDS = "Thresholds of a measured difference"
+    RARE = "Rarely needed"
+
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "FORMAT": ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html"),
+    "LEVEL": ("error", "warning", "note"),
+    "WHEN": ("auto", "always", "never"),
+    "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),
+    "BORDER": ("auto", "reflect", "edge", "zero"),
+    "LOWERING": ("auto", "batch", "dilation"),
+    "REFIT": ("none", "last", "all"),
+    "PRESET": ("imagenet", "caffe-bgr", "unit", "raw"),
+    "PROTOCOL": ("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
+    "TASK": ("classification", "dense", "embedding", "detection"),
+    "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt"),
+    "RESULT": ("fail", "warn", "pass"),
+}
+"""What a metavar of an enumeration stands for. Help lists it behind the options, a shell completes it."""
+
+
+def values(metavar: str) -> tuple[str, ...]:
+    """The words that a metavar stands for: those of enumerations, or its own where it lists them."""
+    words = [word for part in metavar.split("|") for word in VALUES.get(part, (part,))]
+    return tuple(words) if len(words) > 1 else ()

@@ -1,0 +1,47 @@
+"""Report files beside the report on stdout: ``FORMAT=FILE``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from auditor.choices import suggestion
+from auditor.options.kinds import Kind
+from auditor.options.panels import VALUES
+
+
+class ReportFile(NamedTuple):
+    """A report to write: the word of its format, and where to."""
+
+    format: str
+    path: Path
+
+
+def reports(metavar: str) -> Kind:
+    """Report files, each once. Formats are known, and folders are folders or do not exist yet."""
+
+    def read(texts: Sequence[str]) -> tuple[ReportFile, ...]:
+        files = tuple(map(_report_file, texts))
+        for number, file in enumerate(files):
+            if file.path.resolve() in [earlier.path.resolve() for earlier in files[:number]]:
+                raise ValueError(f"{file.path.as_posix()}: two reports go to this file; name it once")
+        return files
+
+    kind = Kind(metavar, read, repeatable=True)
+    kind.words = tuple(f"{word}=" for word in VALUES["FORMAT"])
+    return kind
+
+
+def _report_file(text: str) -> ReportFile:
+    word, equals, name = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f'{text}: write the format and the file, as in "sarif=aliasaudit.sarif"')
+    if word not in VALUES["FORMAT"]:
+        known = VALUES["FORMAT"]
+        raise ValueError(f"{text}: the formats are {', '.join(known)}{suggestion(word, known)}")
+    path = Path(name)
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ValueError(f"{text}: {above.as_posix()} is not a folder")
+    return ReportFile(word, path)

@@ -1,0 +1,88 @@
+"""How a model is rewritten, and how the best of several rewrites is searched for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor.options.kinds import choice, file, names, number, parsed, share, switch, text, whole
+from auditor.options.option import Group, option
+from auditor.options.panels import Panel
+from auditor.rewrite.strategies import NAMES
+
+if TYPE_CHECKING:
+    from auditor.rewrite.result import Options
+
+AUTO = "auto"
+
+
+def _pixels(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) < 7 and int(word) > 0):
+        raise ValueError
+    return int(word)
+
+
+class Rewriting(Group):
+    """Which rewrite, and what it is fitted on."""
+
+    strategy: str | None = option(choice("STRATEGY", (*NAMES, AUTO)), "How to rewrite, by name.", Panel.REWRITE)
+    unsafe_fixes: bool = option(switch(), "Without --strategy: allow the least harmful.", Panel.REWRITE)
+    inline: bool = option(switch(), "Inline local functions first; one graph results.", Panel.REWRITE)
+    sites: tuple[str, ...] = option(names("NAME"), "Rewrite only at this node; repeatable.", Panel.REWRITE, "--site")
+    kernel: str = option(choice("KERNEL"), "Low-pass of blur.", Panel.REWRITE, default="tri3")
+    where: str = option(choice("post|pre"), "Blur behind or in front.", Panel.REWRITE, default="post")
+    padding: str = option(choice("BORDER"), "How blur continues a map.", Panel.REWRITE, default="auto")
+    blend: float = option(
+        share("SHARE", "a number above 0, at most 1", up_to_one=True),
+        "Share of the low-pass, at most 1.",
+        Panel.REWRITE,
+        "--lambda",
+        default=1.0,
+    )
+    phases: str = option(choice("diagonal|all"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
+    lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
+    margin: int | None = option(
+        parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
+        "Reach of crop-select.",
+        Panel.REWRITE,
+        shown="by the model",
+    )
+    calibrate: str | None = option(
+        text("PATH|synthetic"), "Fit blurred maps on these unlabelled images.", Panel.REWRITE
+    )
+    calibrate_images: int = option(whole("N", 1), "Use at most N of them.", Panel.REWRITE, default=200)
+    refit: str | None = option(choice("REFIT"), "Also fit convolutions.", Panel.REWRITE, shown="all, auto: last")
+    require_gain: bool = option(switch(), "Keep nothing unless it surely got steadier.", Panel.REWRITE)
+
+    @property
+    def measures(self) -> bool:
+        """Whether both models are run though --verify was not given."""
+        return self.require_gain or self.strategy == AUTO
+
+
+class Search(Group):
+    """What a search may cost, and what it leaves behind."""
+
+    max_cost: float = option(number("FACTOR", 0, must="a factor such as 2"), "Largest cost.", Panel.SEARCH, default=2.0)
+    # Points and not shares, as everybody says them.
+    max_drop: float = option(
+        number("POINTS", 0, must="points such as 0.5"), "Largest loss of accuracy.", Panel.SEARCH, default=0.5
+    )
+    state: Path | None = option(file("FILE"), "Keep every measurement, to go on later.", Panel.SEARCH)
+    plot: Path | None = option(file("FILE"), "Draw cost against gain, .png or .svg.", Panel.SEARCH)
+
+
+def rewrite_options(given: Rewriting) -> Options:
+    """The options of a strategy. A search fits the last convolution unless something else was said."""
+    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Where
+
+    return Options(
+        kernel=Kernel(given.kernel),
+        where=Where(given.where),
+        padding=Padding(given.padding),
+        blend=given.blend,
+        phases=Phases(given.phases),
+        lowering=Lowering(given.lowering),
+        margin=given.margin,
+        refit=Refit(given.refit or ("last" if given.strategy == AUTO else "all")),
+    )
