@@ -33,7 +33,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "REFIT": ("none", "last", "all"),
     "PRESET": ("imagenet", "caffe-bgr", "unit", "raw"),
     "PROTOCOL": ("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
-    "TASK": ("classification", "dense", "embedding", "detection"),
+    "TASK": ("classification", "dense", "embedding", "detection", "keypoints", "text", "regression"),
     "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt"),
     "RESULT": ("fail", "warn", "pass"),
 }
