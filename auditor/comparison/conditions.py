@@ -16,6 +16,7 @@ import numpy as np
 from auditor.facts.comparison import Condition
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
+from auditor.verify.measures import facts_of
 from auditor.verify.result import Interval, Measure
 from auditor.verify.statistics import (
     MIN_IMAGES,
@@ -31,8 +32,7 @@ from auditor.verify.statistics import (
     twice_the_largest,
 )
 
-_BOUNDS = {"share": (0.0, 1.0), "probability": (0.0, 1.0)}
-_MOST = 2.0  # the change of a cosine from 1 to -1; no measure with a largest value changes by more
+_MOST = 2.0
 _FLOORS = {"px": 0.01}
 _FLOOR = 0.001  # of a ratio
 
@@ -47,7 +47,7 @@ class Judged:
 
 def unbounded(measure: Measure) -> bool:
     """Whether a measure has no largest value, so that models are compared by the ratio of the typical image."""
-    return measure.unit == "px" or measure.name == "size-deviation"
+    return facts_of(measure).bounds is None
 
 
 def floor(measure: Measure) -> float:
@@ -67,7 +67,8 @@ def largest_change(base: FloatArray, new: FloatArray, measure: Measure, threshol
         return twice_the_largest(new - base)
     if seen <= thresholds.largest_change + 1e-9:
         return thresholds.largest_change
-    return 1.0 if measure.unit in _BOUNDS else _MOST
+    # Without bounds a measure is held by its ratio, and this number only shows how far its difference may go.
+    return facts_of(measure).largest_change or _MOST
 
 
 def conditions(
@@ -102,7 +103,7 @@ def _asked(measure: Measure, thresholds: Thresholds) -> Iterator[tuple[str, floa
 
 
 def _minimum(new: FloatArray, measure: Measure, thresholds: Thresholds) -> Iterator[Condition]:
-    limit, bounds = thresholds.minimum, _BOUNDS.get(measure.unit)
+    limit, bounds = thresholds.minimum, facts_of(measure).interval_bounds
     if limit is None or unbounded(measure):  # a minimum is of the measure that the task is told by, not of pixels too
         return
     interval = mean_interval(new, two_sided(thresholds.confidence), bounds)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
@@ -19,20 +17,10 @@ from auditor.comparison.conditions import Judged, conditions, floor, largest_cha
 from auditor.facts.comparison import MeasuredChange, TypicalRatio
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
-from auditor.verify.result import Interval, Measure, OutputResult, Task, Verification
+from auditor.verify.measures import gated
+from auditor.verify.measures.facts import Gate
+from auditor.verify.result import Interval, Measure, OutputResult, Verification
 from auditor.verify.statistics import difference_interval, ratio_interval, unseen_share
-
-# What a threshold is held against, the first that there is. The other measures are shown beside it.
-GATED: Mapping[Task, tuple[str, ...]] = MappingProxyType(
-    {
-        Task.CLASSIFICATION: ("consistency",),
-        Task.DENSE: ("massc", "equivariance-error"),
-        Task.EMBEDDING: ("cosine",),
-        Task.DETECTION: ("flicker", "score-deviation"),
-    }
-)
-# Beside it, measures in pixels: they have no largest value and are held by the ratio of the typical image.
-JITTER: Mapping[Task, tuple[str, ...]] = MappingProxyType({Task.DETECTION: ("centre-jitter",)})
 
 
 class NotComparableError(Exception):
@@ -157,12 +145,8 @@ def _changes(
 def _gated(before: OutputResult, after: OutputResult) -> frozenset[str]:
     """The names of the measures of both that are held against a threshold."""
     known = {measure.name for measure in after.measures if before.measure(measure.name) is not None}
-    return frozenset(next((name for name in names if name in known), "") for names in _gates(after.task))
-
-
-def _gates(task: Task) -> tuple[tuple[str, ...], ...]:
-    """For each threshold the measures that it may be held against, of which the first counts that there is."""
-    return (GATED[task], JITTER[task]) if task in JITTER else (GATED[task],)
+    gates = (gated(after.task, gate) for gate in (Gate.CHANGE, Gate.RATIO))
+    return frozenset(next((name for name in names if name in known), "") for names in gates)
 
 
 def _change(

@@ -157,10 +157,10 @@ def _check_limit(measure: str, limit: float) -> None:
     if measure not in MEASURES:
         raise ValueError(unknown("measure", measure, MEASURES))
     facts = MEASURES[measure]
-    largest = 1 if facts.unit in ("share", "probability") or "cosine" in measure else float("inf")
+    largest = float("inf") if facts.bounds is None else facts.bounds[1]
     if not 0 <= limit <= largest:
         hint = f"; {limit:g} % is {limit / 100:g}" if largest < limit <= 100 else ""
-        span = "between 0 and 1" if largest == 1 else "0 or more"
+        span = "0 or more" if facts.bounds is None else f"between 0 and {largest:g}"
         raise ValueError(f"limit must be {span} for {measure}, not {limit:g}{hint}")
 
 
@@ -190,14 +190,16 @@ def _needed(measure: Measure, limit: float) -> tuple[int | None, int | None]:
     """About how many images would decide whether a measure holds its limit."""
     import numpy as np
 
+    from auditor.verify.measures import facts_of
     from auditor.verify.statistics import MIN_IMAGES, images_needed, images_needed_unbounded
 
     interval = measure.interval
     if interval is None:
         return MIN_IMAGES, None
     values = np.asarray(measure.per_image)
-    if measure.unit in ("share", "probability"):
-        needed = images_needed(values, limit, (1 - interval.confidence) / 2, (0.0, 1.0))
+    bounds = facts_of(measure).interval_bounds
+    if bounds is not None:
+        needed = images_needed(values, limit, (1 - interval.confidence) / 2, bounds)
     else:
         needed = images_needed_unbounded(values, limit, interval)
     return (None, None) if needed is None else (needed.low, needed.high)

@@ -15,10 +15,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from auditor.comparison.measured import GATED, compare_measured
+from auditor.comparison.measured import compare_measured
 from auditor.facts.comparison import MeasuredChange
 from auditor.options.thresholds import Thresholds
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.verify.measures import leading
 from auditor.verify.result import Interval, Measure, Task, Verification
 from auditor.verify.statistics import difference_interval
 
@@ -59,7 +60,7 @@ def gain_between(original: Verification, rewritten: Verification, speed: Speed |
     """
     measured = compare_measured(original, rewritten, _THRESHOLDS)
     changes = tuple(replace(one, conditions=()) for one in measured.changes)  # nothing is held to a threshold here
-    names = {name for output in rewritten.outputs for name in _leading(output.task)}
+    names = {name for output in rewritten.outputs for name in leading(output.task)}
     return Gain(
         changes=changes,
         leading=tuple(one for one in changes if one.measure in names),
@@ -81,13 +82,9 @@ def labelled(original: Verification) -> bool:
     return any(not math.isnan(measure.value) for measure in known)
 
 
-def _leading(task: Task) -> tuple[str, ...]:
-    return ("consistency", "mac") if task is Task.CLASSIFICATION else GATED[task]
-
-
 def _scale(original: Verification) -> tuple[_Scale, Measure] | None:
     for output in original.outputs:
-        for scale in _SCALES[output.task]:
+        for scale in _SCALES.get(output.task, ()):
             steady = output.measure(scale.steady)
             if steady is not None and not math.isnan(steady.value):
                 return scale, steady

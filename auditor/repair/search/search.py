@@ -19,6 +19,7 @@ from auditor.repair.search.gain import Gain
 from auditor.rewrite.result import RewriteError
 from auditor.rewrite.strategy import Candidate
 from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
+from auditor.verify.measures import MEASURES
 
 FEWEST = 24  # images of the first round: on 12, two points of consistency are lost in the noise
 _GROWTH = 4
@@ -26,7 +27,7 @@ _SLACK = 1.25  # multiply-adds predict the time of a network about so well
 _STAYING = 3  # few images tell the better half of so few candidates from the other one badly
 # What counts as one unit of gain: two points of consistency (of mASSC), or 15 % of what is left to gain in another
 # measure, such as MAC or the distance of a cosine from 1.
-_IN_POINTS, _POINTS, _SHARE = frozenset({"consistency", "massc"}), 0.02, 0.15
+_POINTS, _SHARE = 0.02, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _merit(trial: Trial) -> float:
 def _units(change: MeasuredChange) -> float:
     if math.isnan(change.difference):
         return 0.0
-    if change.measure in _IN_POINTS:
+    if MEASURES[change.measure].in_points:
         return change.difference / _POINTS
     left = 1 - change.base if change.higher_is_better else change.base
     better = change.difference if change.higher_is_better else -change.difference

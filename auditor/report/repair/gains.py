@@ -10,21 +10,11 @@ from auditor.repair.search.gain import Agreement, Gain, Speed, Yardstick
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.numbers import json_number
 from auditor.text import count_text
+from auditor.verify.measures import MEASURES
 from auditor.verify.result import Interval
 
 NOT_RISEN = (
     "nothing was written: --require-gain asks that consistency or MAC surely got better, and neither surely worse"
-)
-_SHOWN = (
-    "consistency",
-    "mac",
-    "accuracy",
-    "shifted-accuracy",
-    "massc",
-    "equivariance-error",
-    "cosine",
-    "flicker",
-    "score-deviation",
 )
 _AGREED = {
     Yardstick.ORIGINAL: "inputs with the original's top-1 class",
@@ -38,7 +28,7 @@ def gain_lines(gain: Gain) -> Iterator[str]:
     """A rewrite beside its original, each line beginning with words of the tool."""
     images = max((change.images for change in gain.changes), default=0)
     yield f"measured on {count_text(images, 'image')}, both models on the same shifts; differences with 95 % intervals"
-    shown = tuple(change for change in gain.changes if change.measure in _SHOWN)
+    shown = tuple(change for change in gain.changes if MEASURES[change.measure].summary)
     rows = [("", "original", "rewritten", "change", "")]
     rows += [
         (row.measure, row.base, row.new, row.difference, f"[{row.interval}]" if row.interval else "")

@@ -14,6 +14,9 @@ from auditor.report.repair.outcome import document, posix
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.numbers import json_number
 from auditor.text import count_text, plain
+from auditor.verify.measures import MEASURES
+from auditor.verify.measures import leading as leading_measures
+from auditor.verify.result import Task
 from auditor.verify.statistics import FEW_IMAGES
 
 NOTHING_HELPS = "nothing helps: no candidate within the budget surely gained, so nothing was written"
@@ -21,7 +24,6 @@ _CHOSEN = (
     "note: the best of several on the same images looks a little better than it is: measure it on other images with "
     "`aliasaudit verify`"
 )
-_TITLES = {"mac": "MAC"}
 _LOST = {
     Yardstick.LABELS: "accuracy",
     Yardstick.ORIGINAL: "agreement below the original's own consistency",
@@ -99,8 +101,8 @@ def search_json(name: str, found: Search, done: Repaired) -> str:
 
 def _table(found: Search) -> list[tuple[str, ...]]:
     gains = [trial.gain for trial in found.trials if trial.gain is not None]
-    leading = tuple(change.measure for change in gains[0].leading) if gains else ("consistency", "mac")
-    titles = [_TITLES.get(measure, measure) for measure in leading]
+    leading = tuple(change.measure for change in gains[0].leading) if gains else leading_measures(Task.CLASSIFICATION)
+    titles = [MEASURES[measure].heading for measure in leading]
     header = ("candidate", "cost", "time", "images", *titles, "agreement", "loss", "verdict")
     return [header, *(_row(trial, leading) for trial in found.trials)]
 

@@ -17,7 +17,7 @@ from auditor.verify.measures.embedding import Embedding
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import FIDELITY, FIDELITY_COSINE
 from auditor.verify.measures.task import TaskMeasures
-from auditor.verify.result import Task
+from auditor.verify.result import Measure, Task
 
 TASKS: Mapping[Task, type[TaskMeasures[Any, Any]]] = MappingProxyType(
     {
@@ -39,6 +39,15 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
         for facts in table
     }
 )
+
+
+def facts_of(measure: Measure) -> MeasureFacts:
+    """The facts of a measure; those of its unit where a report of another version brings one that is not declared."""
+    declared = MEASURES.get(measure.name)
+    if declared is not None and declared.unit == measure.unit:
+        return declared
+    limits = (-1.0, 1.0) if measure.unit == "ratio" else None
+    return MeasureFacts(measure.name, measure.unit, measure.higher_is_better, "", limits=limits)
 
 
 def gated(task: Task, gate: Gate) -> tuple[str, ...]:

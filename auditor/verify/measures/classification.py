@@ -79,11 +79,6 @@ class OutputScale(Enum):
     INDEPENDENT = "independent"  # one probability per class that need not sum to one (sigmoid)
 
 
-def finite_rows(outputs: AnyArray) -> BoolArray:
-    """(W,) whether every number of a window's output is finite; an argmax over NaN would look like a perfect answer."""
-    return np.asarray(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))
-
-
 def output_scale(outputs: AnyArray) -> OutputScale:
     """What the outputs (W, C) are, from the numbers: in 0..1 and summing to one, in 0..1, or anything."""
     values = np.asarray(outputs, dtype=np.float64)

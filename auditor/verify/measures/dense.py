@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,11 +156,6 @@ def relative_error(left: AnyArray, right: AnyArray) -> float:
     first, second = np.asarray(left, dtype=np.float64).ravel(), np.asarray(right, dtype=np.float64).ravel()
     scale = np.sqrt((first @ first + second @ second) / 2)
     return float(np.linalg.norm(first - second) / scale) if scale else 0.0
-
-
-def _overlaps(outputs: AnyArray, pairs: Pairs, grid: Grid) -> Iterator[tuple[AnyArray, AnyArray]]:
-    for reference, moved, shift in zip(pairs.reference, pairs.moved, pairs.shift, strict=True):
-        yield aligned(outputs[reference], outputs[moved], (float(shift[0]), float(shift[1])), grid)
 
 
 def _one_hot(labels: AnyArray, others: AnyArray) -> FloatArray:

@@ -59,8 +59,3 @@ class MeasureFacts:
     def largest_change(self) -> float | None:
         """The most by which one image can change, None without a bound."""
         return None if self.bounds is None else self.bounds[1] - self.bounds[0]
-
-
-def by_unit(name: str, unit: str, higher_is_better: bool) -> MeasureFacts:
-    """The facts of a measure that is not in the table: a report of another version has it."""
-    return MeasureFacts(name, unit, higher_is_better, "", limits=(-1.0, 1.0) if unit == "ratio" else None)

@@ -13,7 +13,6 @@ from auditor.verify.measures import MEASURES
 from auditor.verify.measures.classification import (
     OutputScale,
     agreement,
-    finite_rows,
     jaggedness,
     measure_image,
     output_scale,
@@ -22,6 +21,7 @@ from auditor.verify.measures.classification import (
     score_change,
     worst_case,
 )
+from auditor.verify.measures.task import UnusableOutputError, stacked
 from auditor.verify.shifts.plan import Range, ShiftPlan, ShiftSettings, plan_shifts
 
 SETTINGS = ShiftSettings(radius=8, pairs=5, neighbours=3, distances=(2,), path=6, exhaustive=2)
@@ -123,7 +123,8 @@ def test_a_single_output_is_a_choice_between_two_classes() -> None:
 def test_outputs_that_are_not_finite_are_never_measured() -> None:
     outputs = np.zeros((3, 4))
     outputs[1, 2] = np.nan
-    assert finite_rows(outputs).tolist() == [True, False, True]
+    with pytest.raises(UnusableOutputError, match="NaN"):
+        stacked(list(outputs))
     with pytest.raises(ValueError, match="finite"):
         probabilities(outputs, OutputScale.LOGITS)
 

@@ -10,6 +10,7 @@ from auditor.report.words.measured import images_words, number
 from auditor.report.words.numbers import percent_text
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
+from auditor.verify.measures.facts import Gate
 from auditor.verify.result import DataKind, LayerResult, Measure, OutputResult, Verification
 
 _MOST_MAPS = 12
@@ -39,7 +40,7 @@ def measured(found: Verification) -> Iterator[Child]:
 
 def headline(found: Verification) -> Measure | None:
     """The measure that stands for all of them at the top of the page."""
-    named = (found.measure(name) for name in ("consistency", "massc", "equivariance-error", "cosine", "flicker"))
+    named = (found.measure(facts.name) for facts in MEASURES.values() if facts.gate is Gate.CHANGE)
     return next((one for one in named if one is not None), None)
 
 
