@@ -78,8 +78,7 @@ def finetune(
             done = train(
                 student,
                 teacher,
-                request.source(),
-                request.settings,
+                request,
                 training.target,
                 schedule,
                 observer or Silent(),

@@ -21,11 +21,10 @@ from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ImageLayout
-from auditor.verify.images.source import ImageSource
+from auditor.verify.options import Request
 from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.runner import Observer
-from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.shifts.plan import ShiftSettings
@@ -96,8 +95,7 @@ class Lessons:
 def lessons(
     original: Model,
     rewritten: Model,
-    source: ImageSource,
-    settings: VerifySettings,
+    request: Request,
     schedule: Schedule,
     observer: Observer,
 ) -> Iterator[Lessons]:
@@ -109,7 +107,7 @@ def lessons(
             too few pictures.
     """
     settings = replace(
-        settings,
+        request.settings,
         protocol=ProtocolKind.CROP,
         shifts=ShiftSettings(pairs=(schedule.shifts + 1) // 2, neighbours=0, per_distance=0, seed=schedule.seed),
         reference=None,
@@ -120,7 +118,7 @@ def lessons(
     except OSError as error:
         raise FinetuneError(f"no temporary folder can be made: {error.strerror or error}") from error
     with folder as name:
-        pictures = views(source, schedule.views, schedule.seed)
+        pictures = views(request.source(), schedule.views, schedule.seed)
         observer.begin("original", pictures.count)
         with probe(teacher, pictures, settings, observer, any_task=False) as run:
             taught = _collected(run, student, Path(name))

@@ -20,7 +20,7 @@ from auditor.onnxfile.graph import Model
 from auditor.rewrite.graph.save import Admit, anything, check_target
 
 if TYPE_CHECKING:
-    from auditor.verify.images.source import ImageSource
+    from auditor.verify.options import Request
     from auditor.verify.runner import Observer
     from auditor.verify.settings import VerifySettings
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 def finetune(
     model: Model,
     original: Model,
-    source: ImageSource,
-    settings: VerifySettings,
+    request: Request,
     target: Path,
     schedule: Schedule,
     observer: Observer,
@@ -51,12 +50,12 @@ def finetune(
     check_target(model, target)
     if target.exists() and target.samefile(original.source):
         raise FinetuneError("the output is the original: choose another name")
-    with lessons(original, model, source, settings, schedule, observer) as taught:
+    with lessons(original, model, request, schedule, observer) as taught:
         found, left = weights(model)
         taking = student(model, found, taught.output)
-        device = _device(settings)
+        device = _device(request.settings)
         observer.begin("epochs", schedule.epochs + 1)
-        with _threads(settings.threads):
+        with _threads(request.settings.threads):
             done = train(taking, taught, schedule, device, observer.advance)
         held_out, seen, rejected, answer = len(taught.held_out()), len(taught.trained()), taught.rejected, taught.answer
     path = None

@@ -27,9 +27,7 @@ def run(path: Path, windows: Array) -> Array:
 def collected(original: Path, rewritten: Path, images: Path, check: object = None) -> None:
     """Run ``check`` while the lessons are there."""
     asked = request(images)
-    with lessons(
-        read_model(original), read_model(rewritten), asked.source(), asked.settings, quick(), Silent()
-    ) as taught:
+    with lessons(read_model(original), read_model(rewritten), asked, quick(), Silent()) as taught:
         assert callable(check)
         check(taught)
 
@@ -111,7 +109,7 @@ def test_the_same_seed_gives_the_same_windows_and_another_one_others(tmp_path: P
     found = []
     for seed in (0, 0, 1):
         asked, model = request(images), read_model(path)
-        with lessons(model, model, asked.source(), asked.settings, quick(seed=seed), Silent()) as taught:
+        with lessons(model, model, asked, quick(seed=seed), Silent()) as taught:
             found.append(np.array(taught.places))
     assert np.array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])

@@ -37,8 +37,7 @@ def tuned(folder: Path, name: str = "tuned.onnx", schedule: dict[str, Any] | Non
     return finetune(
         read_model(rewritten),
         read_model(original),
-        asked.source(),
-        asked.settings,
+        asked,
         folder / name,
         quick(**(schedule or {})),
         Silent(),
@@ -72,9 +71,7 @@ def test_the_written_file_scores_what_the_report_says(tmp_path: Path) -> None:
     done = tuned(tmp_path, schedule={"epochs": 2})
     model = read_model(tmp_path / "tuned.onnx")
     asked = request(tmp_path / "pictures.npz")
-    with lessons(
-        read_model(tmp_path / "net.onnx"), model, asked.source(), asked.settings, quick(epochs=2), Silent()
-    ) as taught:
+    with lessons(read_model(tmp_path / "net.onnx"), model, asked, quick(epochs=2), Silent()) as taught:
         random = np.random.default_rng([0, 1])
         session = ort.InferenceSession(tmp_path / "tuned.onnx")
         losses = []
@@ -129,7 +126,7 @@ def test_time_that_is_up_ends_the_training_with_its_epoch(tmp_path: Path) -> Non
 def converted(folder: Path) -> Iterator[tuple[Student, Lessons]]:
     path = network(folder / "net.onnx")
     model, asked = read_model(path), request(pictures(folder / "pictures.npz", 8))
-    with lessons(model, model, asked.source(), asked.settings, quick(), Silent()) as taught:
+    with lessons(model, model, asked, quick(), Silent()) as taught:
         yield student(model, weights(model)[0], "answer"), taught
 
 
