@@ -7,20 +7,23 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit, examine, load_rules
 from auditor.audit.settle import settle
-from auditor.choices import chosen, options_table
+from auditor.choices import options_table
 from auditor.comparison.run import compare as compare_examined
 from auditor.facts.report import ModelReport
 from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError, read_model
+from auditor.options.flatten import Only
+from auditor.options.keywords import keywords
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES
+from auditor.rewrite.options import AUTO, Rewriting, Search
 from auditor.sampling import analyse
 from auditor.text import plain
 from auditor.verify.errors import VerifyError
@@ -170,26 +173,31 @@ def compare(
     return _report(outcome, rules, settings, given)
 
 
-def fix(
+@keywords
+def fix(  # noqa: D417 - callers give the options, and not their groups
     path: str | os.PathLike[str],
     output: str | os.PathLike[str] | None,
     *,
-    strategy: str,
-    kernel: str = "tri3",
-    where: str = "post",
-    padding: str = "auto",
-    blend: float = 1.0,
-    phases: str = "diagonal",
-    lowering: str = "auto",
-    margin: int | None = None,
-    sites: Collection[str] = (),
+    rewriting: Annotated[
+        Rewriting,
+        Only(
+            "strategy",
+            "sites",
+            "kernel",
+            "where",
+            "padding",
+            "blend",
+            "phases",
+            "lowering",
+            "margin",
+            "refit",
+            "require_gain",
+            "inline",
+        ),
+    ],
+    search: Annotated[Search, Only("max_cost", "max_drop")],
     calibrate: Mapping[str, object] | None = None,
-    refit: str | None = None,
     verify: Mapping[str, object] | None = None,
-    require_gain: bool = False,
-    max_cost: float = 2.0,
-    max_drop: float = 0.5,
-    inline: bool = False,
     settings: Settings | None = None,
 ) -> Repaired:
     """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
@@ -240,44 +248,31 @@ def fix(
     from auditor.repair.original import opened
     from auditor.repair.run import run
     from auditor.repair.search.search import Budget
-    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Step, Strategy, Where
+    from auditor.rewrite.options import rewrite_options
+    from auditor.rewrite.result import Options, Step, Strategy
     from auditor.rewrite.table import declared
     from auditor.verify.options import read_keywords
 
     settings = _settings(settings)
-    if not 0 < blend <= 1:
-        raise ValueError("blend must be above 0, at most 1")
-    if margin is not None and margin < 1:
-        raise ValueError("margin must be at least 1")
-    options = Options(
-        chosen("kernel", Kernel, kernel),
-        chosen("where", Where, where),
-        chosen("padding", Padding, padding),
-        float(blend),
-        chosen("phases", Phases, phases),
-        margin=margin,
-        lowering=chosen("lowering", Lowering, lowering),
-        refit=chosen("refit", Refit, refit or ("last" if strategy == "auto" else "all")),
-    )
-    auto = strategy == "auto"
-    method = None if auto else chosen("strategy", Strategy, strategy, more=["auto"])
-    if isinstance(sites, str):
-        raise TypeError(f"sites must be a list of names such as [{sites!r}]")
+    if rewriting.strategy is None:
+        raise TypeError("fix() needs a strategy, such as strategy='blur'")
+    options, auto = rewrite_options(rewriting), rewriting.strategy == AUTO
+    method = None if auto else Strategy(rewriting.strategy)
     if calibrate is not None and method is not None and not declared(method).calibrates:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
-    if verify is None and (auto or require_gain):
+    if verify is None and (auto or rewriting.require_gain):
         raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")
-    if auto and (options != Options(refit=options.refit) or sites):
+    if auto and (options != Options(refit=options.refit) or rewriting.sites):
         raise ValueError("the strategy auto chooses sites and options itself: leave them out")
     request = None if verify is None else read_keywords(options_table("verify", verify))
     with _named("calibrate"):
         pictures = None if calibrate is None else _pictures(options_table("calibrate", calibrate))
     target = None if output is None else Path(output)
     check_input_shapes([_file(path)], settings)
-    with _named(_file(path).name), opened(Path(path), settings, target, inline=inline) as original:
-        step = None if method is None else Step(method, options, tuple(sites), calibrated=pictures is not None)
-        budget = Budget(max_cost, max_drop / 100)
-        return run(original, RepairJob(step, request, require_gain, budget, pictures, options.refit))
+    with _named(_file(path).name), opened(Path(path), settings, target, inline=rewriting.inline) as original:
+        step = None if method is None else Step(method, options, rewriting.sites, calibrated=pictures is not None)
+        budget = Budget(search.max_cost, search.max_drop / 100)
+        return run(original, RepairJob(step, request, rewriting.require_gain, budget, pictures, options.refit))
 
 
 def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collection[Need]) -> ModelReport:

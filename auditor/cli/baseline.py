@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.commands import PlainCommand, PlainGroup
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
 from auditor.cli.session import ProgramSession
+from auditor.options.flatten import Only
 from auditor.options.general import Inputs, Policy, Selection, Sources
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Inputs, Output, Policy, Selection, Sources
 from auditor.options.kinds import file, switch
 from auditor.options.measuring import COMMON, Measuring

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Inputs, Output, Policy, Selection, Sources
 from auditor.options.kinds import names, switch, text
 from auditor.options.measuring import COMMON, Measuring

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Sources, TextOrJson
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Output, Sources
 
 

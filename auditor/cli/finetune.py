@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Output, Sources, TextOrJson
 from auditor.options.measuring import Measuring
 from auditor.options.training import Training

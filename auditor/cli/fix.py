@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Inputs, Output, Sources, TextOrJson
 from auditor.options.kinds import file, switch
 from auditor.options.measuring import COMMON, Measuring

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.cli.flags import Only, flags, rule_words
+from auditor.cli.flags import flags, rule_words
 from auditor.cli.options import settings_from
+from auditor.options.flatten import Only
 from auditor.options.general import Selection, Sources
 from auditor.options.kinds import choice, switch
 from auditor.options.option import Group, option

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.flags import Only, flags
+from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
 from auditor.options.figures import Figures
+from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
 from auditor.options.measuring import Measuring
 

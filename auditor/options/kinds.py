@@ -26,10 +26,10 @@ class Kind:
     ``read`` checks a value and raises ValueError with what it must be; ``typed`` makes the plain value, as a settings
     file has it, of what a shell hands over. ``words`` are what a shell completes, ``listed`` those that help lists, by
     the metavar that stands for them. A ``switch`` has no value behind its flag, and a ``repeatable`` one may be given
-    several times.
+    several times. A ``path`` may be relative to a folder.
     """
 
-    __slots__ = ("listed", "metavar", "read", "repeatable", "schema", "switch", "typed", "words")
+    __slots__ = ("listed", "metavar", "path", "read", "repeatable", "schema", "switch", "typed", "words")
 
     def __init__(
         self,
@@ -44,12 +44,14 @@ class Kind:
         self.metavar, self.read, self.typed, self.schema = metavar, read, typed, schema
         self.words = values(metavar or "")
         self.listed = {word: VALUES[word] for word in re.split("[|=]", metavar or "") if word in VALUES}
-        self.switch, self.repeatable = switch, repeatable
+        self.switch, self.repeatable, self.path = switch, repeatable, False
 
 
-def text(metavar: str) -> Kind:
-    """Any text."""
-    return Kind(metavar, str)
+def text(metavar: str, path: bool = False) -> Kind:
+    """Any text; a ``path`` may be one of a file or folder."""
+    kind = Kind(metavar, str)
+    kind.path = path
+    return kind
 
 
 def file(metavar: str) -> Kind:
@@ -60,7 +62,9 @@ def file(metavar: str) -> Kind:
             raise ValueError("must be the path of a file")
         return Path(value)
 
-    return Kind(metavar, read)
+    kind = Kind(metavar, read)
+    kind.path = True
+    return kind
 
 
 def switch() -> Kind:
@@ -161,7 +165,7 @@ def numbers(metavar: str, above: float = float("-inf")) -> Kind:
     return Kind(metavar, read, schema={"type": ["number", "string", "array"]})
 
 
-def words(metavar: str, strict: bool = False) -> Kind:
+def words(metavar: str, strict: bool = False, path: bool = False) -> Kind:
     """Words, separated by commas or one per use of the flag; a ``strict`` settings file has a list of them."""
 
     def read(value: object) -> tuple[str, ...]:
@@ -170,7 +174,9 @@ def words(metavar: str, strict: bool = False) -> Kind:
         return _split(value)
 
     schema = {"type": "array", "items": _TEXT} if strict else {"type": ["string", "array"]}
-    return Kind(metavar, read, typed=_split, schema=schema, repeatable=True)
+    kind = Kind(metavar, read, typed=_split, schema=schema, repeatable=True)
+    kind.path = path
+    return kind
 
 
 def names(metavar: str) -> Kind:

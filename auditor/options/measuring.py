@@ -34,7 +34,9 @@ class Measuring(Group, table="verify"):
     """What is run, on which pictures, with which shifts, and where."""
 
     images: str | None = option(
-        text("SOURCE"), "Folder, .npy, .npz or module:function. Without it built-in pictures are used.", Panel.IMAGES
+        text("SOURCE", path=True),
+        "Folder, .npy, .npz or module:function. Without it built-in pictures are used.",
+        Panel.IMAGES,
     )
     labels: Path | None = option(file("CSV"), "A CSV of file,class for a folder of pictures.", Panel.IMAGES)
     images_limit: int | None = option(whole("N", 1), "Use at most N images, evenly spaced.", Panel.IMAGES, shown="all")
@@ -109,7 +111,7 @@ class Measuring(Group, table="verify"):
         trusted=True,
     )
     custom_ops: tuple[str, ...] = option(
-        words("LIBRARY"), "A library of custom operators. Its native code runs.", Panel.RARE, trusted=True
+        words("LIBRARY", path=True), "A library of custom operators. Its native code runs.", Panel.RARE, trusted=True
     )
     step_timeout: float = option(
         number("SECONDS", 0.1), "Seconds for one call of the model.", Panel.RARE, default=600.0

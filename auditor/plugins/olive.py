@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from olive.model import ONNXModelHandler
 from olive.model.utils import resolve_onnx_path
@@ -25,10 +25,12 @@ from olive.passes.pass_config import PassConfigParam
 
 from auditor.onnxfile import read_model
 from auditor.repair.loading import require_loads
+from auditor.rewrite.options import Rewriting, rewrite_options
 from auditor.rewrite.planning import rewrite
-from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, RewriteError, Step, Strategy, Where
+from auditor.rewrite.result import Options, RewriteError, Step, Strategy
 from auditor.sampling import analyse
 
+_TAKEN = ("sites", "kernel", "padding", "where", "blend", "lowering", "margin", "phases")
 _MODULE = "auditor.plugins.olive.AntiAliasing"
 
 
@@ -41,42 +43,25 @@ class AntiAliasing(Pass):
 
     @classmethod
     def _default_config(cls, accelerator_spec: Any) -> dict[str, PassConfigParam]:  # noqa: ARG003 - as Olive calls it
-        default = Options()
+        plain = rewrite_options(Rewriting())
+        types = get_type_hints(Options) | {"sites": list[str], "margin": int}
         return {
-            "strategy": PassConfigParam(type_=Strategy, required=True, description="The rewrite, as in `fix`."),
-            "sites": PassConfigParam(
-                type_=list[str], default_value=[], description="Nodes to rewrite; without any the strategy chooses."
-            ),
-            "kernel": PassConfigParam(
-                type_=Kernel, default_value=default.kernel, description="The low-pass of a blur."
-            ),
-            "padding": PassConfigParam(
-                type_=Padding, default_value=default.padding, description="How a blur continues the map at its border."
-            ),
-            "where": PassConfigParam(
-                type_=Where, default_value=default.where, description="Whether a blur stands behind or in front."
-            ),
-            "blend": PassConfigParam(
-                type_=float, default_value=default.blend, description="The share of the low-pass, above 0 up to 1."
-            ),
-            "lowering": PassConfigParam(
-                type_=Lowering, default_value=default.lowering, description="Where the phases that are averaged stand."
-            ),
-            "margin": PassConfigParam(
-                type_=int,
-                default_value=default.margin,
-                description="How far crop-select moves the window, in pixels; None: by the model.",
-            ),
-            "phases": PassConfigParam(
-                type_=Phases, default_value=default.phases, description="The phases that are averaged."
-            ),
+            "strategy": PassConfigParam(type_=Strategy, required=True, description=Rewriting.options["strategy"].help)
+        } | {
+            name: PassConfigParam(
+                type_=types[name],
+                default_value=getattr(plain, name, []),
+                description=Rewriting.options[name].help,
+            )
+            for name in _TAKEN
         }
 
     def _run_for_config(self, model: ONNXModelHandler, config: Any, output_model_path: str) -> ONNXModelHandler:
         source = read_model(Path(model.model_path))
         target = Path(resolve_onnx_path(output_model_path))
         admit = partial(require_loads, source)
-        step = Step(Strategy(config.strategy), _options(config), tuple(config.sites))
+        given = _rewriting(config)
+        step = Step(Strategy(given.strategy), rewrite_options(given), given.sites)
         done = rewrite(source, analyse(source), step, target, admit=admit)
         if done.path is None:
             if done.skipped:
@@ -88,20 +73,11 @@ class AntiAliasing(Pass):
         return ONNXModelHandler(model_path=str(target))
 
 
-def _options(config: Any) -> Options:
-    if not 0 < config.blend <= 1:
-        raise RewriteError(f"blend must lie above 0 and at most at 1, and is {config.blend:g}")
-    if config.margin is not None and config.margin < 1:
-        raise RewriteError(f"margin must be at least 1, and is {config.margin}")
-    return Options(
-        kernel=Kernel(config.kernel),
-        where=Where(config.where),
-        padding=Padding(config.padding),
-        blend=config.blend,
-        phases=Phases(config.phases),
-        lowering=Lowering(config.lowering),
-        margin=config.margin,
-    )
+def _rewriting(config: Any) -> Rewriting:
+    try:
+        return Rewriting.from_keywords({name: getattr(config, name) for name in ("strategy", *_TAKEN)})
+    except ValueError as error:
+        raise RewriteError(str(error)) from error
 
 
 def package_config() -> dict[str, Any]:

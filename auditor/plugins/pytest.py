@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from auditor.verify.result import Measure, Verification
 
 
-_INCONCLUSIVE = ("fail", "warn", "pass")
-_PATHS = frozenset({"images", "labels", "reference", "custom_ops"})
-
-
 class InconclusiveWarning(UserWarning):
     """A measurement had too few images to say whether the model holds its limit."""
 
@@ -127,11 +123,14 @@ def _assert_shift_consistent(
     __tracebackhide__ = True
     from auditor.api import measure as measured
     from auditor.choices import unknown
+    from auditor.options.measuring import Measuring
+    from auditor.options.thresholds import Thresholds
 
     _check_limit(measure, limit)
-    if inconclusive not in _INCONCLUSIVE:
-        raise ValueError(unknown("inconclusive", inconclusive, _INCONCLUSIVE))
-    for option in _PATHS & options.keys():
+    known = Thresholds.options["inconclusive"].kind.words
+    if inconclusive not in known:
+        raise ValueError(unknown("inconclusive", inconclusive, known))
+    for option in {name for name, declared in Measuring.options.items() if declared.kind.path} & options.keys():
         path = options[option]
         if isinstance(path, str | os.PathLike) and _under(root, path).exists():  # not a module:function
             options[option] = str(_under(root, path))
@@ -142,8 +141,8 @@ def _assert_shift_consistent(
         raise AssertionError(f"{name}: the same input gave two answers, so shifts cannot be judged")
     measures = [one for output in found.outputs if (one := output.measure(measure)) is not None]
     if not measures:
-        known = sorted({one.name for output in found.outputs for one in output.measures})
-        raise ValueError(f"{name}: no output has the measure {measure}; there is {', '.join(known) or 'none'}")
+        names = sorted({one.name for output in found.outputs for one in output.measures})
+        raise ValueError(f"{name}: no output has the measure {measure}; there is {', '.join(names) or 'none'}")
     for one in measures:
         _hold(name, one, limit, inconclusive)
     return found
