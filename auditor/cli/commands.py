@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -44,7 +44,7 @@ class PlainCommand(TyperCommand):
         for title, rows in panels.items():
             _section(formatter, title, rows)
         listed = {word: known for one in declared.values() for word, known in one.kind.listed.items()}
-        _section(formatter, "Values", [(word, ", ".join(known)) for word, known in listed.items()])
+        _values(formatter, listed)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
         """Examples, one a line and never wrapped, so that they can be copied."""
@@ -57,6 +57,21 @@ def _section(formatter: Any, title: str, rows: list[tuple[str, str]]) -> None:
     if rows:
         with formatter.section(title):
             formatter.write_dl(rows, col_max=_WIDEST_OPTION)
+
+
+def _values(formatter: Any, listed: Mapping[str, Sequence[str]]) -> None:
+    """As a section, but no word is broken at its hyphen: it would look like another one."""
+    from textwrap import wrap
+
+    if not listed:
+        return
+    with formatter.section("Values"):
+        column = max(map(len, listed)) + 2
+        indent = " " * formatter.current_indent
+        for word, known in listed.items():
+            wrapped = wrap(", ".join(known), formatter.width - len(indent) - column, break_on_hyphens=False)
+            for place, line in enumerate(wrapped):
+                formatter.write(f"{indent}{'' if place else word:{column}}{line}\n")
 
 
 class PlainGroup(TyperGroup):

@@ -21,7 +21,7 @@ from auditor.options.training import Training
 def finetune(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A rewritten ONNX file, such as `fix` writes.")],
     training: Training,
-    measuring: Annotated[Measuring, Only("images", "images_limit", "preset", "device")],
+    measuring: Annotated[Measuring, Only("images", "images_limit", "preset", "resize", "fit", "device")],
     report: TextOrJson,
     sources: Annotated[Sources, Only("config", "isolated")],
     output: Annotated[Output, Only("no_progress")],

@@ -48,9 +48,19 @@ class Measuring(Group, table="verify"):
     )
     preset: str = option(
         choice("PRESET"),
-        "How pixels become numbers. Without one, a report says that it is assumed.",
+        "Pixels to numbers, or a whole pipeline. Without one, a report says that it is assumed.",
         Panel.IMAGES,
         default="imagenet",
+    )
+    resize: str | None = option(
+        text("RESIZE"),
+        "Resize as a library does, such as cv2-linear. Without it as the preset says.",
+        Panel.IMAGES,
+    )
+    fit: str | None = option(
+        choice("FIT"),
+        "How a picture gets the shape of the input. Without it as the preset says.",
+        Panel.IMAGES,
     )
     mean: tuple[float, ...] | None = option(
         numbers("NUMBERS"),
@@ -71,6 +81,12 @@ class Measuring(Group, table="verify"):
         Panel.IMAGES,
     )
     protocol: str = option(choice("PROTOCOL"), "How an input is shifted.", Panel.SHIFTS, default="crop")
+    shift_at: str = option(
+        choice("native|model"),
+        "Whose whole pixels a shift counts.",
+        Panel.SHIFTS,
+        default="model",
+    )
     radius: int | None = option(
         whole("PX", 1), "Largest shift in pixels. Less for small inputs.", Panel.SHIFTS, shown="32"
     )
@@ -121,5 +137,8 @@ class Measuring(Group, table="verify"):
     )
 
 
-COMMON = ("images", "labels", "images_limit", "preset", "image_input", "task", "measured_output", "device")
+COMMON = (
+    *("images", "labels", "images_limit", "preset", "resize", "fit", "shift_at"),
+    *("image_input", "task", "measured_output", "device"),
+)
 """Those that commands have which also measure; the others stand in the settings file."""

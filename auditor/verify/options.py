@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.choices import suggestion
 from auditor.options.measuring import Measuring
 
 if TYPE_CHECKING:
+    from auditor.pipeline.geometry import Geometry
     from auditor.verify.images.drawn import Drawn
     from auditor.verify.images.preprocess import Preprocessing
     from auditor.verify.images.source import ImageSource
     from auditor.verify.settings import VerifySettings
 
+# What a preset says unless the user says otherwise.
+_OF_A_PRESET = ("resize", "fit", "channels", "mean", "std", "scale")
 # Enough for an interval that says something; ten seconds for a small network on a laptop.
 BUILTIN_IMAGES = 64
 
@@ -89,6 +93,7 @@ def _settings(options: Measuring) -> VerifySettings:
 
     return VerifySettings(
         preprocessing=_preprocessing(options),
+        native=options.shift_at == "native",
         preset_assumed=not options.given & {"preset", "mean", "std", "scale"},
         protocol=ProtocolKind(options.protocol),
         radius=options.radius,
@@ -121,6 +126,12 @@ def _preprocessing(options: Measuring) -> Preprocessing:
     from auditor.verify.images.preprocess import ChannelOrder, for_grey, preset
 
     found = preset(options.preset)
+    found = replace(
+        found,
+        geometry=_geometry(found.geometry, options),
+        name=options.preset if "preset" in options.given else "",
+        changed=tuple(name for name in _OF_A_PRESET if name in options.given),
+    )
     if options.channels == "grey":
         found = for_grey(found)
     elif options.channels is not None:
@@ -130,6 +141,23 @@ def _preprocessing(options: Measuring) -> Preprocessing:
         return replace(found, **{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
         raise ValueError(f"{error}; give one number for all channels or one per channel (--channels)") from None
+
+
+def _geometry(geometry: Geometry, options: Measuring) -> Geometry:
+    """The preset's way to the size of the input, with what the user sets otherwise."""
+    from dataclasses import replace
+
+    from auditor.pipeline.resizing import kernels
+
+    if options.fit is not None:
+        geometry = geometry.with_fit(options.fit)
+    if options.resize is None:
+        return geometry
+    known = kernels()
+    if options.resize not in known:
+        hint = suggestion(options.resize, known) or f": one of {', '.join(known)}"
+        raise ValueError(f"resize must be a kernel such as cv2-linear or pil-bilinear, not {options.resize!r}{hint}")
+    return replace(geometry, kernel=options.resize)
 
 
 def usable_cores() -> int:

@@ -22,7 +22,7 @@ from auditor.options.option import Group, option
 from auditor.options.panels import VALUES, Panel, values
 from auditor.rewrite.options import Rewriting
 from auditor.rewrite.result import Kernel, Lowering, Padding, Refit, Strategy
-from auditor.verify.images.preprocess import PRESETS
+from auditor.verify.images.preprocess import preset_names
 from auditor.verify.result import ProtocolKind, Task
 
 Run = Callable[..., tuple[int, str, str]]
@@ -125,7 +125,7 @@ def test_words_behind_a_metavar_are_listed(run: Run, words: str) -> None:
         ("BORDER", Padding),
         ("LOWERING", Lowering),
         ("REFIT", Refit),
-        ("PRESET", PRESETS),
+        ("PRESET", preset_names()),
         ("PROTOCOL", ProtocolKind),
         ("TASK", Task),
     ],

@@ -22,6 +22,7 @@ from auditor.pipeline.kernels.taps import (
     Taps,
     along,
     around,
+    bands,
     cubic,
     linear,
     pick,
@@ -100,7 +101,7 @@ def area(image: Array, size: tuple[int, int]) -> Array:
         return _linear(image, _growing_axis(height, size[0]), _growing_axis(width, size[1]))
     if height % size[0] == 0 and width % size[1] == 0:
         return _block_mean(image, size)
-    mean = along(along(image, _area_axis(width, size[1]), 1, np.float32), _area_axis(height, size[0]), 0, np.float32)
+    mean = separable(image, _area_axis(height, size[0]), _area_axis(width, size[1]))
     return to_uint8(mean) if image.dtype == np.uint8 else mean
 
 
@@ -172,30 +173,27 @@ def _linear(image: Array, rows: tuple[Integers, Floats], columns: tuple[Integers
     if image.dtype != np.uint8:
         return separable(image, down, across)
     across, down = _fixed(across), _fixed(down)
-    needed, place = np.unique(down.index, return_inverse=True)
     # A sixteenth of the whole weights is still exact in float32, and the cast cuts it off as a shift by four does.
     sixteenth = Taps(across.index, across.weight / 16)
-    sums = along(np.take(image, needed, axis=0), sixteenth, 1, np.float32).astype(np.int32)
-    sums = sums.reshape(len(needed), -1)
-    place, beta = place.reshape(down.index.shape), down.weight.astype(np.int32)
-    result = np.empty((len(place), sums.shape[1]), np.uint8)
-    step = max((1 << 17) // sums.shape[1], 1)
-    for start in range(0, len(place), step):
-        part = slice(start, start + step)
-        total = (beta[part, :1] * sums[place[part, 0]]) >> 16
-        total += (beta[part, 1:] * sums[place[part, 1]]) >> 16
+    result = np.empty((len(down.index), len(across.index), image.shape[2]), np.uint8)
+    for part, source, taps in bands(image, down):
+        sums = along(source, sixteenth, 1, np.float32).astype(np.int32)
+        beta = taps.weight.astype(np.int32)[..., None, None]
+        total = (beta[:, 0] * sums[taps.index[:, 0]]) >> 16
+        total += (beta[:, 1] * sums[taps.index[:, 1]]) >> 16
         total += 2
         total >>= 2
         result[part] = total
-    return result.reshape(len(place), -1, image.shape[2])
+    return result
 
 
 def _whole(image: Array, rows: Taps, columns: Taps) -> Array:
     """Sums of whole weights: float32 holds those of one axis exactly, and int32 those of both."""
-    needed, place = np.unique(rows.index, return_inverse=True)
-    source = image if len(needed) == len(image) else np.take(image, needed, axis=0)
-    across = along(source, columns, 1, np.float32).astype(np.int32)
-    return along(across, Taps(place.reshape(rows.index.shape), rows.weight), 0, np.int32)
+    result = np.empty((len(rows.index), len(columns.index), image.shape[2]), np.int32)
+    for part, source, down in bands(image, rows):
+        across = along(source, columns, 1, np.float32).astype(np.int32)
+        result[part] = along(across, down, 0, np.int32)
+    return result
 
 
 def _fixed(taps: Taps) -> Taps:

@@ -6,7 +6,7 @@ two tables of taps are one resize.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +159,7 @@ def along(image: Array, taps: Taps, axis: int, dtype: npt.DTypeLike) -> Array:
 
 
 _CACHED = 1 << 17  # numbers that the fast memory of a processor core holds
+_BAND = 32  # output rows
 _PLACES = 1 << 14  # the same for places of pixels, beside the pixels
 
 
@@ -222,11 +223,23 @@ def _summed(rows: Array, index: Integers, weight: Array, total: Array) -> None:
 
 def separable(image: Array, rows: Taps, columns: Taps, dtype: npt.DTypeLike = np.float32) -> Array:
     """Columns, then rows, in one type; only the rows that are read are worked on."""
-    if rows.wide:
-        return along(along(image, columns, 1, dtype), rows, 0, dtype)
-    needed, place = np.unique(rows.index, return_inverse=True)
-    across = along(np.take(image, needed, axis=0), columns, 1, dtype)
-    return along(across, Taps(place.reshape(rows.index.shape), rows.weight), 0, dtype)
+    result = np.empty((len(rows.index), len(columns.index), image.shape[2]), dtype)
+    for part, source, down in bands(image, rows):
+        result[part] = along(along(source, columns, 1, dtype), down, 0, dtype)
+    return result
+
+
+def bands(image: Array, rows: Taps) -> Iterator[tuple[slice, Array, Taps]]:
+    """A few output rows at a time: which, the input rows that they read, and their taps within those.
+
+    What lies between the two passes then stays in the fast memory of a processor core.
+    """
+    for start in range(0, len(rows.index), _BAND):
+        part = slice(start, start + _BAND)
+        needed, place = np.unique(rows.index[part], return_inverse=True)
+        first, last = int(needed[0]), int(needed[-1]) + 1
+        source = image[first:last] if len(needed) == last - first else np.take(image, needed, axis=0)
+        yield part, source, Taps(place.reshape(rows.index[part].shape), rows.weight[part])
 
 
 def pick(image: Array, rows: Integers, columns: Integers) -> Array:
