@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from auditor.onnxfile import ModelFileError
@@ -32,10 +33,7 @@ def measure_layered(
     """
     from auditor.verify.runner import verify
 
-    with ExitStack() as stack:
-        plain: tuple[Model, Analysis] | None = None
-        if settings.layer_images and model.functions and any(site.node.scope for site in analysis.sites):
-            plain = _without_functions(model, analysis, stack)
+    with _plain(model, analysis, settings.layer_images > 0) as plain:
         return verify(model, source, settings, analysis, observer, plain)
 
 
@@ -49,12 +47,17 @@ def measure_alias_layered(
     """As :func:`auditor.verify.layers.alias_runs.measure_alias`, with the sites inside of functions."""
     from auditor.verify.layers.alias_runs import measure_alias
 
+    with _plain(model, analysis) as plain:
+        graph, sites = plain or (model, analysis)
+        return measure_alias(graph, source, settings, sites, observer)
+
+
+@contextmanager
+def _plain(model: Model, analysis: Analysis, wanted: bool = True) -> Iterator[tuple[Model, Analysis] | None]:
+    """The model without functions; None where it is not wanted, or no site lies inside of one."""
+    inside = wanted and model.functions and any(site.node.scope for site in analysis.sites)
     with ExitStack() as stack:
-        plain: tuple[Model, Analysis] | None = None
-        if model.functions and any(site.node.scope for site in analysis.sites):
-            plain = _without_functions(model, analysis, stack)
-        graph, found = plain or (model, analysis)
-        return measure_alias(graph, source, settings, found, observer)
+        yield _without_functions(model, analysis, stack) if inside else None
 
 
 def _without_functions(model: Model, analysis: Analysis, stack: ExitStack) -> tuple[Model, Analysis] | None:

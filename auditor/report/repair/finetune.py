@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from auditor._version import __version__
+from auditor.codec import text
 from auditor.finetune.result import Finetuned
 from auditor.report.words.numbers import json_number
-from auditor.text import count_text, inert_json, plain
+from auditor.text import count_text, plain
 
 SCHEMA = "aliasaudit-finetune/1"
 NOTHING_HELPED = "no epoch was better than doing nothing, so nothing was written: try another --rate, or more pictures"
@@ -58,4 +58,4 @@ def tuning_json(name: str, original: str, done: Finetuned) -> str:
         "epoch": done.best,
         "notice": None if done.path is None else MEASURE,
     }
-    return inert_json(json.dumps(document, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+    return text(document)

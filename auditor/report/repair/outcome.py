@@ -5,13 +5,13 @@ They say plainly what a rewrite does to the function of a network: a valid file 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from auditor._version import __version__
+from auditor.codec import text
 from auditor.repair.result import Repaired
 from auditor.report.repair.gains import NOT_RISEN, gain_json
 from auditor.report.words.numbers import axes_text, json_number, percent_text
@@ -28,7 +28,7 @@ from auditor.rewrite.result import (
 )
 from auditor.rewrite.table import declared
 from auditor.sampling.result import Analysis, Site
-from auditor.text import count_text, exact, inert_json, plain
+from auditor.text import count_text, exact, plain
 
 SCHEMA = "aliasaudit-fix/1"
 
@@ -211,8 +211,7 @@ def _curve_json(curve: RefitCurve) -> dict[str, Any]:
 
 def document(content: dict[str, Any]) -> str:
     """The JSON document of ``fix`` with this content."""
-    whole = {"schema": SCHEMA, "version": __version__, **content}
-    return inert_json(json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+    return text({"schema": SCHEMA, "version": __version__, **content})
 
 
 def _site(site: Site) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from auditor._version import __version__
-from auditor.report.repair.outcome import SCHEMA
+from auditor.report.repair.outcome import document
 from auditor.report.words.numbers import axes_text, json_number
 from auditor.rewrite.recipe import BLUR_POOL, Edit, Library, Recipe, SiteRecipe
-from auditor.text import count_text, exact, inert_json, plain
+from auditor.text import count_text, exact, plain
 
 ADVICE = (
     "a blur works best when the network is trained with it: make these edits, load the old weights (no edit changes "
@@ -34,14 +32,8 @@ def recipe_text(name: str, found: Recipe) -> str:
 
 def recipe_json(name: str, found: Recipe) -> str:
     """The recipe as a JSON document. Code is ready to run; ``x`` is the map and goes through ``forward``."""
-    content = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "model": name,
-        "recipe": {"blur_pool": BLUR_POOL, "sites": [_json(entry) for entry in found.sites]},
-        "notice": ADVICE,
-    }
-    return inert_json(json.dumps(content, indent=1, sort_keys=True, allow_nan=False)) + "\n"
+    sites = [_json(entry) for entry in found.sites]
+    return document({"model": name, "recipe": {"blur_pool": BLUR_POOL, "sites": sites}, "notice": ADVICE})
 
 
 def _site(entry: SiteRecipe) -> Iterator[str]:
