@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any, cast
+from pathlib import Path
 
 import numpy as np
 
 from auditor.verify.errors import DeviceUnavailableError, ModelRejectedError
 from auditor.verify.worker import lifeline, wire
 from auditor.verify.worker.arena import Arena, Array, aligned
-from auditor.verify.worker.job import Port, Windows
+from auditor.verify.worker.job import SessionSpec, Windows
 from auditor.verify.worker.limits import bound_cpu, bound_memory
+from auditor.verify.worker.messages import (
+    CallReply,
+    FailureReply,
+    OpenCommand,
+    OpenReply,
+    RunCommand,
+    RunReply,
+    StartCommand,
+)
 from auditor.verify.worker.providers import parse_device
-from auditor.verify.worker.session import Engine, Session, checked, read_spec
-from auditor.verify.worker.wire import Json, Message, TensorPlace
+from auditor.verify.worker.session import Engine, Session, checked
+from auditor.verify.worker.wire import Message, TensorPlace
 
 _LOG = 2
 _LOG_TAIL = 64 << 10
@@ -29,56 +37,61 @@ _LOG_TAIL = 64 << 10
 class Child:
     """The state of the worker: the engine and the open sessions."""
 
-    def __init__(self, start: Mapping[str, Any], replies: int) -> None:
+    def __init__(self, start: StartCommand, replies: int) -> None:
         self._replies = replies
-        self._seconds = float(start["step_seconds"])
-        self._threads = int(start["threads"])
-        self._inputs = [Arena(descriptor) for descriptor in start["inputs"]]
-        self._outputs = [Arena(descriptor) for descriptor in start["outputs"]]
+        self._seconds, self._threads = start.step_seconds, start.threads
+        self._inputs = [Arena(descriptor) for descriptor in start.inputs]
+        self._outputs = [Arena(descriptor) for descriptor in start.outputs]
         self._sessions: list[Session] = []
-        memory = start["memory_bytes"]
-        self._engine = Engine(parse_device(start["device"]), self._threads, memory, _log_tail)
-        bound_memory(None if self._engine.gpu else memory)
+        self._engine = Engine(parse_device(start.device), self._threads, start.memory_bytes, _log_tail)
+        bound_memory(None if self._engine.gpu else start.memory_bytes)
 
-    def handle(self, command: Mapping[str, Any]) -> Message:
+    def handle(self, command: Message) -> OpenReply | RunReply:
         """The reply to one command."""
         bound_cpu(self._seconds, self._threads)
         if command["do"] == "open":
-            session = Session(self._engine, read_spec(command), len(self._sessions))
-            self._sessions.append(session)
-            return _opened(session)
-        return self._run(command)
+            return self._open(wire.read(command, OpenCommand))
+        return self._run(wire.read(command, RunCommand))
 
-    def _run(self, command: Mapping[str, Any]) -> Message:
-        source, target = self._inputs[command["slot"]], self._outputs[command["slot"]]
-        windows = Windows(
-            command["input"],
-            source.view(TensorPlace.from_json(command["canvases"])),
-            source.view(TensorPlace.from_json(command["places"])),
-            (command["size"][0], command["size"][1]),
-            command["channels_last"],
+    def _open(self, command: OpenCommand) -> OpenReply:
+        custom_ops = tuple(map(Path, command.custom_ops))
+        spec = SessionSpec(Path(command.model), command.extra_outputs, command.free_batch, custom_ops)
+        session = Session(self._engine, spec, len(self._sessions))
+        self._sessions.append(session)
+        placement = session.placement
+        return OpenReply(
+            key=session.key,
+            inputs=session.inputs,
+            outputs=session.outputs,
+            nodes=placement.nodes,
+            providers=placement.providers,
+            onnxruntime=placement.onnxruntime,
+            log=placement.log,
         )
-        feeds = {name: source.view(TensorPlace.from_json(place)) for name, place in command["feeds"].items()}
+
+    def _run(self, command: RunCommand) -> RunReply:
+        source, target = self._inputs[command.slot], self._outputs[command.slot]
+        windows = Windows(
+            command.input,
+            source.view(command.canvases),
+            source.view(command.places),
+            command.size,
+            command.channels_last,
+        )
+        feeds = {name: source.view(place) for name, place in command.feeds.items()}
         start, offset = time.perf_counter(), 0
-        calls: list[Json] = []
-        steps = self._sessions[command["session"]].run(
-            windows,
-            feeds,
-            tuple(command["outputs"]),
-            command["batch"],
-            command["exact"],
-            command["argmax"],
-            self._tick,
+        calls: list[CallReply] = []
+        steps = self._sessions[command.session].run(
+            windows, feeds, command.outputs, command.batch, command.exact, command.argmax, self._tick
         )
         for step in steps:
-            places: Message = {}
+            places: dict[str, TensorPlace] = {}
             for name, value in step.outputs.items():
                 array: Array = np.ascontiguousarray(checked(value, name))
-                place = target.put(array, offset)
+                places[name] = target.put(array, offset)
                 offset = aligned(offset + array.nbytes)
-                places[name] = cast("Json", place.to_json())
-            calls.append({"rows": step.rows, "batch": step.batch, "outputs": places})
-        return {"calls": calls, "seconds": time.perf_counter() - start}
+            calls.append(CallReply(step.rows, step.batch, places))
+        return RunReply(time.perf_counter() - start, tuple(calls))
 
     def _tick(self) -> None:
         bound_cpu(self._seconds, self._threads)
@@ -93,46 +106,29 @@ def main() -> None:
     for command in lifeline.commands():
         try:
             if child is None:
-                child = Child(command, replies)
+                child = Child(wire.read(command, StartCommand), replies)
                 reply: Message = {}
             else:
-                reply = child.handle(command)
+                reply = wire.plain(child.handle(command))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a reply
-            reply = _failure(error)
+            reply = wire.plain(_failure(error))
         try:
             wire.send(replies, reply)
         except BrokenPipeError:
             return
 
 
-def _failure(error: Exception) -> Message:
+def _failure(error: Exception) -> FailureReply:
     detail = str(error)[:4000]
     if isinstance(error, DeviceUnavailableError):
-        return {"error": "unbuilt"}
+        return FailureReply("unbuilt")
     if isinstance(error, ModelRejectedError):
-        return {"error": "output", "detail": error.detail.raw}
+        return FailureReply("output", error.detail.raw)
     if isinstance(error, ImportError):
-        return {"error": "missing", "detail": detail}
+        return FailureReply("missing", detail)
     if isinstance(error, MemoryError) or "bad_alloc" in detail or "bad allocation" in detail or "allocate" in detail:
-        return {"error": "memory", "detail": detail}
-    return {"error": "refused", "detail": detail}
-
-
-def _opened(session: Session) -> Message:
-    placement = session.placement
-    return {
-        "key": session.key,
-        "inputs": [_port(port) for port in session.inputs],
-        "outputs": [_port(port) for port in session.outputs],
-        "nodes": [[name, op, count] for name, op, count in placement.nodes],
-        "providers": list(placement.providers),
-        "onnxruntime": placement.onnxruntime,
-        "log": placement.log,
-    }
-
-
-def _port(port: Port) -> Json:
-    return {"name": port.name, "dtype": port.dtype, "shape": list(port.shape)}
+        return FailureReply("memory", detail)
+    return FailureReply("refused", detail)
 
 
 def _log_tail() -> str:

@@ -12,7 +12,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 from auditor.verify.errors import (
     ModelRejectedError,
@@ -22,11 +22,14 @@ from auditor.verify.errors import (
     WorkerTimeoutError,
 )
 from auditor.verify.worker import memory, wire
-from auditor.verify.worker.arena import Arena, Array
-from auditor.verify.worker.job import Answer, Job, ModelCall, NodePlacement, Opened, Port, SessionSpec
+from auditor.verify.worker.arena import Arena
+from auditor.verify.worker.job import Answer, Job, ModelCall, NodePlacement, Opened, SessionSpec
 from auditor.verify.worker.limits import RunLimits
+from auditor.verify.worker.messages import FailureReply, OpenCommand, OpenReply, RunCommand, RunReply, StartCommand
 from auditor.verify.worker.providers import Device, placed, unbuilt
-from auditor.verify.worker.wire import Json, Message, TensorPlace
+from auditor.verify.worker.wire import Message
+
+T = TypeVar("T")
 
 # Two jobs may be under way: the worker runs one while the parent prepares the next and reads the last.
 DEPTH = 2
@@ -75,14 +78,14 @@ class Worker:
             # ^C in the terminal reaches the parent only, which then ends this process in its own time.
             start_new_session=True,
         )
-        self._start: Message = {
-            "device": device.asked,
-            "threads": threads,
-            "step_seconds": limits.step_seconds,
-            "memory_bytes": limits.memory_bytes,
-            "inputs": [arena.descriptor for arena in self._inputs],
-            "outputs": [arena.descriptor for arena in self._outputs],
-        }
+        self._start = StartCommand(
+            device=device.asked,
+            threads=threads,
+            step_seconds=limits.step_seconds,
+            memory_bytes=limits.memory_bytes,
+            inputs=tuple(arena.descriptor for arena in self._inputs),
+            outputs=tuple(arena.descriptor for arena in self._outputs),
+        )
 
     def __enter__(self) -> Worker:
         try:
@@ -124,21 +127,12 @@ class Worker:
             ModelRejectedError: onnxruntime refuses the model, or it needs more memory than allowed.
             DeviceUnavailableError: a GPU was asked for and does not run the compute nodes.
         """
-        reply = self._ask(
-            {
-                "do": "open",
-                "model": str(spec.model),
-                "extra_outputs": list(spec.extra_outputs),
-                "free_batch": list(spec.free_batch),
-                "custom_ops": [str(path) for path in spec.custom_ops],
-            }
-        )
-        try:
-            key, inputs, outputs, placement = _opened(reply)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._broken() from error
+        custom_ops = tuple(map(str, spec.custom_ops))
+        reply = self._ask(OpenCommand(str(spec.model), spec.extra_outputs, spec.free_batch, custom_ops))
+        opened = self._read(reply, OpenReply)
+        placement = NodePlacement(opened.nodes, opened.providers, opened.onnxruntime, opened.log)
         provider, remarks = placed(self._device, placement, self._threads)
-        return Opened(key, inputs, outputs, provider, remarks)
+        return Opened(opened.key, opened.inputs, opened.outputs, provider, remarks)
 
     def run(self, job: Job) -> Answer:
         """Submit a job and wait for its answer."""
@@ -160,21 +154,20 @@ class Worker:
         arena = self._inputs[slot]
         places = arena.write([job.windows.canvases, job.windows.places, *job.feeds.values()])
         self._send(
-            {
-                "do": "run",
-                "slot": slot,
-                "session": job.session,
-                "input": job.windows.input,
-                "canvases": places[0].to_json(),
-                "places": places[1].to_json(),
-                "size": list(job.windows.size),
-                "channels_last": job.windows.channels_last,
-                "feeds": {name: place.to_json() for name, place in zip(names, places[2:], strict=True)},
-                "outputs": list(job.outputs),
-                "batch": job.batch,
-                "exact": job.exact,
-                "argmax": dict(job.argmax),
-            }
+            RunCommand(
+                slot=slot,
+                session=job.session,
+                input=job.windows.input,
+                canvases=places[0],
+                places=places[1],
+                size=job.windows.size,
+                channels_last=job.windows.channels_last,
+                feeds=dict(zip(names, places[2:], strict=True)),
+                outputs=job.outputs,
+                batch=job.batch,
+                exact=job.exact,
+                argmax=dict(job.argmax),
+            )
         )
         self._pending.append(slot)
 
@@ -185,33 +178,35 @@ class Worker:
             ModelRejectedError: onnxruntime refuses the inputs, or the model needs more memory than allowed.
         """
         slot = self._pending.popleft()
-        reply = self._reply()
+        reply = self._read(self._reply(), RunReply)
+        arena = self._outputs[slot]
         try:
-            return self._answer(reply, self._outputs[slot])
-        except (KeyError, TypeError, ValueError, wire.PipeError) as error:
+            calls = tuple(
+                ModelCall(call.rows, call.batch, {name: arena.view(place) for name, place in call.outputs.items()})
+                for call in reply.calls
+            )
+        except wire.PipeError as error:
+            raise self._broken() from error
+        return Answer(calls, reply.seconds)
+
+    def _read(self, reply: Message, kind: type[T]) -> T:
+        try:
+            return wire.read(reply, kind)
+        except wire.PipeError as error:
             raise self._broken() from error
 
-    def _answer(self, reply: dict[str, Any], arena: Arena) -> Answer:
-        calls = []
-        for call in reply["calls"]:
-            outputs: dict[str, Array] = {
-                name: arena.view(TensorPlace.from_json(place)) for name, place in call["outputs"].items()
-            }
-            calls.append(ModelCall(int(call["rows"]), int(call["batch"]), outputs))
-        return Answer(tuple(calls), float(reply["seconds"]))
-
-    def _ask(self, message: Message) -> dict[str, Any]:
+    def _ask(self, message: object) -> Message:
         self._send(message)
         return self._reply()
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: object) -> None:
         assert self._process.stdin is not None
         try:
-            wire.send(self._process.stdin.fileno(), message)
+            wire.send(self._process.stdin.fileno(), wire.plain(message))
         except BrokenPipeError as error:
             raise self._died() from error
 
-    def _reply(self) -> dict[str, Any]:
+    def _reply(self) -> Message:
         assert self._process.stdout is not None
         while True:
             try:
@@ -228,7 +223,7 @@ class Worker:
                 break
             self._on_call()
         if "error" in reply:
-            raise _failure(reply, self._device)
+            raise _failure(self._read(reply, FailureReply), self._device)
         return reply
 
     def _died(self) -> WorkerCrashedError:
@@ -274,8 +269,8 @@ def _bound(limits: RunLimits) -> str:
     return "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
 
 
-def _failure(reply: dict[str, Any], device: Device) -> VerifyError:
-    kind, detail = reply.get("error"), str(reply.get("detail", ""))
+def _failure(reply: FailureReply, device: Device) -> VerifyError:
+    kind, detail = reply.error, reply.detail
     if kind == "unbuilt":
         return unbuilt(device)
     if kind == "output":
@@ -285,19 +280,3 @@ def _failure(reply: dict[str, Any], device: Device) -> VerifyError:
     if kind == "memory":
         return ModelRejectedError("the system refuses the memory that the model asks for", detail)
     return ModelRejectedError("onnxruntime refuses the model or its input", detail)
-
-
-def _opened(reply: dict[str, Any]) -> tuple[int, tuple[Port, ...], tuple[Port, ...], NodePlacement]:
-    nodes = tuple((str(name), str(op), int(count)) for name, op, count in reply["nodes"])
-    providers = tuple(str(name) for name in reply["providers"])
-    placement = NodePlacement(nodes, providers, str(reply["onnxruntime"]), str(reply["log"]))
-    inputs, outputs = (tuple(_port(port) for port in reply[key]) for key in ("inputs", "outputs"))
-    return int(reply["key"]), inputs, outputs, placement
-
-
-def _port(value: dict[str, Json]) -> Port:
-    shape = value["shape"]
-    if not isinstance(shape, list):
-        raise ValueError("a shape is no list")
-    sizes = tuple(size if isinstance(size, int | str) else None for size in shape)
-    return Port(str(value["name"]), str(value["dtype"]), sizes)

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,16 +208,6 @@ def _source(spec: SessionSpec) -> str | bytes:
 def _port(value: Any) -> Port:
     shape = tuple(size if isinstance(size, int | str) else None for size in value.shape or ())
     return Port(value.name, _NUMPY_NAMES.get(value.type, ""), shape)
-
-
-def read_spec(message: Mapping[str, Any]) -> SessionSpec:
-    """The spec of an ``open`` command."""
-    return SessionSpec(
-        Path(message["model"]),
-        tuple(message["extra_outputs"]),
-        tuple(message["free_batch"]),
-        tuple(Path(path) for path in message["custom_ops"]),
-    )
 
 
 def checked(value: object, name: str) -> Array:

@@ -9,8 +9,9 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+T = TypeVar("T")
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Message: TypeAlias = "dict[str, Json]"
 
@@ -35,19 +36,31 @@ class TensorPlace:
     shape: tuple[int, ...]
     offset: int
 
-    def to_json(self) -> Message:
-        return {"dtype": self.dtype, "shape": list(self.shape), "offset": self.offset}
+    def __post_init__(self) -> None:
+        if self.offset < 0 or any(size < 0 for size in self.shape):
+            raise ValueError("a tensor lies nowhere")
 
-    @staticmethod
-    def from_json(value: Mapping[str, Json]) -> TensorPlace:
-        """Read a place. Raises :class:`PipeError` where a value is not what it should be."""
-        dtype, shape, offset = value.get("dtype"), value.get("shape"), value.get("offset")
-        if not isinstance(dtype, str) or not isinstance(shape, list) or not isinstance(offset, int) or offset < 0:
-            raise PipeError("a tensor description is malformed")
-        sizes = [size for size in shape if isinstance(size, int) and size >= 0]
-        if len(sizes) != len(shape):
-            raise PipeError("a tensor shape is malformed")
-        return TensorPlace(dtype, tuple(sizes), offset)
+
+def plain(message: object) -> Message:
+    """A message as plain dictionaries, lists, numbers and text."""
+    import msgspec
+
+    written: Message = msgspec.to_builtins(message)
+    return written
+
+
+def read(message: Mapping[str, Json], kind: type[T]) -> T:
+    """The message of a class that came as plain values.
+
+    Raises:
+        PipeError: it is none; the message names the place.
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(message, kind)
+    except msgspec.ValidationError as error:
+        raise PipeError(f"a message makes no sense: {error}") from error
 
 
 def send(descriptor: int, message: Message) -> None:
