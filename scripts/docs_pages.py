@@ -71,7 +71,7 @@ def rule_pages() -> dict[str, str]:
 
 
 def commands_page() -> str:
-    """What every command prints under ``--help``."""
+    """What every command prints under ``--help-all``."""
     overview = _help()
     parts = ["# Commands", "", _block(overview)]
     for command in command_names(overview):
@@ -163,7 +163,7 @@ def _kind(schema: Schema) -> str:
 def _help(*command: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "TERMINAL_WIDTH": "100"}
     done = subprocess.run(
-        [sys.executable, "-m", "auditor", *command, "--help"],
+        [sys.executable, "-m", "auditor", *command, "--help-all" if command else "--help"],
         capture_output=True,
         text=True,
         encoding="utf-8",

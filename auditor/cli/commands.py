@@ -16,6 +16,7 @@ from auditor.cli.process import is_gone, refusal, silence
 from auditor.options.option import Option
 from auditor.options.panels import Panel
 
+ALL = "--help-all"
 _WIDEST_OPTION = 40  # columns
 INTERRUPTED = 130  # auditor.policy.verdict.ExitCode, which --help has no need to import
 
@@ -24,12 +25,18 @@ class PlainCommand(TyperCommand):
     """A command whose parameters are flags and text, which :mod:`auditor.policy` checks."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        if ALL in args[: args.index("--") if "--" in args else None]:
+            ctx.meta[ALL] = True
+            args = ["--help"]
         _leave_text_alone(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments, then the options by panel, then what the metavars of enumerations stand for."""
-        declared: Mapping[str, Option] = getattr(self.callback, "options", {})
+        """Arguments, then the options by panel, then what the metavars of enumerations stand for.
+
+        With ``--help-all`` rare options too, and of each all that is declared.
+        """
+        declared = self._declared()
         panels: dict[str, list[tuple[str, str]]] = {
             name: [] for name in ("Arguments", *(panel.value for panel in Panel))
         }
@@ -40,17 +47,37 @@ class PlainCommand(TyperCommand):
             if parameter.param_type_name == "argument":
                 panels["Arguments"].append((parameter.metavar or "", parameter.help or ""))
             else:
-                panels[parameter.rich_help_panel or Panel.RARE.value].append(record)
+                names, text = record
+                one = declared.get(parameter.name)
+                rows = panels[parameter.rich_help_panel or Panel.RARE.value]
+                if one is not None and ALL in ctx.meta:
+                    text = one.help + text.removeprefix(one.sentence)
+                rows.append((names, text))
+        rare = panels[Panel.RARE.value]
+        if ALL in ctx.meta:
+            rare.append((ALL, "Show this message with all options and exit."))
+        else:
+            rare[:] = []
         for title, rows in panels.items():
             _section(formatter, title, rows)
-        listed = {word: known for one in declared.values() for word, known in one.kind.listed.items()}
+        shown = [one for one in declared.values() if one.panel is not Panel.RARE or ALL in ctx.meta]
+        listed = {word: known for one in shown for word, known in one.kind.listed.items()}
         _values(formatter, listed)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Examples, one a line and never wrapped, so that they can be copied."""
         examples = EXAMPLES.get(self.name or "", ())
         if examples:
             formatter.write("\nExamples:\n" + "".join(f"  {line}\n" for line in examples))
+        declared = self._declared().values()
+        rare = sum(one.panel is Panel.RARE for one in declared)
+        if ALL not in ctx.meta and (rare or any(one.help != one.sentence for one in declared)):
+            formatter.write(f"\n{f'{rare} more options, and more on each' if rare else 'More on each option'}: {ALL}\n")
+
+    def _declared(self) -> Mapping[str, Option]:
+        """The options by name, as they are declared."""
+        found: Mapping[str, Option] = getattr(self.callback, "options", {})
+        return found
 
 
 def _section(formatter: Any, title: str, rows: list[tuple[str, str]]) -> None:

@@ -29,6 +29,7 @@ class Inputs(Group, table=""):
         "Size an open input: image=1x3x224x224. The full shape of an input by its name, where that is open.",
         Panel.INPUT,
         key="input-shapes",
+        default={},
     )
 
 

@@ -69,15 +69,15 @@ class Option:
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property
-    def long_help(self) -> str:
-        """All sentences, and the default."""
-        return f"{self.help} [default: {self.default_text}]" if self.default_text else self.help
+    def sentence(self) -> str:
+        """The first sentence of the help."""
+        sentence, stop, _ = self.help.partition(". ")
+        return f"{sentence}{stop.strip()}"
 
     def short_help(self, shown: str | None = None) -> str:
-        """The first sentence and the default, on one line of ``--help``."""
-        sentence, stop, _ = self.help.partition(". ")
+        """The first sentence and the default, on one line of ``--help``; ``shown`` are other words for the default."""
         default = self.default_text if shown is None else shown
-        return f"{sentence}{stop.strip()}" + (f" [default: {default}]" if default else "")
+        return f"{self.sentence} [default: {default}]" if default else self.sentence
 
 
 def option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from auditor.cli.examples import EXAMPLES
 from auditor.facts.finding import Severity
 from auditor.facts.formats import Format
 from auditor.options.kinds import number, text, whole
-from auditor.options.option import Group, option
+from auditor.options.option import Group, Option, option
 from auditor.options.panels import VALUES, Panel, values
 from auditor.rewrite.options import Rewriting
 from auditor.rewrite.result import Kernel, Lowering, Padding, Refit, Strategy
@@ -49,6 +50,11 @@ def options(words: str) -> list[Any]:
     return [parameter for parameter in ALL[words].params if parameter.param_type_name == "option"]
 
 
+def declared_of(words: str) -> dict[str, Option]:
+    """The options of a command as they are declared."""
+    return dict(getattr(ALL[words].callback, "options", {}))
+
+
 def panels(text: str) -> dict[str, list[str]]:
     """The lines of a help text by the heading above them."""
     found: dict[str, list[str]] = {}
@@ -73,12 +79,31 @@ def test_every_option_is_one_line_in_its_panel(
     shown = panels(out)
     for parameter in options(words):
         flag = max(parameter.opts, key=len)
+        if parameter.rich_help_panel == Panel.RARE.value:
+            assert flag not in out.split()
+            continue
         lines = [line for line in shown[parameter.rich_help_panel] if flag in line.replace(",", " ").split()]
         assert len(lines) == 1, flag
         assert parameter.help.rstrip(".").split(" [")[0] in lines[0], flag
     titles = [title for title in shown if title in {panel.value for panel in Panel}]
     assert titles == [panel.value for panel in Panel if panel.value in titles]
-    assert titles[-1] == Panel.RARE.value
+    assert Panel.RARE.value not in titles
+
+
+@EACH
+def test_rare_options_and_whole_descriptions_are_a_flag_away(run: Run, words: str) -> None:
+    code, out, _ = run(*words.split(), "--help-all")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    shown = {title: " ".join(" ".join(lines).split()) for title, lines in panels(out).items()}
+    assert list(shown)[-1] == "Examples"
+    for declared in declared_of(words).values():
+        assert declared.flag in shown[declared.panel.value].replace(",", " ").split()
+        assert declared.help.replace(" ", "") in shown[declared.panel.value].replace(" ", "")
+    rare = sum(declared.panel is Panel.RARE for declared in declared_of(words).values())
+    short = run(*words.split(), "--help")[1]
+    assert (f"\n{rare} more options, and more on each: --help-all\n" in short) is (rare > 0)
+    assert run(*words.split(), "--", "--help-all")[1] != out
 
 
 @EACH
@@ -96,7 +121,8 @@ def test_no_option_changes_its_name() -> None:
 def test_help_ends_with_examples_that_the_program_can_read(run: Run, words: str) -> None:
     _, out, _ = run(*words.split(), "--help")
     examples = EXAMPLES[words.rsplit(maxsplit=1)[-1]]
-    assert out.endswith("\nExamples:\n" + "".join(f"  {line}\n" for line in examples))
+    assert "\nExamples:\n" + "".join(f"  {line}\n" for line in examples) in out
+    assert re.fullmatch(r"(\n.* --help-all\n)?", out.partition(f"  {examples[-1]}\n")[2])
     assert len(examples) in (2, 3)
     for line in examples:
         program, *arguments = line.split()
@@ -110,8 +136,9 @@ def test_words_behind_a_metavar_are_listed(run: Run, words: str) -> None:
     shown = panels(run(*words.split(), "--help")[1]).get("Values", [])
     text = " ".join(" ".join(shown).split())
     for parameter in options(words):
+        rare = parameter.rich_help_panel == Panel.RARE.value
         for metavar in (parameter.metavar or "").replace("=", "|").split("|"):
-            if metavar in KNOWN:
+            if metavar in KNOWN and not rare:
                 assert f"{metavar} {', '.join(KNOWN[metavar])}" in text
 
 
