@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from auditor._version import __version__
 
 if TYPE_CHECKING:
-    from auditor.api import check, compare, fix, measure
+    from auditor.api import check, compare, fix, measure, resize
     from auditor.facts.comparison import Comparison
     from auditor.facts.finding import Finding, Severity
     from auditor.facts.report import ModelReport
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from auditor.policy.errors import SettingsError
     from auditor.policy.settings import Settings
     from auditor.repair.result import Repaired
+    from auditor.resizing.result import ResizeComparison
     from auditor.rewrite.result import RewriteError, Strategy
     from auditor.sampling.result import Analysis, Site, SiteKind
     from auditor.text import ModelText, plain
@@ -50,6 +51,7 @@ __all__ = [
     "NodeRef",
     "Origin",
     "Repaired",
+    "ResizeComparison",
     "RewriteError",
     "Rule",
     "Settings",
@@ -66,6 +68,7 @@ __all__ = [
     "fix",
     "measure",
     "plain",
+    "resize",
 ]
 
 # Imported on first use, so that `import auditor` costs nothing and the command line stays quick.
@@ -74,6 +77,7 @@ _HOMES = {
     "compare": "auditor.api",
     "fix": "auditor.api",
     "measure": "auditor.api",
+    "resize": "auditor.api",
     "Comparison": "auditor.facts.comparison",
     "Finding": "auditor.facts.finding",
     "NodeRef": "auditor.onnxfile.noderef",
@@ -85,6 +89,7 @@ _HOMES = {
     "Settings": "auditor.policy.settings",
     "ModelReport": "auditor.facts.report",
     "Repaired": "auditor.repair.result",
+    "ResizeComparison": "auditor.resizing.result",
     "RewriteError": "auditor.rewrite.result",
     "Strategy": "auditor.rewrite.result",
     "Context": "auditor.facts.rule",

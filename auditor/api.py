@@ -31,6 +31,7 @@ from auditor.verify.errors import VerifyError
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.repair.result import Repaired
+    from auditor.resizing.result import ResizeComparison
     from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
@@ -121,6 +122,48 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
     model = read_model(file.path, settings.limits)
     with _named(file.name):
         return run(file, model, analyse(model, settings.input_shapes, settings.limits))
+
+
+def resize(
+    path: str | os.PathLike[str], /, *, images: str, settings: Settings | None = None, **options: object
+) -> ResizeComparison:
+    """Run a model behind several resize kernels, and measure how much the deployed one harms.
+
+    Nothing is printed. The model runs in a process of its own, with limits.
+
+    Args:
+        path: The model.
+        images: Your own pictures as they come to the resize, larger than the model's input: a folder, an array file or
+            ``module:function``.
+        settings: Input shapes and limits.
+        options: Those of ``aliasaudit resize`` by name, with underscores: ``resize="cv2-linear"`` is the kernel that
+            you deploy, ``preset="yolox"`` a whole pipeline, ``kernels=("cv2-area", "cv2-linear")`` what to compare.
+
+    Raises:
+        ModelFileError: The model cannot be read, or exceeds the limits.
+        ValueError: An option is not valid.
+        VerifyError: No picture can be used or is shrunk, or the model could not be measured.
+
+    Examples:
+        >>> import numpy as np, tempfile, pathlib
+        >>> from auditor import resize
+        >>> from auditor.demo import demo_model
+        >>> photos = pathlib.Path(tempfile.mkdtemp(), "photos.npy")
+        >>> np.save(photos, np.random.default_rng(0).integers(0, 256, (8, 96, 96, 1), np.uint8))
+        >>> found = resize(demo_model(), images=str(photos), resize="cv2-nearest", preset="unit", device="cpu")
+        >>> found.reference, found.row("cv2-nearest").low_pass
+        ('cv2-area', False)
+    """
+    from auditor.resizing.options import read_resize
+    from auditor.resizing.run import compare_kernels
+
+    settings = _settings(settings)
+    request = read_resize({"images": images, **options})
+    file = _file(path)
+    check_input_shapes([file], settings)
+    with _named(file.name):
+        model = read_model(file.path, settings.limits)
+        return compare_kernels(model, request, file.name, analyse(model, settings.input_shapes, settings.limits))
 
 
 def compare(

@@ -19,6 +19,7 @@ FLOORS = (
     {"sampling"},
     {"pipeline"},
     {"verify", "rewrite"},
+    {"resizing"},
     {"facts"},
     {"finetune"},
     {"policy", "rules"},

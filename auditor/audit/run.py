@@ -28,6 +28,7 @@ from auditor.text import ModelText, plain
 from auditor.verify.errors import VerifyError, WorkerCrashedError
 
 if TYPE_CHECKING:
+    from auditor.resizing.result import ResizeComparison
     from auditor.verify.result import AliasMeasurement, Verification
 
 
@@ -82,6 +83,7 @@ class Examined:
     problems: tuple[Problem, ...]
     given: frozenset[Need]
     alias: AliasMeasurement | None = None
+    resize: ResizeComparison | None = None
 
 
 # Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
@@ -245,7 +247,7 @@ def judge(
     for rule in ran:
         options = rules.options[rule.code]
         try:
-            context = Context(seen.analysis, options, seen.verification, seen.crash, comparison)
+            context = Context(seen.analysis, options, seen.verification, seen.crash, comparison, resize=seen.resize)
             findings += _findings(rule, context)
         except Exception as error:
             if reraise:

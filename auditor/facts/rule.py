@@ -13,6 +13,7 @@ from auditor.facts.policy import PolicyFacts
 from auditor.sampling.result import Analysis
 
 if TYPE_CHECKING:
+    from auditor.resizing.result import ResizeComparison
     from auditor.verify.result import Verification
 
 OptionValue: TypeAlias = int | float | str | bool
@@ -27,6 +28,7 @@ class Need(Enum):
 
     MEASUREMENT = "measurement"
     COMPARISON = "comparison"
+    RESIZE = "resize"
     POLICY = "policy"
 
 
@@ -37,7 +39,8 @@ class Context:
     ``verification`` is what running the model showed, None where it was not run to the end. ``crash`` says how running
     it ended where it killed the runtime or exceeded its limits, and is empty otherwise. ``comparison`` is what changed
     since a base, without the findings, which are compared once the rules have run; None where there is no base.
-    ``policy`` is None but for rules that need it.
+    ``policy`` is None but for rules that need it. ``resize`` is the comparison of resize kernels in front of the model,
+    None where none was made.
     """
 
     analysis: Analysis
@@ -46,6 +49,7 @@ class Context:
     crash: str = ""
     comparison: Comparison | None = None
     policy: PolicyFacts | None = None
+    resize: ResizeComparison | None = None
 
 
 @dataclass(frozen=True, slots=True)

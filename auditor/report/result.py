@@ -13,10 +13,13 @@ from auditor._version import __version__
 from auditor.facts.comparison import Comparison
 from auditor.facts.formats import Format
 from auditor.facts.report import ModelReport, Report
+from auditor.facts.resizing import ResizeReport
 from auditor.policy.settings import Settings
 from auditor.repair.result import Repaired
 from auditor.report import render
 from auditor.report.formats.html.tree import Child, element
+from auditor.report.resize import render_resize
+from auditor.resizing.result import ResizeComparison
 from auditor.sampling.result import Analysis
 from auditor.text import inert_json
 from auditor.verify.result import Verification
@@ -32,6 +35,8 @@ def to_json(result: object) -> str:
     """
     if isinstance(result, (Report, ModelReport)):
         return render(_report(result), Format.JSON)
+    if isinstance(result, (ResizeReport, ResizeComparison)):
+        return render_resize(_resize_report(result), Format.JSON)
     if isinstance(result, Repaired):
         from auditor.report.repair.result import repaired_json
 
@@ -73,6 +78,10 @@ def _report(result: Report | ModelReport) -> Report:
     )
 
 
+def _resize_report(result: ResizeReport | ResizeComparison) -> ResizeReport:
+    return result if isinstance(result, ResizeReport) else ResizeReport(__version__, result.model, result)
+
+
 def to_html(result: object) -> str:
     """A result as one HTML element that depends on nothing around it.
 
@@ -92,6 +101,8 @@ def _page(result: object) -> str:
 
     if isinstance(result, (Report, ModelReport)):
         return render(_report(result), Format.HTML)
+    if isinstance(result, (ResizeReport, ResizeComparison)):
+        return render_resize(_resize_report(result), Format.HTML)
     section: list[Child]
     if isinstance(result, Verification):
         from auditor.report.formats.html.measured import measured

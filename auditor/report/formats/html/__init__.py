@@ -49,11 +49,15 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
     return page(title, _body(report), f"aliasaudit {plain(report.version)} · {summary(report)}")
 
 
-def page(title: str, content: Iterable[Child], footer: str) -> str:
-    """A whole page around its content; ``title`` and ``footer`` are text."""
-    style, script = _asset(_STYLE), _asset(_SCRIPT)
+def page(title: str, content: Iterable[Child], footer: str, style: str = "", images: bool = False) -> str:
+    """A whole page around its content; ``title`` and ``footer`` are text.
+
+    ``style`` comes on top of the page's own style sheet; ``images`` lets the page show pictures that are in it.
+    """
+    style, script = _asset(_STYLE) + style, _asset(_SCRIPT)
     policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"{'img-src data:; ' if images else ''}base-uri 'none'; form-action 'none'"
     )
     head = element(
         "head",

@@ -12,7 +12,7 @@ from auditor.text import ModelText, exact, markup, plain
 Child: TypeAlias = "Element | ModelText | str | None"
 Value: TypeAlias = "ModelText | str | int | float | bool | None"
 
-_VOID = frozenset({"meta", "br", "hr"})
+_VOID = frozenset({"meta", "br", "hr", "img"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # Elements that begin a line of the file, so that it can be read and compared.
 _LINES = frozenset(

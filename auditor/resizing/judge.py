@@ -1,0 +1,62 @@
+"""What the numbers allow to say about the deployed kernel: nothing that its intervals do not hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.resizing.result import Estimate, Judgement, KernelRow, ResizeVerdict
+from auditor.verify.arrays import FloatArray
+from auditor.verify.statistics import MIN_IMAGES, Needed, images_needed
+
+CHANGED = 0.05
+"""From this share of changed answers on a kernel harms."""
+
+LESS_STABLE = 0.02
+"""From this loss of answers that stay after one pixel on a kernel harms."""
+
+
+def judged(row: KernelRow | None, changed: FloatArray, confidence: float, allowed: float = CHANGED) -> Judgement:
+    """The verdict on the deployed kernel; ``changed`` is the share of its changed answer per picture.
+
+    A kernel that filters is never said to alias: two filters differ in their answers, too. One that does not harms
+    where it surely changes more than ``allowed`` of the answers, and more than another filter does, or where answers
+    surely stay less often after one pixel than behind the reference.
+    """
+    if row is None:
+        return Judgement(ResizeVerdict.NOT_NAMED, allowed)
+    if row.low_pass:
+        return Judgement(ResizeVerdict.FILTERS, allowed)
+    changes = changes_answers(row, allowed)
+    less = _above(row.stability_loss, LESS_STABLE)
+    if changes or less:
+        return Judgement(ResizeVerdict.ALIASES, allowed, changes, less)
+    if _within(row, allowed):
+        return Judgement(ResizeVerdict.NO_DIFFERENCE, allowed)
+    return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(changed, confidence, allowed))
+
+
+def changes_answers(row: KernelRow, allowed: float) -> bool:
+    """Whether a kernel surely changes more than ``allowed`` of the answers, and more than another filter does."""
+    agreement = row.agreement
+    if agreement is None or agreement.interval is None or 1 - agreement.interval.high <= allowed:
+        return False
+    return row.excess is None or _above(row.excess, 0.0)
+
+
+def _above(estimate: Estimate | None, limit: float) -> bool:
+    return estimate is not None and estimate.interval is not None and estimate.interval.low > limit
+
+
+def _within(row: KernelRow, allowed: float) -> bool:
+    agreement, loss = row.agreement, row.stability_loss
+    if agreement is None or agreement.interval is None or 1 - agreement.interval.low > allowed:
+        return False
+    return loss is None or (loss.interval is not None and loss.interval.high <= allowed)
+
+
+def _needed(changed: FloatArray, confidence: float, allowed: float) -> Needed | None:
+    """How many pictures like these would say whether more than ``allowed`` of the answers change."""
+    known = changed[~np.isnan(changed)]
+    if len(known) < MIN_IMAGES:
+        return None
+    return images_needed(1 - known, 1 - allowed, (1 - confidence) / 2, (0.0, 1.0))

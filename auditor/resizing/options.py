@@ -1,0 +1,119 @@
+"""The request that the options of ``resize`` make, together with those of a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from auditor.choices import suggestion
+from auditor.options.measuring import Measuring
+from auditor.options.panels import VALUES
+from auditor.options.resizing import Resizing
+from auditor.verify.options import Request, read_request
+
+if TYPE_CHECKING:
+    from auditor.resizing.run import ResizeRequest
+    from auditor.verify.settings import VerifySettings
+
+SHARED = (
+    "images",
+    "images_limit",
+    "max_megapixels",
+    "mean",
+    "std",
+    "scale",
+    "channels",
+    "size",
+    "task",
+    "image_input",
+    "measured_output",
+    "feed",
+    "box_score",
+    "confidence",
+    "device",
+    "threads",
+    "allow_domain",
+    "custom_ops",
+    "step_timeout",
+    "max_memory",
+)
+"""The options of a measurement that ``resize`` has: the shifts are its own, and layers are another question."""
+
+_AXES = ("NCHW", "NHWC", "NHW")
+_NUMBERS = ("mean", "std", "scale", "channels")
+
+
+def read_resize(values: Mapping[str, object]) -> ResizeRequest:
+    """The request of a Python caller, who spells options as keywords (``images_limit``).
+
+    Raises:
+        ValueError: an option is not what it must be, or there is none of that name; the message begins with its name.
+        DataError: there are no such images.
+    """
+    own, shared = Resizing.by_keyword(), Measuring.by_keyword()
+    known = [*own, *(name for name, declared in shared.items() if declared.name in SHARED)]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"there is no option {name!r}{suggestion(name, known)}; there is {', '.join(known)}")
+    resizing = Resizing.from_keywords({name: value for name, value in values.items() if name in own})
+    measuring = Measuring.from_keywords({name: value for name, value in values.items() if name not in own})
+    general = {declared.key: getattr(measuring, name) for name, declared in Measuring.options.items()}
+    given = {declared.key for name, declared in Measuring.options.items() if name in measuring.given}
+    return resize_request({key: value for key, value in general.items() if key in given}, resizing)
+
+
+def resize_request(measuring: Mapping[str, object], resizing: Resizing) -> ResizeRequest:
+    """The request that the options of a measurement, by their names in a settings file, and our own make.
+
+    Raises:
+        ValueError: an option is not what it must be; the message begins with its name.
+        DataError: there are no such images.
+    """
+    from auditor.pipeline.decode import layouts
+    from auditor.resizing.kernels import chosen_kernels
+    from auditor.resizing.run import ResizeRequest
+
+    if measuring.get("images") is None:
+        raise ValueError("images must be given: your own pictures, as large as they come to the model's resize")
+    try:
+        chosen_kernels(resizing.kernels, resizing.resize or "")
+    except ValueError as error:
+        raise ValueError(f"{'kernels' if resizing.kernels else 'resize'}: {error}") from None
+    layout = resizing.layout
+    if layout is not None and layout not in (*_AXES, "auto", *layouts()):
+        known = (*layouts(), *_AXES)
+        raise ValueError(f"layout must be auto, {', '.join(_AXES)} or a layout{suggestion(layout, known)}")
+    request = _prepared(measuring, resizing, layout if layout in _AXES else None)
+    return ResizeRequest(
+        source=request.source(),
+        settings=request.settings,
+        kernels=tuple(resizing.kernels),
+        deployed=resizing.resize or "",
+        layout=None if layout in _AXES else layout,
+    )
+
+
+def _prepared(measuring: Mapping[str, object], resizing: Resizing, axes: str | None) -> Request:
+    """The request of a measurement with the pipeline that is deployed."""
+    from auditor.pipeline.conventions import CONVENTIONS
+    from auditor.verify.images.preprocess import preset
+
+    word, fit = resizing.preset, resizing.fit
+    values = {**measuring, **({"layout": axes} if axes else {})}
+    pipeline = word is not None and word not in VALUES["PRESET"]
+    if word is not None and not pipeline:
+        values["preset"] = word
+    clash = next((name for name in _NUMBERS if pipeline and values.get(name) is not None), None)
+    if clash is not None:
+        raise ValueError(f"{clash} does not go with the preset {word}, which has its own; leave one out")
+    request = read_request(values)
+    settings: VerifySettings = request.settings
+    if word is not None and pipeline:
+        settings = replace(settings, preprocessing=preset(word), preset_assumed=False)
+    if fit is not None:
+        if fit not in CONVENTIONS:
+            raise ValueError(f"fit must be one of {', '.join(CONVENTIONS)}{suggestion(fit, CONVENTIONS)}")
+        numbers = settings.preprocessing
+        settings = replace(settings, preprocessing=replace(numbers, geometry=numbers.geometry.with_fit(fit)))
+    return replace(request, settings=settings)
