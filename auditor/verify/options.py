@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from auditor.verify.settings import VerifySettings
 
 # What a preset says unless the user says otherwise.
-_OF_A_PRESET = ("resize", "fit", "channels", "mean", "std", "scale")
+_OF_A_PRESET = ("resize", "fit", "mean", "std", "scale")
 # Enough for an interval that says something; ten seconds for a small network on a laptop.
 BUILTIN_IMAGES = 64
 

@@ -54,7 +54,7 @@ def test_a_preset_measures_what_its_parts_by_hand_measure(run: Run, images: str)
     parts = verify(run, images, *PIPELINE, "--output-format", "json")[1]
     assert numbers(whole) == numbers(parts)
     said = json.loads(parts)["models"][0]["verification"]["preprocessing"]
-    assert said == f"{SAID} (--preset raw, changed by --resize --fit --channels)"
+    assert said == f"{SAID} (--preset raw, changed by --resize --fit)"
 
 
 def test_another_kernel_or_fit_gives_other_numbers(run: Run, images: str) -> None:
