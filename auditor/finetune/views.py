@@ -40,7 +40,7 @@ def views(source: ImageSource, count: int, seed: int) -> ImageSource:
                 yield _view(picture, random)
 
     expected = None if source.count is None else source.count + (source.count - source.count // HELD_OUT) * (count - 1)
-    return replace(source, count=expected, read=read)
+    return replace(source, count=expected, read=read, at=None)
 
 
 def _view(picture: Picture, random: np.random.Generator) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -12,6 +12,7 @@ from auditor.verify.errors import DataError, DeviceUnavailableError, ModelReject
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import ImageLayout, Preprocessing
 from auditor.verify.images.source import ImageSource
+from auditor.verify.measures import TASKS
 from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
@@ -64,9 +65,11 @@ class Setup:
             feeds,
         )
 
-    def units(self, source: ImageSource, wanted: Container[int] | None = None) -> Iterator[Numbered]:
+    def units(self, source: ImageSource, wanted: Collection[int] | None = None) -> Iterator[Numbered]:
         """The units of a source, prepared for this model; of the ``wanted`` places only where they are given."""
-        return numbered(source, self.protocol, self.preprocessing, self.shifts, wanted)
+        whole = wanted is None or self.protocol.kind is ProtocolKind.FRAMES
+        pictures = enumerate(source) if whole else source.places(wanted or ())
+        return numbered(pictures, self.protocol, self.preprocessing, self.shifts, wanted)
 
     def reopened(self, worker: Worker) -> Setup:
         """The same on another worker, which has the session of its own.
@@ -133,7 +136,7 @@ def prepare(
         bytes_of_window = max(bytes_of_window, probe.windows.canvases[0].nbytes)
     task_shifts = shifts_for(target.task, shifts, bytes_of_window)
     if task_shifts != shifts:
-        seen, units = [], numbered(source, protocol, preprocessing, task_shifts)
+        seen, units = [], numbered(enumerate(source), protocol, preprocessing, task_shifts)
     guesses = [*target.remarks]
     if target.guessed:
         guesses.append(f"the task was taken to be {target.task.value} from the outputs (--task)")
@@ -195,7 +198,7 @@ def _tried(
     except ValueError as error:
         raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
     preprocessing = image.fit(settings.preprocessing)
-    seen, units = first_usable(numbered(source, protocol, preprocessing, shifts), tried_images(settings))
+    seen, units = first_usable(numbered(enumerate(source), protocol, preprocessing, shifts), tried_images(settings))
     samples: list[dict[str, Array]] = []
     probe: Job | None = None
     for load in (unit for _, unit in seen if isinstance(unit, Load)):
@@ -233,11 +236,9 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
 
 
 def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettings:
-    """The shifts that the task's measures use, few enough that all outputs of one image fit in memory.
-
-    One-pixel neighbours, paths and the exhaustive square are questions to a classifier.
-    """
-    if task is Task.CLASSIFICATION:
+    """The shifts that the task's measures use, few enough that all outputs of one image fit in memory."""
+    measures = TASKS.get(task)
+    if measures is not None and measures.SINGLE_STEPS:
         return shifts
     shifts = replace(shifts, neighbours=0, path=0, exhaustive=0)
     windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1))

@@ -22,8 +22,9 @@ import csv
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +67,33 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Images in a fixed order. ``count`` is None where only reading tells; ``notes`` say what was assumed."""
+    """Images in a fixed order. ``count`` is None where only reading tells; ``notes`` say what was assumed.
+
+    ``at`` reads the image at one place of that order, None where only reading on from the first one leads there.
+    """
 
     kind: DataKind
     count: int | None
     notes: tuple[str, ...]
     read: Callable[[], Iterator[Picture | Rejected]]
+    at: Callable[[int], Picture | Rejected] | None = None
+
+    @classmethod
+    def listed(
+        cls, kind: DataKind, count: int, notes: tuple[str, ...], at: Callable[[int], Picture | Rejected], first: int = 0
+    ) -> ImageSource:
+        """``count`` images behind the ``first`` ones, which are known to be unusable, each of them read by itself."""
+        return cls(kind, count, notes, lambda: (at(index) for index in range(first + count)), at)
 
     def __iter__(self) -> Iterator[Picture | Rejected]:
         return self.read()
+
+    def places(self, wanted: Collection[int]) -> Iterator[tuple[int, Picture | Rejected]]:
+        """The images at these places with the place, in order; others are not decoded where the source allows it."""
+        if self.at is not None:
+            return ((index, self.at(index)) for index in sorted(wanted))
+        ahead = islice(self, max(wanted, default=-1) + 1)
+        return ((index, image) for index, image in enumerate(ahead) if index in wanted)
 
 
 def open_images(
@@ -134,12 +153,13 @@ def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: 
         notes += assumed
     chosen = [files[index] for index in spread(len(files), limit)]
 
-    def read() -> Iterator[Picture | Rejected]:
-        yield from missing
-        for file in chosen:
-            yield _load(root, file, known.get(file), max_megapixels, reader)
+    def at(index: int) -> Picture | Rejected:
+        if index < len(missing):
+            return missing[index]
+        file = chosen[index - len(missing)]
+        return _load(root, file, known.get(file), max_megapixels, reader)
 
-    return ImageSource(DataKind.FOLDER, len(chosen), tuple(notes), read)
+    return ImageSource.listed(DataKind.FOLDER, len(chosen), tuple(notes), at, len(missing))
 
 
 def _walk(root: Path) -> tuple[list[Path], int, int]:
@@ -246,13 +266,13 @@ def _arrays(path: Path, limit: int | None, max_megapixels: float) -> ImageSource
         notes.append("the first float image lies within 0..1, pixels are taken on the 0..255 scale: use the preset raw")
     chosen = spread(count, limit)
 
-    def read() -> Iterator[Picture | Rejected]:
-        for index in chosen:
-            label = None if labels is None else int(labels[index])
-            others = {name: np.asarray(array[index]) for name, array in extra.items()}
-            yield _from_array(f"{path.name}[{index}]", images[index], label, others, max_megapixels)
+    def at(place: int) -> Picture | Rejected:
+        index = chosen[place]
+        label = None if labels is None else int(labels[index])
+        others = {name: np.asarray(array[index]) for name, array in extra.items()}
+        return _from_array(f"{path.name}[{index}]", images[index], label, others, max_megapixels)
 
-    return ImageSource(DataKind.ARRAYS, len(chosen), tuple(notes), read)
+    return ImageSource.listed(DataKind.ARRAYS, len(chosen), tuple(notes), at)
 
 
 def _mapped(path: Path) -> AnyArray:

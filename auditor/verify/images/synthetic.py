@@ -14,7 +14,6 @@ them says nothing about real ones. Image i depends on (seed, i, size) only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +84,14 @@ def builtin_images(count: int = 32, seed: int = 0, drawn: Drawn | None = None) -
     files = sorted(_PICTURES.glob("*.jpg"))[:count]
     note = "no images were given: built-in pictures and synthetic images rank models, they say nothing about real data"
 
-    def read() -> Iterator[Picture | Rejected]:
-        for file in files:
-            yield _picture(file)
-        for index in range(count - len(files)):
-            pixels = drawn.image(index) if drawn is not None and seed == 0 else synthetic_image(index, seed)
-            yield Picture(ModelText(f"synthetic {index}"), pixels)
+    def at(place: int) -> Picture | Rejected:
+        if place < len(files):
+            return _picture(files[place])
+        index = place - len(files)
+        pixels = drawn.image(index) if drawn is not None and seed == 0 else synthetic_image(index, seed)
+        return Picture(ModelText(f"synthetic {index}"), pixels)
 
-    return ImageSource(DataKind.BUILTIN, count, (note,), read)
+    return ImageSource.listed(DataKind.BUILTIN, count, (note,), at)
 
 
 def _picture(file: Path) -> Picture | Rejected:

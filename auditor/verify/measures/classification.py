@@ -231,6 +231,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
     """Reads and measures class scores. Answers are probabilities (W, C); ``scale`` is what the outputs are."""
 
     MEASURES = MEASURES
+    SINGLE_STEPS = True
 
     scale: OutputScale | None = None
 

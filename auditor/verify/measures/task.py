@@ -142,12 +142,14 @@ class Subject:
 class TaskMeasures(ABC, Generic[AnswerT, RowT]):
     """How one model is read and measured: made once by the pilot, then the same for every image and in every process.
 
-    ``MEASURES`` are the measures that the file of the task declares, best known first. ``WHOLE_PIXELS`` says that
-    answers are laid over each other, which protocols with fractions of a pixel do not allow; without ``NATIVE`` that is
-    done pixel by pixel of the model, which shifts of the picture do not allow either.
+    ``MEASURES`` are the measures that the file of the task declares, best known first. ``SINGLE_STEPS`` says that some
+    are about one-pixel neighbours, paths, or all shifts of a square. ``WHOLE_PIXELS`` says that answers are laid over
+    each other, which protocols with fractions of a pixel do not allow; without ``NATIVE`` that is done pixel by pixel
+    of the model, which shifts of the picture do not allow either.
     """
 
     MEASURES: ClassVar[tuple[MeasureFacts, ...]] = ()
+    SINGLE_STEPS: ClassVar[bool] = False
     WHOLE_PIXELS: ClassVar[bool] = False
     NATIVE: ClassVar[bool] = True
 

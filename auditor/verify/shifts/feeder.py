@@ -54,17 +54,19 @@ def loads(
     pictures: Iterable[Picture | Rejected], protocol: Protocol, preprocessing: Preprocessing, shifts: ShiftSettings
 ) -> Iterator[Load | Rejected]:
     """Every unit in order, and what cannot be one with the reason."""
-    return (unit for _, unit in numbered(pictures, protocol, preprocessing, shifts))
+    return (unit for _, unit in numbered(enumerate(pictures), protocol, preprocessing, shifts))
 
 
 def numbered(
-    pictures: Iterable[Picture | Rejected],
+    pictures: Iterable[tuple[int, Picture | Rejected]],
     protocol: Protocol,
     preprocessing: Preprocessing,
     shifts: ShiftSettings,
     wanted: Container[int] | None = None,
 ) -> Iterator[Numbered]:
-    """As :func:`loads`, of the ``wanted`` places only where they are given, each with its place.
+    """As :func:`loads`, each unit with its place; of the ``wanted`` places only where they are given.
+
+    Frames need the pictures of all places beside ``wanted``: only they tell where a sequence begins.
 
     The shifts of an image depend on its place among all pictures, unusable ones included, so that they stay the same
     when another picture is repaired.
@@ -73,7 +75,7 @@ def numbered(
         yield from _sequences(pictures, protocol, preprocessing, wanted)
         return
     with ThreadPoolExecutor(_THREADS) as threads:
-        for index, picture in enumerate(pictures):
+        for index, picture in pictures:
             if wanted is not None and index not in wanted:
                 continue
             if isinstance(picture, Rejected):
@@ -92,7 +94,7 @@ def numbered(
 
 
 def _sequences(
-    pictures: Iterable[Picture | Rejected],
+    pictures: Iterable[tuple[int, Picture | Rejected]],
     protocol: Protocol,
     preprocessing: Preprocessing,
     wanted: Container[int] | None,
@@ -102,7 +104,7 @@ def _sequences(
     def group_of(item: tuple[int, Picture | Rejected]) -> str | None:
         return item[1].group.raw if isinstance(item[1], Picture) else None
 
-    for group, members in groupby(enumerate(pictures), key=group_of):
+    for group, members in groupby(pictures, key=group_of):
         part = 0
         while piece := list(islice(members, MAX_FRAMES)):
             first = piece[0][0]

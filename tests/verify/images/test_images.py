@@ -13,6 +13,7 @@ import pytest
 
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
+from auditor.verify.images import source as images_source
 from auditor.verify.images.source import ImageSource, Picture, open_images, spread
 from auditor.verify.result import DataKind, Rejected
 
@@ -379,3 +380,38 @@ def test_the_digest_sees_pixels_shape_and_type() -> None:
     changed[0, 0] = 1
     assert len({digest(base), digest(changed), digest(base.reshape(6, 4)), digest(base.astype(np.float32))}) == 4
     assert digest(base) == digest(base.copy())
+
+
+def test_places_are_those_of_reading_everything_and_nothing_else_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png", "c.png", "d.png"):
+        write(tmp_path / "folder" / name, ord(name[0]))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("missing.png,1\na.png,0\nb.png,1\nc.png,0\nd.png,1\n")
+    np.save(tmp_path / "stack.npy", np.arange(5 * 6 * 4 * 3, dtype=np.uint8).reshape(5, 6, 4, 3))
+    (tmp_path / "made.py").write_text(
+        "import numpy as np\ndef images():\n    yield from np.zeros((5, 6, 4, 3), 'u1')\n"
+    )
+    for where in ("folder", "stack.npy", "made.py:images"):
+        source = open_images(str(tmp_path / where), labels if where == "folder" else None)
+        every = list(source)
+        assert len(every) == 5
+        for place, item in source.places({4, 1}):
+            there = every[place]
+            assert isinstance(item, Picture)
+            assert isinstance(there, Picture)
+            assert item.name == there.name
+            assert np.array_equal(item.pixels, there.pixels)
+        assert [place for place, _ in source.places({4, 1})] == [1, 4]
+        assert list(source.places(())) == []
+    decoded: list[str] = []
+
+    def decode(path: Path, *_: object) -> tuple[np.ndarray, tuple[str, ...]]:
+        decoded.append(path.name)
+        return np.zeros((6, 4)), ()
+
+    monkeypatch.setattr(images_source, "decode", decode)
+    source = open_images(str(tmp_path / "folder"), labels)
+    assert [place for place, _ in source.places([0, 3])] == [0, 3]
+    assert decoded == ["c.png"]
