@@ -24,12 +24,46 @@ import numpy as np
 
 from auditor.pipeline.decode import Detections, Keypoints
 from auditor.pipeline.decode.boxes import iou
+from auditor.text import ModelText, count_text
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from auditor.verify.shifts.plan import Pairs
+from auditor.verify.measures.decoded import decoder_of, windows_of
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.task import (
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+)
+from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.result import OutputResult, Task
+from auditor.verify.shifts.plan import Pairs, Unit
+
+MEASURES = (
+    MeasureFacts(
+        "keypoint-jitter",
+        "px",
+        False,
+        "median distance of a joint to itself after the shift is undone",
+        title="jitter of joints, px",
+        gate=Gate.RATIO,
+        leading=True,
+        summary=True,
+    ),
+    MeasureFacts("keypoint-jitter-p95", "px", False, "95th percentile of the same"),
+    MeasureFacts("nme", "ratio", False, "mean of the same over the size of the figure (NME)", summary=True),
+    MeasureFacts("keypoint-quantisation", "share", False, "of the squared jitter, what the decoder's grid costs"),
+)
 
 VISIBLE = 0.3  # least score of a joint that counts; the usual value of the pose libraries
 SAME_FIGURE = 0.5  # least overlap of the boxes of one figure in two inputs
 BORDER = 2.0  # pixels
+ALIKE = 0.05  # of the figure's size: PCK@0.05
 
 # The outer corners of the eyes of point sets that are known by their number.
 _EYES = {68: (36, 45), 468: (33, 263), 478: (33, 263)}
@@ -88,15 +122,29 @@ def figures_of(answer: Detections | Keypoints) -> Figures:
     return Figures(points, np.asarray(seen, np.bool_), np.asarray(answer.boxes, np.float64))
 
 
-def joint_moves(figures: Sequence[Figures], pairs: Pairs, window: tuple[int, int]) -> JointMoves:
+def moves_by_pair(
+    figures: Sequence[Figures], pairs: Pairs, window: tuple[int, int], circular: bool = False
+) -> list[JointMoves]:
     """Compare the figures of the inputs of one image, pair by pair; ``window`` is the input's (H, W).
 
-    Figures of two inputs are the same where their boxes overlap by one half, the largest overlap first.
+    Figures of two inputs are the same where their boxes overlap by one half, the largest overlap first. A circular
+    shift moves points across the seam.
     """
-    moves = [
-        _moves(figures[reference], figures[moved], np.array([shift[1], shift[0]]), window)
+    return [
+        _moves(figures[reference], figures[moved], np.array([shift[1], shift[0]]), window, circular)
         for reference, moved, shift in zip(pairs.reference, pairs.moved, pairs.shift, strict=True)
     ]
+
+
+def joint_moves(
+    figures: Sequence[Figures], pairs: Pairs, window: tuple[int, int], circular: bool = False
+) -> JointMoves:
+    """All moves of one image, as :func:`moves_by_pair`."""
+    return joined(moves_by_pair(figures, pairs, window, circular))
+
+
+def joined(moves: Sequence[JointMoves]) -> JointMoves:
+    """The moves of several pairs as those of one image."""
     return JointMoves(
         np.concatenate([move.distance for move in moves] or [np.zeros(0)]),
         np.concatenate([move.joint for move in moves] or [np.zeros(0, np.int64)]),
@@ -131,12 +179,19 @@ def by_joint(moves: JointMoves, count: int) -> FloatArray:
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan)
 
 
-def _moves(left: Figures, right: Figures, step: FloatArray, window: tuple[int, int]) -> JointMoves:
+def _moves(left: Figures, right: Figures, step: FloatArray, window: tuple[int, int], circular: bool) -> JointMoves:
     one, two = _same(left, right, step)
     first, second = left.points[one], right.points[two] + step
     extent = np.array([window[1], window[0]], np.float64)
     low, high = np.maximum(0, step) + BORDER, extent + np.minimum(0, step) - BORDER
-    within = ((first >= low) & (first <= high) & (second >= low) & (second <= high)).all(axis=2)
+    if circular:
+        low, high = np.full(2, BORDER), extent - BORDER
+        # The copy of the point, a whole period away or not, that lies nearest.
+        second = first + (second - first + extent / 2) % extent - extent / 2
+        there = right.points[two]
+        within = ((first >= low) & (first <= high) & (there >= low) & (there <= high)).all(axis=2)
+    else:
+        within = ((first >= low) & (first <= high) & (second >= low) & (second <= high)).all(axis=2)
     counts = within & left.visible[one] & right.visible[two]
     figure, joint = np.nonzero(counts)
     sizes = np.array([_size(left, int(index)) for index in one])
@@ -187,3 +242,115 @@ def _size(figures: Figures, index: int) -> float:
 def _side(box: AnyArray) -> float:
     wide, high = np.maximum(box[2:] - box[:2], 1.0)
     return float(np.sqrt(wide * high))
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointsImage(ImageMeasures):
+    """One image: ``joints`` is the mean distance of each joint in pixels, NaN where it was not seen twice, ``figures``
+    how many the unshifted input has, and ``compared`` how often a joint was compared.
+    """
+
+    joints: tuple[float, ...]
+    figures: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
+    """Measures how joints move against their input. ``decoder`` reads them; ``window`` is the input's (H, W)."""
+
+    MEASURES = MEASURES
+    WHOLE_PIXELS = True
+
+    decoder: Decoder
+    window: tuple[int, int]
+    circular: bool
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Joints:  # noqa: ARG003 - the pilot chose
+        return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular)
+
+    def read(self, rows: WindowOutputs) -> tuple[Figures, ...]:
+        found: list[Figures] = []
+        for window in windows_of(self.outputs, rows):
+            try:
+                answer = self.decoder.read(window)
+                found.append(figures_of(answer))  # type: ignore[arg-type] # another kind has no points and says so
+            except ValueError as error:
+                raise UnusableOutputError(str(error)) from error
+        return tuple(found)
+
+    def row(self, unit: Unit, answers: tuple[Figures, ...], reference: tuple[Figures, ...] | None) -> KeypointsImage:
+        plan = unit.plan
+        moves = joint_moves(answers, plan.pairs, self.window, self.circular)
+        values: dict[str, float] = {}
+        if len(plan.pairs):
+            values = {
+                "keypoint-jitter": jitter(moves),
+                "keypoint-jitter-p95": jitter(moves, 0.95),
+                "nme": normalised_error(moves),
+            }
+            if max(answers[0].pitch) > 0:
+                values["keypoint-quantisation"] = quantised_share(moves)
+        if reference is not None:
+            values["fidelity"] = _alike(answers, reference)
+        curves: dict[str, FloatArray] = {}
+        if len(plan.distances):
+            along = moves_by_pair(answers, plan.distances, self.window, self.circular)
+            curves["keypoint-jitter"] = np.array([jitter(pair) for pair in along])
+        return KeypointsImage(
+            values,
+            by_distance(curves, plan.distances.distance),
+            0.0,
+            tuple(by_joint(moves, answers[0].points.shape[1]).tolist()),
+            int(answers[0].visible.any(axis=1).sum()),
+            len(moves),
+        )
+
+    def total(self, rows: Sequence[Row[KeypointsImage]], confidence: float) -> OutputResult:
+        return OutputResult(
+            ModelText(self.outputs[0]),
+            Task.KEYPOINTS,
+            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            curve_totals(MEASURES, rows, confidence),
+            image_results(rows),
+            (),
+        )
+
+    def nothing(self, rows: Sequence[Row[KeypointsImage]]) -> str:
+        images = [row.measured for row in rows if row.measured is not None]
+        if not images or any(image.compared for image in images):
+            return ""
+        return f"no image has a keypoint of score {VISIBLE:g} or more that lies inside of two shifted windows"
+
+    def remarks(self, rows: Sequence[Row[KeypointsImage]]) -> tuple[str, ...]:
+        images = [row.measured for row in rows if row.measured is not None and row.measured.compared]
+        if not images:
+            return ()
+        table = np.array([image.joints for image in images])
+        seen = ~np.isnan(table)
+        means = np.where(seen.any(axis=0), np.nansum(table, axis=0) / np.maximum(seen.sum(axis=0), 1), -1.0)
+        worst = int(means.argmax())
+        figures = count_text(sum(image.figures for image in images), "figure")
+        compared = count_text(sum(image.compared for image in images), "compared joint")
+        over = count_text(int(seen[:, worst].sum()), "image")
+        return (
+            f"rests on {count_text(len(images), 'image')}, {figures}, {compared}",
+            f"worst joint: number {worst} of {len(means)}, mean {means[worst]:.2f} px over {over}",
+        )
+
+
+def _alike(answers: Sequence[Figures], others: Sequence[Figures]) -> float:
+    """The share of joints that lie where the reference model sees them, to one twentieth of the figure's size.
+
+    Joints that one of them alone sees are not alike; NaN where neither sees any.
+    """
+    alike = seen = 0
+    for left, right in zip(answers, others, strict=True):
+        one, two = _same(left, right, np.zeros(2))
+        both = left.visible[one] & right.visible[two]
+        sizes = np.array([_size(left, int(index)) for index in one]).reshape(-1, 1)
+        near = np.linalg.norm(left.points[one] - right.points[two], axis=-1) <= ALIKE * sizes
+        alike += int((near & both).sum())
+        seen += int(left.visible.sum()) + int(right.visible.sum()) - int(both.sum())
+    return alike / seen if seen else float("nan")

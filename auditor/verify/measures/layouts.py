@@ -28,7 +28,6 @@ from auditor.pipeline.decode import (
 )
 from auditor.pipeline.decode.choose import evidence_of
 from auditor.verify.errors import DataError
-from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
 
@@ -67,16 +66,13 @@ class Decoder:
         """The answer in the outputs of one input, without their batch axis.
 
         Raises:
-            UnusableOutputError: they hold NaN or infinity, or do not have the layout.
+            LayoutError: they do not have the layout.
         """
-        for row in rows.values():
-            if row.dtype.kind == "f" and not np.isfinite(row).all():
-                raise UnusableOutputError("the model's output holds NaN or infinity")
         signature = _signature(rows, self.size, self.metadata, self.operators, self.ranks)
         try:
             answer = layouts()[self.layout].read(signature, self.reading)
         except (ArithmeticError, IndexError, ValueError) as error:
-            raise UnusableOutputError(f"the model's outputs do not have the layout {self.layout}") from error
+            raise LayoutError(f"the model's outputs do not have the layout {self.layout}") from error
         return _boxes_of(answer) if isinstance(answer, Regions) else answer
 
     def highest_score(self, rows: Mapping[str, Array]) -> float | None:

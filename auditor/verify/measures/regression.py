@@ -10,10 +10,51 @@ Angles that come round are compared the short way, and spread about the directio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
+from auditor.pipeline.decode import Numbers
+from auditor.text import ModelText, plain
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.shifts.plan import Pairs
+from auditor.verify.measures.decoded import answers_of, decoder_of
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.task import (
+    OTHER_SHAPE,
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    UnusableOutputError,
+    WindowOutputs,
+    by_distance,
+)
+from auditor.verify.measures.totals import curve_totals, image_results, measure_totals, same_everywhere, steady_digest
+from auditor.verify.result import OutputResult, Task
+from auditor.verify.shifts.plan import Pairs, Unit
+
+MEASURES = (
+    MeasureFacts(
+        "value-change",
+        "ratio",
+        False,
+        "change of the numbers, in the unit of the output",
+        gate=Gate.RATIO,
+        leading=True,
+        summary=True,
+    ),
+    MeasureFacts(
+        "relative-change", "ratio", False, "the same over the spread of the numbers between images", summary=True
+    ),
+    MeasureFacts(
+        "reference-difference", "ratio", False, "difference to the reference model, in the unit of the output"
+    ),
+)
+_FULL_TURN = 360.0  # of angles, which are all in degrees
+_MOST_NAMES = 6
 
 LEAST_SPREAD = 3  # images; the spread of two is an accident
 
@@ -53,3 +94,118 @@ def relative_change(changes: FloatArray, between: FloatArray) -> FloatArray:
     if not len(known):
         return np.full(len(changes), np.nan)
     return np.asarray((changes[:, known] / between[known]).mean(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionImage(ImageMeasures):
+    """One image of a regression: ``unshifted`` and the mean ``change`` of each number, and, where no shift changes
+    them, ``steady`` identifies them.
+    """
+
+    unshifted: tuple[float, ...]
+    change: tuple[float, ...]
+    steady: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The numbers (W, D) of the windows of one image, with their names."""
+
+    table: FloatArray
+    names: tuple[str, ...]
+    unit: str
+    turn: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Regression(TaskMeasures[Values, RegressionImage]):
+    """Measures how far numbers move. ``decoder`` reads them; ``names`` and ``unit`` are theirs."""
+
+    MEASURES = MEASURES
+
+    decoder: Decoder
+    names: tuple[str, ...] = ()
+    unit: str = ""
+    turn: float | None = None
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Regression:
+        blank = cls(subject.target.outputs, decoder_of(subject))
+        first = blank.decoder.read({name: samples[0][name] for name in blank.outputs})
+        assert isinstance(first, Numbers)
+        return replace(blank, names=first.names, unit=first.unit, turn=_FULL_TURN if first.circular else None)
+
+    def read(self, rows: WindowOutputs) -> Values:
+        numbers = answers_of(self.decoder, self.outputs, rows, Numbers)
+        table = np.array([answer.values for answer in numbers], np.float64)
+        return Values(table, numbers[0].names, numbers[0].unit, self.turn)
+
+    def row(self, unit: Unit, answers: Values, reference: Values | None) -> RegressionImage:
+        plan = unit.plan
+        values: dict[str, float] = {}
+        change = np.zeros(answers.table.shape[1])
+        if len(plan.pairs):
+            change = value_change(answers.table, plan.pairs, self.turn).mean(axis=0)
+            values["value-change"] = float(change.mean())
+        curves: dict[str, FloatArray] = {}
+        if len(plan.distances):
+            curves["value-change"] = value_change(answers.table, plan.distances, self.turn).mean(axis=1)
+        if reference is not None:
+            if reference.table.shape != answers.table.shape:
+                raise UnusableOutputError(OTHER_SHAPE)
+            values["reference-difference"] = float(np.abs(difference(reference.table, answers.table, self.turn)).mean())
+        return RegressionImage(
+            values,
+            by_distance(curves, plan.distances.distance),
+            0.0,
+            tuple(answers.table[0].tolist()),
+            tuple(change.tolist()),
+            steady_digest(answers.table),
+        )
+
+    def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:
+        scaled = self._scaled(rows)
+        return OutputResult(
+            ModelText(self.outputs[0]),
+            Task.REGRESSION,
+            measure_totals(MEASURES, scaled, confidence),
+            curve_totals(MEASURES, rows, confidence),
+            image_results(rows),
+            (),
+        )
+
+    def nothing(self, rows: Sequence[Row[RegressionImage]]) -> str:
+        digests = [row.measured.steady for row in rows if row.measured is not None]
+        return "the numbers are the same for every image and every shift" if same_everywhere(rows, digests) else ""
+
+    def remarks(self, rows: Sequence[Row[RegressionImage]]) -> tuple[str, ...]:
+        images = [row.measured for row in rows if row.measured is not None]
+        if not images:
+            return ()
+        means = np.mean([image.change for image in images], axis=0)
+        each = ", ".join(
+            f"{plain(name, 40)} {mean:.3g}" for name, mean in zip(self.names[:_MOST_NAMES], means, strict=False)
+        )
+        unit = f" in {self.unit}" if self.unit else " in the unit of the output"
+        few = len(images) < LEAST_SPREAD
+        missing = (f"no relative change: the spread between images wants {LEAST_SPREAD} of them",) if few else ()
+        return (f"value-change is{unit}: {each}", *missing)
+
+    def _scaled(self, rows: Sequence[Row[RegressionImage]]) -> list[Row[RegressionImage]]:
+        """The rows with their change relative to the spread between all of them."""
+        images = [row.measured for row in rows if row.measured is not None]
+        if not images or not any("value-change" in image.values for image in images):
+            return list(rows)
+        between = spread(np.array([image.unshifted for image in images]), self.turn)
+        relative = iter(relative_change(np.array([image.change for image in images]), between))
+        return [
+            row
+            if row.measured is None
+            else replace(
+                row,
+                measured=replace(
+                    row.measured, values={**row.measured.values, "relative-change": float(next(relative))}
+                ),
+            )
+            for row in rows
+        ]

@@ -16,6 +16,7 @@ from auditor.sampling.result import Analysis, HeadKind
 from auditor.text import plain
 from auditor.verify.errors import DataError
 from auditor.verify.measures.box_readings import read_box_outputs
+from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.readings import OutputReading, channel_axis, is_vector, read_map, read_vector
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
@@ -62,6 +63,7 @@ class Target:
 
     ``channel_axis`` is the axis of the classes in one row of a dense output, None for a map without one, and ``grid``
     its height and width ((1, 1) for another task).
+    ``decoder`` reads answers that are no grid and no vector of scores.
     ``guessed`` says that the task was read from the outputs; ``remarks`` is what a reader should know of the choice.
     """
 
@@ -71,6 +73,7 @@ class Target:
     grid: tuple[int, int] = (1, 1)
     guessed: bool = True
     remarks: tuple[str, ...] = ()
+    decoder: Decoder | None = None
 
 
 def find_target(

@@ -11,12 +11,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from auditor.pipeline.decode import Text
+from auditor.text import ModelText, count_text
 from auditor.verify.arrays import FloatArray, IntArray
-from auditor.verify.shifts.plan import Pairs
+from auditor.verify.measures.decoded import answers_of, decoder_of
+from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.task import (
+    ImageMeasures,
+    Outputs,
+    Row,
+    Subject,
+    TaskMeasures,
+    WindowOutputs,
+    by_distance,
+)
+from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.result import OutputResult, Task
+from auditor.verify.shifts.plan import Pairs, Unit
+
+MEASURES = (
+    MeasureFacts(
+        "text-changes",
+        "share",
+        False,
+        "random pairs of shifts whose text differs",
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+        in_points=True,
+    ),
+    MeasureFacts("edit-distance", "ratio", False, "edits between two readings over the length of the first"),
+    MeasureFacts("changed-confidence", "probability", False, "probability of the characters that differ"),
+)
 
 
 def changes(left: str, right: str) -> tuple[IntArray, IntArray, int]:
@@ -83,3 +115,80 @@ def _rate(left: str, right: str) -> float:
 
 def _scores(line: Text) -> FloatArray:
     return np.asarray(line.scores, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class TextImage(ImageMeasures):
+    """One image of a text reader. ``characters`` is the length of the unshifted reading, ``any`` whether any window
+    has a character.
+    """
+
+    characters: int
+    any: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
+    """Measures how often and by how much readings differ. ``decoder`` reads the outputs."""
+
+    MEASURES = MEASURES
+
+    decoder: Decoder
+
+    @classmethod
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> TextLines:  # noqa: ARG003 - the pilot chose
+        return cls(subject.target.outputs, decoder_of(subject))
+
+    def read(self, rows: WindowOutputs) -> tuple[Text, ...]:
+        return tuple(answers_of(self.decoder, self.outputs, rows, Text))
+
+    def row(self, unit: Unit, answers: tuple[Text, ...], reference: tuple[Text, ...] | None) -> TextImage:
+        plan = unit.plan
+        some = any(line.text for line in answers)
+        values: dict[str, float] = {}
+        curves: dict[str, FloatArray] = {}
+        # A picture without text is read the same everywhere, which says nothing.
+        if some and len(plan.pairs):
+            values = {
+                "text-changes": float(changed(answers, plan.pairs).mean()),
+                "edit-distance": float(edit_distance(answers, plan.pairs).mean()),
+                "changed-confidence": changed_confidence(answers, plan.pairs),
+            }
+        elif len(plan.pairs):
+            values = dict.fromkeys((facts.name for facts in MEASURES), float("nan"))
+        if some and len(plan.distances):
+            curves = {
+                "text-changes": changed(answers, plan.distances),
+                "edit-distance": edit_distance(answers, plan.distances),
+            }
+        if reference is not None:
+            same = [line.text == other.text for line, other in zip(answers, reference, strict=True)]
+            values["fidelity"] = float(np.mean(same))
+        flips = float(np.nan_to_num(values.get("text-changes", 0.0)))
+        points = by_distance(curves, plan.distances.distance)
+        return TextImage(values, points, flips, len(answers[0].text), some)
+
+    def total(self, rows: Sequence[Row[TextImage]], confidence: float) -> OutputResult:
+        return OutputResult(
+            ModelText(self.outputs[0]),
+            Task.TEXT,
+            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            curve_totals(MEASURES, rows, confidence),
+            image_results(rows),
+            (),
+        )
+
+    def same(self, first: Outputs, second: Outputs) -> bool:
+        one, two = self.decoder.read(first), self.decoder.read(second)
+        return isinstance(one, Text) and isinstance(two, Text) and one.text == two.text
+
+    def nothing(self, rows: Sequence[Row[TextImage]]) -> str:
+        images = [row.measured for row in rows if row.measured is not None]
+        if not images or any(image.any for image in images):
+            return ""
+        return "no image has a character in any shifted window"
+
+    def remarks(self, rows: Sequence[Row[TextImage]]) -> tuple[str, ...]:
+        images = [row.measured for row in rows if row.measured is not None and row.measured.any]
+        characters = sum(image.characters for image in images)
+        return (f"rests on {count_text(len(images), 'image')} with text, {count_text(characters, 'character')}",)
