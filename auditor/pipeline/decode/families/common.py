@@ -39,6 +39,12 @@ def best_class(boxes: Array, scores: Array, reading: Reading, *, suppress: bool 
     return of_labels(boxes[sure], best[sure], labels, reading, suppress=suppress, **chosen)
 
 
+def possible(objectness: Array, reading: Reading) -> Array:
+    """Indices of the candidates whose objectness alone reaches the score: no probability of a class raises it."""
+    result: Array = np.flatnonzero(objectness > reading.score)
+    return result
+
+
 def of_labels(
     boxes: Array, scores: Array, labels: Array, reading: Reading, *, suppress: bool = True, **more: Array
 ) -> Detections:

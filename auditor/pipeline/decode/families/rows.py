@@ -11,7 +11,7 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
-from auditor.pipeline.decode.families.common import best_class, literal, of_labels
+from auditor.pipeline.decode.families.common import best_class, literal, of_labels, possible
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 
@@ -87,6 +87,7 @@ def three_per_cell(signature: Signature) -> tuple[int, int]:
 
 def _read_objectness(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 6)
+    table = table[possible(table[:, 4], reading)]
     return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
 
 

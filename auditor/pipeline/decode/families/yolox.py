@@ -11,7 +11,7 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
-from auditor.pipeline.decode.families.common import best_class
+from auditor.pipeline.decode.families.common import best_class, possible
 from auditor.pipeline.decode.families.rows import corners, pixels, rows, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
@@ -40,7 +40,8 @@ def _fits_raw(signature: Signature) -> Evidence:
 
 def _read_raw(signature: Signature, reading: Reading) -> Detections:
     table = _table(signature)
-    points = grid.points(signature.size, offset=0.0)
+    likely = possible(table[:, 4], reading)
+    table, points = table[likely], grid.points(signature.size, offset=0.0)[likely]
     stride = points[:, 2:]
     centre = points[:, :2] + table[:, :2] * stride
     return best_class(
@@ -62,6 +63,7 @@ def _fits_decoded(signature: Signature) -> Evidence:
 
 def _read_decoded(signature: Signature, reading: Reading) -> Detections:
     table = _table(signature)
+    table = table[possible(table[:, 4], reading)]
     return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
 
 
