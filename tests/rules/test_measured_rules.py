@@ -73,7 +73,9 @@ def findings(
     return list(rule.check(Context(ANALYSIS, {**rule.options, **(options or {})}, found, crash)))
 
 
-@pytest.mark.parametrize("code", ["AA401", "AA402", "AA403", "AA404", "AA405", "AA910"])
+@pytest.mark.parametrize(
+    "code", ["AA401", "AA402", "AA403", "AA404", "AA405", "AA407", "AA408", "AA409", "AA410", "AA910"]
+)
 def test_rules_about_measured_numbers_need_a_measurement_and_say_nothing_without(code: str) -> None:
     assert RULES[code].needs == {Need.MEASUREMENT}
     assert findings(code, None) == []
@@ -92,6 +94,18 @@ def test_rules_about_measured_numbers_need_a_measurement_and_say_nothing_without
         ("AA404", "mac", 0.2, ERROR),
         ("AA404", "mac", 0.1, WARNING),
         ("AA404", "mac", 0.06, None),
+        ("AA407", "flicker", 0.4, ERROR),
+        ("AA407", "flicker", 0.31, WARNING),
+        ("AA407", "flicker", 0.11, None),
+        ("AA408", "nme", 0.08, ERROR),
+        ("AA408", "nme", 0.05, WARNING),
+        ("AA408", "nme", 0.03, None),
+        ("AA409", "text-changes", 0.2, ERROR),
+        ("AA409", "text-changes", 0.1, WARNING),
+        ("AA409", "text-changes", 0.06, None),
+        ("AA410", "relative-change", 0.5, ERROR),
+        ("AA410", "relative-change", 0.2, WARNING),
+        ("AA410", "relative-change", 0.11, None),
     ],
 )
 def test_the_whole_interval_must_lie_beyond_the_threshold(
@@ -104,7 +118,9 @@ def test_the_whole_interval_must_lie_beyond_the_threshold(
         assert found[0].rule == code
 
 
-@pytest.mark.parametrize(("code", "name", "value"), [("AA401", "consistency", 0.1), ("AA404", "mac", 0.9)])
+@pytest.mark.parametrize(
+    ("code", "name", "value"), [("AA401", "consistency", 0.1), ("AA404", "mac", 0.9), ("AA407", "flicker", 0.9)]
+)
 def test_too_few_images_for_an_interval_are_never_more_than_a_note(code: str, name: str, value: float) -> None:
     (finding,) = findings(code, measurement(measure(name, value, None)))
     assert finding.severity is NOTE

@@ -1,0 +1,39 @@
+"""AA409 unstable-text: a text reader reads another text when the input is shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.facts.finding import Finding
+from auditor.facts.rule import Context, Need, Rule
+
+from ._common import node_finding, percent
+from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Yield one finding per output whose share of changed readings lies over a threshold with its whole interval."""
+    for measure in measures(context, "text-changes"):
+        severity = level(measure, context)
+        if severity is not None:
+            yield node_finding(
+                RULE,
+                None,
+                severity,
+                f"The text differs in {percent(measure.value)} of the pairs of shifts of one "
+                f"image{interval_words(measure)}.",
+                "Crop lines with a margin, and read them twice, one pixel apart: accept what both readings agree on. "
+                "See AA402 for the sampling sites that add most error.",
+                numbers(measure),
+            )
+
+
+RULE = Rule(
+    code="AA409",
+    name="unstable-text",
+    summary="A text reader reads another text when the input is shifted.",
+    severities=MEASURED_SEVERITIES,
+    check=check,
+    options={"error": 0.15, "warning": 0.05},
+    needs=frozenset({Need.MEASUREMENT}),
+)

@@ -1,0 +1,38 @@
+"""AA410 unstable-value: the numbers of a regression move a lot when the input is shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.facts.finding import Finding
+from auditor.facts.rule import Context, Need, Rule
+
+from ._common import node_finding, percent
+from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Yield one finding per output whose change lies over a threshold, a share of the spread between images."""
+    for measure in measures(context, "relative-change"):
+        severity = level(measure, context)
+        if severity is not None:
+            yield node_finding(
+                RULE,
+                None,
+                severity,
+                f"Between two shifts of one image the numbers change by {percent(measure.value)} of their spread "
+                f"between images{interval_words(measure)}.",
+                "Repair the sampling sites that add most error (AA402), or average the numbers over shifts.",
+                numbers(measure),
+            )
+
+
+RULE = Rule(
+    code="AA410",
+    name="unstable-value",
+    summary="The numbers of a regression move a lot when the input is shifted.",
+    severities=MEASURED_SEVERITIES,
+    check=check,
+    options={"error": 0.3, "warning": 0.1},
+    needs=frozenset({Need.MEASUREMENT}),
+)
