@@ -74,7 +74,11 @@ class Measuring(Group, table="verify"):
     )
     scale: float | None = option(fraction("NUMBER"), "Multiplies 0..255 pixels first, such as 1/255.", Panel.IMAGES)
     channels: str | None = option(choice("rgb|bgr|grey"), "Channels of the input.", Panel.IMAGES)
-    layout: str | None = option(choice("NCHW|NHWC|NHW"), "Axes of the input, where its shape is open.", Panel.IMAGES)
+    layout: str | None = option(
+        text("NAME"),
+        "Layout of the outputs, or auto. NCHW, NHWC, NHW: axes of the input. Both separated by a comma.",
+        Panel.MEASURING,
+    )
     size: tuple[int, int] | None = option(
         height_width("HxW"),
         "Height and width, where the model leaves them open. Such as 224x320, or one number for both.",

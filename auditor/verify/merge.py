@@ -127,6 +127,7 @@ def merge(
             *source.notes,
             *setup.guesses,
             *opened.remarks,
+            *plan.model.measures.remarks(used),
             *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
             *_noted(used),
             *layers.remarks,

@@ -17,7 +17,7 @@ from auditor.options.measuring import Measuring
 if TYPE_CHECKING:
     from auditor.pipeline.geometry import Geometry
     from auditor.verify.images.drawn import Drawn
-    from auditor.verify.images.preprocess import Preprocessing
+    from auditor.verify.images.preprocess import ImageLayout, Preprocessing
     from auditor.verify.images.source import ImageSource
     from auditor.verify.settings import VerifySettings
 
@@ -83,7 +83,6 @@ def _request(options: Measuring) -> Request:
 
 
 def _settings(options: Measuring) -> VerifySettings:
-    from auditor.verify.images.preprocess import ImageLayout
     from auditor.verify.result import ProtocolKind, Task
     from auditor.verify.settings import VerifySettings
     from auditor.verify.shifts.plan import ShiftSettings
@@ -91,6 +90,7 @@ def _settings(options: Measuring) -> VerifySettings:
     from auditor.verify.worker.memory import default_limit
     from auditor.verify.worker.providers import parse_device
 
+    axes, decoding = _layouts(options.layout)
     return VerifySettings(
         preprocessing=_preprocessing(options),
         native=options.shift_at == "native",
@@ -99,7 +99,8 @@ def _settings(options: Measuring) -> VerifySettings:
         radius=options.radius,
         shifts=ShiftSettings(pairs=options.shifts, path=options.path, exhaustive=options.exhaustive, seed=options.seed),
         size=options.size,
-        layout=None if options.layout is None else ImageLayout(options.layout),
+        layout=axes,
+        decoding=decoding,
         channels=None if options.channels is None else 1 if options.channels == "grey" else 3,
         task=None if options.task is None else Task(options.task),
         image_input=options.image_input,
@@ -118,6 +119,27 @@ def _settings(options: Measuring) -> VerifySettings:
         allow_domains=frozenset(options.allow_domain),
         custom_ops=tuple(Path(word) for word in options.custom_ops),
     )
+
+
+def _layouts(text: str | None) -> tuple[ImageLayout | None, str | None]:
+    """The axes of the input and the layout of the outputs; no layout of either has the name of one of the other."""
+    if text is None:
+        return None, None
+    from auditor.choices import suggestion
+    from auditor.pipeline.decode import layouts
+    from auditor.verify.images.preprocess import ImageLayout
+
+    known = {member.value: member for member in ImageLayout}
+    words = [word.strip() for word in text.split(",")]
+    decoding = [word for word in words if word not in known]
+    for word in decoding:
+        if word != "auto" and word not in layouts():
+            near = suggestion(word, [*known, "auto", *layouts()]) or f": one of {', '.join(layouts())}"
+            raise ValueError(f"layout must be auto, the name of a layout, or NCHW, NHWC, NHW; it is {word!r}{near}")
+    axes = [known[word] for word in words if word in known]
+    if len(axes) > 1 or len(decoding) > 1:
+        raise ValueError("layout must be one layout of the outputs, one order of the input's axes, or both")
+    return axes[0] if axes else None, decoding[0] if decoding else None
 
 
 def _preprocessing(options: Measuring) -> Preprocessing:

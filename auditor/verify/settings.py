@@ -20,15 +20,16 @@ DEFAULT_SCORE = 0.5
 class VerifySettings:
     """How a model is measured.
 
-    ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows keep
-    seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
+    ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows
+    keep seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
-    nobody chose it. ``native``: shifts are whole pixels of the picture, before it is resized. ``size`` (H, W) is for
-    models that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds`` are
-    constants for further inputs. Boxes count from the score ``box_score`` on. ``layer_images`` is on how many images
-    the layers are measured, 0 for not at all. ``self_test_images`` get their unshifted input a second time.
-    ``confidence`` is that of all intervals. ``reference`` is a model to agree with, run on the same windows.
-    ``allow_domains`` and ``custom_ops`` let foreign operators in.
+    nobody chose it. ``native``: shifts are whole pixels of the picture, before it is resized. ``size`` (H, W) is
+    for models that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds``
+    are constants for further inputs. ``decoding`` names the layout of the outputs, or is "auto". Boxes count from
+    the score ``box_score`` on. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
+    ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
+    ``reference`` is a model to agree with, run on the same windows. ``allow_domains`` and ``custom_ops`` let
+    foreign operators in.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
@@ -47,6 +48,7 @@ class VerifySettings:
     image_input: str | None = None
     output: str | None = None
     feeds: Mapping[str, float] = field(default_factory=dict)
+    decoding: str | None = None
     box_score: float = DEFAULT_SCORE
     layer_images: int = 4
     self_test_images: int = 8

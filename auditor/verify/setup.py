@@ -8,11 +8,13 @@ from itertools import chain
 
 import numpy as np
 
+from auditor.pipeline.decode import Reading
 from auditor.verify.errors import DataError, DeviceUnavailableError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import ImageLayout, Preprocessing
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures import TASKS
+from auditor.verify.measures.layouts import DECODED, weak_score
 from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
@@ -120,9 +122,16 @@ def prepare(
     image, protocol, shifts, preprocessing = trial.image, trial.protocol, trial.shifts, trial.preprocessing
     seen, units, probe, feeds = trial.seen, trial.units, trial.probe, trial.probe.feeds
     rows = trial.samples[0]
-    clues = replace(clues, labelled=any(isinstance(unit, Load) and unit.unit.label is not None for _, unit in seen))
+    clues = replace(
+        clues,
+        labelled=any(isinstance(unit, Load) and unit.unit.label is not None for _, unit in seen),
+        ranks={port.name: len(port.shape) for port in opened.outputs if port.shape},
+    )
     try:
-        target = find_target(trial.samples, settings.task, settings.output, image.size, clues)
+        reading = Reading(score=weak_score(settings.box_score))
+        target = find_target(
+            trial.samples, settings.task, settings.output, image.size, clues, settings.decoding, reading
+        )
     except DataError:
         if not any_task:
             raise
@@ -251,8 +260,8 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettin
 
 
 def tried_images(settings: VerifySettings) -> int:
-    """How many images are looked at before a run: one where the user said what the model answers."""
-    return 1 if settings.task else _TRIED_IMAGES
+    """How many images are looked at before a run: one where the user said what the model answers, and how."""
+    return _TRIED_IMAGES if settings.task is None or settings.task in DECODED else 1
 
 
 def first_usable(units: Iterator[Numbered], count: int) -> tuple[list[Numbered], Iterator[Numbered]]:

@@ -16,6 +16,8 @@ class Yardstick(Enum):
     ORIGINAL = "agreement"  # inputs with the same top-1 class
     POSITIONS = "position-agreement"  # positions with the same class
     BOXES = "box-agreement"  # boxes that the other model has too
+    JOINTS = "joint-agreement"  # joints that lie where the other model sees them
+    LINES = "text-agreement"  # lines that the other model reads alike
     COSINE = "cosine"  # of the two outputs
 
 

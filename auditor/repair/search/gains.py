@@ -48,6 +48,8 @@ _SCALES: Mapping[Task, tuple[_Scale, ...]] = MappingProxyType(
         ),
         Task.EMBEDDING: (_Scale(Yardstick.COSINE, "cosine", "fidelity-cosine"),),
         Task.DETECTION: (_Scale(Yardstick.BOXES, "flicker", "fidelity"),),
+        Task.KEYPOINTS: (_Scale(Yardstick.JOINTS, "keypoint-consistency", "fidelity"),),
+        Task.TEXT: (_Scale(Yardstick.LINES, "text-changes", "fidelity"),),
     }
 )
 

@@ -29,6 +29,8 @@ _LOST = {
     Yardstick.ORIGINAL: "agreement below the original's own consistency",
     Yardstick.POSITIONS: "agreement, position by position, below the original's own under shifts",
     Yardstick.BOXES: "agreement, box by box, below the original's own under shifts",
+    Yardstick.JOINTS: "agreement, joint by joint, below the original's own under shifts",
+    Yardstick.LINES: "agreement, line by line, below the original's own under shifts",
     Yardstick.COSINE: "cosine to the original's output, below the original's own under shifts",
 }
 

@@ -15,8 +15,11 @@ from auditor.verify.measures.dense import Dense
 from auditor.verify.measures.detection import Detection
 from auditor.verify.measures.embedding import Embedding
 from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.keypoints import Joints
 from auditor.verify.measures.reference import FIDELITY, FIDELITY_COSINE
+from auditor.verify.measures.regression import Regression
 from auditor.verify.measures.task import TaskMeasures
+from auditor.verify.measures.text import TextLines
 from auditor.verify.result import Measure, Task
 
 TASKS: Mapping[Task, type[TaskMeasures[Any, Any]]] = MappingProxyType(
@@ -25,6 +28,9 @@ TASKS: Mapping[Task, type[TaskMeasures[Any, Any]]] = MappingProxyType(
         Task.DENSE: Dense,
         Task.EMBEDDING: Embedding,
         Task.DETECTION: Detection,
+        Task.KEYPOINTS: Joints,
+        Task.TEXT: TextLines,
+        Task.REGRESSION: Regression,
     }
 )
 

@@ -13,32 +13,25 @@ count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from auditor.pipeline.decode import Detections
 from auditor.pipeline.decode.boxes import iou
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text
 from auditor.verify.arrays import BoolArray, FloatArray, IntArray
-from auditor.verify.measures.boxes import (
-    NO_BOXES,
-    Boxes,
-    BoxFormat,
-    find_format,
-    highest_score,
-    read_boxes,
-    suppress,
-)
+from auditor.verify.measures.boxes import Boxes
+from auditor.verify.measures.decoded import answers_of, decoder_of, known_mean, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
+from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.reference import FIDELITY
 from auditor.verify.measures.task import (
-    NOT_FINITE,
     ImageMeasures,
     Outputs,
     Row,
     Subject,
     TaskMeasures,
-    UnusableOutputError,
     WindowOutputs,
     by_distance,
 )
@@ -64,9 +57,13 @@ MEASURES = (
         leading=True,
         summary=True,
     ),
+    MeasureFacts("box-overlap", "share", True, "intersection over union of matched boxes"),
     MeasureFacts(
         "flicker", "share", False, "boxes that appear or disappear", gate=Gate.CHANGE, leading=True, summary=True
     ),
+    MeasureFacts("boxes-lost", "share", False, "of these, what the first input of a pair alone has"),
+    MeasureFacts("boxes-gained", "share", False, "of these, what the second input of a pair alone has"),
+    MeasureFacts("threshold-crossings", "share", False, "of these, what is still there below the threshold"),
 )
 
 DEFAULT_IOU = 0.5
@@ -78,14 +75,20 @@ class PairStability:
     """(P,) per pair of windows, NaN where a pair has no box to measure on.
 
     ``centre``: mean distance of matched centres in pixels. ``size``: mean relative change of width and height.
-    ``score``: mean absolute change of score. ``flicker``: share of boxes without a partner, among all boxes counted
-    once.
+    ``score``: mean absolute change of score. ``overlap``: mean intersection over union of matched boxes.
+    Of all boxes, a matched pair counted once: ``lost`` and ``gained`` are the shares of those of the reference and of
+    the moved input without a partner, ``flicker`` is both together, and ``crossings`` is the part of them whose
+    partner is there, below the threshold.
     """
 
     centre: FloatArray
     size: FloatArray
     score: FloatArray
+    overlap: FloatArray
     flicker: FloatArray
+    lost: FloatArray
+    gained: FloatArray
+    crossings: FloatArray
 
 
 def match(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> tuple[IntArray, IntArray]:
@@ -121,29 +124,34 @@ def pair_stability(
     circular: bool = False,
     least: float = DEFAULT_IOU,
     border: float = BORDER,
+    threshold: float = 0.0,
 ) -> PairStability:
     """Compare the boxes of the windows of one image, pair by pair; ``window`` is the input's (H, W).
 
     Boxes, shifts and ``window`` count the same pixels: of the model's input, or of the part of a picture that it shows.
+    Boxes count from the score ``threshold`` on; weaker ones only tell those that cross it from those that vanish.
 
     A circular shift moves boxes across the seam, where they are cut: boxes that touch the seam in either input do not
     count.
     """
-    rows = np.full((4, len(pairs)), np.nan)
+    rows = np.full((len(fields(PairStability)), len(pairs)), np.nan)
+    strong, weak = [one.above(threshold) for one in boxes], [one.below(threshold) for one in boxes]
     for index, (reference, moved, shift) in enumerate(zip(pairs.reference, pairs.moved, pairs.shift, strict=True)):
-        rows[:, index] = _compare(boxes[reference], boxes[moved], shift, window, circular, least, border)
+        ends = (strong[reference], strong[moved]), (weak[reference], weak[moved])
+        rows[:, index] = _compare(*ends, shift, window, circular, least, border)
     return PairStability(*rows)
 
 
 def _compare(
-    left: Boxes,
-    right: Boxes,
+    strong: tuple[Boxes, Boxes],
+    weak: tuple[Boxes, Boxes],
     shift: FloatArray,
     window: tuple[int, int],
     circular: bool,
     least: float,
     border: float,
-) -> tuple[float, float, float, float]:
+) -> tuple[float, ...]:
+    left, right = strong
     step = np.array([shift[1], shift[0]])
     extent = np.array([window[1], window[0]], dtype=np.float64)
     corners = right.corners + np.tile(step, 2)
@@ -158,20 +166,36 @@ def _compare(
     else:
         low, high = np.maximum(0, step), extent + np.minimum(0, step)
         counts = _within(left.corners, low, high, border), _within(corners, low, high, border)
-    returned = Boxes(corners, right.scores, right.labels)
-    one, two = match(left, returned, least)
+    one, two = match(left, right.at(corners), least)
     both = counts[0][one] & counts[1][two]
-    alone = sum(int(np.count_nonzero(np.delete(count, used))) for count, used in zip(counts, (one, two), strict=True))
-    total = alone + int(np.count_nonzero(both))
-    flicker = alone / total if total else np.nan
+    gone, come = (
+        np.flatnonzero(count & ~np.isin(np.arange(len(count)), used))
+        for count, used in zip(counts, (one, two), strict=True)
+    )
+    total = len(gone) + len(come) + int(np.count_nonzero(both))
+    if not total:
+        return (np.nan,) * 8
+    ahead, behind = weak[0].corners - np.tile(step, 2), weak[1].corners + np.tile(step, 2)
+    if circular:
+        ahead, behind = _wrapped(ahead, extent), _wrapped(behind, extent)
+    crossed = _paired(left.chosen(gone), weak[1].at(behind), least) + _paired(
+        right.chosen(come), weak[0].at(ahead), least
+    )
+    shares = [part / total for part in (len(gone) + len(come), len(gone), len(come), crossed)]
     if not both.any():
-        return np.nan, np.nan, np.nan, flicker
+        return (*[np.nan] * 4, *shares)
     first, second = left.corners[one[both]], corners[two[both]]
     centres = np.linalg.norm((first[:, :2] + first[:, 2:] - second[:, :2] - second[:, 2:]) / 2, axis=1)
     sizes = [matched[:, 2:] - matched[:, :2] for matched in (first, second)]
     change = np.abs(sizes[1] - sizes[0]) / np.maximum((sizes[0] + sizes[1]) / 2, 1e-9)
     scores = np.abs(left.scores[one[both]] - right.scores[two[both]])
-    return float(centres.mean()), float(change.mean()), float(scores.mean()), flicker
+    overlap = np.diagonal(iou(first, second))
+    return (*[float(values.mean()) for values in (centres, change, scores, overlap)], *shares)
+
+
+def _paired(boxes: Boxes, others: Boxes, least: float) -> int:
+    """How many boxes have a partner among the others."""
+    return len(match(boxes, others, least)[0]) if len(boxes) and len(others) else 0
 
 
 def _wrapped(corners: FloatArray, extent: FloatArray) -> FloatArray:
@@ -188,12 +212,11 @@ def _within(corners: FloatArray, low: FloatArray, high: FloatArray, border: floa
 
 # Comparing boxes is quadratic; the strongest of them say whether a detector is steady.
 _MANY = 500
-_MOSTLY = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class WindowBoxes:
-    """The boxes of every window of an image, and the highest score of any box; None where no window has one."""
+    """The boxes of every window of an image, weak ones too, and the highest score of any; None where there is none."""
 
     windows: tuple[Boxes, ...]
     highest: float | None
@@ -201,66 +224,58 @@ class WindowBoxes:
 
 @dataclass(frozen=True, slots=True)
 class DetectionImage(ImageMeasures):
-    """One image of a detector. ``highest`` is the highest score of any box, None where there is none."""
+    """One image of a detector. ``highest`` is the highest score of any box, None where there is none, and ``boxes``
+    how many of the unshifted input reach the threshold.
+    """
 
     highest: float | None
+    boxes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
-    """Reads boxes and measures how they move, change and come and go, relative to the shift of their input.
+    """Measures how boxes move, change and come and go, relative to the shift of their input.
 
-    ``form`` is how to read them and ``background`` the class that means "nothing"; an image tells both by its own first
-    window with boxes where the pilot saw none. Boxes count from ``score`` on.
+    ``decoder`` reads them. Boxes count from ``score`` on; ``window`` is the input's (H, W).
     """
 
     MEASURES = MEASURES
     WHOLE_PIXELS = True
 
+    decoder: Decoder
     window: tuple[int, int]
     circular: bool
     score: float
-    form: BoxFormat | None = None
-    background: int | None = None
 
     @classmethod
-    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Detection:
-        blank = cls(subject.target.outputs, subject.window, subject.circular, subject.box_score)
-        known = [{name: sample[name] for name in blank.outputs} for sample in samples]
-        return blank._told([sample for sample in known if _is_finite(sample)])
+    def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Detection:  # noqa: ARG003 - the pilot chose
+        return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular, subject.box_score)
 
     def read(self, rows: WindowOutputs) -> WindowBoxes:
-        count = min(len(rows[name]) for name in self.outputs)
-        windows = [{name: rows[name][index] for name in self.outputs} for index in range(count)]
-        if not all(_is_finite(window) for window in windows):
-            raise UnusableOutputError(NOT_FINITE)
-        told = self if self.form is not None else self._told(windows)
-        boxes: list[Boxes] = []
-        highest: list[float] = []
-        for window in windows:
-            # Padding only, or no row at all, where nothing tells what the numbers are.
-            found, best = (NO_BOXES, None) if told.form is None else told._boxes(window, told.form)
-            boxes.append(found)
-            highest += [] if best is None else [best]
-        if told.form is None and any(np.any(value) for window in windows for value in window.values()):
-            raise UnusableOutputError("no boxes were found in the model's outputs, in none of the known formats")
-        return WindowBoxes(tuple(boxes), max(highest, default=None))
+        answers = answers_of(self.decoder, self.outputs, rows, Detections)
+        boxes = tuple(Boxes(answer.boxes[:_MANY], answer.scores[:_MANY], answer.labels[:_MANY]) for answer in answers)
+        highest = max((float(window.scores.max()) for window in boxes if len(window)), default=None)
+        if highest is None and boxes:
+            highest = self.decoder.highest_score(windows_of(self.outputs, rows)[0])
+        return WindowBoxes(boxes, highest)
 
     def row(self, unit: Unit, answers: WindowBoxes, reference: WindowBoxes | None) -> DetectionImage:
         plan = unit.plan
         values: dict[str, float] = {}
         if len(plan.pairs):
-            values = {name: _mean(along) for name, along in self._along(unit, answers, plan.pairs).items()}
+            values = {name: known_mean(along) for name, along in self._along(unit, answers, plan.pairs).items()}
         if reference is not None:
             pairs = zip(answers.windows, reference.windows, strict=True)
-            values["fidelity"] = _mean(np.array([matched_share(left, right) for left, right in pairs]))
+            alike = [matched_share(left.above(self.score), right.above(self.score)) for left, right in pairs]
+            values["fidelity"] = known_mean(np.array(alike))
         curves = self._along(unit, answers, plan.distances) if len(plan.distances) else {}
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
-        return DetectionImage(values, by_distance(curves, plan.distances.distance), flicker, answers.highest)
+        boxes = len(answers.windows[0].above(self.score))
+        return DetectionImage(values, by_distance(curves, plan.distances.distance), flicker, answers.highest, boxes)
 
     def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
         return OutputResult(
-            ModelText(self.outputs[0] if self.form is None else self.form.boxes),
+            ModelText(self.outputs[0]),
             Task.DETECTION,
             measure_totals((FIDELITY, *MEASURES), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
@@ -279,39 +294,30 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             f"windows; {seen}"
         )
 
+    def remarks(self, rows: Sequence[Row[DetectionImage]]) -> tuple[str, ...]:
+        images = [row.measured for row in rows if row.measured is not None]
+        some = [image for image in images if not np.isnan(image.values.get("flicker", np.nan))]
+        boxes = count_text(sum(image.boxes for image in some), "box", "boxes")
+        none = len(images) - len(some)
+        without = f"; {count_text(none, 'image')} without a box" if none else ""
+        return (f"rests on {count_text(len(some), 'image')} with {boxes} of score {self.score:g} or more{without}",)
+
     def _along(self, unit: Unit, boxes: WindowBoxes, pairs: Pairs) -> dict[str, FloatArray]:
         seen, window, border = list(boxes.windows), self.window, BORDER
         if unit.native:
             seen, window = _in_the_picture(seen, unit), unit.placements[0].picture
             border = BORDER / min(unit.placements[0].scale)
-        found = pair_stability(seen, pairs, window, self.circular, border=border)
+        found = pair_stability(seen, pairs, window, self.circular, border=border, threshold=self.score)
         return {
             "centre-jitter": found.centre,
             "size-deviation": found.size,
             "score-deviation": found.score,
+            "box-overlap": found.overlap,
             "flicker": found.flicker,
+            "boxes-lost": found.lost,
+            "boxes-gained": found.gained,
+            "threshold-crossings": found.crossings,
         }
-
-    def _told(self, windows: Sequence[Outputs]) -> Detection:
-        """With the format of the first window that has boxes; without where none has."""
-        for window in windows:
-            form = find_format(window)
-            if form is not None:
-                everything = read_boxes(window, form, self.window, 0.0)
-                return replace(self, form=form, background=_background(everything, window, form))
-        return self
-
-    def _boxes(self, window: Outputs, form: BoxFormat) -> tuple[Boxes, float | None]:
-        """The boxes of one window, and the highest score of any that was read."""
-        found = read_boxes(window, form, self.window, self.score)
-        best = float(found.scores.max()) if len(found) else highest_score(window, form)
-        if self.background is not None:
-            kept = found.labels != self.background
-            found = Boxes(found.corners[kept], found.scores[kept], found.labels[kept])
-        if len(found) > _MANY:
-            strongest = np.argsort(-found.scores, kind="stable")[:_MANY]
-            found = Boxes(found.corners[strongest], found.scores[strongest], found.labels[strongest])
-        return suppress(found), best
 
 
 def _in_the_picture(boxes: list[Boxes], unit: Unit) -> list[Boxes]:
@@ -320,21 +326,3 @@ def _in_the_picture(boxes: list[Boxes], unit: Unit) -> list[Boxes]:
         Boxes(replace(placement, origin=(0, 0)).boxes_to_picture(window.corners), window.scores, window.labels)
         for window, placement in zip(boxes, unit.placements, strict=True)
     ]
-
-
-def _is_finite(window: Outputs) -> bool:
-    return all(value.dtype.kind != "f" or bool(np.isfinite(value).all()) for value in window.values())
-
-
-def _background(boxes: Boxes, row: Outputs, form: BoxFormat) -> int | None:
-    """The class that means "nothing" in a raw list of anchors (SSD): the first one, and nearly all anchors have it."""
-    classes = row[form.scores].shape[-1] if form.scores is not None else 1
-    if len(boxes) < _MANY or classes < 2:
-        return None
-    return 0 if np.mean(boxes.labels == 0) > _MOSTLY else None
-
-
-def _mean(along: FloatArray) -> float:
-    """The mean over the pairs that have boxes, NaN where none has."""
-    known = along[~np.isnan(along)]
-    return float(known.mean()) if len(known) else float("nan")

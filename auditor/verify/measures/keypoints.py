@@ -18,7 +18,7 @@ Joints near the border of what both inputs show are left out, and so are those t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,16 @@ MEASURES = (
         gate=Gate.RATIO,
         leading=True,
         summary=True,
+    ),
+    MeasureFacts(
+        "keypoint-consistency",
+        "share",
+        True,
+        "joints within a twentieth of the figure's size of themselves (PCK@0.05)",
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+        in_points=True,
     ),
     MeasureFacts("keypoint-jitter-p95", "px", False, "95th percentile of the same"),
     MeasureFacts("nme", "ratio", False, "mean of the same over the size of the figure (NME)", summary=True),
@@ -161,6 +171,11 @@ def jitter(moves: JointMoves, quantile: float = 0.5) -> float:
 def normalised_error(moves: JointMoves) -> float:
     """The mean of distance over the figure's size (NME); NaN without a joint."""
     return float(np.mean(moves.distance / moves.size)) if len(moves) else float("nan")
+
+
+def consistency(moves: JointMoves) -> float:
+    """The share of joints that moved by less than a twentieth of their figure's size; NaN without a joint."""
+    return float(np.mean(moves.distance <= ALIKE * moves.size)) if len(moves) else float("nan")
 
 
 def quantised_share(moves: JointMoves) -> float:
@@ -282,11 +297,15 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
 
     def row(self, unit: Unit, answers: tuple[Figures, ...], reference: tuple[Figures, ...] | None) -> KeypointsImage:
         plan = unit.plan
-        moves = joint_moves(answers, plan.pairs, self.window, self.circular)
+        seen, window = answers, self.window
+        if unit.native:
+            seen, window = _in_the_picture(answers, unit), unit.placements[0].picture
+        moves = joint_moves(seen, plan.pairs, window, self.circular)
         values: dict[str, float] = {}
         if len(plan.pairs):
             values = {
                 "keypoint-jitter": jitter(moves),
+                "keypoint-consistency": consistency(moves),
                 "keypoint-jitter-p95": jitter(moves, 0.95),
                 "nme": normalised_error(moves),
             }
@@ -296,7 +315,7 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
             values["fidelity"] = _alike(answers, reference)
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
-            along = moves_by_pair(answers, plan.distances, self.window, self.circular)
+            along = moves_by_pair(seen, plan.distances, window, self.circular)
             curves["keypoint-jitter"] = np.array([jitter(pair) for pair in along])
         return KeypointsImage(
             values,
@@ -338,6 +357,17 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
             f"rests on {count_text(len(images), 'image')}, {figures}, {compared}",
             f"worst joint: number {worst} of {len(means)}, mean {means[worst]:.2f} px over {over}",
         )
+
+
+def _in_the_picture(figures: Sequence[Figures], unit: Unit) -> tuple[Figures, ...]:
+    """The figures of every window in pixels of the part of the picture that it shows."""
+    there = []
+    for window, placed in zip(figures, unit.placements, strict=True):
+        placement = replace(placed, origin=(0, 0))
+        boxes = None if window.boxes is None else placement.boxes_to_picture(window.boxes)
+        pitch = window.pitch[0] / placement.scale[1], window.pitch[1] / placement.scale[0]
+        there.append(Figures(placement.to_picture(window.points), window.visible, boxes, pitch))
+    return tuple(there)
 
 
 def _alike(answers: Sequence[Figures], others: Sequence[Figures]) -> float:

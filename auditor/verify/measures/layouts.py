@@ -33,7 +33,7 @@ from auditor.verify.worker.arena import Array
 
 AUTO = "auto"
 # Below this score a box is noise; from here on to the threshold it tells a crossing from a loss.
-WEAK_SCORE = 0.25
+_WEAK_SCORE = 0.25
 
 _TOLD_BY = {
     Evidence.SHAPE: "the shapes of its outputs",
@@ -43,9 +43,14 @@ _TOLD_BY = {
 }
 # What a task is read by where no layout has a signature of its own.
 _PLAIN = {Task.TEXT: "ctc", Task.REGRESSION: "numbers"}
-_DECODED = {Task.DETECTION, Task.KEYPOINTS, Task.TEXT, Task.REGRESSION}
+DECODED = {Task.DETECTION, Task.KEYPOINTS, Task.TEXT, Task.REGRESSION}
 _MOST_NAMES = 6
 _FIRST_LETTER = 0x100000  # of the second private plane, which holds 65,534 characters that are nobody's
+
+
+def weak_score(threshold: float) -> float:
+    """The least score at which boxes are looked for where they count from ``threshold`` on."""
+    return min(_WEAK_SCORE, threshold / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def choose_layout(
     Raises:
         DataError: no layout has the name, none fits or several do, or the task is not what the layout answers.
     """
-    if task is not None and task not in _DECODED and name is None:
+    if task is not None and task not in DECODED and name is None:
         return None
     signatures = [_signature(rows, size, metadata or {}, operators, ranks or {}) for rows in samples]
     evidence, partly = _evidence(signatures)

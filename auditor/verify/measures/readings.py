@@ -22,12 +22,10 @@ class OutputReading(Enum):
     CLASSES = "class scores (classification)"
     EMBEDDING = "an embedding"
     MAP = "a map (dense)"
-    BOXES = "boxes (detection)"
-    RAW_BOXES = "boxes before decoding or suppression"
     LANDMARKS = "landmarks or other coordinates"
     NUMBERS = "one or a few numbers (regression)"
     HEATMAPS = "heat maps, features or a raw detection head"
-    SEQUENCE = "text or another sequence"
+    SEQUENCE = "boxes, text or another sequence"
     UNKNOWN = "nothing that is known"
 
 

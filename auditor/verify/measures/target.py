@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from auditor.onnxfile.graph import Model
+from auditor.pipeline.decode import Reading
 from auditor.sampling.result import Analysis, HeadKind
 from auditor.text import plain
 from auditor.verify.errors import DataError
-from auditor.verify.measures.box_readings import read_box_outputs
-from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.layouts import Decoder, choose_layout
 from auditor.verify.measures.readings import OutputReading, channel_axis, is_vector, read_map, read_vector
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
@@ -25,23 +25,26 @@ _TASKS: Mapping[OutputReading, Task] = {
     OutputReading.CLASSES: Task.CLASSIFICATION,
     OutputReading.EMBEDDING: Task.EMBEDDING,
     OutputReading.MAP: Task.DENSE,
-    OutputReading.BOXES: Task.DETECTION,
 }
+_VECTORS = frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN])
 _HEADS: Mapping[Task, frozenset[HeadKind]] = {
     Task.CLASSIFICATION: frozenset([HeadKind.DENSE]),
     Task.EMBEDDING: frozenset([HeadKind.DENSE]),
-    Task.DENSE: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
-    Task.DETECTION: frozenset([HeadKind.POOLED, HeadKind.CLASS_TOKEN]),
+    Task.DENSE: _VECTORS,
 }
 # Beside one of these an output that reads as class scores may be the rest of it.
-_DOUBTING = frozenset([OutputReading.LANDMARKS, OutputReading.RAW_BOXES])
+_DOUBTING = frozenset([OutputReading.LANDMARKS, OutputReading.SEQUENCE])
 
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """What tells a task beside the numbers: the operators of the graph, and what the analysis calls its outputs."""
+    """What tells a task beside the numbers: the operators and metadata of the file, the declared numbers of axes of its
+    outputs, and what the analysis calls them.
+    """
 
     operators: frozenset[str] = frozenset()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
     heads: Mapping[str, HeadKind] = field(default_factory=dict)
     labelled: bool = False
 
@@ -54,7 +57,8 @@ class Clues:
     def of(cls, model: Model, analysis: Analysis | None) -> Clues:
         """The clues of a model."""
         heads = {head.output.raw: head.kind for head in analysis.heads} if analysis is not None else {}
-        return cls(frozenset(node.op for node in model.graph.nodes), heads)
+        operators = frozenset(node.op for node in model.graph.nodes)
+        return cls(operators, model.metadata, heads=heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,10 @@ def find_target(
     output: str | None,
     window: tuple[int, int],
     clues: Clues | None = None,
+    layout: str | None = None,
+    reading: Reading | None = None,
 ) -> Target:
-    """Choose the output to measure.
+    """Choose the output to measure, or the layout to read all of them by.
 
     Args:
         samples: one row of every numeric output, without the batch axis, for each of a few images and shifts.
@@ -91,6 +97,8 @@ def find_target(
         output: the output that the user named, or None.
         window: the size (H, W) of the model's input.
         clues: what else tells the task.
+        layout: the layout of the outputs that the user named, or "auto".
+        reading: how decoders read.
 
     Raises:
         DataError: no output fits, several readings fit, or no output has the name.
@@ -100,15 +108,27 @@ def find_target(
         if output not in samples[0]:
             raise DataError("the model has no numeric output of the name given with --measured-output", output)
         samples = [{output: rows[output]} for rows in samples]
+    choice = choose_layout(
+        [rows for rows in samples if all(map(_finite, rows.values()))] or samples,
+        window,
+        metadata=clues.metadata,
+        operators=clues.operators,
+        ranks=clues.ranks,
+        name=layout,
+        task=task,
+        reading=reading,
+    )
+    if choice is not None:
+        return Target(
+            tuple(samples[0]), choice.task, guessed=choice.guessed, remarks=choice.remarks, decoder=choice.decoder
+        )
     readings = {name: _readings(name, samples, window, clues) for name in samples[0]}
     if task is None:
-        task, name = _told_apart(samples, readings, window, clues)
+        task, name = _told_apart(samples, readings, window)
         guessed = True
     else:
         name, guessed = _fitting(samples[0], readings, task), False
-    remarks = (*_one_of_several(name, samples[0], task), *_contradictions(name, task, clues))
-    if task is Task.DETECTION:
-        return Target(tuple(samples[0]), task, guessed=guessed, remarks=remarks)
+    remarks = (*_one_of_several(name, samples[0]), *_contradictions(name, task, clues))
     if task is not Task.DENSE:
         return Target((name,), task, guessed=guessed, remarks=remarks)
     axis, grid = _layout(samples[0][name], window)
@@ -132,19 +152,13 @@ def _told_apart(
     samples: Sequence[Mapping[str, Array]],
     readings: Mapping[str, frozenset[OutputReading]],
     window: tuple[int, int],
-    clues: Clues,
 ) -> tuple[Task, str]:
     if not any(_finite(row) for rows in samples for row in rows.values()):
         raise DataError(
             f"none of the first {len(samples)} images could be measured: the model's output holds NaN or infinity; "
             "check --preset and the model"
         )
-    boxes = read_box_outputs(samples, window, clues.operators)
     first = next(iter(readings))
-    if boxes is OutputReading.BOXES:
-        return Task.DETECTION, first
-    if boxes is OutputReading.RAW_BOXES:
-        raise _doubt(samples[0], {name: fits | {boxes} for name, fits in readings.items()})
     single = {name: next(iter(fits)) for name, fits in readings.items() if len(fits) == 1}
     # Scores that sum to one or are called so are not put in doubt by what stands beside them.
     scores = [name for name, reading in single.items() if reading is OutputReading.CLASSES]
@@ -190,15 +204,15 @@ def _layout(row: Array, window: tuple[int, int]) -> tuple[int | None, tuple[int,
     return axis, (high, wide)
 
 
-def _one_of_several(name: str, rows: Mapping[str, Array], task: Task) -> tuple[str, ...]:
-    if len(rows) < 2 or task is Task.DETECTION:
+def _one_of_several(name: str, rows: Mapping[str, Array]) -> tuple[str, ...]:
+    if len(rows) < 2:
         return ()
     return (f"of {len(rows)} outputs only {plain(name)} is measured: choose another with --measured-output",)
 
 
 def _contradictions(name: str, task: Task, clues: Clues) -> tuple[str, ...]:
     head = clues.heads.get(name)
-    if head is None or head not in _HEADS[task]:
+    if head is None or head not in _HEADS.get(task, ()):
         return ()
     return (f"measured as {task.value}, while the static analysis calls this output {head.value}: check --task",)
 
@@ -209,7 +223,8 @@ def _doubt(rows: Mapping[str, Array], readings: Mapping[str, frozenset[OutputRea
         for name, fits in readings.items()
     )
     return DataError(
-        "the task cannot be told from the outputs: give --task (classification, dense, embedding or detection), and "
-        "--measured-output where there are several",
+        "the task cannot be told from the outputs: give --task (classification, dense, embedding, detection, "
+        "keypoints, text or regression), --layout where they have to be decoded, and --measured-output where there are "
+        "several",
         listed,
     )

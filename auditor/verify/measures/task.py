@@ -196,6 +196,10 @@ class TaskMeasures(ABC, Generic[AnswerT, RowT]):
         """Why none of the images has anything to measure; empty where some have."""
         return ""
 
+    def remarks(self, rows: Sequence[Row[RowT]]) -> tuple[str, ...]:  # noqa: ARG002 - for the tasks that have some
+        """What a reader should know of the numbers: on what they rest, in which unit, of which joint."""
+        return ()
+
 
 def stacked(rows: Sequence[AnyArray]) -> AnyArray:
     """The outputs (W, N) of all windows, each flat.
