@@ -18,7 +18,7 @@ from auditor.verify.options import read_request
         ("std", "0.2,-0.2,0.2", "one number above 0"),
         ("scale", "1/0", "1/255"),
         ("scale", "-1", "1/255"),
-        ("layout", "CHW", "NCHW, NHWC, NHW"),
+        ("layout", "CHW", "or NCHW, NHWC, NHW"),
         ("channels", "gray", "rgb, bgr, grey"),
         ("preset", "imagnet", "imagenet, caffe-bgr"),
         ("size", "224*224", "224x320"),

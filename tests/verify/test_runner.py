@@ -324,7 +324,7 @@ def test_a_detector_without_a_box_is_no_pass_and_the_highest_score_is_told(tmp_p
     made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", rows, 6]}, weights)
     seen = "highest score seen is 0.25" if rows else "no box of any score"
     with pytest.raises(DataError, match=f"no image has a box of score 0.5 or more .*{seen}"):
-        run(tmp_path, made, pictures(2), replace(SETTINGS, task=Task.DETECTION))
+        run(tmp_path, made, pictures(2), replace(SETTINGS, decoding="end-to-end"))
 
 
 def test_measures_rest_on_the_images_that_had_something_to_measure(tmp_path: Path) -> None:

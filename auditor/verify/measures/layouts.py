@@ -202,8 +202,8 @@ def _checked(
     ranks: Mapping[str, int],
 ) -> LayoutChoice:
     """The choice, once the layout reads the first pictures and answers the task."""
-    if layout.name == "ctc":
-        reading, remark = _with_alphabet(reading, signatures)
+    if layout.answer is Text:
+        reading, remark = _with_alphabet(layout, reading, signatures)
         remarks += remark
     missing = [need for need in layout.needs if getattr(reading, need) is None]
     if missing:
@@ -226,7 +226,7 @@ def _checked(
     return LayoutChoice(decoder, chosen, guessed and task is None, tuple(remarks))
 
 
-def _with_alphabet(reading: Reading, signatures: Sequence[Signature]) -> tuple[Reading, list[str]]:
+def _with_alphabet(layout: Layout, reading: Reading, signatures: Sequence[Signature]) -> tuple[Reading, list[str]]:
     """A character for each class where the file has none, and where the blank is.
 
     How much a line changes does not depend on what its characters are called. The blank is the class that wins most
@@ -237,7 +237,7 @@ def _with_alphabet(reading: Reading, signatures: Sequence[Signature]) -> tuple[R
         return reading, []
     classes = arrays[0].shape[2]
     remark = []
-    if reading.blank is None:
+    if layout.name == "ctc" and reading.blank is None:
         best = np.concatenate([array.argmax(axis=2).ravel() for array in arrays])
         last = int(np.count_nonzero(best == classes - 1)) > int(np.count_nonzero(best == 0))
         reading = replace(reading, blank="last" if last else "first")
@@ -259,7 +259,9 @@ def _also(evidence: Mapping[str, Evidence], taken: Layout, partly: Sequence[str]
 def _none_fits(samples: Sequence[Mapping[str, Array]], partly: Sequence[str], task: Task | None) -> DataError:
     some = f"; {', '.join(partly[:_MOST_NAMES])}" if partly else ""
     what = f" of {task.value}" if task is not None else ""
-    return DataError(f"no known layout{what} fits the outputs{some}: name one with --layout", _shapes(samples[0]))
+    if not any(np.any(row) for rows in samples for row in rows.values()):
+        some = f": those of the first {len(samples)} images have nothing in them"
+    return DataError(f"no known layout{what} fits the outputs{some}; name one with --layout", _shapes(samples[0]))
 
 
 def _shapes(rows: Mapping[str, Array]) -> str:

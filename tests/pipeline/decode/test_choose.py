@@ -80,3 +80,21 @@ def test_boxes_that_are_no_numbers_are_left_out() -> None:
     answer = decode({"output0": head}, "yolov8", input_size=SIZE)
     assert isinstance(answer, Detections)
     assert len(answer) == 0
+
+
+def test_boxes_that_are_shares_of_the_input_come_back_in_pixels() -> None:
+    rows = np.zeros((1, 7, 84), np.float32)
+    rows[0, :4, 5], rows[0, 6, 5] = (0.25, 0.5, 0.125, 0.25), 0.9
+    found = decode({"y": rows}, "yolov8", input_size=(64, 64))
+    assert isinstance(found, Detections)
+    assert found.boxes.tolist() == [[12.0, 24.0, 20.0, 40.0]]
+
+
+def test_boxes_beside_one_score_each_need_no_family() -> None:
+    boxes = np.array([[[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.9]]], np.float32)
+    outputs = {"boxes": boxes, "scores": np.array([[0.9, 0.4]], np.float32)}
+    found = decode(outputs, input_size=(100, 200), score=0.5)
+    assert isinstance(found, Detections)
+    assert np.allclose(found.boxes, [[20, 20, 60, 40]])
+    with pytest.raises(LayoutError, match="no known layout"):
+        decode({**outputs, "scores": outputs["scores"] * 9}, input_size=(100, 200))

@@ -77,11 +77,6 @@ def ended(rows: int, width: int) -> Array:
         (noise(56, 56), Task.DENSE),
         (shares(1, 224, 224), Task.DENSE),
         (noise(3, 672, 672), Task.DENSE),
-        (yolo(1029, 80, False).T, Task.DETECTION),
-        (yolo(1029, 1, False, 1.0).T, Task.DETECTION),
-        (yolo(3087, 80, True), Task.DETECTION),
-        (ended(300, 6), Task.DETECTION),
-        (ended(40, 7), Task.DETECTION),
     ],
 )
 def test_what_fits_one_reading_is_taken_and_said_to_be_a_guess(row: Array, task: Task) -> None:
@@ -96,7 +91,6 @@ def test_what_fits_one_reading_is_taken_and_said_to_be_a_guess(row: Array, task:
         ({"y": shares(196)}, "landmarks"),  # PFLD: shares of the picture
         ({"y": shares(136) * 112}, "landmarks"),  # in pixels
         ({"y": noise(10, scale=0.4)}, "landmarks"),  # five points about a centre
-        ({"a": noise(1404, 1, 1) + 90, "b": noise(1, 1, 1)}, "landmarks"),
         ({"y": noise(62)}, "landmarks"),  # parameters of a face model
         ({"landmarks": noise(200)}, "landmarks"),
         ({"y": noise(1)}, "regression"),  # an age
@@ -104,20 +98,16 @@ def test_what_fits_one_reading_is_taken_and_said_to_be_a_guess(row: Array, task:
         ({"y": noise(3, scale=30)}, "regression"),  # yaw, pitch and roll
         ({"a": noise(1), "b": noise(1)}, "regression"),
         ({"y": softmax(noise(40, 6625))}, "text"),  # PP-OCR
-        ({"y": noise(26, 95)}, "text"),
         ({"y": noise(197, 768)}, "sequence"),
-        ({"y": noise(896, 18), "z": noise(896, 1)}, "before decoding"),  # BlazePalm
-        ({"y": noise(2944, 18)}, "before decoding"),
-        ({"y": noise(1029, 85)}, "before decoding"),  # YOLOX
-        ({"y": noise(84, 1029)}, "before decoding"),  # scores beyond 0..1: masks, key points or angles
-        ({"scores": softmax(noise(4420, 2)), "boxes": shares(4420, 4)}, "before decoding"),
-        ({"dets": shares(100, 5), "labels": np.zeros(100, np.int64)}, "before decoding"),
-        ({"y": noise(300, 6)}, "before decoding"),  # columns that are neither scores nor classes
-        ({"a": noise(255, 28, 28), "b": noise(255, 14, 14), "c": noise(255, 7, 7)}, "raw detection head"),
+        ({"y": noise(896, 18), "z": noise(896, 1)}, "boxes"),  # BlazePalm of another input
+        ({"y": noise(2944, 18)}, "boxes"),
+        ({"y": noise(1029, 85)}, "boxes"),  # numbers that no family of one row a cell has
+        ({"y": noise(84, 1029)}, "boxes"),  # scores beyond 0..1: masks, key points or angles
+        ({"scores": softmax(noise(4420, 2)), "boxes": shares(4420, 4)}, "boxes"),
+        ({"y": noise(300, 6)}, "boxes"),  # columns that are neither scores nor classes
         ({"y": noise(425, 7, 7)}, "raw detection head"),
         ({"y": noise(85, 14, 14)}, "raw detection head"),  # FastestDet
         ({"y": shares(17, 56, 56)}, "heat maps"),
-        ({"hm": noise(80, 56, 56), "wh": noise(2, 56, 56), "reg": noise(2, 56, 56)}, "heat maps"),
         ({"y": noise(3, 3)}, "sequence"),  # a rotation matrix
         ({"y": noise(32, 16, 16, 16)}, "nothing that is known"),
     ],
@@ -130,6 +120,31 @@ def test_where_two_readings_fit_the_user_is_asked_and_told_what_was_considered(
     for name, row in outputs.items():
         assert f"{name} {list(row.shape)}" in error.value.detail.raw
     assert considered in error.value.detail.raw
+
+
+@pytest.mark.parametrize(
+    ("outputs", "layout", "task"),
+    [
+        ({"a": noise(1404, 1, 1) + 90, "b": noise(1, 1, 1)}, "face-mesh", Task.KEYPOINTS),
+        ({"y": noise(26, 95)}, "end-sign", Task.TEXT),
+        ({"dets": shares(100, 5), "labels": np.zeros(100, np.int64)}, "mmdeploy", Task.DETECTION),
+        ({"hm": noise(80, 56, 56), "wh": noise(2, 56, 56), "reg": noise(2, 56, 56)}, "centernet", Task.DETECTION),
+        ({"yaw": noise(66), "pitch": noise(66), "roll": noise(66)}, "head-pose-bins", Task.REGRESSION),
+        ({"y": yolo(1029, 80, False).T}, "yolov8", Task.DETECTION),
+        ({"y": yolo(1029, 1, False, 1.0).T}, "yolov8", Task.DETECTION),
+        ({"y": yolo(3087, 80, True)}, "yolov5", Task.DETECTION),
+        ({"y": ended(300, 6)}, "end-to-end", Task.DETECTION),
+        ({"y": ended(40, 7)}, "yolov7-end2end", Task.DETECTION),
+    ],
+)
+def test_outputs_that_have_one_layout_are_decoded_and_the_report_names_it(
+    outputs: dict[str, Array], layout: str, task: Task
+) -> None:
+    found = told(outputs)
+    assert found.decoder is not None
+    assert (found.decoder.layout, found.task, found.outputs) == (layout, task, tuple(outputs))
+    assert found.guessed
+    assert found.remarks[0].startswith(f"layout {layout} (")
 
 
 def test_one_image_like_a_softmax_does_not_decide() -> None:
@@ -155,17 +170,17 @@ def test_a_class_number_beside_the_scores_is_not_measured() -> None:
 
 
 def test_which_of_several_outputs_is_measured_is_said() -> None:
-    heads = {"first": noise(66), "second": noise(66), "third": noise(66)}
+    heads = {"first": noise(67), "second": noise(67), "third": noise(67)}
     target = told(heads)
     assert target.outputs == ("first",)
     assert any("of 3 outputs only first is measured" in remark for remark in target.remarks)
-    assert told({"first": noise(66)}).remarks == ()
+    assert told({"first": noise(67)}).remarks == ()
     assert find_target([heads], Task.CLASSIFICATION, "third", WINDOW).remarks == ()
 
 
 def test_an_output_beside_others_that_are_called_angles_is_not_taken_for_classes() -> None:
     with pytest.raises(VerifyError, match="cannot be told"):
-        told({"yaw": noise(66), "pitch": noise(66), "roll": noise(66)})
+        told({"yaw": noise(67), "pitch": noise(67), "roll": noise(67)})
 
 
 def test_lists_of_boxes_are_boxes_once_each_has_one_score() -> None:
@@ -175,11 +190,13 @@ def test_lists_of_boxes_are_boxes_once_each_has_one_score() -> None:
     assert told(lists).outputs == ("boxes", "scores", "labels")
 
 
-def test_rows_without_a_box_are_boxes_where_the_graph_suppresses() -> None:
+def test_rows_without_a_box_tell_no_layout_and_are_read_by_the_one_that_the_user_names() -> None:
     empty = {"y": np.zeros((0, 6), np.float32)}
-    assert told(empty, clues=Clues(frozenset({"NonMaxSuppression"}))).task is Task.DETECTION
     with pytest.raises(VerifyError, match="give --task"):
         told(empty)
+    with pytest.raises(VerifyError, match=r"nothing in them.*--layout"):
+        find_target([empty], Task.DETECTION, None, WINDOW)
+    assert find_target([empty], None, None, WINDOW, layout="end-to-end").task is Task.DETECTION
 
 
 def test_several_maps_with_the_same_channels_are_one_output_and_its_helpers() -> None:
@@ -225,17 +242,17 @@ RIGHT = {
     "sr_style/espcn_x3_ort.onnx": Task.DENSE,
     "sr_style/espcn_bsd300_nnresize_float.onnx": Task.DENSE,
     "sr_style/tbefn_180x320.onnx": Task.DENSE,
-    "ocr/ppocr_det_v3_ch.onnx": Task.DENSE,
+    "ocr/ppocr_det_v3_ch.onnx": Task.DETECTION,
+    "detector/yolox_nano_416.onnx": Task.DETECTION,
+    "detector/ultraface_rfb320.onnx": Task.DETECTION,
+    "detector/ultraface_slim320_simpl.onnx": Task.DETECTION,
+    "detector/yunet_n_320.onnx": Task.DETECTION,
+    "detector/yunet_s_dynamic.onnx": Task.DETECTION,
+    "detector/blazeface_front128_nhwc.onnx": Task.DETECTION,
+    "keypoints/bodypix_x050_s16.onnx": Task.KEYPOINTS,
+    "keypoints/face_landmark_192.onnx": Task.KEYPOINTS,
 }
 ASKED = (
-    "detector/yolox_nano_416.onnx",
-    "detector/ultraface_rfb320.onnx",
-    "detector/ultraface_slim320_simpl.onnx",
-    "detector/yunet_n_320.onnx",
-    "detector/yunet_s_dynamic.onnx",
-    "detector/blazeface_front128_nhwc.onnx",
-    "keypoints/bodypix_x050_s16.onnx",
-    "keypoints/face_landmark_192.onnx",
     "keypoints/fsanet_headpose_1x1.onnx",
     "ocr/ppocr_en_number_rec.onnx",
     "quantised/dronet_nemo_int.onnx",

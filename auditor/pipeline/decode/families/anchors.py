@@ -174,7 +174,8 @@ def _heads(signature: Signature, anchors: int = 3) -> list[Array] | None:
             return None
         heads.append(head)
     widths = {head.shape[-1] for head in heads}
-    return heads if len(heads) in (2, 3) and len(widths) == 1 else None
+    levels = {head.shape[:2] for head in heads}
+    return heads if len(heads) == len(levels) in (2, 3) and len(widths) == 1 else None
 
 
 def _fits_heads(signature: Signature) -> Evidence:

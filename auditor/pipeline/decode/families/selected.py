@@ -157,7 +157,39 @@ def _read_ssd_zoo(signature: Signature, reading: Reading) -> Detections:
     return of_labels(boxes, scores, labels, reading, suppress=False)
 
 
+def _lists(signature: Signature) -> tuple[Array, Array, Array] | None:
+    """Boxes (N, 4), one score and perhaps one whole class each, where there is nothing else."""
+    arrays = [array[0] if array.ndim > 1 and array.shape[0] == 1 else array for array in signature.arrays]
+    tables = [array for array in arrays if array.ndim == 2 and array.shape[1] == 4]
+    vectors = [array.reshape(-1) for array in arrays if array.ndim == 1 or array.shape[1:] == (1,)]
+    if len(tables) != 1 or len(arrays) != 1 + len(vectors) or any(len(vector) != len(tables[0]) for vector in vectors):
+        return None
+    shares = [vector for vector in vectors if np.issubdtype(vector.dtype, np.floating)]
+    whole = [vector for vector in vectors if np.issubdtype(vector.dtype, np.integer)]
+    if len(shares) != 1 or len(whole) > 1 or shares[0].min(initial=0) < 0 or shares[0].max(initial=0) > 1:
+        return None
+    return tables[0], shares[0], whole[0] if whole else np.zeros(len(shares[0]), np.int64)
+
+
+def _fits_lists(signature: Signature) -> Evidence:
+    parts = _lists(signature)
+    if parts is None or not len(parts[0]):
+        return Evidence.NONE
+    return Evidence.SHAPE if np.all(parts[0][:, 2:] >= parts[0][:, :2]) else Evidence.NONE
+
+
+def _read_lists(signature: Signature, reading: Reading) -> Detections:
+    """Corners in pixels, or as shares of the input where none is beyond 2."""
+    parts = _lists(signature)
+    if parts is None:
+        raise LayoutError("boxes (N, 4), scores (N,) in 0..1 and perhaps whole labels (N,) were expected")
+    boxes, scores, labels = parts
+    scale = np.tile(signature.size[::-1], 2) if np.abs(boxes).max(initial=0) <= 2 else 1
+    return of_labels(boxes * scale, scores, labels, reading, suppress=False)
+
+
 LAYOUTS = (
+    Layout("lists", "boxes, scores and perhaps labels", "the outputs themselves", _fits_lists, _read_lists),
     Layout(
         "tf-detection", "TensorFlow Object Detection API", "its documentation of exported models", _fits_tf, _read_tf
     ),

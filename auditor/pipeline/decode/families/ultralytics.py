@@ -18,6 +18,7 @@ from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Readin
 _SOURCE = "ultralytics 8.4.190, exported graphs and metadata"
 # Levels of the heads met in the wild: the usual three, P2, P6, and the two of v3-tiny.
 _LIBREYOLO = "model_family"  # of the metadata
+_LARGEST_SHARE = 2  # what is beyond is pixels
 _LEVELS = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 
 
@@ -71,8 +72,10 @@ def _read_corners(signature: Signature, reading: Reading) -> Detections:
 
 
 def _read_detect(signature: Signature, reading: Reading) -> Detections:
+    """Centre and size in pixels; exports by way of TensorFlow give them as shares of the input."""
     head = _columns(signature)
-    return best_class(from_centre(head[:4].T), head[4:].T, reading)
+    scale = np.tile(signature.size[::-1], 2) if head[:4].max(initial=0) <= _LARGEST_SHARE else 1
+    return best_class(from_centre(head[:4].T * scale), head[4:].T, reading)
 
 
 def _fits_pose(signature: Signature) -> Evidence:
