@@ -1,6 +1,7 @@
 """How far numbers in a unit of their own (degrees, years, steering) move when their input is shifted.
 
 * value change: mean absolute change between the two inputs of a pair, in the unit of the output.
+* consistency: share of pairs of which every number changes by less than a tenth of that spread.
 * relative change: the same over the spread of the output between images, the standard deviation of the answers to the
   unshifted inputs. It says whether shifts or contents decide the answer: at 1 a shift moves it as much as another
   picture does.
@@ -38,6 +39,16 @@ from auditor.verify.shifts.plan import Pairs, Unit
 
 MEASURES = (
     MeasureFacts(
+        "value-consistency",
+        "share",
+        True,
+        "random pairs of shifts whose numbers differ by less than a tenth of their spread between images",
+        gate=Gate.CHANGE,
+        leading=True,
+        summary=True,
+        in_points=True,
+    ),
+    MeasureFacts(
         "value-change",
         "ratio",
         False,
@@ -56,6 +67,7 @@ MEASURES = (
 _FULL_TURN = 360.0  # of angles, which are all in degrees
 _MOST_NAMES = 6
 
+_STEADY = 0.1  # of the spread between images
 LEAST_SPREAD = 3  # images; the spread of two is an accident
 
 
@@ -96,14 +108,25 @@ def relative_change(changes: FloatArray, between: FloatArray) -> FloatArray:
     return np.asarray((changes[:, known] / between[known]).mean(axis=1))
 
 
+def consistency(changes: FloatArray, between: FloatArray) -> float:
+    """The share of pairs (P, D) of which every number changes by less than a tenth of its spread (D,) between images.
+
+    A number that no picture changes has no scale, and does not count; NaN where none has one.
+    """
+    known = np.flatnonzero(np.nan_to_num(between) > 0)
+    if not len(known) or not len(changes):
+        return float("nan")
+    return float(np.mean(np.all(changes[:, known] < _STEADY * between[known], axis=1)))
+
+
 @dataclass(frozen=True, slots=True)
 class RegressionImage(ImageMeasures):
-    """One image of a regression: ``unshifted`` and the mean ``change`` of each number, and, where no shift changes
-    them, ``steady`` identifies them.
+    """One image of a regression: ``unshifted`` and the ``change`` of each number at each pair of shifts; where no shift
+    changes them, ``steady`` identifies them.
     """
 
     unshifted: tuple[float, ...]
-    change: tuple[float, ...]
+    change: tuple[tuple[float, ...], ...]
     steady: bytes
 
 
@@ -143,9 +166,8 @@ class Regression(TaskMeasures[Values, RegressionImage]):
     def row(self, unit: Unit, answers: Values, reference: Values | None) -> RegressionImage:
         plan = unit.plan
         values: dict[str, float] = {}
-        change = np.zeros(answers.table.shape[1])
+        change = value_change(answers.table, plan.pairs, self.turn)
         if len(plan.pairs):
-            change = value_change(answers.table, plan.pairs, self.turn).mean(axis=0)
             values["value-change"] = float(change.mean())
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
@@ -159,7 +181,7 @@ class Regression(TaskMeasures[Values, RegressionImage]):
             by_distance(curves, plan.distances.distance),
             0.0,
             tuple(answers.table[0].tolist()),
-            tuple(change.tolist()),
+            tuple(map(tuple, change.tolist())),
             steady_digest(answers.table),
         )
 
@@ -180,9 +202,9 @@ class Regression(TaskMeasures[Values, RegressionImage]):
 
     def remarks(self, rows: Sequence[Row[RegressionImage]]) -> tuple[str, ...]:
         images = [row.measured for row in rows if row.measured is not None]
-        if not images:
+        if not images or not images[0].change:
             return ()
-        means = np.mean([image.change for image in images], axis=0)
+        means = np.mean([np.mean(image.change, axis=0) for image in images], axis=0)
         each = ", ".join(
             f"{plain(name, 40)} {mean:.3g}" for name, mean in zip(self.names[:_MOST_NAMES], means, strict=False)
         )
@@ -197,15 +219,13 @@ class Regression(TaskMeasures[Values, RegressionImage]):
         if not images or not any("value-change" in image.values for image in images):
             return list(rows)
         between = spread(np.array([image.unshifted for image in images]), self.turn)
-        relative = iter(relative_change(np.array([image.change for image in images]), between))
-        return [
-            row
-            if row.measured is None
-            else replace(
-                row,
-                measured=replace(
-                    row.measured, values={**row.measured.values, "relative-change": float(next(relative))}
-                ),
-            )
-            for row in rows
-        ]
+        relative = relative_change(np.array([np.mean(image.change, axis=0) for image in images]), between)
+        steady = [consistency(np.array(image.change), between) for image in images]
+        more = iter(zip(relative.tolist(), steady, strict=True))
+        return [row if row.measured is None else _with(row, *next(more)) for row in rows]
+
+
+def _with(row: Row[RegressionImage], relative: float, steady: float) -> Row[RegressionImage]:
+    assert row.measured is not None
+    values = {**row.measured.values, "relative-change": relative, "value-consistency": steady}
+    return replace(row, measured=replace(row.measured, values=values))

@@ -154,6 +154,9 @@ def test_the_change_of_angles_is_in_degrees_and_relative_to_the_spread_between_i
     relative = total.measure("relative-change")
     assert relative is not None
     assert relative.value == pytest.approx(3 / 10)  # pitch and roll are the same in every image
+    steady = regression().total(rows_of(*images), 0.95).measure("value-consistency")
+    assert steady is not None
+    assert steady.value == 0  # 3 degrees are more than a tenth of 10
     (words,) = regression().remarks(rows_of(*images))
     assert words == "value-change is in degrees: yaw 3, pitch 1, roll 2"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.measures.regression import difference, relative_change, spread, value_change
+from auditor.verify.measures.regression import consistency, difference, relative_change, spread, value_change
 from auditor.verify.shifts.plan import Pairs
 
 
@@ -35,6 +35,13 @@ def test_an_answer_that_no_picture_changes_has_no_scale() -> None:
     between = spread(np.array([[3.0, 1.0], [3.0, 2.0], [3.0, 3.0]]))
     assert relative_change(np.array([[0.5, 0.5]]), between).tolist() == [0.5]
     assert np.isnan(relative_change(np.array([[0.5]]), np.array([0.0]))).all()
+
+
+def test_a_pair_is_steady_where_no_number_moves_by_a_tenth_of_its_spread() -> None:
+    changes = np.array([[0.9, 0.0], [1.1, 0.0], [0.5, 0.5], [0.0, 0.1]])
+    assert consistency(changes, np.array([10.0, 0.0])) == 0.75  # no picture changes the second number
+    assert consistency(changes, np.array([10.0, 4.0])) == 0.5
+    assert np.isnan(consistency(changes, np.zeros(2)))
 
 
 def test_the_spread_of_two_images_is_an_accident() -> None:
