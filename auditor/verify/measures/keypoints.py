@@ -80,7 +80,7 @@ _EYES = {68: (36, 45), 468: (33, 263), 478: (33, 263)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Figures:
+class Poses:
     """The people, faces or hands of one input: ``points`` (N, K, 2) as (x, y) in pixels, ``visible`` (N, K).
 
     ``boxes`` (N, 4) tell several figures apart; without them there is one at most. ``pitch`` (x, y) is the spacing of
@@ -113,7 +113,7 @@ class JointMoves:
         return len(self.distance)
 
 
-def figures_of(answer: Detections | Keypoints) -> Figures:
+def figures_of(answer: Detections | Keypoints) -> Poses:
     """The figures of a decoded answer.
 
     Raises:
@@ -124,20 +124,20 @@ def figures_of(answer: Detections | Keypoints) -> Figures:
         visible = np.ones(len(answer.points), np.bool_) if scores is None else np.asarray(scores) >= VISIBLE
         if answer.presence is not None and answer.presence < 0.5:
             visible = np.zeros_like(visible)
-        return Figures(np.asarray(answer.points, np.float64)[None], visible[None], None, answer.pitch)
+        return Poses(np.asarray(answer.points, np.float64)[None], visible[None], None, answer.pitch)
     if answer.keypoints is None:
         raise ValueError("these objects have no keypoints")
     points = np.asarray(answer.keypoints, np.float64)
     seen = np.ones(points.shape[:2], np.bool_) if answer.visibility is None else answer.visibility >= VISIBLE
-    return Figures(points, np.asarray(seen, np.bool_), np.asarray(answer.boxes, np.float64))
+    return Poses(points, np.asarray(seen, np.bool_), np.asarray(answer.boxes, np.float64))
 
 
 def moves_by_pair(
-    figures: Sequence[Figures], pairs: Pairs, window: tuple[int, int], circular: bool = False
+    figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False
 ) -> list[JointMoves]:
     """Compare the figures of the inputs of one image, pair by pair; ``window`` is the input's (H, W).
 
-    Figures of two inputs are the same where their boxes overlap by one half, the largest overlap first. A circular
+    Poses of two inputs are the same where their boxes overlap by one half, the largest overlap first. A circular
     shift moves points across the seam.
     """
     return [
@@ -146,9 +146,7 @@ def moves_by_pair(
     ]
 
 
-def joint_moves(
-    figures: Sequence[Figures], pairs: Pairs, window: tuple[int, int], circular: bool = False
-) -> JointMoves:
+def joint_moves(figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False) -> JointMoves:
     """All moves of one image, as :func:`moves_by_pair`."""
     return joined(moves_by_pair(figures, pairs, window, circular))
 
@@ -194,7 +192,7 @@ def by_joint(moves: JointMoves, count: int) -> FloatArray:
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan)
 
 
-def _moves(left: Figures, right: Figures, step: FloatArray, window: tuple[int, int], circular: bool) -> JointMoves:
+def _moves(left: Poses, right: Poses, step: FloatArray, window: tuple[int, int], circular: bool) -> JointMoves:
     one, two = _same(left, right, step)
     first, second = left.points[one], right.points[two] + step
     extent = np.array([window[1], window[0]], np.float64)
@@ -227,7 +225,7 @@ def _lost(pitch: float, move: float) -> float:
     return pitch**2 * part * (1 - part)
 
 
-def _same(left: Figures, right: Figures, step: FloatArray) -> tuple[IntArray, IntArray]:
+def _same(left: Poses, right: Poses, step: FloatArray) -> tuple[IntArray, IntArray]:
     """Indices (M,) into both of the figures that are the same."""
     if left.boxes is None or right.boxes is None:
         both = np.arange(min(len(left), len(right)), dtype=np.int64)
@@ -242,7 +240,7 @@ def _same(left: Figures, right: Figures, step: FloatArray) -> tuple[IntArray, In
     return found[:, 0], found[:, 1]
 
 
-def _size(figures: Figures, index: int) -> float:
+def _size(figures: Poses, index: int) -> float:
     """What the errors of a figure are measured against, in pixels; at least one."""
     points = figures.points[index]
     if len(points) in _EYES:
@@ -271,7 +269,7 @@ class KeypointsImage(ImageMeasures):
 
 
 @dataclass(frozen=True, slots=True)
-class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
+class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
     """Measures how joints move against their input. ``decoder`` reads them; ``window`` is the input's (H, W)."""
 
     MEASURES = MEASURES
@@ -285,8 +283,8 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Joints:  # noqa: ARG003 - the pilot chose
         return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular)
 
-    def read(self, rows: WindowOutputs) -> tuple[Figures, ...]:
-        found: list[Figures] = []
+    def read(self, rows: WindowOutputs) -> tuple[Poses, ...]:
+        found: list[Poses] = []
         for window in windows_of(self.outputs, rows):
             try:
                 answer = self.decoder.read(window)
@@ -295,7 +293,7 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
                 raise UnusableOutputError(str(error)) from error
         return tuple(found)
 
-    def row(self, unit: Unit, answers: tuple[Figures, ...], reference: tuple[Figures, ...] | None) -> KeypointsImage:
+    def row(self, unit: Unit, answers: tuple[Poses, ...], reference: tuple[Poses, ...] | None) -> KeypointsImage:
         plan = unit.plan
         seen, window = answers, self.window
         if unit.native:
@@ -359,18 +357,18 @@ class Joints(TaskMeasures[tuple[Figures, ...], KeypointsImage]):
         )
 
 
-def _in_the_picture(figures: Sequence[Figures], unit: Unit) -> tuple[Figures, ...]:
+def _in_the_picture(figures: Sequence[Poses], unit: Unit) -> tuple[Poses, ...]:
     """The figures of every window in pixels of the part of the picture that it shows."""
     there = []
     for window, placed in zip(figures, unit.placements, strict=True):
         placement = replace(placed, origin=(0, 0))
         boxes = None if window.boxes is None else placement.boxes_to_picture(window.boxes)
         pitch = window.pitch[0] / placement.scale[1], window.pitch[1] / placement.scale[0]
-        there.append(Figures(placement.to_picture(window.points), window.visible, boxes, pitch))
+        there.append(Poses(placement.to_picture(window.points), window.visible, boxes, pitch))
     return tuple(there)
 
 
-def _alike(answers: Sequence[Figures], others: Sequence[Figures]) -> float:
+def _alike(answers: Sequence[Poses], others: Sequence[Poses]) -> float:
     """The share of joints that lie where the reference model sees them, to one twentieth of the figure's size.
 
     Joints that one of them alone sees are not alike; NaN where neither sees any.

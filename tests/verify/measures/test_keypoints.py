@@ -6,7 +6,7 @@ import pytest
 from auditor.pipeline import decode
 from auditor.pipeline.decode import Detections, Keypoints
 from auditor.verify.measures.keypoints import (
-    Figures,
+    Poses,
     by_joint,
     figures_of,
     jitter,
@@ -20,8 +20,8 @@ WINDOW = (200, 240)
 FACE = np.array([[60.0, 80.0], [100.0, 80.0], [80.0, 120.0], [70.0, 140.0], [90.0, 140.0]])
 
 
-def figure(points: np.ndarray, pitch: tuple[float, float] = (0.0, 0.0)) -> Figures:
-    return Figures(points[None], np.ones((1, len(points)), bool), None, pitch)
+def figure(points: np.ndarray, pitch: tuple[float, float] = (0.0, 0.0)) -> Poses:
+    return Poses(points[None], np.ones((1, len(points)), bool), None, pitch)
 
 
 def pairs(*shifts: tuple[float, float]) -> Pairs:
@@ -65,7 +65,7 @@ def test_joints_outside_of_either_input_and_unseen_joints_do_not_count() -> None
     edge[0] = (1, 80)  # near the border of the reference
     edge[1] = (20, 80)  # leaves the moved input, which lies 30 px to the right
     seen = np.array([[True, True, True, False, True]])
-    left, right = Figures(edge[None], seen), Figures((edge - [30, 0])[None], np.ones((1, 5), bool))
+    left, right = Poses(edge[None], seen), Poses((edge - [30, 0])[None], np.ones((1, 5), bool))
     assert sorted(joint_moves([left, right], pairs((0, 30)), WINDOW).joint) == [2, 4]
 
 
@@ -73,8 +73,8 @@ def test_two_people_are_told_apart_by_their_boxes_whatever_their_order() -> None
     boxes = np.array([[50.0, 70, 110, 150], [120, 60, 190, 150]])
     people = np.stack([FACE, np.add(FACE, [70, 0])])
     seen = np.ones((2, 5), bool)
-    swapped = Figures(people[::-1] - [4, 0], seen, boxes[::-1] - [4, 0, 4, 0])
-    moves = joint_moves([Figures(people, seen, boxes), swapped], pairs((0, 4)), WINDOW)
+    swapped = Poses(people[::-1] - [4, 0], seen, boxes[::-1] - [4, 0, 4, 0])
+    moves = joint_moves([Poses(people, seen, boxes), swapped], pairs((0, 4)), WINDOW)
     assert len(moves) == 10
     assert jitter(moves, 1.0) == pytest.approx(0)
 
