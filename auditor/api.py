@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from msgspec import structs
+
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit, examine, load_rules
@@ -72,7 +74,7 @@ def check(
         [('AA102', 'error'), ('AA102', 'error'), ('AA101', 'warning')]
         >>> report.analysis.subsampling  # input pixels per cell of the coarsest map, along an axis
         Fraction(8, 1)
-        >>> len(report.to_dict()["models"][0]["sites"])
+        >>> len(report.to_dict()["models"][0]["analysis"]["sites"])
         5
     """
     settings = _settings(settings)
@@ -322,7 +324,7 @@ def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collect
     """The report of a run on one model. ``given`` is what rules had beside the analysis."""
     assert outcome.report is not None  # a fault of a rule is raised here, not collected
     baseline = None if settings.baseline is None else settings.baseline.as_posix()
-    return replace(outcome.report, run=run_facts(rules, rules.ready(given), settings, baseline))
+    return structs.replace(outcome.report, run=run_facts(rules, rules.ready(given), settings, baseline))
 
 
 def _pictures(options: Mapping[str, object]) -> Pictures:

@@ -52,12 +52,12 @@ class Notation(type):
 
 
 if TYPE_CHECKING:
-    Measured: TypeAlias = float
+    FloatOrNan: TypeAlias = float
     Scalar: TypeAlias = float | int | str
     Dimension: TypeAlias = int | ModelText | None
 else:
 
-    class Measured(metaclass=Notation):
+    class FloatOrNan(metaclass=Notation):
         """A float that is NaN where nothing was measured: ``null`` in a document."""
 
         types = (float,)
@@ -194,7 +194,7 @@ def schema(kind: Any, *, whole: bool = True) -> Json:
     """
     import msgspec
 
-    found = {name: member for name, member in _classes(kind).items() if name}
+    found = _classes(kind)
     hints = {owner: _computed(owner) for owner in found.values()}
     extra = [hint for computed in hints.values() for hint in computed.values()]
     (root, *others), components = msgspec.json.schema_components(
@@ -213,15 +213,27 @@ def schema(kind: Any, *, whole: bool = True) -> Json:
             words = " ".join(sentence for sentence in sentences if f"`{field}`" in sentence)
             if words and "description" not in member:
                 properties[field] = {**member, "description": words}
-        general = (words for words in sentences if not any(f"`{field}`" in words for field in properties))
+        named = {f"`{field}`" for field in (*properties, *getattr(owner, "unwritten", ()))}
+        general = (words for words in sentences if not any(name in words for name in named))
         definition["description"] = " ".join(general) or sentences[0]
         if whole:
             definition |= {"required": sorted(properties), "additionalProperties": False}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **root,
-        "$defs": dict(sorted(components.items())),
-    }
+    for definition in components.values():
+        definition["description"] = _plain_words(definition.get("description", ""))
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **root, "$defs": _reached(root, components)}
+
+
+def _reached(root: Json, components: Json) -> Json:
+    """The definitions that a schema refers to; those of fields that are not written are none of them."""
+    reached: Json = {}
+    waiting = [root]
+    while waiting:
+        for name in re.findall(r"'#/\$defs/(\w+)'", str(waiting.pop())):
+            if name not in reached:
+                reached[name] = components[name]
+                waiting.append(components[name])
+    return dict(sorted(reached.items()))
 
 
 def _read(kind: Any, written: object) -> object:
@@ -233,8 +245,6 @@ def _read(kind: Any, written: object) -> object:
         return ModelText(written)
     if kind is Fraction:
         return _fraction(written)
-    if kind is object:
-        return written
     raise NotImplementedError(f"documents have no way to write a {kind.__name__}")
 
 
@@ -293,7 +303,8 @@ def _classes(kind: Any) -> dict[str, type]:
             if info.cls.__name__ in found:
                 continue
             found[info.cls.__name__] = info.cls
-            waiting += [field.type for field in info.fields]
+            unwritten = getattr(info.cls, "unwritten", ())
+            waiting += [field.type for field in info.fields if field.name not in unwritten]
             waiting += [look.type_info(hint) for hint in _computed(info.cls).values()]
         for part in ("item_type", "key_type", "value_type"):
             waiting += [getattr(info, part)] if hasattr(info, part) else []
@@ -304,16 +315,19 @@ def _classes(kind: Any) -> dict[str, type]:
 def _schema_hook(kind: Any) -> Json:
     if isinstance(kind, Notation):
         return {"type": list(kind.written)}
-    if kind is object:
-        return {}
     return {"type": "string"} if kind is ModelText else {"type": ["number", "null"]}
 
 
-def _sentences(owner: type) -> list[str]:
+def _sentences(owner: Any) -> list[str]:
     """The sentences of a docstring, and the clauses behind a semicolon that begin with the name of a field."""
     docstring = owner.__doc__ or ""
     if docstring.startswith(f"{owner.__name__}("):  # a dataclass without one
         docstring = ""
-    words = " ".join(docstring.split())
-    words = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", words).replace("``", "`")
-    return [re.sub(";$", ".", sentence) for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z`])|(?<=;)\s+(?=`)", words)]
+    clauses = re.split(r"(?<=[.!?])\s+(?=[A-Z`])|(?<=;)\s+(?=`)", _plain_words(docstring))
+    return [re.sub(";$", ".", clause) for clause in clauses]
+
+
+def _plain_words(docstring: str) -> str:
+    """A docstring as one line, what it quotes as Markdown code."""
+    words = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", " ".join(docstring.split()))
+    return words.replace("``", "`")

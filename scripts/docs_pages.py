@@ -99,27 +99,19 @@ def settings_page() -> str:
 
 def report_page() -> str:
     """The members of the JSON report, one table per kind of object."""
-    schema = report_schema()
+    definitions = report_schema()["$defs"]
     written = "What `--output-format json` and `--report json=FILE` write."
     printed = "`aliasaudit schema report` prints the JSON Schema of this page."
+    numbers = "Numbers have six decimals. null is a value that is not known, or a number that is not finite."
     promise = (
         "Adding a member is no breaking change; removing, renaming or retyping one raises the first number of"
         " `schema_version`."
     )
-    parts = [
-        "# JSON report",
-        "",
-        f"{written} {schema['description']} {printed}",
-        "",
-        promise,
-        "",
-        "## report",
-        "",
-        *_table(schema["properties"]),
-    ]
-    for name, definition in schema["$defs"].items():
-        described = definition.get("description", "")
-        parts += ["", f"## {name}", "", *([described, ""] if described else []), *_table(_members(definition))]
+    parts = ["# JSON report", "", f"{written} {numbers} {printed}", "", promise]
+    for name in sorted(definitions, key=lambda name: (name != "Report", name)):
+        definition = definitions[name]
+        members = _table(_members(definition)) if "properties" in definition else [f"One of {_kind(definition)}."]
+        parts += ["", f"## {name}", "", definition["description"], "", *members]
     return "\n".join(parts) + "\n"
 
 
@@ -136,7 +128,7 @@ def _table(members: Schema, prefix: str = "") -> list[str]:
     for name, schema in members.items():
         meaning = schema.get("description", "").replace("|", "\\|")
         rows.append(f"| `{prefix}{name}` | {_kind(schema)} | {meaning} |")
-        inner = schema.get("items", schema)
+        inner = schema.get("items") or schema
         rows += _table(_members(inner), f"{prefix}{name}{'[]' if 'items' in schema else ''}.")
     return rows
 
@@ -144,7 +136,7 @@ def _table(members: Schema, prefix: str = "") -> list[str]:
 def _kind(schema: Schema) -> str:
     if "$ref" in schema:
         target = schema["$ref"].rpartition("/")[2]
-        return f"[{target}](#{target})"
+        return f"[{target}](#{target.lower()})"
     if "oneOf" in schema or "anyOf" in schema:
         return " or ".join(_kind(option) for option in (*schema.get("oneOf", ()), *schema.get("anyOf", ())))
     if "const" in schema:
@@ -153,6 +145,8 @@ def _kind(schema: Schema) -> str:
         return ", ".join("null" if value is None else f"`{value}`" for value in schema["enum"])
     kinds = schema.get("type", "any value")
     text = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    if "prefixItems" in schema:
+        return f"list of {' and '.join(map(_kind, schema['prefixItems']))}"
     if "array" in text and "items" in schema:
         return text.replace("array", f"list of {_kind(schema['items'])}")
     if text == "object" and isinstance(schema.get("additionalProperties"), dict):

@@ -15,7 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.codec import Dimension, DocumentError, Measured, Scalar, builtins, convert, decode, encode, number, schema
+from auditor.codec import (
+    Dimension,
+    DocumentError,
+    FloatOrNan,
+    Scalar,
+    builtins,
+    convert,
+    decode,
+    encode,
+    number,
+    schema,
+)
 from auditor.text import ModelText
 
 
@@ -29,7 +40,7 @@ class Leaf:
     """A leaf. ``name`` is what the model calls it; ``value`` is NaN where nothing was measured."""
 
     name: ModelText
-    value: Measured = math.nan
+    value: FloatOrNan = math.nan
 
     def __post_init__(self) -> None:
         if self.name.raw == "poison":

@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from auditor.facts.finding import Finding
 from auditor.onnxfile.graph import Attribute, Graph, Model, Node, Reference, Tensor, Unsupported

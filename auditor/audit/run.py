@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from auditor.audit.fingerprints import fill
 from auditor.audit.packs import Pack, PackError, installed, load_builtin, load_folder
@@ -281,7 +283,7 @@ def _model_report(
         path=file.name,
         file_bytes=model.file_bytes,
         ir_version=model.ir_version,
-        opsets=dict(sorted(model.opsets.items())),
+        opsets={domain or "ai.onnx": version for domain, version in sorted(model.opsets.items())},
         producer=ModelText(model.producer),
         inputs=inputs,
         analysis=analysis,

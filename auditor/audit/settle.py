@@ -10,6 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from auditor.audit.fingerprints import fill_without_model
 from auditor.audit.run import Outcome, RuleSet, rule_fault
 from auditor.facts.finding import Finding
@@ -177,7 +179,7 @@ def _finish(
     unused: tuple[WaiverFact, ...],
     reraise: bool,
 ) -> Outcome:
-    facts = replace(sorting.facts, unused=unused)
+    facts = structs.replace(sorting.facts, unused=unused)
     given = {*(need for rule in outcome.ran for need in rule.needs), Need.POLICY}
     ignored = ignored_for(outcome.place, run.settings)
     judging = [rule for rule in run.rules.ready(given) if Need.POLICY in rule.needs and not is_ignored(rule, ignored)]
@@ -194,7 +196,7 @@ def _finish(
             problems.append(rule_fault(run.rules, rule, error, report.path))
     counting = [*sorting.counting, *fill_without_model(outcome.place, findings)]
     least = run.settings.min_severity.rank
-    settled = replace(
+    settled = structs.replace(
         report,
         findings=tuple(sorted((one for one in counting if one.severity.rank >= least), key=worst_first)),
         accepted=tuple(

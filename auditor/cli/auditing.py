@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from msgspec import structs
+
 from auditor._version import __version__
 from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
@@ -96,7 +98,7 @@ def conclude(
         models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
         problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
         settings=run.settings,
-        rules=tuple(replace(rule, page=_page(rules, rule.code)) for rule in run.rules),
+        rules=tuple(structs.replace(rule, page=_page(rules, rule.code)) for rule in run.rules),
         remarks=tuple(remarks),
     )
     _show(report, settings.output_format, settings.fail_on, show)

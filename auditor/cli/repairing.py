@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from auditor.audit.run import Measure, ModelFile, Outcome, load_rules, project_path
 from auditor.audit.settle import settle
 from auditor.cli.auditing import conclude, fit_input_shapes, read_baseline
@@ -192,10 +194,10 @@ def _with_remaining(outcome: Outcome, remarks: tuple[str, ...]) -> Outcome:
     left = [one.finding for one in report.accepted if one.by is AcceptedBy.BASE]
     return replace(
         outcome,
-        report=replace(
+        report=structs.replace(
             report,
             findings=tuple(sorted((*report.findings, *left), key=worst_first)),
             accepted=tuple(one for one in report.accepted if one.by is not AcceptedBy.BASE),
-            comparison=replace(report.comparison, remarks=(*remarks, *report.comparison.remarks)),
+            comparison=structs.replace(report.comparison, remarks=(*remarks, *report.comparison.remarks)),
         ),
     )

@@ -62,8 +62,8 @@ def report(
 
 def _read(name: str) -> Report:
     from auditor.audit.packs import load_builtin
-    from auditor.report.json.codec import SavedReportError
-    from auditor.report.json.saved import read_report
+    from auditor.codec import DocumentError
+    from auditor.report.json.document import read_report
 
     read: Callable[[], bytes] = sys.stdin.buffer.read if name == _STDIN else Path(name).read_bytes
     pack = load_builtin()
@@ -71,5 +71,5 @@ def _read(name: str) -> Report:
         return read_report(read(), {rule.code: pack.page(rule.code) for rule in pack.rules})
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
-    except SavedReportError as error:
+    except DocumentError as error:
         raise UsageError(f"{name}: {error}; a report is what --output-format json writes") from error

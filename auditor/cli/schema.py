@@ -9,7 +9,7 @@ import typer
 
 from auditor.cli.errors import UsageError
 
-_NAMES = ("report", "settings")
+_NAMES = ("report", "comparison", "settings")
 
 
 def schema(
@@ -17,13 +17,10 @@ def schema(
         str, typer.Argument(metavar="|".join(_NAMES), help="Which schema.", autocompletion=lambda: [*_NAMES])
     ],
 ) -> None:
-    """Print the JSON Schema of the JSON report, or of the settings file."""
+    """Print the JSON Schema of the JSON report, of a comparison alone, or of the settings file."""
     from auditor.cli.output import emit
+    from auditor.report.json.schema import SCHEMAS
 
-    if name == "report":
-        from auditor.report.json.schema import report_schema as build
-    elif name == "settings":
-        from auditor.policy.keys import settings_schema as build
-    else:
-        raise UsageError(f"the schemas are {' and '.join(_NAMES)}")
-    emit(json.dumps(build(), indent=1) + "\n")
+    if name not in SCHEMAS:
+        raise UsageError(f"the schemas are {', '.join(SCHEMAS)}")
+    emit(json.dumps(SCHEMAS[name](), indent=1) + "\n")

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from auditor.facts.comparison import Condition
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.measures import facts_of
-from auditor.verify.result import Interval, Measure
+from auditor.verify.result import Interval, Measure, Verdict
 from auditor.verify.statistics import (
     MIN_IMAGES,
     Needed,
-    Verdict,
     images_needed,
     images_needed_unbounded,
     judge,

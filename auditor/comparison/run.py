@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from auditor.audit.run import (
     Examined,
     Measure,
@@ -82,7 +84,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
     held = thresholds(settings.compare)
     base, new = _at_the_size_of(new, base, settings), _at_the_size_of(base, new, settings)
     graphs, sites = compare_sites(base.model, base.analysis, new.model, new.analysis, base.file.name, settings.limits)
-    comparison = replace(
+    comparison = structs.replace(
         graphs,
         inconclusive=held.inconclusive,
         confidence=held.confidence,
@@ -100,7 +102,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
         [one for one in after.report.findings if one.rule not in comparing],
         sites,
     )
-    report = replace(after.report, comparison=comparison)
+    report = structs.replace(after.report, comparison=comparison)
     return replace(after, report=report, problems=(*before.problems, *after.problems, *problems))
 
 
@@ -134,4 +136,4 @@ def _with_measured(
     problems = tuple(
         Problem(ProblemKind.NOT_MEASURED, reason, new.file.name, "not-comparable") for reason in measured.unjudged
     )
-    return replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), problems
+    return structs.replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), problems

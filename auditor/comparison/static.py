@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from auditor.comparison.pairing import marked, pair_findings, pair_sites
 from auditor.facts.comparison import Comparison, GridChange, Kept, KeptSite, OutputChange

@@ -6,22 +6,25 @@ them: rules and reports.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
+from msgspec import Struct
+
+from auditor.codec import FloatOrNan
 from auditor.document import Shown
 from auditor.facts.finding import Finding
 from auditor.sampling.result import Site
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.result import Interval, Verdict, Verification
 
-if TYPE_CHECKING:
-    from auditor.verify.result import Interval, Verification
-    from auditor.verify.statistics import Verdict
+_MINIMUM = "min"  # the threshold that asks nothing of the base
+_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A finding at a place that the base has too. ``how`` says what the place was recognised by."""
 
     before: Finding
@@ -34,8 +37,7 @@ class Kept:
         return self.after.severity.rank > self.before.severity.rank
 
 
-@dataclass(frozen=True, slots=True)
-class GridChange:
+class GridChange(Struct, frozen=True):
     """What became of the grid of one output, per axis of it, in input pixels (samples on a 1-D axis).
 
     ``shifts`` are how far its centres moved, ``detours`` how far those of its deepest path did (the bottom of a U-Net,
@@ -65,8 +67,7 @@ class GridChange:
         return not self.shift and not self.detour and all(before == after for before, after in pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptSite:
+class KeptSite(Struct, frozen=True):
     """A sampling site that both models have."""
 
     before: Site
@@ -87,8 +88,7 @@ class KeptSite:
         return None if before is None or after is None else after - before
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChange:
+class OutputChange(Struct, frozen=True):
     """The subsampling to one graph output in both models. A name is None where that model has no such output.
 
     ``before`` and ``after`` are the largest cumulative factors, None where not known. ``grid`` is what became of the
@@ -107,8 +107,7 @@ class OutputChange:
         return self.before is not None and self.after is not None and self.after > self.before
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One threshold on a measured value. ``limit`` is as the settings say it; ``name`` is their key.
 
     About ``images_needed`` to ``images_enough`` images would decide an inconclusive verdict, if the values stay as they
@@ -119,7 +118,7 @@ class Condition:
     """
 
     name: str
-    limit: float
+    limit: FloatOrNan
     verdict: Verdict
     images_needed: int | None = None
     images_enough: int | None = None
@@ -139,21 +138,24 @@ def needed_words(low: int | None, high: int | None) -> str:
     return f"about {low} to {high} images would decide it if the difference stays as it is"
 
 
-@dataclass(frozen=True, slots=True)
-class TypicalRatio:
+def worst_verdict(conditions: Iterable[Condition]) -> Verdict | None:
+    """The worst verdict of any condition; None without conditions."""
+    return min((condition.verdict for condition in conditions), key=_WORST_FIRST.index, default=None)
+
+
+class TypicalRatio(Struct, frozen=True):
     """The typical image's ``new / base`` of a measure without a largest value, with its interval (None: few images).
 
     ``base_largest`` and ``new_largest`` are the largest values of any image.
     """
 
-    value: float
+    value: FloatOrNan
     interval: Interval | None
-    base_largest: float
-    new_largest: float
+    base_largest: FloatOrNan
+    new_largest: FloatOrNan
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredChange:
+class MeasuredChange(Struct, frozen=True):
     """One measure on the same images and shifts in both models, paired image by image.
 
     ``difference`` is new less base, with its interval (None: too few images, or a measure without a largest value,
@@ -166,26 +168,47 @@ class MeasuredChange:
     output: ModelText
     unit: str
     higher_is_better: bool
-    base: float
-    new: float
-    difference: float
+    base: FloatOrNan
+    new: FloatOrNan
+    difference: FloatOrNan
     interval: Interval | None
     images: int
     conditions: tuple[Condition, ...] = ()
     ratio: TypicalRatio | None = None
     unseen: float | None = None
 
+    @property
+    def surely_better(self) -> bool:
+        """Whether the whole interval of the change lies on the better side."""
+        if self.ratio is not None:
+            return self.ratio.interval is not None and self.ratio.interval.high < 1
+        span = self.interval
+        return span is not None and (span.low > 0 if self.higher_is_better else span.high < 0)
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Comparison(Shown):
+
+class ComparisonVerdict(Enum):
+    """What a measured comparison comes to, the worst first."""
+
+    WORSE = "worse"
+    MINIMUM_NOT_HELD = "minimum-not-held"
+    UNDECIDED = "undecided"  # more images would decide it
+    NO_DIFFERENCE_FOUND = "no-difference-found"
+    BETTER = "better"
+    SAME_MODEL = "same-model"  # equal graph and weights
+
+
+class Comparison(Shown, Struct, frozen=True):
     """A model against the one it is to replace. ``base`` is what the user called that one.
 
     Findings and sites are matched by fingerprint, then by name, then by what they do in the order of the graph.
     ``fixed`` and ``removed`` are of the base, ``risen_sites`` those of both at which more folds than before.
     ``measured`` is empty where the models were not run. ``inconclusive`` (fail, warn or pass) says what a verdict means
     that more images would decide; ``confidence`` is that of a verdict.
-    ``same_model``: both were run, and graph and weights are equal, so that nothing is left to chance.
+    ``same_model``: both were run, and graph and weights are equal, so that nothing is left to chance. ``verdict`` is
+    what the measured comparison comes to, null where nothing was asked of it.
     """
+
+    computed: ClassVar[tuple[str, ...]] = ("verdict",)
 
     base: str
     added: tuple[Finding, ...] = ()
@@ -204,6 +227,42 @@ class Comparison(Shown):
     remarks: tuple[str, ...] = ()
     base_verification: Verification | None = None
     same_model: bool = False
+
+    @property
+    def asked(self) -> list[tuple[MeasuredChange, Condition]]:
+        """Every threshold with the measure that is held to it."""
+        return [(change, condition) for change in self.measured for condition in change.conditions]
+
+    @property
+    def against_minimum(self) -> Verdict | None:
+        """The verdict of the thresholds that ask nothing of the base; None without one."""
+        return worst_verdict(condition for _, condition in self.asked if condition.name == _MINIMUM)
+
+    @property
+    def against_base(self) -> ComparisonVerdict | None:
+        """What the thresholds on the change since the base come to; None without one."""
+        drops = [(change, condition) for change, condition in self.asked if condition.name != _MINIMUM]
+        worst = worst_verdict(condition for _, condition in drops)
+        if self.asked and self.same_model:
+            return ComparisonVerdict.SAME_MODEL
+        if worst is None:
+            return None
+        if worst is Verdict.FAIL:
+            return ComparisonVerdict.WORSE
+        if worst is Verdict.INCONCLUSIVE:
+            return ComparisonVerdict.UNDECIDED
+        better = all(change.surely_better for change, _ in drops)
+        return ComparisonVerdict.BETTER if better else ComparisonVerdict.NO_DIFFERENCE_FOUND
+
+    @property
+    def verdict(self) -> ComparisonVerdict | None:
+        """The worst of what the thresholds come to; a minimum that is held is no news."""
+        minimum = {
+            Verdict.FAIL: ComparisonVerdict.MINIMUM_NOT_HELD,
+            Verdict.INCONCLUSIVE: ComparisonVerdict.UNDECIDED,
+        }
+        found = {self.against_base, minimum.get(self.against_minimum) if self.against_minimum else None}
+        return next((verdict for verdict in ComparisonVerdict if verdict in found), None)
 
     def __repr__(self) -> str:
         worse = sum(kept.worse for kept in self.kept)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import Struct
+
+from auditor.codec import Scalar
 from auditor.onnxfile.noderef import NodeRef
 
 
@@ -24,8 +26,7 @@ class Severity(Enum):
 _RANK = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A rule's statement about one node, path or graph.
 
     ``message`` and ``advice`` are our own words and numbers and hold no text of the model; the node, and any
@@ -40,5 +41,5 @@ class Finding:
     advice: str = ""
     node: NodeRef | None = None
     related: tuple[NodeRef, ...] = ()
-    numbers: Mapping[str, float | int | str] = field(default_factory=dict)
+    numbers: Mapping[str, Scalar] = {}
     fingerprint: str = ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverFact:
+class WaiverFact(Struct, frozen=True):
     """A waiver that a rule speaks about. ``number`` counts from 1 in the settings file; ``findings`` it would excuse.
 
     ``expires`` is an ISO date, empty where there is none; so is ``owner``.
@@ -20,8 +20,7 @@ class WaiverFact:
     findings: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Overrun:
+class Overrun(Struct, frozen=True):
     """A budget that a model exceeds. ``name`` is the key in the settings; ``ratcheted``: the baseline lowered it."""
 
     name: str
@@ -30,8 +29,7 @@ class Overrun:
     ratcheted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFacts:
+class PolicyFacts(Struct, frozen=True):
     """What waivers, baseline and budgets say about one model once every finding is known.
 
     ``unused`` waivers matched nothing in any model of the run; they stand with the first model that they speak of.
@@ -41,6 +39,6 @@ class PolicyFacts:
 
     expired: tuple[WaiverFact, ...] = ()
     unused: tuple[WaiverFact, ...] = ()
-    stale: Mapping[str, int] = field(default_factory=dict)
+    stale: Mapping[str, int] = {}
     over: tuple[Overrun, ...] = ()
     strict: bool = False

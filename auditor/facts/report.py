@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import Any, ClassVar, Literal
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from auditor.codec import Dimension
 from auditor.document import Shown
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
-from auditor.sampling.result import Analysis
+from auditor.sampling.result import Analysis, worst_alias
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.result import AliasMeasurement, Verification
 
-if TYPE_CHECKING:
-    from auditor.verify.result import AliasMeasurement, Verification
+SCHEMA_VERSION = "2.0"
 
 
-@dataclass(frozen=True, slots=True)
-class InputReport:
+class InputReport(Struct, frozen=True):
     """One network input. ``dims`` is what the file says, ``sizes`` what the audit used where the file leaves it open.
 
     Both run over the tensor's axes; a dimension is a size, a symbol of the model, or None where nothing is said.
@@ -27,13 +30,12 @@ class InputReport:
     """
 
     name: ModelText
-    dims: tuple[int | ModelText | None, ...] | None
+    dims: tuple[Dimension, ...] | None
     sizes: tuple[int | None, ...]
     assumed: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleInfo:
+class RuleInfo(Struct, frozen=True):
     """A rule that ran, whether it found anything or not. ``page`` is its Markdown page, empty where there is none."""
 
     code: str
@@ -42,12 +44,13 @@ class RuleInfo:
     severities: tuple[Severity, ...]
     page: str = ""
 
+    unwritten: ClassVar[frozenset[str]] = frozenset({"page"})
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+
+class RunFacts(Struct, frozen=True):
     """What a report says about the run: ``settings`` are those that change what is found, as plain JSON."""
 
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any]
     rules: tuple[RuleInfo, ...]
 
 
@@ -59,8 +62,7 @@ class AcceptedBy(Enum):
     BASE = "base"  # of a comparison: the model that is to be replaced has it too
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A finding that does not count, and why. ``reason``, ``owner`` and the ISO date ``expires`` may be empty."""
 
     finding: Finding
@@ -70,18 +72,17 @@ class Accepted:
     expires: str = ""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ModelReport(Shown):
+class ModelReport(Shown, Struct, frozen=True):
     """What the audit of one model file found.
 
     ``path`` is what the user called it: POSIX separators, relative to the working directory where it lies below it.
-    ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain (``""`` is ai.onnx) to
-    version. ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the
-    model on shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are
-    not among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
+    ``file_bytes`` counts the model file alone, without external weights. ``opsets`` maps domain to version.
+    ``findings`` stand worst first, then by rule, then in graph order. ``verification`` is what running the model on
+    shifted images showed, None where it was not run. ``accepted`` are the findings that do not count; they are not
+    among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
     ``comparison`` is what changed since a base; None where there is none. ``alias`` is what was measured of the alias
-    energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where
-    the report is that of a run on this model alone.
+    energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where the report
+    is that of a run on this model alone.
     """
 
     path: str
@@ -97,7 +98,18 @@ class ModelReport(Shown):
     baselined: bool = False
     comparison: Comparison | None = None
     alias: AliasMeasurement | None = None
-    run: RunFacts | None = field(default=None, compare=False)
+    run: RunFacts | None = None
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"run"})
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two reports say the same of a model, whatever the run."""
+        if not isinstance(other, ModelReport):
+            return NotImplemented
+        names = (name for name in self.__struct_fields__ if name != "run")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         total = self.analysis.subsampling
@@ -121,8 +133,7 @@ class ProblemKind(Enum):
     RULE_PACK = "rule-pack-error"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A part of the audit that was not made. ``code`` narrows ``kind`` down, and equals its value where nothing does.
 
     ``message`` is one line of our own words. ``path`` is the model as the user called it, empty where it is about none.
@@ -135,13 +146,38 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not self.code:
-            object.__setattr__(self, "code", self.kind.value)
+            force_setattr(self, "code", self.kind.value)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Report(Shown):
+class Summary(Struct, frozen=True):
+    """The numbers of a report.
+
+    ``antialiased_sites`` are those with a low-pass, and those that pick labels. ``rules`` counts the findings by code.
+    ``subsampling`` is the largest cumulative factor of any model, null where one is not known. ``worst_alias_energy``
+    is the largest expected alias energy of a site without anti-aliasing, and that of a flat spectrum where none has
+    one; ``worst_alias_energy_kind`` says which.
+    """
+
+    models: int
+    sites: int
+    antialiased_sites: int
+    findings: int
+    errors: int
+    warnings: int
+    notes: int
+    rules: Mapping[str, int]
+    problems: int
+    subsampling: Fraction | None
+    worst_alias_energy: float | None
+    worst_alias_energy_kind: Literal["expected", "flat"] | None
+
+
+class Report(Shown, Struct, frozen=True):
     """One run of the tool. ``version`` is the tool's, ``settings`` those that change what is found, as plain JSON.
 
+    Factors, offsets and receptive fields are in pixels (samples on a 1-D axis) of the network input. Lists per axis run
+    over the spatial axes in the tensor's order. ``schema_version`` is that of the document, ``tool`` what wrote it, and
+    ``summary`` the numbers of all models.
     ``rules`` are those that ran, sorted by code. ``remarks`` say what a reader should know that is neither a finding
     nor a problem, such as which models are new.
     """
@@ -149,9 +185,43 @@ class Report(Shown):
     version: str
     models: tuple[ModelReport, ...]
     problems: tuple[Problem, ...] = ()
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = {}
     rules: tuple[RuleInfo, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    computed: ClassVar[tuple[str, ...]] = ("schema_version", "tool", "summary")
+
+    @property
+    def schema_version(self) -> str:
+        """The version of the document."""
+        return SCHEMA_VERSION
+
+    @property
+    def tool(self) -> Literal["aliasaudit"]:
+        """What wrote the document."""
+        return "aliasaudit"
+
+    @property
+    def summary(self) -> Summary:
+        """The numbers of the report."""
+        sites = [site for model in self.models for site in model.analysis.sites]
+        worst = worst_alias(sites)
+        known = [total for model in self.models if (total := model.analysis.subsampling) is not None]
+        by_severity = self.by_severity()
+        return Summary(
+            models=len(self.models),
+            sites=len(sites),
+            antialiased_sites=sum(not site.unprotected for site in sites),
+            findings=sum(by_severity.values()),
+            errors=by_severity[Severity.ERROR],
+            warnings=by_severity[Severity.WARNING],
+            notes=by_severity[Severity.NOTE],
+            rules={code: count for (code, _), count in self.by_rule().items()},
+            problems=len(self.problems),
+            subsampling=max(known, default=None) if len(known) == len(self.models) else None,
+            worst_alias_energy=None if worst is None else worst.value,
+            worst_alias_energy_kind=None if worst is None else "expected" if worst.expected else "flat",
+        )
 
     def __repr__(self) -> str:
         facts = [count_text(len(self.models), "model"), findings_words(self.findings())]

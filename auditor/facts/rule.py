@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.policy import PolicyFacts
 from auditor.sampling.result import Analysis
+from auditor.verify.result import Verification
 
 if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
-    from auditor.verify.result import Verification
 
 OptionValue: TypeAlias = int | float | str | bool
 
@@ -32,8 +33,7 @@ class Need(Enum):
     POLICY = "policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What a rule reads: the analysis of one model, and the rule's own options (defaults under the settings).
 
     ``verification`` is what running the model showed, None where it was not run to the end. ``crash`` says how running
@@ -52,8 +52,7 @@ class Context:
     resize: ResizeComparison | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. ``check`` is pure and yields findings in graph order, with ``rule`` and ``name`` set to these values.
 
     ``severities`` are the levels the rule can give, for the index. ``options`` are the names and defaults of its
@@ -66,7 +65,7 @@ class Rule:
     summary: str
     severities: tuple[Severity, ...]
     check: Callable[[Context], Iterable[Finding]]
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = {}
     status: str = "stable"
     since: str = "0.1.0"
     needs: frozenset[Need] = frozenset()

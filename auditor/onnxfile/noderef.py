@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from auditor.text import ModelText
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the exporter says a node came from: the module path and the source line in the training code."""
 
     module: ModelText
     source: ModelText
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRef:
+class NodeRef(Struct, frozen=True):
     """A node, named so that a person finds it: ``name`` is qualified by its scopes (``If_3/then/MaxPool_1``).
 
     ``scope`` is the path of enclosing sub-graphs and function calls, empty in the main graph. ``order`` is the position

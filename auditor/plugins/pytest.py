@@ -166,7 +166,8 @@ def _check_limit(measure: str, limit: float) -> None:
 def _hold(name: str, measure: Measure, limit: float, inconclusive: str) -> None:
     __tracebackhide__ = True
     from auditor.facts.comparison import needed_words
-    from auditor.verify.statistics import Verdict, judge
+    from auditor.verify.result import Verdict
+    from auditor.verify.statistics import judge
 
     images = sum(value == value for value in measure.per_image)  # NaN marks an image that does not count
     interval = measure.interval

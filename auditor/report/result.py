@@ -1,15 +1,14 @@
-"""The results of the Python interface as JSON and as a page in a notebook; :mod:`auditor.document` names this module.
+"""The results of the Python interface as JSON and as a page in a notebook.
 
 The documents are those of ``--output-format json``, where a command writes one about such a result.
 """
 
 from __future__ import annotations
 
-import json
 from html import escape
-from typing import Any
 
 from auditor._version import __version__
+from auditor.codec import encode, text
 from auditor.facts.comparison import Comparison
 from auditor.facts.formats import Format
 from auditor.facts.report import ModelReport, Report
@@ -21,7 +20,6 @@ from auditor.report.formats.html.tree import Child, element
 from auditor.report.resize import render_resize
 from auditor.resizing.result import ResizeComparison
 from auditor.sampling.result import Analysis
-from auditor.text import inert_json
 from auditor.verify.result import Verification
 
 _FRAME_HEIGHT = 640  # pixels, about the first screen of a report
@@ -33,35 +31,20 @@ def to_json(result: object) -> str:
     Raises:
         TypeError: There is no document about such a value.
     """
-    if isinstance(result, (Report, ModelReport)):
-        return render(_report(result), Format.JSON)
     if isinstance(result, (ResizeReport, ResizeComparison)):
         return render_resize(_resize_report(result), Format.JSON)
     if isinstance(result, Repaired):
         from auditor.report.repair.result import repaired_json
 
         return repaired_json(result)
-    return inert_json(json.dumps(_content(result), ensure_ascii=True, sort_keys=True, indent=1, allow_nan=False)) + "\n"
-
-
-def _content(result: object) -> dict[str, Any]:
-    """The part of a report that is about this result alone."""
-    if isinstance(result, Verification):
-        from auditor.report.json.measured import verification_json
-
-        return verification_json(result)
-    if isinstance(result, Comparison):
-        from auditor.report.json.compared import detached_json
-
-        return detached_json(result)
-    if isinstance(result, Analysis):
-        from auditor.report.json.document import analysis_json
-
-        return analysis_json(result)
     if isinstance(result, Settings):
         from auditor.policy.rows import rows
 
-        return {name: {"value": value, "origin": origin} for name, (value, origin) in rows(result).items()}
+        return text({name: {"value": value, "origin": origin} for name, (value, origin) in rows(result).items()})
+    if isinstance(result, (Report, ModelReport)):
+        return encode(_report(result))
+    if isinstance(result, (Verification, Comparison, Analysis)):
+        return encode(result)
     raise TypeError(f"no JSON document describes a {type(result).__name__}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
@@ -67,12 +68,12 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
 
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])
     spatial = frozenset(source for source in record.spatial if source >= 0)
-    shapes = Sizes(scope.states)
+    shapes, tensors = Sizes(scope.states), Lattices(scope.states, spatial)
     sites = [site for site in record.sites if site is not None and any(map(record.is_spatial, site.sources))]
     return Analysis(
         sources=tuple(record.sources),
         spatial=spatial,
-        sites=tuple(_told_from_masks(site, record.sources, shapes) for site in sites),
+        sites=tuple(_sized(_told_from_masks(site, record.sources, shapes), tensors) for site in sites),
         upsamplings=tuple(record.upsamplings),
         joins=tuple(join for join in record.joins if join.source in spatial),
         heads=tuple(_head(record, scope, value.name, spatial) for value in graph.outputs),
@@ -81,12 +82,18 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         paddings=tuple(record.paddings),
         live=record.live,
         encodings=tuple(e for e in record.encodings if any(source in spatial for source in e.sources)),
-        tensors=Lattices(scope.states, spatial),
+        tensors=tensors,
         shapes=shapes,
         folded=Folded(scope.states, spatial, record.held),
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
+
+
+def _sized(site: Site, tensors: Mapping[str, tuple[Lattice | None, ...]]) -> Site:
+    """The site with the size of the grid that it makes, where the lattices of its output are known."""
+    sizes = [lattice.size for lattice in tensors.get(site.output.raw, ()) if lattice is not None]
+    return replace(site, size=tuple(sizes)) if len(sizes) == len(site.factor) else site
 
 
 def _told_from_masks(site: Site, sources: Sequence[SourceAxis], shapes: Mapping[str, tuple[int, ...]]) -> Site:

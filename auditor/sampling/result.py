@@ -7,18 +7,18 @@ network input that the axis comes from. ``None`` stands for a value that is not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+from msgspec import Struct, field
 
 from auditor.document import Documented
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAxis:
+class SourceAxis(Struct, frozen=True):
     """One axis of one network input. ``assumed``: the file leaves the size open and ``size`` was chosen here."""
 
     input: ModelText
@@ -27,8 +27,7 @@ class SourceAxis:
     assumed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lattice:
+class Lattice(Struct, frozen=True):
     """The exact sampling lattice of one tensor axis: ``x_in(o) = stride * o + offset``, and the receptive field.
 
     ``stride`` is the cumulative subsampling factor S (negative for a flipped axis), ``offset`` O the input coordinate
@@ -44,7 +43,7 @@ class Lattice:
     receptive_field: Fraction
     size: int
     size_dependent: bool
-    deepest: Fraction = Fraction(0)
+    deepest: Fraction = field(default_factory=Fraction)
 
     def centre(self, index: int | Fraction) -> Fraction:
         """The input coordinate of the centre at an index."""
@@ -67,6 +66,21 @@ class SiteKind(Enum):
     FRAMES = "frames"  # STFT hop
 
 
+class SiteVerdict(Enum):
+    """What a site does to the frequencies above its new Nyquist limit."""
+
+    ALIASED = "aliased"
+    WEAK_FILTER = "weak filter"
+    ANTI_ALIASED = "anti-aliased"
+    MIXED_PHASES = "mixed phases"  # space-to-depth loses nothing, but the channels mean another phase each
+    LABELS = "labels"  # a mask or a map of labels, which a filter would spoil
+    UNKNOWN = "unknown"  # the weights were not there to judge by
+
+
+# Of what folds along an axis without any filter; from here on, no filter worth the name stands there.
+ALIASED_FROM = 0.6
+
+
 class AliasBasis(Enum):
     """What an alias energy was computed from."""
 
@@ -75,8 +89,7 @@ class AliasBasis(Enum):
     DECIMATION = "decimation"  # no filter at all
 
 
-@dataclass(frozen=True, slots=True)
-class AliasEnergy:
+class AliasEnergy(Struct, frozen=True):
     """Share of the pre-sampling signal power above the new Nyquist frequency, 0 to 1, predicted without a run.
 
     ``flat`` assumes a flat (white) input spectrum: a property of the filter alone, ``per_axis`` of what folds along
@@ -110,8 +123,7 @@ def worst_alias(sites: Iterable[Site]) -> WorstAlias | None:
     return WorstAlias(max(alias.flat for alias in known), False) if known else None
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A sampling site: a node, or a pattern of nodes named by its last one, where a spatial or temporal grid coarsens.
 
     All per-axis tuples list the site's spatial axes in the tensor's order (H, W). ``cumulative``, ``offset`` and
@@ -120,8 +132,11 @@ class Site:
     ``antialiased`` with ``reason`` says why a site is passed. ``members`` are the other nodes of the pattern.
     ``averaged`` says how many of its phases are kept on the batch axis and averaged, and how many there are: phase
     averaging, which makes ``alias`` what is left of the folding in the mean. ``labels``: it picks from a mask or from a
-    map of labels, which no filter may mix.
+    map of labels, which no filter may mix. ``size`` is that of the grid which it makes, empty where it is not known.
+    ``verdict`` sums its filter up. ``sources`` are indices into the sources of the analysis.
     """
+
+    computed: ClassVar[tuple[str, ...]] = ("verdict",)
 
     node: NodeRef
     kind: SiteKind
@@ -144,6 +159,23 @@ class Site:
     members: tuple[NodeRef, ...] = ()
     averaged: tuple[int, int] | None = None
     labels: bool = False
+    size: tuple[int, ...] = ()
+
+    @property
+    def verdict(self) -> SiteVerdict:
+        """The verdict on its filter, from what the analysis recognised and what of a flat spectrum folds per axis."""
+        if self.labels:
+            return SiteVerdict.LABELS
+        if self.antialiased:
+            return SiteVerdict.ANTI_ALIASED
+        if self.kind is SiteKind.PHASE_TO_CHANNEL:
+            return SiteVerdict.MIXED_PHASES
+        if self.alias is None:
+            return SiteVerdict.UNKNOWN
+        bare = [float(1 - 1 / max(abs(step), Fraction(1))) for step in self.factor]
+        shares = zip(self.alias.per_axis, bare, strict=False)
+        aliased = any(share >= ALIASED_FROM * most > 0 for share, most in shares)
+        return SiteVerdict.ALIASED if aliased else SiteVerdict.WEAK_FILTER
 
     @property
     def unprotected(self) -> bool:
@@ -151,8 +183,7 @@ class Site:
         return not self.antialiased and not self.labels
 
 
-@dataclass(frozen=True, slots=True)
-class Upsampling:
+class Upsampling(Struct, frozen=True):
     """A node where a grid gets finer. ``taps``: kernel taps that reach each output phase, per axis (ConvTranspose)."""
 
     node: NodeRef
@@ -160,8 +191,7 @@ class Upsampling:
     taps: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MisalignedJoin:
+class MisalignedJoin(Struct, frozen=True):
     """Branches that meet with different lattices. ``delta`` is the largest difference of the centres in input pixels.
 
     ``strides`` and ``offsets`` list what each branch brings along the axis of ``source``. ``resize`` is the node whose
@@ -192,8 +222,7 @@ class HeadKind(Enum):
     NO_GRID = "no-grid"  # never had a spatial axis
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """One graph output. ``subsampling`` is the largest cumulative factor over all paths to it (None: unknown, no grid).
 
     ``period`` is the smallest shift per source axis for which equivariance is exact (least common multiple of the
@@ -212,8 +241,7 @@ class Head:
     global_context: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Untracked:
+class Untracked(Struct, frozen=True):
     """A place where the analysis lost the grid. ``hidden_nodes`` counts the nodes downstream that depend on it."""
 
     node: NodeRef
@@ -223,16 +251,14 @@ class Untracked:
     hidden_strided: int
 
 
-@dataclass(frozen=True, slots=True)
-class DataDependentSampling:
+class DataDependentSampling(Struct, frozen=True):
     """A node whose sampling positions depend on the data (GridSample, RoiAlign, NonMaxSuppression, DeformConv)."""
 
     node: NodeRef
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SizeDependentPadding:
+class SizeDependentPadding(Struct, frozen=True):
     """A strided node whose padding, and so its phase, depends on the input size. ``offsets``: the possible phases c."""
 
     node: NodeRef
@@ -242,16 +268,14 @@ class SizeDependentPadding:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PositionEncoding:
+class PositionEncoding(Struct, frozen=True):
     """A constant that varies along a grid axis and is added or multiplied in: a position embedding."""
 
     node: NodeRef
     sources: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Analysis(Documented):
+class Analysis(Documented, Struct, frozen=True):
     """Everything the static pass over one model found. All tuples are in graph order.
 
     ``tensors`` maps a main-graph tensor to its lattices, one per tensor axis (None: not a grid axis); a tensor that the
@@ -259,8 +283,12 @@ class Analysis(Documented):
     ``nodes`` counts the nodes walked over all scopes. ``shapes`` are the sizes of the tensors in ``tensors``, and
     ``folded`` the source axes whose samples share tensor axes with others there, as in flattened tokens.
     ``live`` is the branch, ``then`` or ``else``, of every If that always takes the same at these sizes, by its scope
-    and its index there.
+    and its index there. ``subsampling`` is the largest cumulative factor of any output.
     """
+
+    # Of every tensor of the network, for the rooms that go on with the model.
+    unwritten: ClassVar[frozenset[str]] = frozenset({"tensors", "shapes", "live", "folded"})
+    computed: ClassVar[tuple[str, ...]] = ("subsampling",)
 
     sources: tuple[SourceAxis, ...]
     spatial: frozenset[int]
@@ -272,12 +300,12 @@ class Analysis(Documented):
     data_dependent: tuple[DataDependentSampling, ...]
     paddings: tuple[SizeDependentPadding, ...]
     encodings: tuple[PositionEncoding, ...]
-    tensors: Mapping[str, tuple[Lattice | None, ...]]
-    nodes: int
-    tracked_nodes: int
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    live: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    folded: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    tensors: Mapping[str, tuple[Lattice | None, ...]] = {}
+    nodes: int = 0
+    tracked_nodes: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    live: Mapping[tuple[str, int], str] = {}
+    folded: Mapping[str, frozenset[int]] = {}
 
     def __repr__(self) -> str:
         total = self.subsampling

@@ -9,9 +9,12 @@ shifts can be compared pair by pair.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
+from msgspec import Struct
+
+from auditor.codec import FloatOrNan
 from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
@@ -59,17 +62,23 @@ class DataKind(Enum):
     BUILTIN = "builtin"  # pictures and seeded synthetic images that the package carries
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Verdict(Enum):
+    """What an interval says about a limit."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Interval(Struct, frozen=True):
     """A confidence interval; ``confidence`` is the nominal coverage, 0.95 unless asked otherwise."""
 
-    low: float
-    high: float
+    low: FloatOrNan
+    high: FloatOrNan
     confidence: float = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """What executed the model, read back from onnxruntime after the session was made.
 
     ``asked`` is the device setting, ``used`` the provider that holds the compute nodes (convolutions, matrix products,
@@ -86,16 +95,14 @@ class Provider:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """An image that could not be used. Its name comes from the file system and is trusted no more than a model's."""
 
     name: ModelText
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class DataFacts:
+class DataFacts(Struct, frozen=True):
     """The images of a run. ``sha256`` is over the decoded pixels of the used ones; ``labelled`` counts labels."""
 
     kind: DataKind
@@ -105,8 +112,7 @@ class DataFacts:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shifts:
+class Shifts(Struct, frozen=True):
     """The shifts of a run: identical for every model that is given the same protocol, radius, count and seed.
 
     ``source`` is the size (H, W) of the image that windows are cut from and ``window`` the size that the model reads.
@@ -144,22 +150,23 @@ class Shifts:
         return "every px below is one of the picture, before it is resized" if self.at is ShiftAt.NATIVE else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """One number with its interval and the values per image that it is the mean of.
 
     ``name`` is the stable key ("consistency", "top1-change", "jaggedness", "mac", "worst-case", "accuracy", "fidelity",
     "massc", "equivariance-error", "cosine", "centre-jitter", "score-deviation", "flicker", ...). ``unit`` is "share",
     "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. A NaN in ``per_image``
-    marks an image for which the measure is not defined; it is left out of ``value``.
+    marks an image for which the measure is not defined; it is left out of ``value``. ``images`` counts the others.
     """
 
+    computed: ClassVar[tuple[str, ...]] = ("images",)
+
     name: str
-    value: float
+    value: FloatOrNan
     interval: Interval | None
     unit: str
     higher_is_better: bool
-    per_image: tuple[float, ...]
+    per_image: tuple[FloatOrNan, ...]
 
     @property
     def images(self) -> int:
@@ -167,26 +174,23 @@ class Measure:
         return sum(value == value for value in self.per_image)
 
 
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
+class CurvePoint(Struct, frozen=True):
     """A measure at one shift distance in pixels (largest of the two axes), over ``pairs`` pairs of inputs."""
 
-    distance: float
-    value: float
+    distance: FloatOrNan
+    value: FloatOrNan
     interval: Interval | None
     pairs: int
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """A measure as a function of the shift distance. ``measure`` is the :attr:`Measure.name` it belongs to."""
 
     measure: str
     points: tuple[CurvePoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageResult:
+class ImageResult(Struct, frozen=True):
     """One image: its answer without a shift and how far shifts moved it. Of the arrays the smallest useful excerpt.
 
     ``reference`` is the top-1 class of the unshifted input and ``score`` its probability (None outside classification).
@@ -198,14 +202,13 @@ class ImageResult:
     label: int | None
     reference: int | None
     score: float | None
-    flips: float
-    path: tuple[float, ...]
-    worst: tuple[float, float] | None
+    flips: FloatOrNan
+    path: tuple[FloatOrNan, ...]
+    worst: tuple[FloatOrNan, FloatOrNan] | None
     worst_score: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputResult:
+class OutputResult(Struct, frozen=True):
     """Everything measured on one graph output."""
 
     output: ModelText
@@ -221,16 +224,14 @@ class OutputResult:
         return next((one for one in self.measures if one.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Spectrum:
+class Spectrum(Struct, frozen=True):
     """Radially averaged power per band, ``frequencies`` in cycles per sample of the tensor, 0 to 0.5 and its corner."""
 
-    frequencies: tuple[float, ...]
-    power: tuple[float, ...]
+    frequencies: tuple[FloatOrNan, ...]
+    power: tuple[FloatOrNan, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EquivarianceMap:
+class EquivarianceMap(Struct, frozen=True):
     """Mean cosine and relative error of U(F(shift x)) against shift of U(F(x)) over a grid of shifts.
 
     ``dy`` and ``dx`` are the shifts in input pixels; ``cosine`` and ``error`` are rows of dy by columns of dx.
@@ -238,12 +239,11 @@ class EquivarianceMap:
 
     dy: tuple[int, ...]
     dx: tuple[int, ...]
-    cosine: tuple[tuple[float, ...], ...]
-    error: tuple[tuple[float, ...], ...]
+    cosine: tuple[tuple[FloatOrNan, ...], ...]
+    error: tuple[tuple[FloatOrNan, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerResult:
+class LayerResult(Struct, frozen=True):
     """One sampling site or one spatial output, in graph order.
 
     ``cosine`` and ``error`` are means over the shifts that are no multiple of the ``cumulative`` factor, and ``added``
@@ -256,27 +256,25 @@ class LayerResult:
     node: NodeRef | None
     site: int | None  # index into Analysis.sites
     cumulative: tuple[float | None, float | None]
-    cosine: float
-    error: float
-    added: float
+    cosine: FloatOrNan
+    error: FloatOrNan
+    added: FloatOrNan
     map: EquivarianceMap
     alias_measured: float | None
     alias_predicted: float | None
     before: Spectrum | None
     after: Spectrum | None
-    factor: tuple[float, float] | None = None
+    factor: tuple[FloatOrNan, FloatOrNan] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SiteAlias:
+class SiteAlias(Struct, frozen=True):
     """The measured alias energy of one site: the mean ``share`` over so many ``images``."""
 
-    share: float
+    share: FloatOrNan
     images: int
 
 
-@dataclass(frozen=True, slots=True)
-class AliasMeasurement:
+class AliasMeasurement(Struct, frozen=True):
     """Which share of the activations folds at the sites of one model, on pictures without a shift.
 
     ``sites`` is by the index into Analysis.sites; a site whose filter could not be run is missing. ``images`` were used
@@ -299,8 +297,7 @@ class AliasMeasurement:
         return f"{self.images} {kind}{'' if self.images == 1 else 's'} ({how})"
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTest:
+class SelfTest(Struct, frozen=True):
     """The same input given twice must give the same answer, else the run says nothing about shifts.
 
     ``agreement`` is the share of the tested images with an equal answer, which must be exactly 1; ``difference`` is the
@@ -308,12 +305,11 @@ class SelfTest:
     """
 
     passed: bool
-    agreement: float
-    difference: float
+    agreement: FloatOrNan
+    difference: FloatOrNan
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Verification(Shown):
+class Verification(Shown, Struct, frozen=True):
     """One model measured. ``incomplete`` is empty, or says in our own words why images or parts are missing.
 
     ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
@@ -321,6 +317,10 @@ class Verification(Shown):
     ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
     that was taken because nobody chose one, empty otherwise.
     """
+
+    # Two runs of the same thing write equal documents.
+    unwritten: ClassVar[frozenset[str]] = frozenset({"seconds"})
+    computed: ClassVar[tuple[str, ...]] = ("complete",)
 
     provider: Provider
     data: DataFacts
@@ -333,10 +333,15 @@ class Verification(Shown):
     shared_batch: int
     runs: int
     naive_runs: int
-    seconds: float
+    seconds: float = 0.0
     external: tuple[tuple[ModelText, str], ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     preset_assumed: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.incomplete
 
     def __repr__(self) -> str:
         measures = [f"{plain(one.name, 40)} {one.value:.4g}" for output in self.outputs for one in output.measures]

@@ -9,6 +9,8 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
 from auditor.verify.admission import check_domains, check_external
@@ -130,7 +132,7 @@ def _measure_layers(
 
 def _in_place(layer: LayerResult, analysis: Analysis) -> LayerResult:
     """A layer of the model without functions, at the node that its site has in the model itself."""
-    return layer if layer.site is None else replace(layer, node=analysis.sites[layer.site].node)
+    return layer if layer.site is None else structs.replace(layer, node=analysis.sites[layer.site].node)
 
 
 def _on_model_pixels(setup: Setup) -> Setup:

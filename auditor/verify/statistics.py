@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from statistics import NormalDist
 
 import numpy as np
 
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.gaffke import Sample, lower_bound, probability_below, upper_bound
-from auditor.verify.result import Interval
+from auditor.verify.result import Interval, Verdict
 
 MIN_IMAGES = 8  # below this no interval is given: so few images say next to nothing
 FEW_IMAGES = 64  # below this a report says that there are few images
@@ -36,14 +35,6 @@ MOST_IMAGES = 100_000  # a larger number of images that would decide is no pract
 _RESAMPLES = 2000
 _MANY = 5000  # from here on the mean is normal for every practical purpose and resampling only costs time
 _BLOCK = 1 << 21  # resampled values held at once
-
-
-class Verdict(Enum):
-    """What an interval says about a limit."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,8 @@ def test_an_assumed_input_size_is_said_and_can_be_given(run: Run) -> None:
     assert "assumed, see --input-shape" in run("check", "net.onnx")[1]
     given = report(run("check", "net.onnx", "--input-shape", "image=1x3x64x48", "--output-format", "json")[1])
     assert given["models"][0]["inputs"][0]["sizes"] == [1, 3, 64, 48]
-    assert given["models"][0]["inputs"][0]["assumed_axes"] == []
-    assert given["run"]["settings"]["input-shapes"] == {"image": [1, 3, 64, 48]}
+    assert given["models"][0]["inputs"][0]["assumed"] == []
+    assert given["settings"]["input-shapes"] == {"image": [1, 3, 64, 48]}
 
 
 def test_rules_can_be_left_out_for_some_models(run: Run) -> None:
@@ -157,7 +157,7 @@ def test_names_in_a_model_can_command_neither_the_terminal_nor_the_ci_runner(run
         assert code == 0
         assert not commands(out + err)
         assert "always" in flags or not control_bytes(out + err)
-    assert report(out)["models"][0]["sites"][0]["name"] == HOSTILE_NAME
+    assert report(out)["models"][0]["analysis"]["sites"][0]["node"]["name"] == HOSTILE_NAME
 
 
 def test_two_runs_give_the_same_bytes(run: Run) -> None:

@@ -53,7 +53,7 @@ def test_a_site_whose_phases_are_averaged_passes_and_its_copies_are_no_new_sites
     assert code == 0
     assert "fixed: warning AA101 strided-max-pool at pool (MaxPool)" in out
     assert "AA502" not in out
-    (site,) = json.loads(run("check", "fixed.onnx", "--output-format", "json")[1])["models"][0]["sites"]
+    (site,) = json.loads(run("check", "fixed.onnx", "--output-format", "json")[1])["models"][0]["analysis"]["sites"]
     assert site["antialiased"]
     kept = 4 if phases == "all" else 2
     assert site["reason"].startswith(f"{kept} of 4 phases are kept on the batch axis (phase averaging): ")

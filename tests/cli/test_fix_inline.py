@@ -58,7 +58,7 @@ def test_the_audit_before_and_after_takes_the_flag_too(run: Run, functions: Path
     assert (code, err) == (0, "aliasaudit: wrote fixed.onnx\n")
     assert not onnx.load("fixed.onnx").functions
     (audited,) = json.loads(out)["models"]
-    assert [entry["antialiased"] for entry in audited["sites"]] == [True]
+    assert [entry["antialiased"] for entry in audited["analysis"]["sites"]] == [True]
     assert len(audited["comparison"]["fixed"]) >= 1
     assert "give --fix with them" in run("check", functions, "--inline")[2]
 

@@ -46,19 +46,26 @@ def files(run: Run) -> None:
 
 
 def sites(out: str) -> Any:
-    return json.loads(out)["models"][0]["sites"]
+    return json.loads(out)["models"][0]["analysis"]["sites"]
+
+
+def alias(out: str) -> Any:
+    """What was measured of the alias energies."""
+    return json.loads(out)["models"][0]["alias"]
 
 
 def test_of_white_noise_what_is_measured_is_the_alias_energy_of_a_flat_spectrum(run: Run) -> None:
     code, out, _ = run("check", "net.onnx", *OPTIONS, "--output-format", "json")
     assert code == 0
     first, pool = sites(out)
-    assert first["alias_energy_measured"] == pytest.approx(first["alias_energy"], abs=0.02)
-    assert first["alias_energy_measured_images"] == pool["alias_energy_measured_images"] == 3
-    assert first["alias_energy_expected"] < 0.5 * first["alias_energy_measured"]
+    measured = alias(out)["sites"]
+    assert measured["0"]["share"] == pytest.approx(first["alias"]["flat"], abs=0.02)
+    assert measured["0"]["images"] == measured["1"]["images"] == 3
+    assert first["alias"]["expected"] < 0.5 * measured["0"]["share"]
+    assert pool["alias"] is not None
     document = json.loads(out)
     jsonschema.validate(document, report_schema())
-    assert document["models"][0]["alias_measurement"]["images"] == 3
+    assert alias(out)["images"] == 3
     assert document["models"][0]["verification"] is None
 
 
@@ -81,8 +88,7 @@ def test_every_report_shows_the_measured_number_beside_the_expected_one_and_on_h
 
 def test_without_the_option_nothing_is_measured_and_nothing_is_said(run: Run) -> None:
     _, out, _ = run("check", "net.onnx", "--output-format", "json")
-    assert [site["alias_energy_measured"] for site in sites(out)] == [None, None]
-    assert json.loads(out)["models"][0]["alias_measurement"] is None
+    assert alias(out) is None
     _, text, _ = run("check", "net.onnx")
     assert "measured" not in text
 
@@ -99,7 +105,7 @@ def test_a_model_without_a_site_that_can_be_run_says_so(run: Run) -> None:
     saved(Path("net.onnx"), model(nodes, {"x": ["N", 3, 96, 96]}, {"y": ["N", 3, 96, 96]}))
     code, out, _ = run("check", "net.onnx", *OPTIONS, "--output-format", "json")
     assert code == 0
-    measurement = json.loads(out)["models"][0]["alias_measurement"]
+    measurement = alias(out)
     assert measurement["images"] == 0
     assert measurement["notes"] == ["no alias energy was measured: there is no sampling site"]
 

@@ -100,8 +100,8 @@ def test_accepted_findings_stand_in_the_json_report_whatever_is_asked(run: Run, 
     waive()
     document = json.loads(run("check", model, "--output-format", "json", "--today", "2027-01-01")[1])
     (one,) = document["models"][0]["accepted"]
-    assert (one["rule"], one["accepted_by"], one["reason"]) == ("AA101", "waiver", "the camera does not move")
-    assert document["run"]["settings"]["today"] == "2027-01-01"
+    assert (one["finding"]["rule"], one["by"], one["reason"]) == ("AA101", "waiver", "the camera does not move")
+    assert document["settings"]["today"] == "2027-01-01"
     assert document["models"][0]["findings"] == []
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from auditor.comparison.conditions import conditions
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
-from auditor.verify.result import Measure
-from auditor.verify.statistics import Verdict, judge_mean
+from auditor.verify.result import Measure, Verdict
+from auditor.verify.statistics import judge_mean
 
 SIZES = (16, 32, 64, 128, 256)
 ALPHA = 0.05

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from auditor.options.thresholds import Thresholds
-from auditor.verify.statistics import Verdict, images_needed, judge_mean
+from auditor.verify.result import Verdict
+from auditor.verify.statistics import images_needed, judge_mean
 from tests.comparison.gate import (
     ALPHA,
     SIZES,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from auditor.comparison.conditions import two_sided
 from auditor.comparison.measured import NotComparableError, compare_measured
@@ -24,9 +24,10 @@ from auditor.verify.result import (
     SelfTest,
     Shifts,
     Task,
+    Verdict,
     Verification,
 )
-from auditor.verify.statistics import Verdict, difference_interval
+from auditor.verify.statistics import difference_interval
 
 IMAGES = 256
 Values = Sequence[float] | FloatArray
@@ -219,7 +220,7 @@ def test_every_common_measure_is_shown_and_only_the_main_one_is_held_to_threshol
 
 
 def different(**change: object) -> Verification:
-    return replace(verification([0.9] * IMAGES), **change)  # type: ignore[arg-type]
+    return replace(verification([0.9] * IMAGES), **change)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_every_rule_has_a_page_and_every_member_of_the_report_a_row() -> None:
     made = generated()
     rules = {path.name for path in (ROOT / "rules").glob("aa*.md")}
     assert {Path(name).name for name in made if name.startswith("rules/")} == rules | {"index.md"}
-    for member in ("schema_version", "alias_energy", "fingerprint", "cumulative", "verification"):
+    for member in ("schema_version", "worst_alias_energy", "fingerprint", "cumulative", "verification"):
         assert f"| `{member}` |" in made["reference/report.md"]
     for key in ("fail-on", "per-model-ignore"):
         assert f"| `{key}` |" in made["reference/settings.md"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditor.facts.comparison import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
 from auditor.facts.finding import Finding, Severity
@@ -30,9 +30,9 @@ from auditor.verify.result import (
     SelfTest,
     Shifts,
     Task,
+    Verdict,
     Verification,
 )
-from auditor.verify.statistics import Verdict
 from tests.report.samples import analysis, energy, model_report, site
 
 # The attacks of every target that a report can end up in.
@@ -140,7 +140,7 @@ def evil_report(name: str) -> Report:
     waived = Accepted(replace(finding, fingerprint="ab:1"), AcceptedBy.WAIVER, name, name, "2027-01-01")
     model = model_report(found, (finding,), path=name)
     given_input = replace(model.inputs[0], name=word, dims=(word, 3, word, word))
-    model = replace(model, producer=word, inputs=(given_input,), opsets={name: 1, "": 17}, accepted=(waived,))
+    model = replace(model, producer=word, inputs=(given_input,), opsets={name: 1, "ai.onnx": 17}, accepted=(waived,))
     model = replace(model, verification=verification(name), comparison=comparison(name, finding, found.sites[0]))
     rules = (RuleInfo("AA101", "strided-max-pool", "A max-pool.", (Severity.ERROR,), "# AA101 strided-max-pool\n"),)
     return Report("0.1.0", (model,), (Problem(ProblemKind.UNREADABLE, "is empty", name),), {}, rules)

@@ -90,7 +90,7 @@ def model_report(found: Analysis, findings: tuple[Finding, ...] = (), path: str 
         path=path,
         file_bytes=102_400,
         ir_version=8,
-        opsets={"": 17, "com.microsoft": 1},
+        opsets={"ai.onnx": 17, "com.microsoft": 1},
         producer=ModelText("pytorch 2.9.0"),
         inputs=(
             InputReport(

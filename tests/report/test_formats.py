@@ -6,13 +6,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.formats import Format
@@ -50,7 +50,7 @@ def hostile_report(name: str) -> Report:
     finding = Finding("AA101", "strided-max-pool", Severity.ERROR, "A max-pool.", "Blur.", node, (node,))
     model = model_report(found, (finding,), path=name)
     given_input = replace(model.inputs[0], name=word, dims=(word, 3, word, word))
-    model = replace(model, producer=word, inputs=(given_input,), opsets={name: 1, "": 17})
+    model = replace(model, producer=word, inputs=(given_input,), opsets={name: 1, "ai.onnx": 17})
     return Report("0.1.0", (model,), (Problem(ProblemKind.UNREADABLE, "is empty", name),))
 
 
@@ -96,15 +96,17 @@ def test_the_json_report_follows_its_published_schema(report: Report) -> None:
 
 def test_a_program_gets_exact_numbers_and_null_where_nothing_is_known() -> None:
     model = json.loads(render(residual_network(), Format.JSON))["models"][0]
-    sites = {item["name"]: item for item in model["sites"]}
-    assert sites["/stem/conv/Conv"]["alias_energy"] == 0.2512
+    found = model["analysis"]
+    sites = {item["node"]["name"]: item for item in found["sites"]}
+    assert sites["/stem/conv/Conv"]["alias"]["flat"] == 0.2512
     assert sites["/stem/conv/Conv"]["offset"] == [0.5, 0.333333]
     assert sites["/stem/pool/MaxPool"]["cumulative"] == [4, 4]
-    assert sites["/stem/pool/MaxPool"]["origin"]["module"] == "net.stem.pool"
+    assert sites["/stem/pool/MaxPool"]["node"]["origin"]["module"] == "net.stem.pool"
     assert sites["/layer2/downsample/Conv"]["skipped"] == 0.75
-    assert sites[""]["alias_energy"] is None
-    assert model["subsampling"] == {"outputs": {"logits": 32}, "overall": 32}
-    assert model["untracked"][0]["hidden_nodes"] == 4
+    assert sites[""]["alias"] is None
+    assert {head["output"]: head["subsampling"] for head in found["heads"]} == {"logits": 32}
+    assert found["subsampling"] == 32
+    assert found["untracked"][0]["hidden_nodes"] == 4
 
 
 def test_without_a_terminal_nothing_is_wrapped_or_cut() -> None:
@@ -158,7 +160,7 @@ def test_no_name_in_a_model_can_command_the_terminal_or_the_ci_runner(name: str)
     document = render(report, Format.JSON)
     assert not commands(document)
     assert not control_bytes(document)
-    assert json.loads(document)["models"][0]["sites"][0]["name"] == name
+    assert json.loads(document)["models"][0]["analysis"]["sites"][0]["node"]["name"] == name
 
 
 def test_two_runs_give_the_same_bytes_whatever_the_hash_seed() -> None:
@@ -185,5 +187,5 @@ def test_numbers_beyond_every_integer_type_are_still_reported() -> None:
     found = residual_network().models[0].analysis
     huge = replace(found.sites[0], cumulative=((2**63 - 1) ** 400 * found.sites[0].factor[0], None))
     report = Report("0.1.0", (model_report(replace(found, sites=(huge,))),))
-    assert json.loads(render(report, Format.JSON))["models"][0]["sites"][0]["cumulative"] == [None, None]
+    assert json.loads(render(report, Format.JSON))["models"][0]["analysis"]["sites"][0]["cumulative"] == [None, None]
     assert "2^2.52e+04" in text(report)

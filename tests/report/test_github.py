@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from hypothesis import example, given, settings
+from msgspec.structs import replace
 
 from auditor.facts.finding import Severity
 from auditor.facts.formats import Format

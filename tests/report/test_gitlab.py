@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import example, given, settings
+from msgspec.structs import replace
 
 from auditor.facts.formats import Format
 from auditor.facts.report import Report

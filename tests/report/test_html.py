@@ -8,7 +8,6 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import html5lib  # type: ignore[import-untyped]
 import pytest
 from hypothesis import example, given, settings
+from msgspec.structs import replace
 
 from auditor.facts.formats import Format
 from auditor.facts.report import Report
@@ -23,7 +23,7 @@ from auditor.report import render
 from auditor.report.formats.html.charts import SHADES, shade
 from auditor.report.formats.html.staircase import MOST_STEPS, steps
 from auditor.report.formats.html.tree import element, prose, serialised
-from auditor.report.words.verdict import SiteVerdict
+from auditor.sampling.result import SiteVerdict
 from auditor.text import ModelText
 from tests.report.evil import LONG, NAMES, WORST, evil_report
 from tests.report.samples import clean_network, residual_network

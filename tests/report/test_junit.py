@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
 from hypothesis import example, given, settings
+from msgspec.structs import replace
 
 from auditor.facts.finding import Severity
 from auditor.facts.formats import Format

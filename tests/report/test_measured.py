@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from msgspec.structs import replace
 
+from auditor.codec import builtins, schema
 from auditor.onnxfile.noderef import NodeRef
-from auditor.report.json.measured import verification_json, verification_schema
 from auditor.report.words.measured import measured_lines
 from auditor.text import ModelText
 from auditor.verify.result import (
@@ -127,8 +126,8 @@ def test_lines_are_ascii_unless_more_is_allowed() -> None:
 
 
 def test_the_json_follows_its_schema_and_holds_no_nan() -> None:
-    value = verification_json(FOUND)
-    jsonschema.validate(value, verification_schema())
+    value = builtins(FOUND)
+    jsonschema.validate(value, schema(Verification))
     assert value["outputs"][0]["measures"][1]["value"] is None
     assert value["layers"][0]["map"]["error"] == [[0.0], [None]]
     assert "seconds" not in value

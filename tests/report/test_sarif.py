@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from auditor.audit.packs import load_builtin
 from auditor.facts.finding import Finding, Severity

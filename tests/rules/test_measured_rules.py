@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from auditor.audit.packs import load_builtin
 from auditor.facts.finding import Finding, Severity

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError

@@ -8,11 +8,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.result import Interval
+from auditor.verify.result import Interval, Verdict
 from auditor.verify.statistics import (
     MIN_IMAGES,
     Needed,
-    Verdict,
     difference_interval,
     images_needed,
     images_needed_unbounded,

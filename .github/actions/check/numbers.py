@@ -11,21 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# What stands in the headline of a measured comparison, and the word of the output for it; the worst first.
-VERDICTS = {
-    "WORSE": "worse",
-    "MINIMUM NOT HELD": "minimum-not-held",
-    "UNDECIDED": "undecided",
-    "NO DIFFERENCE FOUND": "no-difference-found",
-    "BETTER": "better",
-    "SAME MODEL": "same-model",
-}
+# The verdicts of a measured comparison, the worst first.
+VERDICTS = ("worse", "minimum-not-held", "undecided", "no-difference-found", "better", "same-model")
 
 
 def verdict(report: dict[str, Any]) -> str | None:
     """The worst verdict of any model's measured comparison."""
-    headlines = [(model.get("comparison") or {}).get("headline", "") for model in report["models"]]
-    return next((word for words, word in VERDICTS.items() if any(words in line for line in headlines)), None)
+    found = [(model.get("comparison") or {}).get("verdict") for model in report["models"]]
+    return next((word for word in VERDICTS if word in found), None)
 
 
 def consistencies(report: dict[str, Any]) -> Iterator[float]:

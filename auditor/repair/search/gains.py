@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from msgspec.structs import replace
 
 from auditor.comparison.measured import compare_measured
 from auditor.facts.comparison import MeasuredChange

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from typing import Any, TypeAlias
 
-from auditor.codec import Measured, convert, parse
+from msgspec import structs
+
+from auditor.codec import FloatOrNan, convert, parse
 from auditor.facts.comparison import MeasuredChange
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Measuring
@@ -108,9 +110,9 @@ class _Change:
 
     measure: str
     output: ModelText
-    base: Measured
-    new: Measured
-    difference: Measured
+    base: FloatOrNan
+    new: FloatOrNan
+    difference: FloatOrNan
     interval: _Span | None
     images: int
 
@@ -125,8 +127,8 @@ class _Gain:
 
     changes: tuple[_Change, ...]
     leading: tuple[str, ...]
-    agreement: tuple[Yardstick, Measured, _Span | None] | None
-    loss: tuple[Yardstick, Measured, _Span | None] | None
+    agreement: tuple[Yardstick, FloatOrNan, _Span | None] | None
+    loss: tuple[Yardstick, FloatOrNan, _Span | None] | None
     speed: tuple[float, float, float, int] | None
     remarks: tuple[str, ...]
 
@@ -195,7 +197,7 @@ def _written(key: _Key, found: Gain | str) -> dict[str, Any]:
             "base": _defined(change.base),
             "new": _defined(change.new),
             "difference": _defined(change.difference),
-            "interval": change.interval and astuple(change.interval),
+            "interval": change.interval and structs.astuple(change.interval),
             "images": change.images,
         }
         for change in found.changes
@@ -212,7 +214,7 @@ def _written(key: _Key, found: Gain | str) -> dict[str, Any]:
 
 
 def _told(told: Agreement | Loss) -> list[Any]:
-    return [told.yardstick.value, _defined(told.value), told.interval and astuple(told.interval)]
+    return [told.yardstick.value, _defined(told.value), told.interval and structs.astuple(told.interval)]
 
 
 def _gain(saved: _Gain) -> Gain:

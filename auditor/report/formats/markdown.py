@@ -20,7 +20,6 @@ from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows
 from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import ACCEPTED_WORDS, alias_text, alias_words, meaning
-from auditor.report.words.verdict import verdict
 from auditor.sampling.result import Site, worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
@@ -204,7 +203,7 @@ def _site(index: int, site: Site, measured: AliasMeasurement | None) -> str:
         percent_text(flat) or "-",
         percent_text(expected) or "-",
         *(() if measured is None else (alias_text(measured, index) or "-",)),
-        verdict(site).value,
+        site.verdict.value,
     ]
     return _row(cells)
 

@@ -20,7 +20,7 @@ from auditor.facts.finding import Severity
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
 from auditor.report.words.sheet import SITE_COLUMNS, FindingBlock, Sheet, SiteRow, problems, sheet, statistics, summary
-from auditor.report.words.verdict import SiteVerdict
+from auditor.sampling.result import SiteVerdict
 from auditor.text import plain
 
 _UNBOUNDED = 100_000

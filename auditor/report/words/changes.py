@@ -6,14 +6,22 @@ Text that is not our own is left as :class:`~auditor.text.ModelText` or as the f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.facts.comparison import Comparison, Condition, GridChange, MeasuredChange, needed_words
+from auditor.facts.comparison import (
+    Comparison,
+    ComparisonVerdict,
+    Condition,
+    GridChange,
+    MeasuredChange,
+    needed_words,
+    worst_verdict,
+)
 from auditor.report.words.numbers import factor_text
 from auditor.text import ModelText, count_text
+from auditor.verify.result import Verdict
 
-_WORST_FIRST = ("fail", "inconclusive", "pass")
 VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}
 _FLOOR = "min"  # the threshold that asks nothing of the base
 
@@ -38,8 +46,12 @@ class MeasuredRow:
 
 def headline(found: Comparison) -> str:
     """What the measured comparison comes to, in a few words; empty where nothing was measured."""
-    asked = [(change, condition) for change in found.measured for condition in change.conditions]
-    words = [_drop_word(found, asked), *_floor_words(asked)] if asked else []
+    minimum = {
+        Verdict.FAIL: "MINIMUM NOT HELD",
+        Verdict.INCONCLUSIVE: "MINIMUM UNDECIDED",
+        Verdict.PASS: "minimum held",
+    }
+    words = [_base_words(found), *(words for verdict, words in minimum.items() if verdict is found.against_minimum)]
     return ", ".join(filter(None, words))
 
 
@@ -49,40 +61,17 @@ def undecided(found: Comparison | None) -> bool:
     return "inconclusive" in verdicts and "fail" not in verdicts
 
 
-def _drop_word(found: Comparison, asked: list[tuple[MeasuredChange, Condition]]) -> str:
-    drops = [(change, condition) for change, condition in asked if condition.name != _FLOOR]
-    if found.same_model:
+def _base_words(found: Comparison) -> str:
+    verdict = found.against_base
+    drops = [(change, condition) for change, condition in found.asked if condition.name != _FLOOR]
+    if verdict is ComparisonVerdict.SAME_MODEL:
         return "SAME MODEL (equal graph and weights)"
-    if not drops:
-        return ""
-    verdict = _worst(condition for _, condition in drops)
-    if verdict == "fail":
-        return "WORSE"
-    change, condition = next((change, one) for change, one in drops if one.verdict.value == verdict)
-    if verdict == "inconclusive":
+    if verdict is ComparisonVerdict.UNDECIDED:
+        condition = next(condition for _, condition in drops if condition.verdict is Verdict.INCONCLUSIVE)
         return f"UNDECIDED ({needed_words(condition.images_needed, condition.images_enough)})"
-    if all(_surely_better(change) for change, _ in drops):
-        return "BETTER"
-    return f"NO DIFFERENCE FOUND (at most {allowed_text(change, condition)}, {100 * found.confidence:.4g} %)"
-
-
-def _floor_words(asked: list[tuple[MeasuredChange, Condition]]) -> Iterator[str]:
-    floors = [condition for _, condition in asked if condition.name == _FLOOR]
-    if floors:
-        words = {"fail": "MINIMUM NOT HELD", "inconclusive": "MINIMUM UNDECIDED", "pass": "minimum held"}
-        yield words[_worst(floors)]
-
-
-def _surely_better(change: MeasuredChange) -> bool:
-    span = change.interval
-    if change.ratio is not None:
-        return change.ratio.interval is not None and change.ratio.interval.high < 1
-    return span is not None and (span.low > 0 if change.higher_is_better else span.high < 0)
-
-
-def _worst(conditions: Iterable[Condition]) -> str:
-    verdicts = {condition.verdict.value for condition in conditions}
-    return next((word for word in _WORST_FIRST if word in verdicts), "")
+    if verdict is ComparisonVerdict.NO_DIFFERENCE_FOUND:
+        return f"NO DIFFERENCE FOUND (at most {allowed_text(*drops[0])}, {100 * found.confidence:.4g} %)"
+    return "" if verdict is None else verdict.value.upper()
 
 
 def allowed_text(change: MeasuredChange, condition: Condition) -> str:
@@ -146,7 +135,7 @@ def output_rows(found: Comparison) -> Iterator[tuple[ModelText, str, str]]:
 
 
 def _row(change: MeasuredChange) -> MeasuredRow:
-    worst = _worst(change.conditions)
+    worst = worst_verdict(change.conditions)
     return MeasuredRow(
         output=change.output,
         measure=change.measure,
@@ -154,8 +143,8 @@ def _row(change: MeasuredChange) -> MeasuredRow:
         new=_value(change, change.new, None if change.ratio is None else change.ratio.new_largest),
         difference=_moved(change),
         interval=_span(change),
-        verdict=worst,
-        detail="; ".join(_condition(one) for one in change.conditions if one.verdict.value == worst),
+        verdict="" if worst is None else worst.value,
+        detail="; ".join(_condition(condition) for condition in change.conditions if condition.verdict is worst),
         notes=tuple(_notes(change)),
     )
 

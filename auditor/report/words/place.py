@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from auditor.facts.finding import Finding
 from auditor.onnxfile.noderef import NodeRef, Origin
-from auditor.sampling.result import Analysis, Site
 from auditor.text import ModelText, plain
 
 _LONGEST_OP = 60
@@ -33,9 +32,3 @@ def node_key(node: NodeRef) -> tuple[ModelText, ModelText, ModelText]:
 def rule_title(finding: Finding) -> str:
     """``AA101 strided-max-pool``."""
     return f"{plain(finding.rule)} {plain(finding.name)}"
-
-
-def site_size(analysis: Analysis, site: Site) -> tuple[int, ...]:
-    """The size of the grid that a site makes, per axis; empty where the analysis does not know it."""
-    axes = [lattice.size for lattice in analysis.tensors.get(site.output.raw, ()) if lattice is not None]
-    return tuple(axes) if len(axes) == len(site.factor) else ()

@@ -19,8 +19,7 @@ from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport,
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
-from auditor.report.words.verdict import SiteVerdict, verdict
-from auditor.sampling.result import Analysis, HeadKind, Site
+from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
@@ -240,8 +239,8 @@ def _exact_shifts(analysis: Analysis) -> dict[int, int] | None:
 
 def facts(model: ModelReport) -> Iterable[str]:
     """What the file is: each fact begins with a word of ours."""
-    if "" in model.opsets:
-        yield f"opset {model.opsets['']}"
+    if "ai.onnx" in model.opsets:
+        yield f"opset {model.opsets['ai.onnx']}"
     if model.producer:
         yield f"from {plain(model.producer, 60)}"
     spatial = {model.analysis.sources[index].input for index in model.analysis.spatial}
@@ -297,7 +296,7 @@ def alias_text(found: AliasMeasurement | None, index: int) -> str:
 
 
 def _site_row(index: int, site: Site, measured: AliasMeasurement | None) -> SiteRow:
-    given = verdict(site)
+    given = site.verdict
     alias = site.alias
     cells = (
         str(index),

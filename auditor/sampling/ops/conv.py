@@ -11,6 +11,8 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from auditor.sampling.lattice.contract import contract
 from auditor.sampling.lattice.geometry import WindowAttributes
 from auditor.sampling.lattice.state import OpaqueError, State, anonymous
@@ -255,7 +257,7 @@ def _averaged(given: State, kernel: ConvKernel, averaging: Averaging) -> AliasEn
     left = None if field is None else averaging.folded(field, AliasBasis.WEIGHTS)
     if share is None or left is None:
         return None
-    return replace(left, flat=share.total, worst_channel=share.worst)
+    return structs.replace(left, flat=share.total, worst_channel=share.worst)
 
 
 def weights_of(call: Call, weight: int, rank: int) -> NDArray[np.float64] | None:

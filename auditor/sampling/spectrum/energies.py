@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from auditor.sampling.lattice.state import State
 from auditor.sampling.result import AliasBasis, AliasEnergy
 from auditor.sampling.spectrum import alias as spectra
@@ -104,7 +106,7 @@ def sampled_alone(field: spectra.Autocorrelation, stride: Sequence[int], read: M
     if energy is None:
         return None
     shares = zip(energy.per_axis, stride, strict=True)
-    return replace(energy, per_axis=tuple(share for share, step in shares if step > 1))
+    return structs.replace(energy, per_axis=tuple(share for share, step in shares if step > 1))
 
 
 def interpolated(per_axis: Sequence[spectra.Autocorrelation], stride: Sequence[float], read: Map) -> AliasEnergy | None:
@@ -129,8 +131,8 @@ def max_pooled(
     average, _ = expected(box, stride, read)
     bare, _ = expected(spectra.white(len(stride)), stride, read)
     if average is None or bare is None:
-        return replace(energy, expected=None, missing=TOO_WIDE)
-    return replace(energy, expected=POOLED * average + (1 - POOLED) * bare)
+        return structs.replace(energy, expected=None, missing=TOO_WIDE)
+    return structs.replace(energy, expected=POOLED * average + (1 - POOLED) * bare)
 
 
 def expected(field: spectra.Autocorrelation, stride: Sequence[float], read: Map) -> tuple[float | None, str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
+from msgspec import structs
+
 from auditor.onnxfile.graph import Node
 from auditor.onnxfile.scopes import bodies
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, Site
@@ -189,7 +191,7 @@ def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
     kept = f"{len(averaging.phases)} of {averaging.possible} phases are kept on the batch axis (phase averaging)"
     if not placed:
         kept += ", averaged where position still matters"
-    record.sites[chosen] = replace(
+    record.sites[chosen] = structs.replace(
         site,
         alias=alias,
         antialiased=antialiased,
@@ -215,7 +217,7 @@ def _left(site: Site, averaging: Averaging, left: Averaged | None) -> AliasEnerg
         return mean
     # Of the expected energy the mean leaves as much as of the flat one.
     scaled = alias.expected * mean.flat / alias.flat if alias.expected is not None and alias.flat > 0 else None
-    return replace(
+    return structs.replace(
         mean, expected=None if scaled is None else min(scaled, 1.0), missing=alias.missing, picture=alias.picture
     )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from auditor.verify.measures import MEASURES, TASKS, facts_of, gated, leading
 from auditor.verify.measures.facts import Gate, MeasureFacts

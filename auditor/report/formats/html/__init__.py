@@ -22,8 +22,7 @@ from auditor.report.formats.html.tree import Child, Element, element, prose, ser
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
 from auditor.report.words.sheet import facts, meaning, summary
-from auditor.report.words.verdict import SiteVerdict, verdict
-from auditor.sampling.result import Head, HeadKind
+from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
 
 _STYLE, _SCRIPT = "style.css", "sort.js"
@@ -198,7 +197,7 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
         [f"of {len(sites)}" if sites else "there are no sites"],
         "" if left else "good",
     )
-    folding = [(site.alias, index) for index, site in enumerate(sites, 1) if site.alias and verdict(site) in _FOLDS]
+    folding = [(site.alias, index) for index, site in enumerate(sites, 1) if site.alias and site.verdict in _FOLDS]
     known = [(alias.expected, index) for alias, index in folding if alias.expected is not None]
     judged = known or [(alias.flat, index) for alias, index in folding]
     if judged:
@@ -225,7 +224,7 @@ def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
 
 
 def _legend(every: Sequence[Stair]) -> Element:
-    shown = {verdict(site) for step in every for _, site in step.sites}
+    shown = {site.verdict for step in every for _, site in step.sites}
     verdicts = [
         element("span", one.value, class_=f"verdict {verdict_class(one)}")
         for one in SiteVerdict

@@ -14,8 +14,7 @@ from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
 from auditor.report.words.sheet import ACCEPTED_WORDS, MEASURED_COLUMN, alias_text
-from auditor.report.words.verdict import SiteVerdict, verdict
-from auditor.sampling.result import Site
+from auditor.sampling.result import Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def sites_table(model: ModelReport, prefix: str) -> Element | None:
 
 
 def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None) -> Element:
-    given = verdict(site)
+    given = site.verdict
     flat, energy = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     words: list[Child] = [_bar(energy), " ", percent_text(energy) or "-"]
     if site.alias is not None and site.alias.missing:

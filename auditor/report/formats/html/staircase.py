@@ -15,9 +15,8 @@ from itertools import pairwise
 
 from auditor.report.formats.html.tree import Element, element
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
-from auditor.report.words.place import node_name, node_op, site_size
-from auditor.report.words.verdict import SiteVerdict, verdict
-from auditor.sampling.result import Analysis, Site
+from auditor.report.words.place import node_name, node_op
+from auditor.sampling.result import Analysis, Site, SiteVerdict
 
 MOST_STEPS = 24
 
@@ -148,7 +147,7 @@ class _Stair:
 
 
 def _ring(number: int, site: Site, x: float, y: float, address: str) -> Element:
-    given = verdict(site)
+    given = site.verdict
     share = site.alias.expected if site.alias is not None else None
     around = 2 * math.pi * _RADIUS
     words = percent_text(share) or "?"
@@ -203,7 +202,6 @@ def _sizes(analysis: Analysis) -> dict[Fraction, str]:
         sizes[Fraction(1)] = "x".join(str(source.size) for source in spatial if source.input == spatial[0].input)
     for site in analysis.sites:
         known = [abs(value) for value in site.cumulative if value is not None]
-        made = site_size(analysis, site)
-        if known and made:
-            sizes.setdefault(max(known), "x".join(map(str, made)))
+        if known and site.size:
+            sizes.setdefault(max(known), "x".join(map(str, site.size)))
     return sizes
