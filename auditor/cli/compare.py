@@ -34,21 +34,7 @@ def compare(
     measuring: Annotated[Measuring, Only(*COMMON, images_limit=str(COMPARED_IMAGES))],
     selection: Selection,
     policy: Policy,
-    output: Annotated[
-        Output,
-        Only(
-            "output_format",
-            "exit_zero",
-            "output",
-            "report",
-            "show_waived",
-            "quiet",
-            "verbose",
-            "markdown_limit",
-            "color",
-            "no_progress",
-        ),
-    ],
+    output: Annotated[Output, Only(without=("statistics",))],
     inputs: Inputs,
     sources: Sources,
     files: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -54,15 +55,7 @@ def finetune(
     from auditor.verify.runner import Silent
 
     settings = settings_from(sources, report.output, measuring)
-    schedule = Schedule(
-        epochs=training.epochs,
-        rate=training.rate,
-        batch=training.batch,
-        shifts=training.shifts,
-        views=training.views,
-        seed=training.seed,
-        minutes=training.minutes,
-    )
+    schedule = Schedule(**{field.name: getattr(training, field.name) for field in fields(Schedule)})
     original = training.original.as_posix()
     file = ModelFile(training.original, original)
     name = model

@@ -25,20 +25,7 @@ def verify(
     figures: Figures,
     selection: Annotated[Selection, Only("select", "ignore")],
     policy: Annotated[Policy, Only("fail_on")],
-    output: Annotated[
-        Output,
-        Only(
-            "output_format",
-            "exit_zero",
-            "output",
-            "report",
-            "quiet",
-            "verbose",
-            "markdown_limit",
-            "color",
-            "no_progress",
-        ),
-    ],
+    output: Annotated[Output, Only(without=("statistics", "show_waived"))],
     sources: Annotated[Sources, Only("config", "isolated")],
 ) -> None:
     """Run ONNX models on shifted images and measure how much their answers depend on position.

@@ -13,17 +13,20 @@ Result = TypeVar("Result")
 
 
 class Only:
-    """Of a group only these options, by name; ``shown`` are other words for a default, by name."""
+    """Of a group only these options, by name, or all but those ``without`` which the command is.
 
-    def __init__(self, *names: str, **shown: str) -> None:
-        self.names, self.shown = names, shown
+    ``shown`` are other words for a default, by name.
+    """
+
+    def __init__(self, *names: str, without: tuple[str, ...] = (), **shown: str) -> None:
+        self.names, self.without, self.shown = names, without, shown
 
     def of(self, group: type[Group]) -> dict[str, Option]:
         """The options by name, in the order of the group."""
-        unknown = {*self.names, *self.shown} - group.options.keys()
+        unknown = {*self.names, *self.without, *self.shown} - group.options.keys()
         if unknown:
             raise TypeError(f"{group.__name__} has no option {min(unknown)!r}")
-        wanted = self.names or group.options.keys()
+        wanted = {*(self.names or group.options)} - {*self.without}
         return {name: one for name, one in group.options.items() if name in wanted and not one.program}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from auditor.options.kinds import choice, day, file, shapes, switch, whole_bytes, words
+from auditor.options.kinds import choice, day, file, folders, shapes, switch, whole_bytes, words
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 from auditor.options.reports import ReportFile, reports
@@ -46,7 +46,7 @@ class Selection(Group, table=""):
         words("RULES", strict=True), "Run these on top of the selected ones.", Panel.RULES
     )
     rules: tuple[str, ...] = option(
-        words("DIR", strict=True),
+        folders("DIR"),
         "Also load this rule pack; its code runs. In a settings file relative to it, and only with --allow-rule-dirs.",
         Panel.RARE,
         key="rule-dirs",

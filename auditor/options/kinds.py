@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from auditor.options.panels import VALUES, values
 
 Schema = Mapping[str, Any]
 _TEXT: Schema = {"type": "string", "minLength": 1}
+_WORD_LIST: Schema = {"type": "array", "items": _TEXT}
 _NUMBER_OR_TEXT: Schema = {"type": ["number", "string"]}
 
 
@@ -167,27 +168,26 @@ def numbers(metavar: str, above: float = float("-inf")) -> Kind:
 
 def words(metavar: str, strict: bool = False, path: bool = False) -> Kind:
     """Words, separated by commas or one per use of the flag; a ``strict`` settings file has a list of them."""
-
-    def read(value: object) -> tuple[str, ...]:
-        if strict and not (isinstance(value, list | tuple) and all(isinstance(word, str) and word for word in value)):
-            raise ValueError("must be a list of words")
-        return _split(value)
-
-    schema = {"type": "array", "items": _TEXT} if strict else {"type": ["string", "array"]}
-    kind = Kind(metavar, read, typed=_split, schema=schema, repeatable=True)
+    kind = Kind(metavar, _listed if strict else _split, typed=_split, repeatable=True)
+    kind.schema = _WORD_LIST if strict else {"type": ["string", "array"]}
     kind.path = path
     return kind
+
+
+def folders(metavar: str) -> Kind:
+    """Folders, one per use of the flag."""
+    return Kind(metavar, _listed, schema=_WORD_LIST, repeatable=True)
 
 
 def names(metavar: str) -> Kind:
     """Names as they are, one per use of the flag: they may hold commas."""
 
     def read(value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
+        if isinstance(value, str) or not isinstance(value, Collection):
             raise TypeError(f"must be a list of names such as [{value!r}]")
-        return tuple(value)  # type: ignore[arg-type] # any collection
+        return tuple(value)
 
-    return Kind(metavar, read, schema={"type": "array", "items": _TEXT}, repeatable=True)
+    return Kind(metavar, read, schema=_WORD_LIST, repeatable=True)
 
 
 def height_width(metavar: str) -> Kind:
@@ -299,6 +299,12 @@ def read_day(value: object) -> date:
     except ValueError:
         pass
     raise ValueError("must be a day such as 2027-01-31")
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) and word for word in value):
+        raise ValueError("must be a list of words")
+    return tuple(value)
 
 
 def _split(value: object) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import typer
 
 import auditor
 from auditor.cli import COMMANDS, application
+from auditor.finetune.result import Schedule
+from auditor.options.general import Selection
 from auditor.options.measuring import Measuring
 from auditor.options.option import Group, Option
 from auditor.options.thresholds import Thresholds
+from auditor.options.training import Training
 from auditor.policy.keys import KEYS, settings_schema
 from auditor.rewrite.options import Rewriting, rewrite_options
 from auditor.rewrite.result import Options
@@ -86,6 +90,19 @@ def test_defaults_of_a_rewrite_are_those_that_strategies_have() -> None:
     assert rewrite_options(Rewriting()) == Options()
 
 
+def test_defaults_of_a_training_are_those_of_its_schedule() -> None:
+    training = Training()
+    assert all(getattr(training, field.name) == field.default for field in fields(Schedule))
+
+
+def test_words_of_a_flag_are_separated_by_commas_and_folders_are_not() -> None:
+    select, folders = Selection.options["select"].kind, Selection.options["rules"].kind
+    assert select.read(select.typed(["AA1, AA2", "AA3"])) == ("AA1", "AA2", "AA3")
+    assert folders.read(folders.typed(["a,b"])) == ("a,b",)
+    with pytest.raises(ValueError, match="must be a list of words"):
+        select.read("AA1")
+
+
 @pytest.mark.parametrize("declared", DECLARED, ids=lambda declared: f"{declared.flag} {declared.kind.metavar}")
 def test_a_default_is_a_value_that_the_option_takes(declared: Option) -> None:
     if declared.default is not None:
@@ -105,6 +122,8 @@ SCRATCH = """    images: str | None = option(
 PROGRAM = """
 import json
 from auditor.cli import main
+from auditor.finetune.result import Schedule
+from auditor.options.general import Selection
 from auditor.options.measuring import Measuring
 from auditor.policy.errors import SettingsError
 from auditor.policy.keys import settings_schema
