@@ -218,7 +218,7 @@ def examine(
         try:
             verification = measure(file, model, analysis)
         except VerifyError as error:
-            problems.append(_not_measured(error, file.name))
+            problems.append(not_measured(error, file.name))
             crash = str(error) if isinstance(error, WorkerCrashedError) else ""
         else:
             if verification.incomplete:
@@ -228,7 +228,7 @@ def examine(
         try:
             alias = measure_alias(file, model, analysis)
         except VerifyError as error:
-            problems.append(_not_measured(error, file.name))
+            problems.append(not_measured(error, file.name))
         else:
             if alias.incomplete:
                 problems.append(Problem(ProblemKind.NOT_MEASURED, alias.incomplete, file.name, "incomplete"))
@@ -326,7 +326,8 @@ def project_path(file: ModelFile, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else file.name
 
 
-def _not_measured(error: VerifyError, path: str) -> Problem:
+def not_measured(error: VerifyError, path: str) -> Problem:
+    """A measurement that was not made, as a problem of the model."""
     detail = f" ({plain(error.detail, 300)})" if error.detail else ""
     return Problem(ProblemKind.NOT_MEASURED, f"{error}{detail}", path)
 

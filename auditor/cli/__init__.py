@@ -33,6 +33,7 @@ PROGRAM = "aliasaudit"
 COMMANDS = (
     "check",
     "verify",
+    "resize",
     "fix",
     "finetune",
     "compare",

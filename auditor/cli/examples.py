@@ -15,6 +15,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "aliasaudit verify model.onnx --images photos/ --labels labels.csv",
         "aliasaudit verify model.onnx --output-format html -o report.html",
     ),
+    "resize": (
+        "aliasaudit resize model.onnx --images photos/ --resize cv2-linear",
+        "aliasaudit resize model.onnx --images photos/ --preset ultralytics",
+        "aliasaudit resize model.onnx --images photos/ --report html=resize.html",
+    ),
     "fix": (
         "aliasaudit fix model.onnx --plan",
         "aliasaudit fix model.onnx -o fixed.onnx --strategy phase-average",

@@ -145,8 +145,25 @@ def trusted_request(settings: Settings, path: str) -> Request:
     return _request(settings, path)
 
 
+def trusted_values(settings: Settings, path: str) -> dict[str, Any]:
+    """The options of a measurement of the model at ``path``, by their names in a settings file.
+
+    Raises:
+        SettingsError: a settings file turns on what only the command line may.
+    """
+    _refuse_trust_from_files(settings)
+    return _values(settings, path)
+
+
 def _request(settings: Settings, path: str) -> Request:
-    """The request for the model at ``path``: the command line beats a table for the model, that the general options."""
+    try:
+        return read_request(_values(settings, path))
+    except ValueError as error:
+        raise SettingsError(f"verify: {error}") from error
+
+
+def _values(settings: Settings, path: str) -> dict[str, Any]:
+    """The options for the model at ``path``: the command line beats a table for the model, that the general options."""
     general = {name: value for name, value in settings.verify.items() if not isinstance(value, dict)}
     typed = {
         name: value
@@ -157,10 +174,7 @@ def _request(settings: Settings, path: str) -> Request:
     for pattern, table in settings.verify.items():
         if isinstance(table, dict) and fnmatchcase(path if "/" in pattern else PurePosixPath(path).name, pattern):
             own |= table
-    try:
-        return read_request({**general, **own, **typed})
-    except ValueError as error:
-        raise SettingsError(f"verify: {error}") from error
+    return {**general, **own, **typed}
 
 
 def _refuse_trust_from_files(settings: Settings) -> None:

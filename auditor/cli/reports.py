@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,17 @@ def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOp
     Raises:
         UsageError: A file cannot be written.
     """
+    write_each(files, options, lambda output_format, plain: render(report, output_format, plain))
+
+
+def write_each(
+    files: Iterable[ReportFile], options: RenderOptions, text: Callable[[Format, RenderOptions], str]
+) -> None:
+    """As :func:`write_reports`, for what ``text`` renders.
+
+    Raises:
+        UsageError: A file cannot be written.
+    """
     # A file is read by programs or in another window: nothing of this terminal goes into it.
     options = replace(options, width=None, colour=False, unicode=False, terminal=False)
     for file in files:
@@ -37,6 +48,6 @@ def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOp
             file.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--report {file.path.as_posix()}: cannot be written: {error.strerror}") from error
-        write_file(file.path, render(report, Format(file.format), options), "--report")
+        write_file(file.path, text(Format(file.format), options), "--report")
         if not options.quiet:
             say(f"wrote {file.path.as_posix()}")

@@ -8,29 +8,17 @@ from auditor.options.panels import Panel
 
 
 class Resizing(Group):
-    """The kernels to compare, and the pipeline that is deployed."""
+    """The kernels to compare, and how the answers are read."""
 
-    resize: str | None = option(
-        text("KERNEL"), "The kernel that you deploy, such as cv2-linear. Its row is marked and judged.", Panel.IMAGES
-    )
     kernels: tuple[str, ...] = option(
         words("KERNELS"),
-        "The kernels to compare. Separated by commas.",
+        "Kernels to compare. Separated by commas; without it cv2-area, pil-bilinear, pil-bicubic, cv2-linear,"
+        " cv2-cubic and cv2-nearest, and the deployed one in any case.",
         Panel.IMAGES,
-        shown="cv2-area, pil-bilinear, pil-bicubic, cv2-linear, cv2-cubic, cv2-nearest",
-    )
-    preset: str | None = option(
-        text("PRESET"),
-        "A whole pipeline such as ultralytics, or how pixels become numbers. Without one, a report says that it is"
-        " assumed.",
-        Panel.IMAGES,
-        shown="imagenet",
-    )
-    fit: str | None = option(
-        text("FIT"), "How a picture is placed in the input.", Panel.IMAGES, shown="that of the preset, else cover"
+        shown="six usual ones",
     )
     layout: str | None = option(
         text("LAYOUT"),
-        "Layout of the outputs such as yolov8, or axes of the input. The axes are NCHW, NHWC or NHW.",
+        "Layout of the outputs, or axes of the input. Such as yolov8; the axes are NCHW, NHWC or NHW.",
         Panel.MEASURING,
     )

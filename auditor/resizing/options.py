@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.choices import suggestion
 from auditor.options.measuring import Measuring
-from auditor.options.panels import VALUES
 from auditor.options.resizing import Resizing
-from auditor.verify.options import Request, read_request
+from auditor.verify.options import read_request
 
 if TYPE_CHECKING:
     from auditor.resizing.run import ResizeRequest
-    from auditor.verify.settings import VerifySettings
 
 SHARED = (
     "images",
     "images_limit",
     "max_megapixels",
+    "preset",
+    "resize",
+    "fit",
     "mean",
     "std",
     "scale",
@@ -41,7 +41,6 @@ SHARED = (
 """The options of a measurement that ``resize`` has: the shifts are its own, and layers are another question."""
 
 _AXES = ("NCHW", "NHWC", "NHW")
-_NUMBERS = ("mean", "std", "scale", "channels")
 
 
 def read_resize(values: Mapping[str, object]) -> ResizeRequest:
@@ -76,44 +75,20 @@ def resize_request(measuring: Mapping[str, object], resizing: Resizing) -> Resiz
 
     if measuring.get("images") is None:
         raise ValueError("images must be given: your own pictures, as large as they come to the model's resize")
+    deployed = str(measuring.get("resize") or "")
     try:
-        chosen_kernels(resizing.kernels, resizing.resize or "")
+        chosen_kernels(resizing.kernels, deployed)
     except ValueError as error:
         raise ValueError(f"{'kernels' if resizing.kernels else 'resize'}: {error}") from None
     layout = resizing.layout
     if layout is not None and layout not in (*_AXES, "auto", *layouts()):
         known = (*layouts(), *_AXES)
         raise ValueError(f"layout must be auto, {', '.join(_AXES)} or a layout{suggestion(layout, known)}")
-    request = _prepared(measuring, resizing, layout if layout in _AXES else None)
+    request = read_request({**measuring, **({"layout": layout} if layout in _AXES else {})})
     return ResizeRequest(
         source=request.source(),
         settings=request.settings,
         kernels=tuple(resizing.kernels),
-        deployed=resizing.resize or "",
+        deployed=deployed,
         layout=None if layout in _AXES else layout,
     )
-
-
-def _prepared(measuring: Mapping[str, object], resizing: Resizing, axes: str | None) -> Request:
-    """The request of a measurement with the pipeline that is deployed."""
-    from auditor.pipeline.conventions import CONVENTIONS
-    from auditor.verify.images.preprocess import preset
-
-    word, fit = resizing.preset, resizing.fit
-    values = {**measuring, **({"layout": axes} if axes else {})}
-    pipeline = word is not None and word not in VALUES["PRESET"]
-    if word is not None and not pipeline:
-        values["preset"] = word
-    clash = next((name for name in _NUMBERS if pipeline and values.get(name) is not None), None)
-    if clash is not None:
-        raise ValueError(f"{clash} does not go with the preset {word}, which has its own; leave one out")
-    request = read_request(values)
-    settings: VerifySettings = request.settings
-    if word is not None and pipeline:
-        settings = replace(settings, preprocessing=preset(word), preset_assumed=False)
-    if fit is not None:
-        if fit not in CONVENTIONS:
-            raise ValueError(f"fit must be one of {', '.join(CONVENTIONS)}{suggestion(fit, CONVENTIONS)}")
-        numbers = settings.preprocessing
-        settings = replace(settings, preprocessing=replace(numbers, geometry=numbers.geometry.with_fit(fit)))
-    return replace(request, settings=settings)

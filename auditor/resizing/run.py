@@ -13,6 +13,7 @@ import numpy as np
 from auditor.onnxfile.graph import Model
 from auditor.pipeline.native import shifted
 from auditor.pipeline.placement import Placement
+from auditor.pipeline.presets import presets
 from auditor.resizing.answers import AnswerReader, Decoding, Likeness, find_reader
 from auditor.resizing.compare import KernelTally
 from auditor.resizing.front import NOT_SHRUNK, Front, bordered
@@ -63,7 +64,8 @@ class ResizeRequest:
     def kernel(self) -> str:
         """The deployed kernel: the one named, else that of the preset, else empty."""
         preprocessing = self.settings.preprocessing
-        return self.deployed or (preprocessing.geometry.kernel if preprocessing.name else "")
+        whole = preprocessing.name in presets()
+        return self.deployed or (preprocessing.geometry.kernel if whole else "")
 
 
 def compare_kernels(

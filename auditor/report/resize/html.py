@@ -132,9 +132,10 @@ def _table(found: ResizeComparison) -> Element:
 
 
 def _axis_end(found: ResizeComparison) -> float:
-    """The end of the axis of changes: the next step above the largest mean."""
-    means = [one.value for row in found.rows for one in (row.change, row.change_1px) if one is not None]
-    return next((step for step in _STEPS if step >= max(means, default=0)), _STEPS[-1])
+    """The end of the axis of changes: the next step above the highest end of an interval."""
+    changes = [one for row in found.rows for one in (row.change, row.change_1px) if one is not None]
+    ends = [one.value if one.interval is None else one.interval.high for one in changes]
+    return next((step for step in _STEPS if step >= max(ends, default=0)), _STEPS[-1])
 
 
 def _cell(row: KernelRow, shown: KernelCells, column: str, largest: float) -> list[Child]:
@@ -257,10 +258,11 @@ def _findings(report: ResizeReport) -> Iterator[Element]:
 
 def _next_step(report: ResizeReport, found: ResizeComparison) -> Iterator[Element]:
     preset = f" --preset {found.preset}" if found.preset else ""
+    best = found.deployed if found.judgement.verdict is ResizeVerdict.FILTERS else found.code[0].kernel
     yield element("h2", "Next step", class_="part")
     yield element(
         "div",
         element("p", "With the resize settled, measure what is left: the model itself."),
-        element("pre", element("code", f"aliasaudit verify{preset} --images DIR {plain(report.path)}")),
+        element("pre", element("code", f"aliasaudit verify{preset} --resize {best} --images DIR {plain(report.path)}")),
         class_="card",
     )
