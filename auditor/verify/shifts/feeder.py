@@ -26,6 +26,7 @@ from auditor.verify.worker.arena import Array
 MAX_FRAMES = 64
 # Arithmetic on large arrays runs beside other Python code; more threads only wait for memory.
 _THREADS = 4
+_MOST_BYTES = 2 << 30  # of the native windows of one image, which are all in memory at once
 _ON_THE_PICTURE = (ProtocolKind.CROP, ProtocolKind.FRAMES)
 
 
@@ -179,6 +180,11 @@ def _load_native(
         return to_tensor(levels, preprocessing), replace(placement, origin=corner)
 
     first, placement = prepared(plan.windows[0])
+    if first.nbytes * len(plan.windows) > _MOST_BYTES:
+        size = first.nbytes * len(plan.windows) / (1 << 30)
+        raise ValueError(
+            f"{len(plan.windows)} native windows take {size:.1f} GiB: use fewer shifts, or --shift-at model"
+        )
     canvases = np.empty((len(plan.windows), *first.shape), first.dtype)
     canvases[0] = first
     placements = [placement]

@@ -114,6 +114,20 @@ def test_a_picture_without_room_for_native_shifts_is_left_out_with_the_reason() 
     assert isinstance(usable, Load)
 
 
+def test_more_native_windows_than_fit_in_memory_are_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    native = Protocol(ProtocolKind.CROP, (32, 32), 8, native=True)
+    (load,) = units(preset("unit"), native)
+    assert isinstance(load, Load)
+    monkeypatch.setattr("auditor.verify.shifts.feeder._MOST_BYTES", load.canvases.nbytes)
+    assert isinstance(units(preset("unit"), native)[0], Load)
+    monkeypatch.setattr("auditor.verify.shifts.feeder._MOST_BYTES", load.canvases.nbytes - 1)
+    (refused,) = units(preset("unit"), native)
+    assert isinstance(refused, Rejected)
+    assert "use fewer shifts, or --shift-at model" in refused.reason
+
+
 def test_only_crops_move_over_the_native_picture() -> None:
     with pytest.raises(ValueError, match="by the protocol crop, not roll"):
         Protocol(ProtocolKind.ROLL, (32, 32), 8, native=True)
