@@ -9,8 +9,8 @@ from typing import TypeVar
 Kind = TypeVar("Kind", bound=Enum)
 
 
-def chosen(name: str, kind: type[Kind], value: object, more: Iterable[str] = ()) -> Kind:
-    """The member of ``kind`` that ``value`` is, or is the value of. ``more`` are further words for the message.
+def chosen(name: str, kind: type[Kind], value: object) -> Kind:
+    """The member of ``kind`` that ``value`` is, or is the value of.
 
     Raises:
         ValueError: There is none; the message has the name and the choices.
@@ -18,8 +18,7 @@ def chosen(name: str, kind: type[Kind], value: object, more: Iterable[str] = ())
     try:
         return kind(value)
     except ValueError:
-        known = [*(str(member.value) for member in kind), *more]
-        raise ValueError(unknown(name, value, known)) from None
+        raise ValueError(unknown(name, value, (str(member.value) for member in kind))) from None
 
 
 def unknown(name: str, value: object, known: Iterable[str]) -> str:

@@ -186,6 +186,7 @@ class Group:
         """The group with the values of a settings file; None stands for what was not given.
 
         Raises:
+            TypeError: A value is a word where names are listed.
             ValueError: A value is not what it must be; the message begins with its key.
         """
         return cls._read(values, cls.by_key())
@@ -209,6 +210,8 @@ class Group:
             if value is not None:
                 try:
                     read[known[name].name] = known[name].kind.read(value)
+                except TypeError as error:
+                    raise TypeError(f"{name} {error}") from None
                 except ValueError as error:
                     raise ValueError(refused(name, error, value)) from None
         return cls(**read)

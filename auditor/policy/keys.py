@@ -103,13 +103,16 @@ LIMIT_NAMES = tuple(field.name.replace("_", "-") for field in fields(Limits))
 _WORD_LIST = Selection.options["ignore"].kind.schema
 _MEASURING = _schema(Measuring)
 
+OPTION_KEYS: Mapping[str, Key] = {
+    declared.key: Key(declared.help, declared.kind.read, declared.kind.schema)
+    for group in (Selection, Policy, Output, Inputs)
+    for declared in group.options.values()
+    if declared.table == "" and declared.stands_for is None
+}
+"""The keys that are options of commands too; each is a field of :class:`~auditor.policy.settings.Settings`."""
+
 KEYS: Mapping[str, Key] = {
-    **{
-        declared.key: Key(declared.help, declared.kind.read, declared.kind.schema)
-        for group in (Selection, Policy, Output, Inputs)
-        for declared in group.options.values()
-        if declared.table == "" and declared.stands_for is None
-    },
+    **OPTION_KEYS,
     "per-model-ignore": Key(
         "Rules not to run on the models whose path matches a pattern, relative to this file.",
         _word_table,

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
-from auditor.policy.settings import Settings
+from auditor.policy.keys import OPTION_KEYS
+from auditor.policy.settings import Selector, Settings
 from auditor.policy.words import EVERYTHING
 
 
 def rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Value and origin by key, tables with a row per entry; an empty table has none."""
-    values: dict[str, Any] = {
-        "select": [EVERYTHING] if settings.select is None else [selector.text for selector in settings.select],
-        "extend-select": [selector.text for selector in settings.extend_select],
-        "ignore": [selector.text for selector in settings.ignore],
-        "fail-on": settings.fail_on.value,
-        "min-severity": settings.min_severity.value,
-        "output-format": settings.output_format.value,
-        "rule-dirs": [folder.as_posix() for folder in settings.rule_dirs],
-        "baseline": None if settings.baseline is None else settings.baseline.as_posix(),
-        "strict": settings.strict,
-    }
+    values = {key: _plain(getattr(settings, key.replace("-", "_"))) for key in OPTION_KEYS if key != "input-shapes"}
+    if settings.select is None:
+        values["select"] = [EVERYTHING]
     for field in fields(settings.limits):
         values[f"limits.{field.name.replace('_', '-')}"] = getattr(settings.limits, field.name)
     for name, shape in settings.input_shapes.items():
@@ -31,6 +26,16 @@ def rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     for rule, given in settings.rules.items():
         values |= {f"rule.{rule}.{option}": value for option, value in given.items()}
     return {name: (value, str(settings.origin(name))) for name, value in values.items()} | _policy_rows(settings)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Selector):
+        return value.text
+    if isinstance(value, Path):
+        return value.as_posix()
+    return value.value if isinstance(value, Enum) else value
 
 
 def _policy_rows(settings: Settings) -> dict[str, tuple[Any, str]]:

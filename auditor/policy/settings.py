@@ -155,27 +155,14 @@ def resolve(layers: Sequence[SettingsLayer]) -> Settings:
                 tables[key] |= value
             else:
                 scalars[key] = value
-    return Settings(
-        select=chosen.get("select"),
-        extend_select=chosen.get("extend-select", ()),
-        ignore=chosen.get("ignore", ()),
-        per_model_ignore=tables["per-model-ignore"],
-        fail_on=FailOn(scalars.get("fail-on", FailOn.ERROR)),
-        min_severity=Severity(scalars.get("min-severity", Severity.NOTE)),
-        output_format=Format(scalars.get("output-format", Format.TEXT)),
-        rule_dirs=scalars.get("rule-dirs", ()),
-        input_shapes=tables["input-shapes"],
-        limits=Limits(**{name.replace("-", "_"): value for name, value in tables["limits"].items()}),
-        rules=tables["rule"],
-        verify=tables["verify"],
-        waivers=scalars.get("waiver", ()),
-        baseline=scalars.get("baseline"),
-        budgets=scalars.get("budget"),
-        compare=tables["compare"],
-        strict=scalars.get("strict", False),
-        root=root,
-        origins=origins,
-    )
+    values = {_FIELDS.get(key, key.replace("-", "_")): value for key, value in (tables | scalars | chosen).items()}
+    values["limits"] = Limits(**{name.replace("-", "_"): value for name, value in tables["limits"].items()})
+    words = {name: kind(values[name]) for name, kind in _WORDS.items() if name in values}
+    return Settings(**values | words, root=root, origins=origins)
+
+
+_FIELDS = {"rule": "rules", "waiver": "waivers", "budget": "budgets"}
+_WORDS: Mapping[str, type[Enum]] = {"fail_on": FailOn, "min_severity": Severity, "output_format": Format}
 
 
 def _selectors(words: Sequence[str], origin: ValueOrigin) -> tuple[Selector, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -84,6 +85,18 @@ def test_every_keyword_of_python_is_read_by_the_field_of_its_flag() -> None:
         assert measured[declared.name] is declared, name
     for name, declared in vars(auditor.fix)["options"].items():
         assert options("fix")[name] is declared
+
+
+def test_a_python_caller_finds_every_option_of_fix_in_its_signature_and_its_documentation() -> None:
+    keywords = inspect.signature(auditor.fix).parameters
+    for name, declared in vars(auditor.fix)["options"].items():
+        assert keywords[name].default == declared.default
+        assert f"\n        {name}: " in str(auditor.fix.__doc__)
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    with pytest.raises(TypeError, match=r"^sites must be a list of names such as \['pool'\]"):
+        auditor.fix("net.onnx", None, strategy="blur", sites="pool")
 
 
 def test_defaults_of_a_rewrite_are_those_that_strategies_have() -> None:
