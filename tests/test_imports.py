@@ -18,7 +18,7 @@ FLOORS = (
     {"onnxfile"},
     {"sampling"},
     {"pipeline"},
-    {"verify", "rewrite"},
+    {"verify", "rewrite", "targets"},
     {"resizing"},
     {"facts"},
     {"finetune"},

@@ -27,6 +27,8 @@ def run_facts(rules: RuleSet, ran: Sequence[Rule], settings: Settings, baseline:
 def _policy(settings: Settings, baseline: str | None) -> dict[str, object]:
     """What decides which findings count, where anything does; the day only where a waiver depends on it."""
     facts: dict[str, object] = {}
+    if settings.targets:
+        facts["targets"] = list(settings.targets)
     if settings.waivers:
         facts["waivers"] = len(settings.waivers)
     if settings.today is not None and any(waiver.expires for waiver in settings.waivers):

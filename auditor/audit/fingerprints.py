@@ -66,7 +66,8 @@ def fill_without_model(model_path: str, findings: Iterable[Finding]) -> tuple[Fi
 def _numbered(findings: Sequence[Finding], model_path: str, places: Sequence[str]) -> tuple[Finding, ...]:
     """The findings with the hash of rule, model and place, and an ordinal among equal ones in graph order."""
     keys = [
-        _digest((VERSION, one.rule, model_path, place)).hex()[:16] for one, place in zip(findings, places, strict=True)
+        _digest((VERSION, one.rule, model_path, place, *target_of(one))).hex()[:16]
+        for one, place in zip(findings, places, strict=True)
     ]
     seen: Counter[str] = Counter()
     fingerprints = [""] * len(findings)
@@ -75,6 +76,12 @@ def _numbered(findings: Sequence[Finding], model_path: str, places: Sequence[str
         fingerprints[index] = f"{key}:{seen[key]}"
         seen[key] += 1
     return tuple(replace(finding, fingerprint=name) for finding, name in zip(findings, fingerprints, strict=True))
+
+
+def target_of(finding: Finding) -> tuple[str, ...]:
+    """The target that a finding is about, which tells it from those on the same node for others; empty for none."""
+    target = finding.numbers.get("target")
+    return () if target is None else (str(target),)
 
 
 def _order(finding: Finding) -> int:

@@ -24,13 +24,14 @@ from auditor.policy.settings import Settings
 from auditor.policy.validate import rule_options
 from auditor.policy.waivers import check_waivers
 from auditor.policy.words import unmatched
-from auditor.sampling import analyse
+from auditor.sampling.analysis import Shapes, analyse, observe
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText, plain
 from auditor.verify.errors import VerifyError, WorkerCrashedError
 
 if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
+    from auditor.targets.review import TargetReview
     from auditor.verify.result import AliasMeasurement, Verification
 
 
@@ -86,6 +87,7 @@ class Examined:
     given: frozenset[Need]
     alias: AliasMeasurement | None = None
     resize: ResizeComparison | None = None
+    targets: TargetReview | None = None
 
 
 # Runs a model on shifted images; see :func:`auditor.verify.runner.verify`.
@@ -130,15 +132,43 @@ def load_rules(settings: Settings) -> RuleSet:
     """The rules that the settings ask for.
 
     Raises:
-        SettingsError: A pack cannot be used, or a selection, an option, a waiver or a budget names something that does
-            not exist.
+        SettingsError: A pack cannot be used, or a selection, an option, a waiver, a budget or a target names something
+            that does not exist.
     """
+    _check_targets(settings)
     packs = load_packs(settings)
     rules = [rule for pack in packs for rule in pack.rules]
     check_waivers(settings.waivers, rules, settings.today, settings.origin("waiver"))
     if settings.budgets is not None:
         check_budgets(settings.budgets, rules, settings.origin("budget"))
     return RuleSet(packs, choose(rules, settings), rule_options(settings, rules))
+
+
+def _check_targets(settings: Settings) -> None:
+    if settings.targets:
+        from auditor.targets.table import read_targets
+
+        try:
+            read_targets(settings.targets)
+        except ValueError as error:
+            raise SettingsError(f"{settings.origin('targets')}: targets: {error}") from None
+
+
+def analysed(model: Model, settings: Settings, shapes: Shapes) -> tuple[Analysis, TargetReview | None]:
+    """The analysis of a model at these input shapes, and what the targets of the settings make of it.
+
+    Raises:
+        ModelFileError: The model exceeds the limits.
+    """
+    if not settings.targets:
+        return analyse(model, shapes, settings.limits), None
+    # The tables of the targets are for runs that name one.
+    from auditor.targets.forms import OPERATORS
+    from auditor.targets.review import review
+    from auditor.targets.table import read_targets
+
+    analysis, nodes = observe(model, shapes, settings.limits, OPERATORS)
+    return analysis, review(nodes, read_targets(settings.targets))
 
 
 def audit_all(
@@ -211,7 +241,7 @@ def examine(
         ModelFileError: The file cannot be read or exceeds the limits.
     """
     model = read_model(file.path, settings.limits)
-    analysis = analyse(model, settings.input_shapes, settings.limits)
+    analysis, targets = analysed(model, settings, settings.input_shapes)
     problems: list[Problem] = []
     verification, crash = None, ""
     if measure is not None:
@@ -233,8 +263,9 @@ def examine(
             if alias.incomplete:
                 problems.append(Problem(ProblemKind.NOT_MEASURED, alias.incomplete, file.name, "incomplete"))
     given = frozenset({Need.MEASUREMENT}) if verification is not None or crash else frozenset[Need]()
+    given |= {Need.TARGETS} if targets is not None else frozenset[Need]()
     place = project_path(file, settings.root)
-    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given, alias)
+    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given, alias, targets=targets)
 
 
 def judge(
@@ -249,7 +280,15 @@ def judge(
     for rule in ran:
         options = rules.options[rule.code]
         try:
-            context = Context(seen.analysis, options, seen.verification, seen.crash, comparison, resize=seen.resize)
+            context = Context(
+                seen.analysis,
+                options,
+                seen.verification,
+                seen.crash,
+                comparison,
+                resize=seen.resize,
+                targets=seen.targets,
+            )
             findings += _findings(rule, context)
         except Exception as error:
             if reraise:

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from auditor.audit.fingerprints import fill
+from auditor.audit.fingerprints import fill, target_of
 from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
@@ -121,15 +121,16 @@ def _site_keys(one: MarkedSite, alone: frozenset[str], blurred: bool) -> _Keys:
 
 def _finding_keys(one: Finding, places: Mapping[Hashable, Hashable], alone: frozenset[str]) -> _Keys:
     place = None if one.node is None else places.get(_place(one.node))
-    name = None if one.node is None else _named(one.node, one.rule)
+    kind = (one.rule, *target_of(one))
+    name = None if one.node is None else _named(one.node, kind)
     plain = one.fingerprint.partition(":")[0]
     sure = place if place is not None else name
     return (
         None if sure is None or not one.fingerprint else (one.fingerprint, sure),
-        None if place is None else (one.rule, place),
+        None if place is None else (kind, place),
         plain if plain in alone else None,
         name,
-        None if one.node is None else _plainly_named(one.node, one.rule),
+        None if one.node is None else _plainly_named(one.node, kind),
         one.fingerprint or None,
         None
         if one.node is None or place is not None or not one.numbers or "factor" in one.numbers  # sites have their own

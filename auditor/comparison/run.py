@@ -13,6 +13,7 @@ from auditor.audit.run import (
     ModelFile,
     Outcome,
     RuleSet,
+    analysed,
     audit,
     examine,
     failure,
@@ -27,7 +28,6 @@ from auditor.facts.rule import Need
 from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import thresholds
-from auditor.sampling.analysis import analyse
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ def _at_the_size_of(other: Examined, seen: Examined, settings: Settings) -> Exam
     shapes = {name: shape for name, shape in shapes.items() if name not in settings.input_shapes}
     if not shapes:
         return seen
-    return replace(seen, analysis=analyse(seen.model, {**settings.input_shapes, **shapes}, settings.limits))
+    analysis, targets = analysed(seen.model, settings, {**settings.input_shapes, **shapes})
+    return replace(seen, analysis=analysis, targets=targets)
 
 
 def _with_measured(

@@ -16,6 +16,7 @@ from auditor.verify.result import Verification
 
 if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
+    from auditor.targets.review import TargetReview
 
 OptionValue: TypeAlias = int | float | str | bool
 
@@ -28,6 +29,7 @@ class Need(Enum):
     """
 
     MEASUREMENT = "measurement"
+    TARGETS = "targets"
     COMPARISON = "comparison"
     RESIZE = "resize"
     POLICY = "policy"
@@ -40,7 +42,8 @@ class Context(Struct, frozen=True):
     it ended where it killed the runtime or exceeded its limits, and is empty otherwise. ``comparison`` is what changed
     since a base, without the findings, which are compared once the rules have run; None where there is no base.
     ``policy`` is None but for rules that need it. ``resize`` is the comparison of resize kernels in front of the model,
-    None where none was made.
+    None where none was made. ``targets`` is what the targets of the run make of the model, None where none was asked
+    for.
     """
 
     analysis: Analysis
@@ -50,6 +53,7 @@ class Context(Struct, frozen=True):
     comparison: Comparison | None = None
     policy: PolicyFacts | None = None
     resize: ResizeComparison | None = None
+    targets: TargetReview | None = None
 
 
 class Rule(Struct, frozen=True):

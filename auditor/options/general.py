@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from auditor.options.kinds import choice, day, file, folders, shapes, switch, whole_bytes, words
+from auditor.options.kinds import choice, day, file, folders, shapes, switch, versioned, whole_bytes, words
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 from auditor.options.reports import ReportFile, reports
@@ -44,6 +44,12 @@ class Selection(Group, table=""):
     )
     extend_select: tuple[str, ...] = option(
         words("RULES", strict=True), "Run these on top of the selected ones.", Panel.RULES
+    )
+    target: tuple[str, ...] = option(
+        versioned("TARGETS"),
+        "Audit for these runtimes, too: openvino, tensorrt>=10.",
+        Panel.RULES,
+        key="targets",
     )
     rules: tuple[str, ...] = option(
         folders("DIR"),

@@ -179,6 +179,16 @@ def folders(metavar: str) -> Kind:
     return Kind(metavar, _listed, schema=_WORD_LIST, repeatable=True)
 
 
+def versioned(metavar: str) -> Kind:
+    """Words with a range of versions, such as ``tensorrt>=10,<11``; a comma in front of a comparison belongs to it."""
+
+    def split(value: object) -> tuple[str, ...]:
+        parts = (part.strip() for word in _listed(value) for part in re.split(r",(?!\s*[<>=])", word))
+        return tuple(part for part in parts if part)
+
+    return Kind(metavar, split, typed=split, schema={"type": "array", "items": _TEXT}, repeatable=True)
+
+
 def names(metavar: str) -> Kind:
     """Names as they are, one per use of the flag: they may hold commas."""
 

@@ -71,7 +71,8 @@ class Settings(Documented):
 
     ``select`` is None where nobody chose: then every stable rule of the built-in and of the named packs runs. Keys of
     ``per_model_ignore`` are file name patterns relative to ``root``: the folder of the settings file, or without one
-    the root of the project. ``input_shapes`` maps an input's name to its full shape. ``rules`` maps a rule's code or
+    the root of the project. ``targets`` are the runtimes to audit for, with versions where they matter
+    (``tensorrt>=10``). ``input_shapes`` maps an input's name to its full shape. ``rules`` maps a rule's code or
     name to its options. ``verify`` are the options of a measurement by name, and tables of them by file name pattern.
     ``waivers`` are the accepted findings, ``baseline`` is the file of known ones, ``compare`` holds the thresholds of a
     comparison by key (see :mod:`auditor.policy.thresholds`). ``strict``: waivers and entries of the baseline that have
@@ -88,6 +89,7 @@ class Settings(Documented):
     min_severity: Severity = Severity.NOTE
     output_format: Format = Format.TEXT
     rule_dirs: tuple[Path, ...] = ()
+    targets: tuple[str, ...] = ()
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     rules: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)

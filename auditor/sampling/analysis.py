@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 from auditor.text import ModelText
 
+if TYPE_CHECKING:
+    from auditor.sampling.observed import NodeObserver, ObservedNode
+
 ALTERNATIVES: Mapping[int, Sequence[int]] = {2: (512, 1536, 48_000), 3: (256, 512, 16_000), 4: (256, 320, 512, 640)}
 """Other sizes to try, by rank, where the first one does not divide as the model's reshapes need."""
 
@@ -31,15 +35,22 @@ def analyse(model: Model, shapes: Shapes | None = None, limits: Limits = DEFAULT
     Open sizes that nobody gives are assumed (batch 1, pictures 224). Raises ModelFileError when functions recurse or
     expand beyond ``limits``; anything else that a model says ends in ``untracked``.
     """
+    return observe(model, shapes, limits)[0]
+
+
+def observe(
+    model: Model, shapes: Shapes | None = None, limits: Limits = DEFAULT_LIMITS, operators: Collection[str] = ()
+) -> tuple[Analysis, tuple[ObservedNode, ...]]:
+    """The analysis, and the nodes of some ``operators`` as it saw them, in graph order. Raises as :func:`analyse`."""
     orders = {(scope, node.index): order for order, (scope, node) in enumerate(walk(model, limits))}
-    best = _analyse(model, shapes or {}, orders, {})
+    best = _analyse(model, shapes or {}, orders, {}, operators)
     open_ranks = {len(value.dims or ()) for value in model.graph.inputs if _is_open(value, shapes or {})}
-    for rank in sorted(open_ranks & ALTERNATIVES.keys()) if best.untracked else ():
+    for rank in sorted(open_ranks & ALTERNATIVES.keys()) if best[0].untracked else ():
         for size in ALTERNATIVES[rank]:
-            other = _analyse(model, shapes or {}, orders, {rank: size})
-            if len(other.untracked) < len(best.untracked):
+            other = _analyse(model, shapes or {}, orders, {rank: size}, operators)
+            if len(other[0].untracked) < len(best[0].untracked):
                 best = other
-            if not best.untracked:
+            if not best[0].untracked:
                 break
     return best
 
@@ -50,9 +61,20 @@ def _is_open(value: ValueInfo, shapes: Shapes) -> bool:
     return value.name not in shapes and any(not isinstance(dim, int) or dim < 1 for dim in dims[1:])
 
 
-def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int], sizes: Mapping[int, int]) -> Analysis:
+def _analyse(
+    model: Model,
+    shapes: Shapes,
+    orders: Mapping[tuple[str, int], int],
+    sizes: Mapping[int, int],
+    operators: Collection[str],
+) -> tuple[Analysis, tuple[ObservedNode, ...]]:
     record = Record()
-    trace = Trace(model, record, orders)
+    observer: NodeObserver | None = None
+    if operators:
+        from auditor.sampling.observed import NodeObserver
+
+        observer = NodeObserver(record, operators)
+    trace = Trace(model, record, orders, observer)
     graph = model.graph
     scope = Scope(model, "", model.opsets.get("", 1), dict(graph.initializers))
     inputs = Inputs(record, sizes)
@@ -70,7 +92,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
     spatial = frozenset(source for source in record.spatial if source >= 0)
     shapes, tensors = Sizes(scope.states), Lattices(scope.states, spatial)
     sites = [site for site in record.sites if site is not None and any(map(record.is_spatial, site.sources))]
-    return Analysis(
+    analysis = Analysis(
         sources=tuple(record.sources),
         spatial=spatial,
         sites=tuple(_sized(_told_from_masks(site, record.sources, shapes), tensors) for site in sites),
@@ -88,6 +110,7 @@ def _analyse(model: Model, shapes: Shapes, orders: Mapping[tuple[str, int], int]
         nodes=trace.nodes,
         tracked_nodes=trace.tracked,
     )
+    return analysis, () if observer is None else observer.nodes
 
 
 def _sized(site: Site, tensors: Mapping[str, tuple[Lattice | None, ...]]) -> Site:

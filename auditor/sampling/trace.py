@@ -6,8 +6,9 @@ It never raises on what a model says. An operator that is unknown, malformed or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TypeAlias
 
 from auditor.onnxfile.graph import Function, Graph, Model, Node, Tensor
 from auditor.onnxfile.scopes import bind, bodies, callee, qualified
@@ -26,13 +27,22 @@ FAULTS: tuple[type[Exception], ...] = (AssertionError, TypeError)
 """Errors of this program rather than of the model: one of them ends no audit of a user, and fails every test."""
 
 
-class Trace:
-    """One walk. ``orders`` gives every node, by scope path and index, its position in the walk over the file."""
+Observe: TypeAlias = "Callable[[Call, Sequence[State]], None]"
 
-    def __init__(self, model: Model, record: Record, orders: Mapping[tuple[str, int], int]) -> None:
+
+class Trace:
+    """One walk. ``orders`` gives every node, by scope path and index, its position in the walk over the file.
+
+    ``observe`` is called with every node that computes more than a small constant, and the states of its outputs.
+    """
+
+    def __init__(
+        self, model: Model, record: Record, orders: Mapping[tuple[str, int], int], observe: Observe | None = None
+    ) -> None:
         self.model = model
         self.record = record
         self.orders = orders
+        self.observe = observe
         self.nodes = 0
         self.tracked = 0
 
@@ -62,6 +72,8 @@ class Trace:
         except FAULTS as error:
             result = self._lost(call, f"the analysis failed at this node ({type(error).__name__}): please report it")
         states = [result] if isinstance(result, State) else list(result)
+        if self.observe is not None:
+            self.observe(call, states)
         for state in states[:1]:
             if state.lost is not None and state.axes is None:
                 self.record.hide(state.lost, strided=_is_strided(node))

@@ -164,6 +164,14 @@ class Block:
             attributes["num_outputs"] = parts
         return self.node("Split", [tensor], "split", None, parts, **attributes)
 
-    def mean(self, tensors: Sequence[str], output: str) -> str:
-        """The mean of tensors of one shape."""
-        return self.node("Mean", list(tensors), "mean", output)[0]
+    def mean(self, tensors: Sequence[str], dtype: DTypeLike, output: str) -> str:
+        """The mean of tensors of one shape and type, as sums and a product.
+
+        Runtimes compute a Mean of several inputs wrongly or not at all, and these the same everywhere.
+        """
+        import numpy as np
+
+        total = tensors[0]
+        for tensor in tensors[1:]:
+            total = self.node("Add", [total, tensor], "sum")[0]
+        return self.node("Mul", [total, np.array(1 / len(tensors), dtype)], "mean", output)[0]

@@ -163,6 +163,8 @@ def _enter(editor: GraphEditor, tensor: str, readers: Sequence[EditNode], shifts
 def _average(editor: GraphEditor, output: str, places: Sequence[Samples], prefix: str) -> None:
     writer = editor.producer(output)
     assert writer is not None
+    dtype = numpy_type(element_type(editor, output))
+    assert dtype is not None  # else check_heads has refused the output
     every = editor.fresh(f"{prefix}/every")
     readers = editor.consumers(output)
     editor.move_output(writer, output, every)
@@ -171,5 +173,5 @@ def _average(editor: GraphEditor, output: str, places: Sequence[Samples], prefix
     block = Block(editor, prefix)
     phases = block.split(every, len(places))
     placed = [moved_back(block, phase, samples, phases[0]) for phase, samples in zip(phases, places, strict=True)]
-    block.mean(placed, output)
+    block.mean(placed, dtype, output)
     block.insert(writer, after=True)

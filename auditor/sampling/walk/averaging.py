@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
+from math import prod
+from typing import TypeAlias
 
 from msgspec import structs
 
@@ -35,17 +37,21 @@ class _Level:
     stacks: frozenset[int] = frozenset()
 
 
+_Part: TypeAlias = "tuple[str, frozenset[int]]"
+
+
 @dataclass(frozen=True, slots=True)
 class _Trail:
     """What the batch axis of a tensor holds, outermost first; None where phases can no longer be told apart.
 
-    ``stacks`` are those whose phases have not been averaged yet. ``part`` is the tensor and the number of its equal
-    parts that this is, behind a Split of the batch axis.
+    ``stacks`` are those whose phases have not been averaged yet. ``part`` is the tensor and the numbers of its equal
+    parts that this is the sum of, behind a Split of the batch axis, and ``summands`` are the tensors that were added.
     """
 
     levels: tuple[_Level, ...] | None
     stacks: frozenset[int]
-    part: tuple[str, int] | None = None
+    part: _Part | None = None
+    summands: tuple[str, ...] = ()
 
 
 class _StackWalk:
@@ -67,7 +73,7 @@ class _StackWalk:
         behind = [self.trails[name] for name in node.inputs if name in self.trails]
         if not behind and not (node.outputs and node.outputs[0] in self.stacks):
             return
-        trail = self._mean(node, behind) or self._through(node, behind)
+        trail = self._mean(node, behind) or self._sum(node, behind) or self._through(node, behind)
         for place, name in enumerate(node.outputs):
             if self.scope.state(name).constant:
                 continue  # sizes are read from tensors, and hold none of their phases
@@ -99,9 +105,9 @@ class _StackWalk:
             return trail
         equal = len({self._size(name, 0) for name in node.outputs}) == 1
         told = equal and trail.levels is not None and trail.levels[0].count == len(node.outputs)
-        return replace(trail, levels=None, part=(node.inputs[0], place) if told else None)
+        return replace(trail, levels=None, part=(node.inputs[0], frozenset({place})) if told else None)
 
-    def _moved(self, node: Node) -> tuple[str, int] | None:
+    def _moved(self, node: Node) -> _Part | None:
         """The part that a node puts elsewhere on its grid: a Slice of it, or it behind a border of another part."""
         if node.domain or node.op not in ("Slice", "Concat"):
             return None
@@ -119,24 +125,48 @@ class _StackWalk:
         shape = self.scope.state(name).shape or ()
         return shape[axis] if -len(shape) <= axis < len(shape) else 0
 
-    def _mean(self, node: Node, behind: Sequence[_Trail]) -> _Trail | None:
-        """What is left behind a Mean over all equal parts of a stack."""
-        parts = {trail.part for trail in behind}
-        if node.op != "Mean" or node.domain or not len(parts) == len(behind) == len(node.inputs) or None in parts:
+    def _sum(self, node: Node, behind: Sequence[_Trail]) -> _Trail | None:
+        """The sum of different equal parts of a stack."""
+        if node.op not in ("Add", "Sum", "Mean") or node.domain or len(behind) != len(node.inputs):
             return None
-        wholes = {part[0] for part in parts if part is not None}
-        trail = self.trails[next(iter(wholes))]
-        if len(wholes) > 1 or not trail.levels or trail.levels[0].count != len(parts):
+        parts = [trail.part for trail in behind if trail.part is not None]
+        numbers = frozenset[int]().union(*(part[1] for part in parts))
+        if len(parts) < len(behind) or len({part[0] for part in parts}) > 1:
+            return None
+        if len(numbers) < sum(len(part[1]) for part in parts):
+            return None
+        names = [trail.summands or (name,) for trail, name in zip(behind, node.inputs, strict=True)]
+        summands = tuple(name for added in names for name in added)
+        return replace(_joined(behind), part=(parts[0][0], numbers), summands=summands)
+
+    def _mean(self, node: Node, behind: Sequence[_Trail]) -> _Trail | None:
+        """What is left behind a Mean over all equal parts of a stack, or a scaled sum of them."""
+        if node.domain or node.op not in ("Mean", "Mul", "Div"):
+            return None
+        total = self._sum(node, behind) if node.op == "Mean" else behind[0] if self._scales(node, behind) else None
+        if total is None or total.part is None:
+            return None
+        whole, numbers = total.part
+        trail = self.trails[whole]
+        if not trail.levels or trail.levels[0].count != len(numbers):
             return None
         level, *inner = trail.levels
-        placed = self._in_place(node)
+        placed = self._in_place(total.summands)
         for index in level.stacks:
             self.placed[index] = placed and self.placed.get(index, True)
         return _Trail(tuple(inner), trail.stacks - level.stacks)
 
-    def _in_place(self, node: Node) -> bool:
+    def _scales(self, node: Node, behind: Sequence[_Trail]) -> bool:
+        """Whether a node multiplies a sum of several parts by one number."""
+        if len(behind) != 1 or len(behind[0].summands) < 2 or len(node.inputs) != 2:
+            return False
+        first = node.inputs[0] in self.trails
+        number = self.scope.state(node.inputs[1 if first else 0])
+        return (first or node.op == "Mul") and number.constant and number.shape is not None and prod(number.shape) == 1
+
+    def _in_place(self, names: Sequence[str]) -> bool:
         """Whether the same index means the same place of the input in all that is averaged, or place means nothing."""
-        states = [self.scope.state(name) for name in node.inputs]
+        states = [self.scope.state(name) for name in names]
         left = states[0].sources() & self.spatial
         if not left:
             endings = [ending(state.windows, state.windows.keys() & self.spatial) for state in states]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,17 @@ class Copies:
         made: str = self.net.op("Mean", *split)
         return made
 
+    def added(self, x: str, count: int, divides: bool = False) -> str:
+        """The same as sums and a product, or a quotient."""
+        total, *others = self.net.op("Split", x, outputs=count, axis=0)
+        for other in others:
+            total = self.net.op("Add", other, total)
+        if divides:
+            quotient: str = self.net.op("Div", total, self.net.constant(np.array([count], np.float32)))
+            return quotient
+        product: str = self.net.op("Mul", self.net.constant(np.array(1 / count, np.float32)), total)
+        return product
+
     def audit(self, *outputs: str) -> Analysis:
         return audit(self.net.model(*outputs))
 
@@ -86,6 +99,38 @@ def test_phases_that_a_pooled_head_averages_are_one_site(phases: Phases, passed:
     assert site.antialiased == passed == (site.alias.flat <= 0.2)
     assert site.reason.startswith(f"{len(phases)} of 4 phases are kept on the batch axis (phase averaging): ")
     assert not found.joins
+
+
+@pytest.mark.parametrize("divides", [False, True])
+@pytest.mark.parametrize("phases", [DIAGONAL, ALL])
+def test_a_scaled_sum_of_phases_is_their_mean(phases: Phases, divides: bool) -> None:
+    copies = Copies()
+    pooled = copies.net.op("GlobalAveragePool", copies.net.relu(convolutions(copies, phases, (2, 2))))
+    found = copies.audit(copies.added(pooled, len(phases), divides))
+    meant = Copies()
+    assert found.sites == replace_nodes(
+        meant.audit(meant.mean(convolutions(meant, phases, (2, 2)), len(phases))), found
+    )
+    assert only(found).averaged == (len(phases), 4)
+
+
+def replace_nodes(meant: Analysis, found: Analysis) -> tuple[Site, ...]:
+    """The sites of one analysis with the nodes of another of the same sites."""
+    return tuple(
+        replace(site, node=other.node, members=other.members)
+        for site, other in zip(meant.sites, found.sites, strict=True)
+    )
+
+
+def test_a_sum_with_a_part_twice_or_missing_is_no_mean() -> None:
+    copies = Copies()
+    pooled = copies.net.op("GlobalAveragePool", convolutions(copies, ALL, (2, 2)))
+    parts = copies.net.op("Split", pooled, outputs=4, axis=0)
+    half = copies.net.constant(np.array(0.5, np.float32))
+    twice = copies.net.op("Mul", copies.net.op("Add", parts[0], parts[0]), half)
+    assert {site.averaged for site in copies.audit(twice).sites} == {None}
+    missing = copies.net.op("Mul", copies.net.op("Add", parts[0], parts[1]), half)
+    assert {site.averaged for site in copies.audit(missing).sites} == {None}
 
 
 @st.composite
