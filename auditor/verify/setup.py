@@ -246,8 +246,7 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
 
 def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettings:
     """The shifts that the task's measures use, few enough that all outputs of one image fit in memory."""
-    measures = TASKS.get(task)
-    if measures is not None and measures.SINGLE_STEPS:
+    if TASKS[task].SINGLE_STEPS:
         return shifts
     shifts = replace(shifts, neighbours=0, path=0, exhaustive=0)
     windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1))

@@ -68,6 +68,7 @@ CASES = {
     "embedding-reference": Case(embedding, SETTINGS, lambda: embedding(2)),
     "detection": Case(brightest_box, replace(SETTINGS, task=Task.DETECTION)),
     "detection-reference": Case(brightest_box, replace(SETTINGS, task=Task.DETECTION), brightest_box),
+    "regression-reference": Case(classifier, replace(SETTINGS, task=Task.REGRESSION), classifier),
     "frames": Case(classifier, replace(SETTINGS, protocol=ProtocolKind.FRAMES)),
     "roll": Case(classifier, replace(SETTINGS, protocol=ProtocolKind.ROLL)),
 }
