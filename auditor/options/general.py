@@ -47,7 +47,7 @@ class Selection(Group, table=""):
     )
     target: tuple[str, ...] = option(
         versioned("TARGETS"),
-        "Audit for these runtimes, too: openvino, tensorrt>=10.",
+        "Also audit for runtimes: openvino, tensorrt>=10.",
         Panel.RULES,
         key="targets",
     )
