@@ -49,6 +49,17 @@ def test_no_line_is_wider_than_the_terminal(found: ResizeComparison, width: int)
     assert max(len(line) for line in text.split("\n") if "write:" not in line) <= width
 
 
+def test_a_verdict_that_rests_on_few_pictures_says_so(tmp_path: Path) -> None:
+    images = photos(tmp_path, stripes(5))
+    few = auditor.resize(
+        bright_or_dark(tmp_path), images=images, resize="cv2-nearest", kernels="cv2-area,cv2-nearest", device="cpu"
+    )
+    text = " ".join(shown(few, Format.TEXT).split())
+    assert "cv2-nearest changes 5 of 5 answers; it rests on 5 pictures, and an interval takes 8" in text
+    assert "After a move by one pixel 50 % of the answers change, 0 % behind cv2-area, on 5 pictures." in text
+    assert "no intervals: they take 8 pictures with an answer" in text
+
+
 def test_a_log_gets_ascii_and_no_colour(found: ResizeComparison) -> None:
     assert shown(found, Format.TEXT).isascii()
     assert "\x1b[" not in shown(found, Format.TEXT)

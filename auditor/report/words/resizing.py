@@ -86,7 +86,7 @@ def headline(found: ResizeComparison) -> str:
             f"no difference found: {row.kernel} changes {_changed(found, row)}, at most"
             f" {share(found.judgement.allowed)} with {100 * found.confidence:.4g} % confidence"
         )
-    return f"undecided: {row.kernel} changes {_changed(found, row)}; {_what_decides(found)}"
+    return f"undecided: {row.kernel} changes {_changed(found, row)}; {_what_decides(found, row)}"
 
 
 def sentence(found: ResizeComparison) -> str:
@@ -136,8 +136,8 @@ def legend(found: ResizeComparison) -> list[str]:
         "alias: share of a photograph's power that is expected to fold (power falls as 1/f^2.7)",
         "ms/MP: median time of the library itself per million pixels of the picture; - where other code stood in",
     ]
-    if len(found.pictures.used) < MIN_IMAGES:
-        notes[0] = f"no intervals: they take {MIN_IMAGES} pictures or more"
+    if all(row.stability is None or row.stability.interval is None for row in found.rows):
+        notes[0] = f"no intervals: they take {MIN_IMAGES} pictures with an answer"
     return notes
 
 
@@ -193,16 +193,19 @@ def _within(estimate: Estimate, turned: bool = False) -> str:
     return f" ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def _what_decides(found: ResizeComparison) -> str:
-    if len(found.pictures.used) < MIN_IMAGES:
-        return f"{MIN_IMAGES} pictures are the fewest for an interval"
+def _what_decides(found: ResizeComparison, row: KernelRow) -> str:
+    measured = 0 if row.agreement is None else row.agreement.pictures
+    if measured < MIN_IMAGES:
+        return f"it rests on {count_text(measured, 'picture')}, and an interval takes {MIN_IMAGES}"
     return f"{share(found.judgement.allowed)} would be no difference, and {needed_pictures(found.judgement.needed)}"
 
 
 def _sureness(row: KernelRow) -> str:
     loss = row.stability_loss
-    if loss is None or loss.interval is None:
+    if loss is None:
         return ""
+    if loss.interval is None:
+        return f", on {count_text(loss.pictures, 'picture')}"
     low, high = 100 * loss.interval.low, 100 * loss.interval.high
     if loss.interval.low > LESS_STABLE:
         return f" (difference {low:.0f} to {high:.0f} points)"
