@@ -95,7 +95,12 @@ class Measuring(Group, table="verify"):
         whole("PX", 1), "Largest shift in pixels. Less for small inputs.", Panel.SHIFTS, shown="32"
     )
     shifts: int = option(whole("N", 1), "Random pairs of shifts per image.", Panel.SHIFTS, default=8)
-    path: int = option(whole("STEPS", 0), "Diagonal steps, for jaggedness. Of one pixel.", Panel.SHIFTS, default=0)
+    path: int = option(
+        whole("STEPS", 0),
+        "Steps of a diagonal path, for jaggedness. Of one pixel. Other tasks show each answer along it.",
+        Panel.SHIFTS,
+        default=0,
+    )
     exhaustive: int = option(
         whole("PX", 0), "Also run every shift of up to N pixels. For the worst case.", Panel.SHIFTS, default=0
     )

@@ -109,8 +109,18 @@ def _learnt(
         answer = worker.run(setup.job(replace(load, places=load.places[:count]), settings, repeat=False))
         rows = {name: [row.copy() for row in answer.rows(name)] for name in setup.target.outputs}
         samples += [dict(zip(rows, window, strict=True)) for window in zip(*rows.values(), strict=False)]
-    subject = Subject(setup.target, setup.image.size, _grid(setup, analysis), settings.box_score)
+    subject = Subject(
+        setup.target, setup.image.size, _grid(setup, analysis), settings.box_score, _period(setup, analysis)
+    )
     return MeasuredModel(setup, TASKS[setup.target.task].learn(subject, samples))
+
+
+def _period(setup: Setup, analysis: Analysis | None) -> int | None:
+    """The largest cumulative factor on the way to an output, where it is whole and shifts count the model's pixels."""
+    largest = None if analysis is None else analysis.subsampling
+    if largest is None or largest.denominator != 1 or setup.protocol.native:
+        return None
+    return int(largest)
 
 
 def _grid(setup: Setup, analysis: Analysis | None) -> Grid:

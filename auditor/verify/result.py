@@ -190,12 +190,28 @@ class Curve(Struct, frozen=True):
     points: tuple[CurvePoint, ...]
 
 
+class Track(Struct, frozen=True):
+    """One answer along the path of shifts: the score of a box, the place of a joint, a number, an edit distance.
+
+    ``values`` has one for each step. ``periodic`` is the share of their variance that repeats with ``period``, the
+    cumulative subsampling factor in pixels; None where it cannot be told: too short a path, an unknown factor, or
+    nothing moves.
+    """
+
+    name: str
+    unit: str
+    values: tuple[FloatOrNan, ...]
+    period: int | None
+    periodic: float | None
+
+
 class ImageResult(Struct, frozen=True):
     """One image: its answer without a shift and how far shifts moved it. Of the arrays the smallest useful excerpt.
 
     ``reference`` is the top-1 class of the unshifted input and ``score`` its probability (None outside classification).
     ``path`` are the scores of that class along the diagonal shift path and ``flips`` the share of shifts with another
-    class. ``worst`` is the shift (dy, dx) whose score is lowest.
+    class. ``worst`` is the shift (dy, dx) whose score is lowest. ``tracks`` are the answers of other tasks along the
+    path.
     """
 
     name: ModelText
@@ -206,6 +222,7 @@ class ImageResult(Struct, frozen=True):
     path: tuple[FloatOrNan, ...]
     worst: tuple[FloatOrNan, FloatOrNan] | None
     worst_score: float | None
+    tracks: tuple[Track, ...] = ()
 
 
 class OutputResult(Struct, frozen=True):

@@ -233,9 +233,8 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
         wanted,
         radius=radius,
         distances=tuple(distance for distance in wanted.distances if distance < radius) or (1,),
-        path=min(wanted.path, radius),
     )
-    margin = max(radius, 2 * shifts.exhaustive)
+    margin = max(radius, 2 * shifts.exhaustive, shifts.path)
     if settings.protocol is ProtocolKind.FRAMES:
         margin = 0
     protocol = Protocol(
@@ -248,8 +247,9 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettin
     """The shifts that the task's measures use, few enough that all outputs of one image fit in memory."""
     if TASKS[task].SINGLE_STEPS:
         return shifts
-    shifts = replace(shifts, neighbours=0, path=0, exhaustive=0)
-    windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1))
+    path = shifts.path if TASKS[task].TRACKS else 0
+    shifts = replace(shifts, neighbours=0, path=path, exhaustive=0)
+    windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1) - path)
     curve = 2 * len(shifts.distances) * shifts.per_distance
     if 2 * shifts.pairs + curve <= windows:
         return shifts

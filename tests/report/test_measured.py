@@ -28,6 +28,7 @@ from auditor.verify.result import (
     Shifts,
     Spectrum,
     Task,
+    Track,
     Verification,
 )
 
@@ -131,3 +132,19 @@ def test_the_json_follows_its_schema_and_holds_no_nan() -> None:
     assert value["outputs"][0]["measures"][1]["value"] is None
     assert value["layers"][0]["map"]["error"] == [[0.0], [None]]
     assert "seconds" not in value
+
+
+def test_an_answer_along_a_path_is_drawn_with_the_grid_and_the_strength_of_what_repeats() -> None:
+    values = tuple(0.5 + 0.1 * (step % 4) for step in range(9))
+    moving = Track("box 1, class 0: score", "probability", values, 4, 0.97)
+    image = ImageResult(HOSTILE, None, None, None, 0.0, (), None, None, (moving,))
+    still = replace(image, tracks=(Track("box 1, class 0: score", "probability", (0.5,) * 9, None, None),))
+    output = replace(OUTPUT, task=Task.DETECTION, images=(still, image), predictions=())
+    lines = measured_lines(replace(FOUND, outputs=(output,)), unicode=False)
+    start = lines.index("box 1, class 0: score 0.500: 97 % of its variance repeats every 4 px")
+    plot = lines[start + 1 : start + 9]
+    assert plot[0] == "     0.800 |   *|  *|"
+    assert plot[6] == "     0.500 |*   *   *"
+    assert all(line[16] in "|*" for line in plot[1:6])  # a period on
+    assert plot[7] == "           ---------- 8 px"
+    assert "on average 97 % of the variance of 1 track in 2 images repeats with the grid" in lines

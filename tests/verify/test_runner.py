@@ -383,3 +383,16 @@ def test_images_that_had_to_be_enlarged_are_counted_with_the_factor(tmp_path: Pa
     assert bool(notes) == said
     for note in notes:
         assert note.startswith("3 of 3 images were enlarged, up to ")
+
+
+def test_a_path_may_be_longer_than_the_radius_and_a_box_is_followed_along_it(tmp_path: Path) -> None:
+    still = np.zeros((22, 22, 3), np.uint8)
+    still[11, 11] = 255
+    items: list[Picture | Rejected] = [Picture(ModelText(str(i)), still) for i in range(2)]
+    settings = replace(SETTINGS, task=Task.DETECTION, shifts=replace(SETTINGS.shifts, path=6))
+    found = run(tmp_path, brightest_box(), items, settings)
+    (track,) = found.outputs[0].images[0].tracks
+    assert track.name == "box 1, class 0: score"
+    assert len(track.values) == 7
+    assert len(set(track.values)) == 1  # the model moves with the picture
+    assert track.periodic is None

@@ -12,12 +12,23 @@ from collections.abc import Iterator, Sequence
 from auditor.report.words.numbers import percent_text
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
-from auditor.verify.result import Curve, DataKind, Interval, LayerResult, Measure, OutputResult, Provider, Verification
+from auditor.verify.result import (
+    Curve,
+    DataKind,
+    Interval,
+    LayerResult,
+    Measure,
+    OutputResult,
+    Provider,
+    Track,
+    Verification,
+)
 from auditor.verify.statistics import FEW_IMAGES
 
 _BAR = 30
 _WORST_LAYERS = 8
 _LISTED = 5
+_PLOT = 7  # rows
 _SOURCES = {
     DataKind.FOLDER: "from a folder",
     DataKind.ARRAYS: "from an array file",
@@ -35,7 +46,7 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
         lines += _columns([_measure(measure) for measure in output.measures])
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
-        lines += _worst_images(output)
+        lines += [*_tracks(output, unicode), *_worst_images(output)]
     if found.layers:
         lines += ["", "layers, largest added error first", *_columns(_layers(found.layers)), *_agreement(found.layers)]
     return lines
@@ -132,6 +143,47 @@ def _curve(curve: Curve, unicode: bool) -> Iterator[str]:
         bar = full * filled + empty * (_BAR - filled)
         rows.append((f"{point.distance:g} px", bar, number(point.value, unit), _interval(point.interval, unit)))
     yield from _columns(rows)
+
+
+def _tracks(output: OutputResult, unicode: bool) -> Iterator[str]:
+    """The answers along the path of the picture in which they move most."""
+    images = [image for image in output.images if image.tracks]
+    if not images:
+        return
+    image = max(images, key=lambda image: max(_range(track) for track in image.tracks))
+    yield ""
+    yield f"along a path of one-pixel steps, {plain(image.name)}"
+    for track in image.tracks:
+        yield from ("", *_plot(track, unicode))
+    known = [track.periodic for image in images for track in image.tracks if track.periodic is not None]
+    if known:
+        yield ""
+        share = percent_text(sum(known) / len(known))
+        tracks = f"{count_text(len(known), 'track')} in {count_text(len(images), 'image')}"
+        yield f"on average {share} of the variance of {tracks} repeats with the grid"
+
+
+def _range(track: Track) -> float:
+    return max(track.values) - min(track.values)
+
+
+def _plot(track: Track, unicode: bool) -> Iterator[str]:
+    """One series as dots over its steps, with the grid's period marked, and the strength of what repeats with it."""
+    dot, mark, base = ("•", "│", "─") if unicode else ("*", "|", "-")
+    low, high = min(track.values), max(track.values)
+    strength = "no strength told: the path is shorter than two periods, or nothing moves"
+    if track.periodic is not None:
+        strength = f"{percent_text(track.periodic)} of its variance repeats every {track.period} px"
+    elif track.period is None:
+        strength = "the cumulative factor is not known"
+    yield f"{plain(track.name)} {number(track.values[0], track.unit)}: {strength}"
+    levels = [round((value - low) / ((high - low) or 1.0) * (_PLOT - 1)) for value in track.values]
+    marks = set(range(track.period, len(levels), track.period)) if track.period else set()
+    for row in reversed(range(_PLOT)):
+        cells = [dot if level == row else mark if step in marks else " " for step, level in enumerate(levels)]
+        label = number(high, track.unit) if row == _PLOT - 1 else number(low, track.unit) if row == 0 else ""
+        yield f"{label:>10} {mark}{''.join(cells).rstrip()}"
+    yield f"{'':10} {base * (len(levels) + 1)} {len(levels) - 1} px"
 
 
 def _worst_images(output: OutputResult) -> list[str]:

@@ -36,6 +36,7 @@ from auditor.verify.measures.task import (
     by_distance,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.measures.tracks import box_tracks
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -66,6 +67,7 @@ MEASURES = (
     MeasureFacts("threshold-crossings", "share", False, "of these, what is still there below the threshold"),
 )
 
+_CURVES = ("centre-jitter", "size-deviation", "score-deviation", "flicker")
 DEFAULT_IOU = 0.5
 BORDER = 2.0  # pixels
 
@@ -241,15 +243,24 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
 
     MEASURES = MEASURES
     WHOLE_PIXELS = True
+    TRACKS = True
 
     decoder: Decoder
     window: tuple[int, int]
     circular: bool
     score: float
+    period: int | None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Detection:  # noqa: ARG003 - the pilot chose
-        return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular, subject.box_score)
+        return cls(
+            subject.target.outputs,
+            decoder_of(subject),
+            subject.window,
+            subject.circular,
+            subject.box_score,
+            subject.period,
+        )
 
     def read(self, rows: WindowOutputs) -> WindowBoxes:
         answers = answers_of(self.decoder, self.outputs, rows, Detections)
@@ -269,9 +280,18 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             alike = [matched_share(left.above(self.score), right.above(self.score)) for left, right in pairs]
             values["fidelity"] = known_mean(np.array(alike))
         curves = self._along(unit, answers, plan.distances) if len(plan.distances) else {}
+        curves = {name: along for name, along in curves.items() if name in _CURVES}
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
         boxes = len(answers.windows[0].above(self.score))
-        return DetectionImage(values, by_distance(curves, plan.distances.distance), flicker, answers.highest, boxes)
+        path = [] if self.circular else [answers.windows[window] for window in plan.path]
+        return DetectionImage(
+            values,
+            by_distance(curves, plan.distances.distance),
+            flicker,
+            answers.highest,
+            boxes,
+            tracks=box_tracks(path, self.score, self.period),
+        )
 
     def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
         return OutputResult(

@@ -41,7 +41,8 @@ from auditor.verify.measures.task import (
     by_distance,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
-from auditor.verify.result import OutputResult, Task
+from auditor.verify.measures.tracks import point_tracks
+from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
 
 MEASURES = (
@@ -274,14 +275,16 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
 
     MEASURES = MEASURES
     WHOLE_PIXELS = True
+    TRACKS = True
 
     decoder: Decoder
     window: tuple[int, int]
     circular: bool
+    period: int | None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Joints:  # noqa: ARG003 - the pilot chose
-        return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular)
+        return cls(subject.target.outputs, decoder_of(subject), subject.window, subject.circular, subject.period)
 
     def read(self, rows: WindowOutputs) -> tuple[Poses, ...]:
         found: list[Poses] = []
@@ -322,7 +325,15 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             tuple(by_joint(moves, answers[0].points.shape[1]).tolist()),
             int(answers[0].visible.any(axis=1).sum()),
             len(moves),
+            tracks=self._tracks(answers, plan.path),
         )
+
+    def _tracks(self, answers: tuple[Poses, ...], path: IntArray) -> tuple[Track, ...]:
+        figures = [answers[window] for window in path]
+        if self.circular or not all(map(len, figures)):
+            return ()
+        points = np.array([figure.points[0] for figure in figures])
+        return point_tracks(points, np.array([figure.visible[0] for figure in figures]), self.period)
 
     def total(self, rows: Sequence[Row[KeypointsImage]], confidence: float) -> OutputResult:
         return OutputResult(

@@ -34,6 +34,7 @@ from auditor.verify.measures.task import (
     by_distance,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals, same_everywhere, steady_digest
+from auditor.verify.measures.tracks import number_tracks
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -145,15 +146,17 @@ class Regression(TaskMeasures[Values, RegressionImage]):
     """Measures how far numbers move. ``decoder`` reads them; ``names`` and ``unit`` are theirs."""
 
     MEASURES = MEASURES
+    TRACKS = True
 
     decoder: Decoder
+    period: int | None
     names: tuple[str, ...] = ()
     unit: str = ""
     turn: float | None = None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Regression:
-        blank = cls(subject.target.outputs, decoder_of(subject))
+        blank = cls(subject.target.outputs, decoder_of(subject), subject.period)
         first = blank.decoder.read({name: samples[0][name] for name in blank.outputs})
         assert isinstance(first, Numbers)
         return replace(blank, names=first.names, unit=first.unit, turn=_FULL_TURN if first.circular else None)
@@ -183,6 +186,7 @@ class Regression(TaskMeasures[Values, RegressionImage]):
             tuple(answers.table[0].tolist()),
             tuple(map(tuple, change.tolist())),
             steady_digest(answers.table),
+            tracks=number_tracks(answers.table[plan.path], self.names, self.period) if len(plan.path) else (),
         )
 
     def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:

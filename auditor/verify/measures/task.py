@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -44,7 +44,7 @@ from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.target import Target
-from auditor.verify.result import OutputResult
+from auditor.verify.result import OutputResult, Track
 from auditor.verify.shifts.alignment import Grid
 from auditor.verify.shifts.plan import Unit
 
@@ -74,12 +74,13 @@ class ImageMeasures:
     """What was measured on one image; a task adds what its totals need. Plain numbers: a row outlives its arrays.
 
     ``values`` and ``curves`` are by the name of the measure; NaN says that one is not defined for the image. ``flips``
-    is the share of shifts with another answer.
+    is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts.
     """
 
     values: Mapping[str, float]
     curves: Mapping[str, tuple[DistanceMean, ...]]
     flips: float
+    tracks: tuple[Track, ...] = field(default=(), kw_only=True)
 
 
 RowT = TypeVar("RowT", bound=ImageMeasures)
@@ -124,13 +125,15 @@ class Subject:
     """What the pilot knows of a run when a task learns how to read the model.
 
     ``window`` is the input's (H, W). ``grid`` says where the positions of a dense output lie in the input. Boxes count
-    from ``box_score`` on.
+    from ``box_score`` on. ``period`` is the shift in pixels after which a network gives exactly the same answer, its
+    cumulative subsampling factor; None where it is not known.
     """
 
     target: Target
     window: tuple[int, int]
     grid: Grid
     box_score: float
+    period: int | None = None
 
     @property
     def circular(self) -> bool:
@@ -145,13 +148,14 @@ class TaskMeasures(ABC, Generic[AnswerT, RowT]):
     ``MEASURES`` are the measures that the file of the task declares, best known first. ``SINGLE_STEPS`` says that some
     are about one-pixel neighbours, paths, or all shifts of a square. ``WHOLE_PIXELS`` says that answers are laid over
     each other, which protocols with fractions of a pixel do not allow; without ``NATIVE`` that is done pixel by pixel
-    of the model, which shifts of the picture do not allow either.
+    of the model, which shifts of the picture do not allow either. With ``TRACKS`` the answer is followed along a path.
     """
 
     MEASURES: ClassVar[tuple[MeasureFacts, ...]] = ()
     SINGLE_STEPS: ClassVar[bool] = False
     WHOLE_PIXELS: ClassVar[bool] = False
     NATIVE: ClassVar[bool] = True
+    TRACKS: ClassVar[bool] = False
 
     outputs: tuple[str, ...]
 

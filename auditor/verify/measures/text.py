@@ -32,7 +32,8 @@ from auditor.verify.measures.task import (
     by_distance,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
-from auditor.verify.result import OutputResult, Task
+from auditor.verify.measures.tracks import track
+from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
 
 MEASURES = (
@@ -132,12 +133,14 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
     """Measures how often and by how much readings differ. ``decoder`` reads the outputs."""
 
     MEASURES = MEASURES
+    TRACKS = True
 
     decoder: Decoder
+    period: int | None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> TextLines:  # noqa: ARG003 - the pilot chose
-        return cls(subject.target.outputs, decoder_of(subject))
+        return cls(subject.target.outputs, decoder_of(subject), subject.period)
 
     def read(self, rows: WindowOutputs) -> tuple[Text, ...]:
         return tuple(answers_of(self.decoder, self.outputs, rows, Text))
@@ -166,7 +169,14 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
             values["fidelity"] = float(np.mean(same))
         flips = float(np.nan_to_num(values.get("text-changes", 0.0)))
         points = by_distance(curves, plan.distances.distance)
-        return TextImage(values, points, flips, len(answers[0].text), some)
+        return TextImage(values, points, flips, len(answers[0].text), some, tracks=self._tracks(answers, plan.path))
+
+    def _tracks(self, answers: tuple[Text, ...], path: IntArray) -> tuple[Track, ...]:
+        """The edits from the first reading along the path."""
+        if not len(path):
+            return ()
+        edits = [float(changes(answers[path[0]].text, answers[window].text)[2]) for window in path]
+        return (track("edits of the text", "characters", edits, self.period),)
 
     def total(self, rows: Sequence[Row[TextImage]], confidence: float) -> OutputResult:
         return OutputResult(

@@ -38,7 +38,7 @@ def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confi
 def image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
     """The images of a task that has no classes."""
     return tuple(
-        ImageResult(row.name, None, None, None, row.measured.flips, (), None, None)
+        ImageResult(row.name, None, None, None, row.measured.flips, (), None, None, row.measured.tracks)
         for row in rows
         if row.measured is not None
     )
