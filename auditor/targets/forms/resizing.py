@@ -10,7 +10,7 @@ from math import ceil, floor
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms.form import integer, integers, text
 
-_MOST = 1 << 16  # longer axes are judged by their scale alone
+_MOST = 1 << 12  # longer axes are judged by their scale alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def float_trap(how: ResizeFacts) -> bool:
 def ties(how: ResizeFacts) -> bool:
     """Whether a half-pixel centre lies midway between two samples, where rounding decides."""
     for axis in how.axes or ():
-        if axis.before is None or axis.after is None:
+        if axis.before is None or axis.after is None or axis.after > _MOST:
             step = Fraction(axis.step).limit_denominator(4096)
             if step > 1 and step.numerator % 2 == 0:
                 return True
