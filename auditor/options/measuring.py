@@ -148,6 +148,6 @@ class Measuring(Group, table="verify"):
 
 COMMON = (
     *("images", "labels", "images_limit", "preset", "resize", "fit", "shift_at"),
-    *("image_input", "task", "measured_output", "device"),
+    *("image_input", "task", "layout", "measured_output", "device"),
 )
 """Those that commands have which also measure; the others stand in the settings file."""
