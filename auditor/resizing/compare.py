@@ -164,6 +164,7 @@ class KernelTally:
                 next((row for row in rows if row.kernel == deployed), None),
                 1 - self._along(deployed, "agreement") if deployed else np.zeros(0),
                 self._confidence,
+                beyond=self._beyond(deployed),
             ),
             code=code_lines(next(iter(resized)) if len(resized) == 1 else None, agreement, deployed),
             changed=changed,
@@ -202,6 +203,11 @@ class KernelTally:
         """The other kernel that filters whose answers are most like the reference's: what two filters differ by."""
         filtering = [name for name in self._kernels[1:] if low_pass(name) and name != kernel]
         return max(filtering, key=lambda name: _mean(self._along(name, "agreement")), default="")
+
+    def _beyond(self, kernel: str) -> FloatArray | None:
+        """How much more of an answer a kernel changes than its peer, per picture."""
+        peer = self._peer(kernel) if kernel and kernel != self._kernels[0] and not low_pass(kernel) else ""
+        return self._along(peer, "agreement") - self._along(kernel, "agreement") if peer else None
 
     def _estimate(self, values: FloatArray, bounds: tuple[float, float] = (0.0, 1.0)) -> Estimate | None:
         known = values[~np.isnan(values)]

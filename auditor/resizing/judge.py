@@ -15,8 +15,16 @@ LESS_STABLE = 0.02
 """From this loss of answers that stay after one pixel on a kernel harms."""
 
 
-def judged(row: KernelRow | None, changed: FloatArray, confidence: float, allowed: float = CHANGED) -> Judgement:
+def judged(
+    row: KernelRow | None,
+    changed: FloatArray,
+    confidence: float,
+    allowed: float = CHANGED,
+    beyond: FloatArray | None = None,
+) -> Judgement:
     """The verdict on the deployed kernel; ``changed`` is the share of its changed answer per picture.
+
+    ``beyond`` is how much more it changes than the other kernel that filters, per picture, where there is one.
 
     A kernel that filters is never said to alias: two filters differ in their answers, too. One that does not harms
     where it surely changes more than ``allowed`` of the answers, and more than another filter does, or where answers
@@ -32,15 +40,20 @@ def judged(row: KernelRow | None, changed: FloatArray, confidence: float, allowe
         return Judgement(ResizeVerdict.ALIASES, allowed, changes, less)
     if _within(row, allowed):
         return Judgement(ResizeVerdict.NO_DIFFERENCE, allowed)
-    return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(changed, confidence, allowed))
+    if beyond is not None and surely_changed(row, allowed):
+        return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(beyond, confidence, 0.0, -1.0))
+    return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(changed, confidence, allowed, 0.0))
 
 
 def changes_answers(row: KernelRow, allowed: float) -> bool:
     """Whether a kernel surely changes more than ``allowed`` of the answers, and more than another filter does."""
+    return surely_changed(row, allowed) and (row.excess is None or _above(row.excess, 0.0))
+
+
+def surely_changed(row: KernelRow, allowed: float) -> bool:
+    """Whether surely more than ``allowed`` of the answers change, whatever another filter does."""
     agreement = row.agreement
-    if agreement is None or agreement.interval is None or 1 - agreement.interval.high <= allowed:
-        return False
-    return row.excess is None or _above(row.excess, 0.0)
+    return agreement is not None and agreement.interval is not None and 1 - agreement.interval.high > allowed
 
 
 def _above(estimate: Estimate | None, limit: float) -> bool:
@@ -54,9 +67,9 @@ def _within(row: KernelRow, allowed: float) -> bool:
     return loss is None or (loss.interval is not None and loss.interval.high <= allowed)
 
 
-def _needed(changed: FloatArray, confidence: float, allowed: float) -> Needed | None:
-    """How many pictures like these would say whether more than ``allowed`` of the answers change."""
+def _needed(changed: FloatArray, confidence: float, allowed: float, least: float) -> Needed | None:
+    """How many pictures like these would say whether their mean is above ``allowed``; none is below ``least``."""
     known = changed[~np.isnan(changed)]
     if len(known) < MIN_IMAGES:
         return None
-    return images_needed(1 - known, 1 - allowed, (1 - confidence) / 2, (0.0, 1.0))
+    return images_needed(-known, -allowed, (1 - confidence) / 2, (-1.0, -least))

@@ -55,6 +55,16 @@ def test_an_open_verdict_says_how_many_pictures_would_decide() -> None:
     assert 64 <= needed.low <= needed.high
 
 
+def test_where_another_filter_may_change_as_many_the_number_is_of_what_tells_the_two_apart() -> None:
+    changed = np.array([1.0] * 12 + [0.0] * 52)
+    beyond = np.array([1.0] * 10 + [-1.0] * 4 + [0.0] * 50)
+    found = row(estimate(0.7, 0.9), None, estimate(-0.05, 0.25))
+    told = judged(found, changed, 0.95, beyond=beyond)
+    assert told.verdict is ResizeVerdict.UNDECIDED
+    assert told.needed is not None
+    assert told.needed.low > 64
+
+
 def test_five_pictures_promise_no_number() -> None:
     assert judged(row(Estimate(0.2, None, 5), None), np.ones(5), 0.95).needed is None
 
