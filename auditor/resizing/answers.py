@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from auditor.pipeline.decode import Detections, LayoutError, candidates, decode
+from auditor.pipeline.decode import Detections, LayoutError, Regions, candidates, decode
 from auditor.pipeline.decode.layout import Signature
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput
@@ -24,6 +24,7 @@ from auditor.verify.measures.classification import OutputScale, output_scale, pr
 from auditor.verify.measures.dense import class_scores, position_agreement, relative_error
 from auditor.verify.measures.detection import match
 from auditor.verify.measures.embedding import CHANGED_BELOW, cosine
+from auditor.verify.measures.layouts import boxes_around
 from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.result import Task
@@ -196,7 +197,7 @@ class Decoding:
 
     def read(self, outputs: Mapping[str, Array], layout: str) -> Any:
         """The answer in the outputs of one picture, with their batch axis."""
-        return decode(
+        answer = decode(
             outputs,
             layout,
             input_size=self.size,
@@ -204,6 +205,7 @@ class Decoding:
             operators=self.operators,
             score=self.score,
         )
+        return boxes_around(answer) if isinstance(answer, Regions) else answer
 
     def layouts(self, outputs: Mapping[str, Array]) -> list[str]:
         """The layouts that fit equally well."""
@@ -239,8 +241,8 @@ def find_reader(
         if task is not None:
             raise
         return _decoded(samples, decoding, error), ()
-    if target.task is Task.DETECTION:
-        return _boxes(samples, decoding, "auto"), _guessed(target)
+    if target.decoder is not None:
+        return _boxes(samples, decoding, target.decoder.layout), _guessed(target)
     return _plain_reader(target, rows), _guessed(target)
 
 

@@ -78,7 +78,7 @@ class Decoder:
             answer = layouts()[self.layout].read(signature, self.reading)
         except (ArithmeticError, IndexError, ValueError) as error:
             raise LayoutError(f"the model's outputs do not have the layout {self.layout}") from error
-        return _boxes_of(answer) if isinstance(answer, Regions) else answer
+        return boxes_around(answer) if isinstance(answer, Regions) else answer
 
     def highest_score(self, rows: Mapping[str, Array]) -> float | None:
         """The highest score of any object of one input, however weak; None where it has none."""
@@ -285,7 +285,7 @@ def _with_batch(row: Array, rank: int | None) -> Array:
     return values if rank is not None and values.ndim >= rank else values[None]
 
 
-def _boxes_of(regions: Regions) -> Detections:
+def boxes_around(regions: Regions) -> Detections:
     """Regions as the boxes around them, of one class."""
     corners = np.asarray(regions.corners, np.float64).reshape(-1, 4, 2)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
