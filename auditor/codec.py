@@ -221,7 +221,20 @@ def schema(kind: Any, *, whole: bool = True) -> Json:
     for definition in components.values():
         definition["description"] = _plain_words(definition.get("description", ""))
     draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **root, "$defs": _reached(root, components)}
+    document: Json = _settled({"$schema": draft, **root, "$defs": _reached(root, components)})
+    return document
+
+
+def _settled(value: Any) -> Any:
+    """A schema in the words that every version of Python and msgspec has: null last, nothing said of sets."""
+    if isinstance(value, list):
+        return [_settled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ordered = {name: _settled(item) for name, item in value.items() if name != "uniqueItems"}
+    if "anyOf" in ordered and isinstance(ordered["anyOf"], list):
+        ordered["anyOf"] = sorted(ordered["anyOf"], key=lambda choice: choice == {"type": "null"})
+    return ordered
 
 
 def _reached(root: Json, components: Json) -> Json:
