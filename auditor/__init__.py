@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auditor._version import __version__
-from auditor.document import provide
 
 if TYPE_CHECKING:
     from auditor.api import check, compare, fix, measure, resize
@@ -118,18 +117,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _document(result: object) -> str:
-    from auditor.report.result import to_json
-
-    return to_json(result)
-
-
-def _page(result: object) -> str:
-    from auditor.report.result import to_html
-
-    return to_html(result)
-
-
-provide(document=_document, page=_page)

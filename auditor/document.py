@@ -1,22 +1,16 @@
 """What every result offers a caller: a JSON document, and a view in a notebook.
 
-Later rooms write them, so the package itself names the writers once, with :func:`provide`. They import what they need
-when a caller asks: a result costs nothing that nobody looks at.
+The renderers live in a later room, so they are named here and imported by that name when a caller asks for them: a
+result costs nothing that nobody looks at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+import json
+from importlib import import_module
+from typing import Any
 
-Writer: TypeAlias = Callable[[Any], str]
-
-_writers: dict[str, Writer] = {}
-
-
-def provide(*, document: Writer, page: Writer) -> None:
-    """Name what writes the JSON document about a result, and the HTML element that a notebook shows."""
-    _writers.update(document=document, page=page)
+_RENDERER = "auditor.report.result"
 
 
 class Documented:
@@ -29,14 +23,13 @@ class Documented:
 
         Names have their exact text, as in the model: escape them before they are shown.
         """
-        import json
-
         document: dict[str, Any] = json.loads(self.to_json())
         return document
 
     def to_json(self) -> str:
         """What ``--output-format json`` writes about this result: ASCII, keys sorted, ending in a newline."""
-        return _writers["document"](self)
+        text: str = import_module(_RENDERER).to_json(self)
+        return text
 
 
 class Shown(Documented):
@@ -46,4 +39,5 @@ class Shown(Documented):
 
     def _repr_html_(self) -> str:
         """The HTML report in a frame of its own, which neither reads the notebook nor changes how it looks."""
-        return _writers["page"](self)
+        fragment: str = import_module(_RENDERER).to_html(self)
+        return fragment

@@ -1,4 +1,4 @@
-"""The results of the Python interface as JSON and as a page in a notebook.
+"""The results of the Python interface as JSON and as a page in a notebook; :mod:`auditor.document` names this module.
 
 The documents are those of ``--output-format json``, where a command writes one about such a result.
 """
