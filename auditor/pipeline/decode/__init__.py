@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from auditor.pipeline.decode.answers import Answer, Array, Detections, Keypoints, Numbers, Regions, Text
-from auditor.pipeline.decode.choose import candidates, choose, layouts
+from auditor.pipeline.decode.choose import candidates, choose, layouts, read_part
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 __all__ = [
@@ -61,13 +61,28 @@ def decode(
     missing = [need for need in chosen.needs if getattr(wanted, need) is None]
     if missing:
         raise LayoutError(f"layout {chosen.name} needs {' and '.join(missing)}, which no file tells")
+    if (number := _pictures(signature, chosen)) > 1:
+        raise LayoutError(f"the outputs are of {number} pictures: give those of one, with their batch axis of 1")
+    part = read_part(chosen, signature)
     try:
-        return chosen.read(signature, wanted)
+        with np.errstate(all="ignore"):  # what is not finite is left out by the readers
+            return chosen.read(part, wanted)
     except (ArithmeticError, IndexError, ValueError) as error:
         if isinstance(error, LayoutError):
             raise
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items())
         raise LayoutError(f"the outputs {shapes} do not have the layout {chosen.name} ({error})") from error
+
+
+def _pictures(signature: Signature, layout: Layout) -> int:
+    """How many pictures the outputs are of, where their first axes tell; 1 where they do not.
+
+    Text may have its steps first, and the rows of selected objects have no batch axis.
+    """
+    firsts = {array.shape[0] for array in signature.arrays if array.ndim}
+    ranks = [array.ndim for array in signature.arrays]
+    batched = len(firsts) == 1 and max(ranks, default=0) >= 3 and layout.answer is not Text and 1 not in ranks
+    return int(firsts.pop()) if batched else 1
 
 
 def _numbers(outputs: Mapping[str, Array]) -> Mapping[str, Array]:

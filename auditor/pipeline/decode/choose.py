@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
+import numpy as np
+
 from auditor.choices import suggestion
+from auditor.pipeline.decode.answers import Detections
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Signature
 
 _FAMILIES = (
@@ -44,14 +48,52 @@ def candidates(signature: Signature) -> tuple[Layout, ...]:
     evidence = {name: evidence_of(layout, signature) for name, layout in layouts().items()}
     best = max(evidence.values(), default=Evidence.NONE)
     if best is Evidence.NONE:
+        evidence = {name: _evidence_of_parts(layout, signature) for name, layout in layouts().items()}
+        best = max(evidence.values(), default=Evidence.NONE)
+    if best is Evidence.NONE:
         return ()
     return tuple(layouts()[name] for name, strength in evidence.items() if strength is best)
+
+
+def read_part(layout: Layout, signature: Signature) -> Signature:
+    """The outputs that a layout reads: all of them, or those that fit it where others stand beside.
+
+    Exports have outputs beside the answer: raw heads, features, a second head of the training.
+
+    Raises:
+        LayoutError: two parts fit equally well.
+    """
+    if len(signature.arrays) == 1 or evidence_of(layout, signature) is not Evidence.NONE:
+        return signature
+    fitting = [part for part in parts_of(signature) if evidence_of(layout, part) >= Evidence.VALUES]
+    if len(fitting) > 1:
+        names = " and ".join(" with ".join(part.names) for part in fitting)
+        raise LayoutError(f"the outputs {names} have the layout {layout.name} each; say which with --measured-output")
+    return fitting[0] if fitting else signature
+
+
+def _evidence_of_parts(layout: Layout, signature: Signature) -> Evidence:
+    """How sure a layout of objects is of a part of the outputs; shapes alone say too little where others are left."""
+    if layout.answer is not Detections:
+        return Evidence.NONE
+    best = max((evidence_of(layout, part) for part in parts_of(signature)), default=Evidence.NONE)
+    return best if best >= Evidence.VALUES else Evidence.NONE
+
+
+def parts_of(signature: Signature) -> Iterator[Signature]:
+    """Each output alone, and all but each."""
+    names = list(signature.outputs)
+    alone = [(name,) for name in names]
+    others = [tuple(other for other in names if other != name) for name in names]
+    for kept in dict.fromkeys([*alone, *others] if len(names) > 1 else ()):
+        yield replace(signature, outputs={name: signature.outputs[name] for name in kept})
 
 
 def evidence_of(layout: Layout, signature: Signature) -> Evidence:
     """How sure a layout is: not at all where its recogniser comes upon a rank or a length that it never has."""
     try:
-        return layout.fits(signature)
+        with np.errstate(all="ignore"):
+            return layout.fits(signature)
     except (ArithmeticError, IndexError, ValueError):
         return Evidence.NONE
 

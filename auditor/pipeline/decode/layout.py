@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import get_type_hints
 
+import numpy as np
+
 from auditor.pipeline.decode.answers import Answer, Array
 
 
@@ -25,13 +27,21 @@ class Signature:
     """All that a recogniser and a reader see of a model that has run.
 
     ``outputs`` are the arrays by name, in the order of the graph; ``size`` is the input's (height, width) of this run;
-    ``metadata`` the file's own; ``operators`` the operator types of its graph.
+    ``metadata`` the file's own; ``operators`` the operator types of its graph. float16 outputs become float32, so that
+    no decoder computes in steps of half a pixel.
     """
 
     outputs: Mapping[str, Array]
     size: tuple[int, int]
     metadata: Mapping[str, str] = field(default_factory=dict)
     operators: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        wide = {
+            name: array.astype(np.float32) if array.dtype == np.float16 else array
+            for name, array in self.outputs.items()
+        }
+        object.__setattr__(self, "outputs", wide)
 
     @property
     def arrays(self) -> Sequence[Array]:

@@ -26,7 +26,7 @@ from auditor.pipeline.decode import (
     Text,
     layouts,
 )
-from auditor.pipeline.decode.choose import evidence_of
+from auditor.pipeline.decode.choose import evidence_of, parts_of
 from auditor.verify.errors import DataError
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array
@@ -38,7 +38,7 @@ _WEAK_SCORE = 0.25
 _TOLD_BY = {
     Evidence.SHAPE: "the shapes of its outputs",
     Evidence.VALUES: "the shapes and values of its outputs",
-    Evidence.NAMES: "the names of its outputs",
+    Evidence.NAMES: "names or shapes of its outputs that no other family has",
     Evidence.METADATA: "the file's metadata",
 }
 # What a task is read by where no layout has a signature of its own.
@@ -57,7 +57,8 @@ def weak_score(threshold: float) -> float:
 class Decoder:
     """How to read the outputs of one run; plain values only, so that it goes to other processes.
 
-    ``ranks`` are the numbers of axes that the file declares for each output, the batch axis among them.
+    ``ranks`` are the numbers of axes that the file declares for each output, the batch axis among them; ``outputs``
+    those that the layout reads, all where it is empty.
     """
 
     layout: str
@@ -66,6 +67,7 @@ class Decoder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     operators: frozenset[str] = frozenset()
     ranks: Mapping[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
     def read(self, rows: Mapping[str, Array]) -> Answer:
         """The answer in the outputs of one input, without their batch axis.
@@ -73,9 +75,11 @@ class Decoder:
         Raises:
             LayoutError: they do not have the layout.
         """
-        signature = _signature(rows, self.size, self.metadata, self.operators, self.ranks)
+        own = {name: rows[name] for name in self.outputs} if self.outputs else rows
+        signature = _signature(own, self.size, self.metadata, self.operators, self.ranks)
         try:
-            answer = layouts()[self.layout].read(signature, self.reading)
+            with np.errstate(all="ignore"):  # what is not finite is left out by the readers
+                answer = layouts()[self.layout].read(signature, self.reading)
         except (ArithmeticError, IndexError, ValueError) as error:
             raise LayoutError(f"the model's outputs do not have the layout {self.layout}") from error
         return boxes_around(answer) if isinstance(answer, Regions) else answer
@@ -130,6 +134,7 @@ def choose_layout(
     if task is not None and task not in DECODED and name is None:
         return None
     signatures = [_signature(rows, size, metadata or {}, operators, ranks or {}) for rows in samples]
+    signatures, beside = _without_others(signatures, name)
     evidence, partly = _evidence(signatures)
     if name is not None and name != AUTO:
         layout, guessed = _named(name), False
@@ -151,7 +156,40 @@ def choose_layout(
             return None
         else:
             raise _none_fits(samples, partly, task)
-    return _checked(layout, signatures, task, reading or Reading(), guessed, remarks, ranks or {})
+    return _checked(layout, signatures, task, reading or Reading(), guessed, [*remarks, *beside], ranks or {})
+
+
+def _without_others(signatures: list[Signature], name: str | None) -> tuple[list[Signature], tuple[str, ...]]:
+    """The signatures of the only outputs that a layout of objects fits, where none fits all; and a remark on the rest.
+
+    Exports have outputs beside the answer: raw heads, features, a second head of the training.
+
+    Raises:
+        DataError: several outputs fit.
+    """
+    known = [
+        layout for layout in layouts().values() if layout.answer is Detections and name in (None, AUTO, layout.name)
+    ]
+    whole, _ = _evidence(signatures)
+    if len(signatures[0].arrays) < 2 or any(whole[layout] for layout in whole if name in (None, AUTO, layout)):
+        return signatures, ()
+    strengths: dict[tuple[str, ...], Evidence] = {}
+    for part in parts_of(signatures[0]):
+        narrowed = [replace(each, outputs={key: each.outputs[key] for key in part.outputs}) for each in signatures]
+        evidence, _ = _evidence(narrowed)
+        strengths[tuple(part.outputs)] = max((evidence[layout.name] for layout in known), default=Evidence.NONE)
+    best = max(strengths.values())
+    fitting = [names for names, strength in strengths.items() if strength is best]
+    if best < Evidence.VALUES:
+        return signatures, ()
+    if len(fitting) > 1:
+        several = " and ".join(" with ".join(names) for names in fitting)
+        raise DataError(f"the outputs {several} fit a layout each: say which with --measured-output")
+    left = [key for key in signatures[0].outputs if key not in fitting[0]]
+    return (
+        [replace(each, outputs={key: each.outputs[key] for key in fitting[0]}) for each in signatures],
+        (f"left out of the layout: {', '.join(left)} (--measured-output)",),
+    )
 
 
 def _named(name: str) -> Layout:
@@ -222,7 +260,8 @@ def _checked(
     if chosen is Task.KEYPOINTS and isinstance(answers[0], Detections) and answers[0].keypoints is None:
         raise DataError(f"the layout {layout.name} has no keypoints: give --task detection")
     first = signatures[0]
-    decoder = Decoder(layout.name, first.size, reading, first.metadata, first.operators, ranks)
+    own = tuple(first.outputs)
+    decoder = Decoder(layout.name, first.size, reading, first.metadata, first.operators, ranks, own)
     return LayoutChoice(decoder, chosen, guessed and task is None, tuple(remarks))
 
 

@@ -120,7 +120,7 @@ def find_target(
     )
     if choice is not None:
         return Target(
-            tuple(samples[0]), choice.task, guessed=choice.guessed, remarks=choice.remarks, decoder=choice.decoder
+            choice.decoder.outputs, choice.task, guessed=choice.guessed, remarks=choice.remarks, decoder=choice.decoder
         )
     readings = {name: _readings(name, samples, window, clues) for name in samples[0]}
     if task is None:

@@ -72,6 +72,28 @@ def test_where_two_layouts_fit_both_are_named_and_the_user_is_asked() -> None:
         chosen(heads, name="darknet")
 
 
+def beside(boxes: dict[str, Array]) -> dict[str, Array]:
+    """The same boxes beside features that no layout has."""
+    return {"features": draw().normal(size=(64, 7, 7)).astype(np.float32), **boxes}
+
+
+def test_boxes_are_found_beside_outputs_of_another_kind_and_the_report_says_what_is_left_out() -> None:
+    for told in ({}, {"name": "auto"}, {"name": "yolov8"}, {"task": Task.DETECTION}):
+        choice = chosen(beside(yolov8()), beside(yolov8(1)), **told)
+        assert (choice.decoder.layout, choice.decoder.outputs) == ("yolov8", ("output0",))
+        assert "left out of the layout: features (--measured-output)" in choice.remarks
+    alone, among = chosen(yolov8()).decoder.read(yolov8()), choice.decoder.read(beside(yolov8()))
+    assert isinstance(alone, Detections)
+    assert isinstance(among, Detections)
+    assert np.array_equal(alone.boxes, among.boxes)
+
+
+def test_two_outputs_of_boxes_are_a_question() -> None:
+    twins = {**yolov8(), "auxiliary": yolov8(1)["output0"]}
+    with pytest.raises(DataError, match="output0 and auxiliary fit a layout each: say which with --measured-output"):
+        chosen(twins)
+
+
 def test_a_classifier_and_a_map_have_no_layout_and_that_is_no_error_unless_one_is_asked_for() -> None:
     scores = {"logits": draw().normal(size=1000).astype(np.float32)}
     assert choose_layout([scores], SIZE) is None

@@ -175,7 +175,7 @@ def _heads(signature: Signature, anchors: int = 3) -> list[Array] | None:
         heads.append(head)
     widths = {head.shape[-1] for head in heads}
     levels = {head.shape[:2] for head in heads}
-    return heads if len(heads) == len(levels) in (2, 3) and len(widths) == 1 else None
+    return heads if len(heads) == len(levels) in (2, 3, 4) and len(widths) == 1 else None
 
 
 def _fits_heads(signature: Signature) -> Evidence:
@@ -237,7 +237,7 @@ def _placed(signature: Signature, head: Array, inner: Array, sides: Array) -> Ar
 def _expect_heads(signature: Signature) -> list[Array]:
     heads = _heads(signature)
     if heads is None:
-        raise LayoutError("two or three maps of 3 (5 + classes) channels were expected")
+        raise LayoutError("two to four maps of 3 (5 + classes) channels were expected")
     return heads
 
 

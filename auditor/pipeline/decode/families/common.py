@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import suppressed
-from auditor.pipeline.decode.layout import Reading
+from auditor.pipeline.decode.layout import LayoutError, Reading
 
 
 def sigmoid(values: Array) -> Array:
@@ -31,6 +31,8 @@ def best_class(boxes: Array, scores: Array, reading: Reading, *, suppress: bool 
 
     ``more`` are further fields of :class:`Detections`, one entry a candidate.
     """
+    if len(boxes) != len(scores):
+        raise LayoutError(f"there are {len(boxes)} boxes and {len(scores)} rows of scores")
     best = scores.max(axis=1) if scores.shape[1] else np.zeros(len(scores))
     # The class is looked up for the few that are sure enough only.
     sure = np.flatnonzero(best > reading.score)
@@ -49,7 +51,8 @@ def of_labels(
     boxes: Array, scores: Array, labels: Array, reading: Reading, *, suppress: bool = True, **more: Array
 ) -> Detections:
     """Objects from candidates whose class is known; the same object found twice is kept once where ``suppress``."""
-    sure = np.flatnonzero(np.isfinite(scores) & (scores > reading.score) & np.isfinite(boxes).all(axis=1))
+    finite = np.isfinite(scores) & np.isfinite(boxes).all(axis=1) & np.isfinite(labels)
+    sure = np.flatnonzero(finite & (scores > reading.score))
     if suppress:
         sure = sure[suppressed(boxes[sure], scores[sure], labels[sure], reading.iou)]
     else:

@@ -18,14 +18,21 @@ def _named(signature: Signature) -> bool:
 
 
 def _nothing_wins(logits: Array) -> bool:
-    """Whether the last class is the surest of most queries, as the class for nothing is."""
-    return bool(np.mean(logits.argmax(axis=-1) == logits.shape[-1] - 1) > 0.5)
+    """Whether the last class is the surest of most queries, as the class for nothing is; one class is an object."""
+    return logits.shape[-1] > 1 and bool(np.mean(logits.argmax(axis=-1) == logits.shape[-1] - 1) > 0.5)
+
+
+def _unsure(logits: Array) -> bool:
+    """Whether no class is likely in most queries, as where each has a sigmoid: nothing else says that it is empty."""
+    return bool(np.mean(logits.max(axis=-1) < 0) > 0.5)
 
 
 def _fits_detr(signature: Signature) -> Evidence:
-    if not _named(signature):
+    if not _named(signature) or signature.named("logits").shape[-1] < 2:
         return Evidence.NONE
-    return Evidence.NAMES if _nothing_wins(signature.named("logits")) else Evidence.NONE
+    logits = signature.named("logits")
+    likely = _nothing_wins(logits) or (logits.shape[1] == _DETR_QUERIES and not _unsure(logits))
+    return Evidence.NAMES if likely else Evidence.NONE
 
 
 def _read_detr(signature: Signature, reading: Reading) -> Detections:
@@ -38,7 +45,7 @@ def _fits_sigmoid(signature: Signature) -> Evidence:
     if not _named(signature):
         return Evidence.NONE
     logits = signature.named("logits")
-    return Evidence.NONE if _nothing_wins(logits) or logits.shape[1] == _DETR_QUERIES else Evidence.NAMES
+    return Evidence.NAMES if _unsure(logits) or not _nothing_wins(logits) else Evidence.NONE
 
 
 def _read_sigmoid(signature: Signature, reading: Reading) -> Detections:

@@ -141,6 +141,38 @@ def _fits_corner_rows(signature: Signature) -> Evidence:
     return Evidence.VALUES if corners(table[:, :4]) and not np.all(table[:, 4] == 1) else Evidence.NONE
 
 
+def objects_of_no_class(table: Array) -> bool:
+    """Whether a row is sure in column 4 and in no other: as the first class, not as an objectness."""
+    return bool(np.any((table[:, 4] > 0.5) & (table[:, 5:].max(axis=1, initial=0) < 0.1)))
+
+
+def objects_of_two_classes(table: Array) -> bool:
+    """Whether a row is sure in column 4 and in another: as an objectness, not as a class."""
+    return bool(np.any((table[:, 4] > 0.5) & (table[:, 5:].max(axis=1, initial=0) > 0.5)))
+
+
+def _fits_yolov8_rows(signature: Signature) -> Evidence:
+    """YOLOv8's head the other way round, which has the shape of a grid with an objectness."""
+    table = rows(signature)
+    levels = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
+    if table is None or len(table) not in {grid.count(signature.size, each) for each in levels} or table.shape[1] < 5:
+        return Evidence.NONE
+    boxes, classes = table[:, :4], table[:, 4:]
+    if not (shares(classes) and pixels(boxes)) or boxes[:, 2:].min() < 0 or corners(boxes):
+        return Evidence.NONE
+    names = literal(signature.metadata.get("names"))
+    if signature.metadata.get("task") == "detect" and names is not None and len(names) == classes.shape[1]:
+        return Evidence.METADATA
+    if np.any(np.all(classes == 1, axis=0)) or objects_of_two_classes(table):
+        return Evidence.NONE
+    return Evidence.VALUES
+
+
+def _read_yolov8_rows(signature: Signature, reading: Reading) -> Detections:
+    table = table_of(signature, 5)
+    return best_class(from_centre(table[:, :4]), table[:, 4:], reading)
+
+
 def _read_corner_rows(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 5)
     return best_class(table[:, :4], table[:, 4:], reading)
@@ -316,6 +348,13 @@ LAYOUTS = (
     Layout("yolov6", "YOLOv6", "YOLOv6 0.4, exported graph", _fits_yolov6, _read_objectness),
     Layout(
         "ppyoloe-rows", "PP-YOLOE without NMS, one output", "PaddleDetection 2.5", _fits_corner_rows, _read_corner_rows
+    ),
+    Layout(
+        "yolov8-rows",
+        "YOLOv8, 11 with a row a cell (transposed)",
+        "ultralytics 8.4.190, its output transposed",
+        _fits_yolov8_rows,
+        _read_yolov8_rows,
     ),
     Layout("end-to-end", "YOLOv10, YOLO26, nms=True", "ultralytics 8.4.190", _fits_end_to_end, _read_end_to_end),
     Layout(

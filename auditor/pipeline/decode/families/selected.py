@@ -14,7 +14,13 @@ _WITH_SIZES = {"labels", "boxes", "scores"}
 
 
 def _flat(array: Array, width: int) -> Array:
-    """(M, width) or, for a width of 1, (M,), without the batch axis."""
+    """(M, width) or, for a width of 1, (M,), without the batch axis.
+
+    Raises:
+        LayoutError: rows have another width.
+    """
+    if width > 1 and array.shape[-1] != width:
+        raise LayoutError(f"rows of {width} numbers were expected; there is {list(array.shape)}")
     return array.reshape(-1, width) if width > 1 else array.reshape(-1)
 
 

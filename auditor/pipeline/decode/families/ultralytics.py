@@ -44,7 +44,9 @@ def _fits_detect(signature: Signature) -> Evidence:
     if "task" in signature.metadata:
         fits = _is("detect", signature) and not (_LIBREYOLO in signature.metadata and _corners(head))
         return Evidence.METADATA if fits else Evidence.NONE
-    return Evidence.VALUES if _shares(head[4:]) and not _corners(head) else Evidence.NONE
+    # Sizes are never negative, and a row of ones is the objectness of a family that has none.
+    boxes = head[2:4].min() >= 0 and not _corners(head) and not np.any(np.all(head[4:] == 1, axis=1))
+    return Evidence.VALUES if _shares(head[4:]) and boxes else Evidence.NONE
 
 
 def _shares(values: Array) -> bool:
@@ -157,6 +159,8 @@ def _fits_obb(signature: Signature) -> Evidence:
 def _read_obb(signature: Signature, reading: Reading) -> Detections:
     """The angle is the last row; boxes are those before the object is turned."""
     head = _columns(signature)
+    finite = np.isfinite(head[[0, 1, 2, 3, -1]]).all(axis=0)
+    head = head[:, finite]
     boxes, angles, scores = head[:4].T.astype(np.float64), head[-1].astype(np.float64), head[4:-1].T
     labels = scores.argmax(axis=1)
     best = scores.max(axis=1)

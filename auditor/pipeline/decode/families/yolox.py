@@ -12,7 +12,7 @@ from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
 from auditor.pipeline.decode.families.common import best_class, possible
-from auditor.pipeline.decode.families.rows import corners, pixels, rows, shares
+from auditor.pipeline.decode.families.rows import corners, objects_of_no_class, pixels, rows, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 _SOURCE = "YOLOX 0.3.0"
@@ -58,7 +58,8 @@ def _fits_decoded(signature: Signature) -> Evidence:
         return Evidence.NONE
     if not (pixels(table[:, :4]) and shares(table[:, 4:])) or table[:, 2:4].min() < 0:
         return Evidence.NONE
-    return Evidence.NONE if corners(table[:, :4]) or np.all(table[:, 4] == 1) else Evidence.VALUES
+    other = corners(table[:, :4]) or np.all(table[:, 4] == 1) or objects_of_no_class(table)
+    return Evidence.NONE if other else Evidence.VALUES
 
 
 def _read_decoded(signature: Signature, reading: Reading) -> Detections:
