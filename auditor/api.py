@@ -25,7 +25,7 @@ from auditor.options.keywords import keywords
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES
-from auditor.rewrite.options import AUTO, Rewriting, Search
+from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
 from auditor.sampling import analyse
 from auditor.text import plain
 from auditor.verify.errors import VerifyError
@@ -224,7 +224,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     output: str | os.PathLike[str] | None,
     *,
     rewriting: Annotated[Rewriting, Only(without=("calibrate", "calibrate_images", "unsafe_fixes"))],
-    search: Annotated[Search, Only("max_cost", "max_drop")],
+    search: Annotated[SearchBudget, Only("max_cost", "max_drop")],
     calibrate: Mapping[str, object] | None = None,
     verify: Mapping[str, object] | None = None,
     settings: Settings | None = None,

@@ -14,7 +14,7 @@ from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 
 
-class Skeleton(Group):
+class SkeletonFile(Group):
     """Where the structure goes."""
 
     output: Path = option(
@@ -25,7 +25,7 @@ class Skeleton(Group):
 @flags
 def anonymise(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    skeleton: Skeleton,
+    skeleton: SkeletonFile,
 ) -> None:
     """Write the structure of a model without its weights and names, to report a problem without sharing the model.
 

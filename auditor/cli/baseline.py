@@ -11,7 +11,7 @@ from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
 from auditor.cli.session import ProgramSession
 from auditor.options.flatten import Only
-from auditor.options.general import Inputs, Policy, Selection, Sources
+from auditor.options.general import InputShapes, Policy, Selection, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def write(
     models: Models,
     policy: Annotated[Policy, Only("baseline")],
     selection: Annotated[Selection, Only("rules")],
-    inputs: Inputs,
+    inputs: InputShapes,
     sources: Sources,
 ) -> None:
     """Accept every finding that these models have today, waived ones left out.
@@ -46,7 +46,7 @@ def prune(
     models: Models,
     policy: Annotated[Policy, Only("baseline")],
     selection: Annotated[Selection, Only("rules")],
-    inputs: Inputs,
+    inputs: InputShapes,
     sources: Sources,
 ) -> None:
     """Forget the entries of these models that match no finding any more; nothing new is accepted.

@@ -11,12 +11,12 @@ import typer
 from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
 from auditor.options.flatten import Only
-from auditor.options.general import Inputs, Output, Policy, Selection, Sources
+from auditor.options.general import InputShapes, Output, Policy, Selection, Sources
 from auditor.options.kinds import file, switch
 from auditor.options.measuring import COMMON, Measuring
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
-from auditor.rewrite.options import Rewriting, Search
+from auditor.rewrite.options import Rewriting, SearchBudget
 
 
 class Further(Group):
@@ -35,11 +35,11 @@ def check(
     selection: Selection,
     policy: Policy,
     output: Output,
-    inputs: Inputs,
+    inputs: InputShapes,
     further: Further,
     measuring: Annotated[Measuring, Only(*COMMON)],
     rewriting: Rewriting,
-    search: Search,
+    search: SearchBudget,
     sources: Sources,
 ) -> None:
     """Audit ONNX models for aliasing without running them.

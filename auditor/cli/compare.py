@@ -9,7 +9,7 @@ import typer
 from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
-from auditor.options.general import Inputs, Output, Policy, Selection, Sources
+from auditor.options.general import InputShapes, Output, Policy, Selection, Sources
 from auditor.options.kinds import names, switch, text
 from auditor.options.measuring import COMMON, Measuring
 from auditor.options.option import Group, option
@@ -18,7 +18,7 @@ from auditor.options.thresholds import Thresholds
 from auditor.policy.thresholds import COMPARED_IMAGES
 
 
-class Pairs(Group):
+class ModelPairs(Group):
     """What is compared."""
 
     base_ref: str | None = option(text("REF"), "Compare with the files at this git revision.", Panel.INPUT)
@@ -29,13 +29,13 @@ class Pairs(Group):
 @flags
 def compare(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
-    pairs: Pairs,
+    pairs: ModelPairs,
     thresholds: Thresholds,
     measuring: Annotated[Measuring, Only(*COMMON, images_limit=str(COMPARED_IMAGES))],
     selection: Selection,
     policy: Policy,
     output: Annotated[Output, Only(without=("statistics",))],
-    inputs: Inputs,
+    inputs: InputShapes,
     sources: Sources,
     files: Annotated[
         list[str] | None,

@@ -12,12 +12,12 @@ from auditor.cli.errors import UsageError
 from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
-from auditor.options.general import Inputs, Output, Sources, TextOrJson
+from auditor.options.general import InputShapes, Output, Sources, TextOrJson
 from auditor.options.kinds import file, switch
 from auditor.options.measuring import COMMON, Measuring
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
-from auditor.rewrite.options import Rewriting, Search
+from auditor.rewrite.options import Rewriting, SearchBudget
 
 if TYPE_CHECKING:
     from auditor.cli.repair_options import RepairRequest
@@ -43,9 +43,9 @@ def fix(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")],
     writing: Writing,
     rewriting: Rewriting,
-    search: Search,
+    search: SearchBudget,
     measuring: Annotated[Measuring, Only(*COMMON)],
-    inputs: Inputs,
+    inputs: InputShapes,
     report: TextOrJson,
     sources: Annotated[Sources, Only("config", "isolated")],
     output: Annotated[Output, Only("no_progress")],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.cli.errors import UsageError
-from auditor.rewrite.options import AUTO, Rewriting, Search
+from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
 
 if TYPE_CHECKING:
     from auditor.policy.settings import Settings
@@ -32,7 +32,7 @@ class RepairRequest:
     budget: Budget
     pictures: WorkerPictures | None
     rewriting: Rewriting
-    search: Search
+    search: SearchBudget
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class RepairRequest:
         return self.rewriting.sites
 
 
-def read(rewriting: Rewriting, search: Search, settings: Settings) -> RepairRequest:
+def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> RepairRequest:
     """What the options say together.
 
     Raises:

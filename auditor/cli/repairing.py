@@ -33,7 +33,7 @@ from auditor.repair.run import repairing
 from auditor.report.repair.gains import NOT_RISEN
 from auditor.report.repair.outcome import remark
 from auditor.report.repair.search import search_remarks
-from auditor.rewrite.options import Rewriting, Search
+from auditor.rewrite.options import Rewriting, SearchBudget
 from auditor.rewrite.result import RewriteError
 from auditor.verify.errors import NothingMeasuredError, VerifyError
 
@@ -55,7 +55,9 @@ class Made:
     drawn: bool = True
 
 
-def repair_from(fix: bool, target: Path | None, rewriting: Rewriting, search: Search, settings: Settings) -> Repair:
+def repair_from(
+    fix: bool, target: Path | None, rewriting: Rewriting, search: SearchBudget, settings: Settings
+) -> Repair:
     """The repair that the options ask for.
 
     Raises:

@@ -13,7 +13,7 @@ from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
 from auditor.options.measuring import Measuring
-from auditor.options.resizing import Resizing
+from auditor.options.resizing import ResizeOptions
 from auditor.resizing.options import SHARED
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ RESIZE_RULES = ("AA406",)
 def resize(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file, or - for standard input.")],
-    resizing: Resizing,
+    resizing: ResizeOptions,
     measuring: Annotated[Measuring, Only(*SHARED)],
     selection: Annotated[Selection, Only("select", "ignore")],
     policy: Annotated[Policy, Only("fail_on")],
@@ -95,7 +95,7 @@ def resize(
     raise typer.Exit(verdict(outcome.judged, settings.fail_on, output.exit_zero))
 
 
-def _compared(file: ModelFile, settings: Settings, resizing: Resizing, output: Output) -> CompareKernels:
+def _compared(file: ModelFile, settings: Settings, resizing: ResizeOptions, output: Output) -> CompareKernels:
     """The function that runs the model behind the kernels that the options name.
 
     Raises:

@@ -21,7 +21,7 @@ class Sources(Group):
     isolated: bool = option(switch(), "Read no settings file.", Panel.RARE)
 
 
-class Inputs(Group, table=""):
+class InputShapes(Group, table=""):
     """What a model leaves open."""
 
     input_shape: Mapping[str, tuple[int, ...]] = option(

@@ -7,7 +7,7 @@ from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 
 
-class Resizing(Group):
+class ResizeOptions(Group):
     """The kernels to compare, and how the answers are read."""
 
     kernels: tuple[str, ...] = option(

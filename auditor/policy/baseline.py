@@ -50,7 +50,7 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Saved:
+class _SavedBaseline:
     """The file."""
 
     findings: tuple[Entry, ...] = ()
@@ -196,7 +196,7 @@ def load(path: Path, shown: str = "") -> Baseline:
         document = parse(text)
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise SettingsError(f"{where}: is no baseline of version {VERSION}; `aliasaudit baseline write` makes one")
-        saved = convert(document, _Saved)
+        saved = convert(document, _SavedBaseline)
     except DocumentError as error:
         raise SettingsError(f"{where}: {error}; write it again") from error
     return Baseline(tuple(sorted(saved.findings)), {(one.model, one.budget): one.count for one in saved.budgets})

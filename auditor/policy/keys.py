@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from auditor.choices import suggestion
 from auditor.onnxfile.limits import Limits
-from auditor.options.general import Inputs, Output, Policy, Selection
+from auditor.options.general import InputShapes, Output, Policy, Selection
 from auditor.options.measuring import Measuring
 from auditor.options.option import Group
 from auditor.options.thresholds import Thresholds
@@ -105,7 +105,7 @@ _MEASURING = _schema(Measuring)
 
 OPTION_KEYS: Mapping[str, Key] = {
     declared.key: Key(declared.help, declared.kind.read, declared.kind.schema)
-    for group in (Selection, Policy, Output, Inputs)
+    for group in (Selection, Policy, Output, InputShapes)
     for declared in group.options.values()
     if declared.table == "" and declared.stands_for is None
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor.choices import suggestion
 from auditor.options.measuring import Measuring
-from auditor.options.resizing import Resizing
+from auditor.options.resizing import ResizeOptions
 from auditor.verify.options import read_request
 
 if TYPE_CHECKING:
@@ -50,19 +50,19 @@ def read_resize(values: Mapping[str, object]) -> ResizeRequest:
         ValueError: an option is not what it must be, or there is none of that name; the message begins with its name.
         DataError: there are no such images.
     """
-    own, shared = Resizing.by_keyword(), Measuring.by_keyword()
+    own, shared = ResizeOptions.by_keyword(), Measuring.by_keyword()
     known = [*own, *(name for name, declared in shared.items() if declared.name in SHARED)]
     for name in values:
         if name not in known:
             raise ValueError(f"there is no option {name!r}{suggestion(name, known)}; there is {', '.join(known)}")
-    resizing = Resizing.from_keywords({name: value for name, value in values.items() if name in own})
+    resizing = ResizeOptions.from_keywords({name: value for name, value in values.items() if name in own})
     measuring = Measuring.from_keywords({name: value for name, value in values.items() if name not in own})
     general = {declared.key: getattr(measuring, name) for name, declared in Measuring.options.items()}
     given = {declared.key for name, declared in Measuring.options.items() if name in measuring.given}
     return resize_request({key: value for key, value in general.items() if key in given}, resizing)
 
 
-def resize_request(measuring: Mapping[str, object], resizing: Resizing) -> ResizeRequest:
+def resize_request(measuring: Mapping[str, object], resizing: ResizeOptions) -> ResizeRequest:
     """The request that the options of a measurement, by their names in a settings file, and our own make.
 
     Raises:

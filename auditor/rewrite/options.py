@@ -60,7 +60,7 @@ class Rewriting(Group):
         return self.require_gain or self.strategy == AUTO
 
 
-class Search(Group):
+class SearchBudget(Group):
     """What a search may cost, and what it leaves behind."""
 
     max_cost: float = option(number("FACTOR", 0, must="a factor such as 2"), "Largest cost.", Panel.SEARCH, default=2.0)

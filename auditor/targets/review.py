@@ -9,7 +9,7 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms import forms_of
 from auditor.targets.forms.form import Form
-from auditor.targets.table import Effect, Entry, Target
+from auditor.targets.table import Effect, RequestedTarget, TableEntry
 from auditor.targets.versions import version_range
 
 # A refusal says all; other values say more than an attribute that is left out.
@@ -25,7 +25,7 @@ class TargetVerdict:
     title: str
     measured: str
     node: NodeRef
-    entry: Entry
+    entry: TableEntry
     words: str
     portable: str
     also: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class TargetReview:
     coverage: tuple[TargetCoverage, ...]
 
 
-def review(nodes: Sequence[ObservedNode], targets: Sequence[Target]) -> TargetReview:
+def review(nodes: Sequence[ObservedNode], targets: Sequence[RequestedTarget]) -> TargetReview:
     """What the targets make of the nodes."""
     known = [(node, forms_of(node)) for node in nodes]
     known = [(node, forms) for node, forms in known if forms or node.op in _ALWAYS]
@@ -111,7 +111,7 @@ _ALWAYS = frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool", "
 """Operators that sample in any form, so that one without a name is not known rather than the same."""
 
 
-def _gap(target: Target) -> UncoveredVersions | None:
+def _gap(target: RequestedTarget) -> UncoveredVersions | None:
     """What was asked for and is not in the table: versions before it, or all of them."""
     table, asked = target.table, target.versions
     missing = not asked.meets(table.versions)
@@ -121,7 +121,7 @@ def _gap(target: Target) -> UncoveredVersions | None:
     return UncoveredVersions(table.name, target.text, table.title, known, missing)
 
 
-def _verdict(target: Target, node: ObservedNode, forms: Sequence[Form]) -> TargetVerdict | None:
+def _verdict(target: RequestedTarget, node: ObservedNode, forms: Sequence[Form]) -> TargetVerdict | None:
     """The heaviest of what the table says of the forms of a node."""
     table = target.table
     holding = {form.name: form for form in forms}
@@ -137,14 +137,14 @@ def _verdict(target: Target, node: ObservedNode, forms: Sequence[Form]) -> Targe
     )
 
 
-def _applies(entry: Entry, target: Target) -> bool:
+def _applies(entry: TableEntry, target: RequestedTarget) -> bool:
     """Whether an entry holds in a version that was asked for; without any that is the newest one of the table."""
     if not target.versions.text:
         return entry.versions.reaches(target.table.versions)
     return entry.versions.meets(target.versions)
 
 
-def _unknown(target: Target, node: ObservedNode, forms: Sequence[Form]) -> list[str]:
+def _unknown(target: RequestedTarget, node: ObservedNode, forms: Sequence[Form]) -> list[str]:
     """The forms of a node of which the table says nothing."""
     table = target.table
     if not forms:

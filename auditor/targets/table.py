@@ -33,7 +33,7 @@ class Effect(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableEntry:
     """What one target makes of one form. ``does`` says what it computes or how it refuses, without a full stop.
 
     ``error`` is the largest difference on noise of standard deviation 1, None where it was not measured or the shape is
@@ -57,11 +57,11 @@ class TargetTable:
     versions: VersionRange
     measured: str
     same: frozenset[str]
-    entries: tuple[Entry, ...]
+    entries: tuple[TableEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RequestedTarget:
     """A target to audit for: its table, and the versions that were asked for."""
 
     text: str
@@ -81,7 +81,7 @@ def target_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in table_folder().glob("*.toml")))
 
 
-def read_targets(words: Sequence[str]) -> tuple[Target, ...]:
+def read_targets(words: Sequence[str]) -> tuple[RequestedTarget, ...]:
     """The targets that words such as ``openvino`` and ``tensorrt>=10`` name, with their tables.
 
     Raises:
@@ -90,13 +90,13 @@ def read_targets(words: Sequence[str]) -> tuple[Target, ...]:
     return tuple(_target(word) for word in dict.fromkeys(words))
 
 
-def _target(word: str) -> Target:
+def _target(word: str) -> RequestedTarget:
     known = target_names()
     match = _SPEC.fullmatch(word.strip())
     name = match[1] if match else word.strip()
     if match is None or name not in known:
         raise ValueError(f'there is no target "{name}"{suggestion(name, known)}; known are {", ".join(known)}')
-    return Target(word.strip(), load_table(name), version_range(match[2]))
+    return RequestedTarget(word.strip(), load_table(name), version_range(match[2]))
 
 
 def load_table(name: str) -> TargetTable:
@@ -113,11 +113,11 @@ def load_table(name: str) -> TargetTable:
     )
 
 
-def _entry(data: Mapping[str, object], versions: VersionRange) -> Entry:
+def _entry(data: Mapping[str, object], versions: VersionRange) -> TableEntry:
     evidence, error = data.get("evidence", []), data.get("error")
     if not isinstance(evidence, list) or not (error is None or isinstance(error, int | float)):
         raise TypeError(f"the entry {data.get('name')} is damaged")
-    return Entry(
+    return TableEntry(
         form=str(data["name"]),
         effect=Effect(data["effect"]),
         does=str(data["does"]),

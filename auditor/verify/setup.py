@@ -156,7 +156,7 @@ def prepare(
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
+class _BatchTrial:
     """The model on its first images: what was run, the outputs for each, and all units of the source."""
 
     image: ImageInput
@@ -176,7 +176,7 @@ def _first_that_runs(
     source: ImageSource,
     settings: VerifySettings,
     clues: Clues,
-) -> _Trial:
+) -> _BatchTrial:
     """Try the sizes that an input of open size may be made for, the likeliest first."""
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
     sizes: list[tuple[int, int]] = [image.size]
@@ -200,7 +200,7 @@ def _tried(
     image: ImageInput,
     source: ImageSource,
     settings: VerifySettings,
-) -> _Trial:
+) -> _BatchTrial:
     try:
         protocol, shifts = plan_protocol(image.size, settings)
         protocol.plan(0, shifts)
@@ -218,7 +218,7 @@ def _tried(
         answer = worker.run(job)
         samples.append({name: answer.rows(name)[0].copy() for name in names})
     assert probe is not None
-    return _Trial(image, protocol, shifts, preprocessing, seen, units, probe, samples)
+    return _BatchTrial(image, protocol, shifts, preprocessing, seen, units, probe, samples)
 
 
 def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Protocol, ShiftSettings]:

@@ -48,11 +48,6 @@ def test_the_action_its_shortcut_and_the_workflows_have_no_known_security_fault(
     run(program("zizmor"), "--offline", "--no-progress", str(ACTION), str(SHORTCUT), *map(str, workflows))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
-def test_every_workflow_names_its_permissions(path: Path) -> None:
-    assert "permissions" in load(path)
-
-
 def test_the_script_has_no_known_shell_fault() -> None:
     run(program("shellcheck"), str(SCRIPT))
 

@@ -12,7 +12,7 @@ from auditor._version import __version__
 from auditor.codec import builtins
 from auditor.files import is_same, write_text
 from auditor.repair.original import Original
-from auditor.repair.search.search import Measuring
+from auditor.repair.search.search import MeasureCandidate
 from auditor.repair.search.state import MOST_BYTES, Identity, Memory, StateError, digest
 from auditor.verify.admission import check_external
 from auditor.verify.options import Request
@@ -21,7 +21,7 @@ _CHUNK = 1 << 20
 
 
 def remembering(
-    measure: Measuring, path: Path, original: Original, request: Request, fitted_on: Sequence[str]
+    measure: MeasureCandidate, path: Path, original: Original, request: Request, fitted_on: Sequence[str]
 ) -> Memory:
     """A measuring that keeps what it measures in the file at ``path``, and measures nothing that is there.
 

@@ -14,7 +14,7 @@ from auditor.repair.result import Staged
 from auditor.repair.search.candidates import candidates
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.memory import remembering
-from auditor.repair.search.search import Measuring, Stage, search
+from auditor.repair.search.search import MeasureCandidate, Stage, search
 from auditor.repair.search.state import StateError
 from auditor.repair.staging import staged, staging
 from auditor.rewrite.result import RewriteError, Rewritten
@@ -55,7 +55,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
         refit = None if job.pictures is None else job.refit
         offered = candidates(*source, refit=refit, most_cost=job.budget.cost)
         with job.watched() as observer, _naming(job.state):
-            measuring: Measuring = measure
+            measuring: MeasureCandidate = measure
             if job.state is not None:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)
             bench.observer = told = _Told(observer or Silent())

@@ -80,7 +80,7 @@ class Search:
         return next((trial for trial in self.trials if trial.verdict is CandidateVerdict.BEST), None)
 
 
-class Measuring(Protocol):
+class MeasureCandidate(Protocol):
     """Rewrites the model, and measures it beside the original on the first ``images`` images; timed in the last round.
 
     Raises RewriteError, ModelRejectedError or WorkerCrashedError where this candidate alone fails.
@@ -102,7 +102,7 @@ class Stage:
 
 def search(
     candidates: Sequence[Candidate],
-    measure: Measuring,
+    measure: MeasureCandidate,
     budget: Budget,
     images: int,
     told: Callable[[Stage], None] = lambda _: None,
@@ -144,7 +144,7 @@ def rounds(images: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _tried(candidate: Candidate, measure: Measuring, size: int, last: bool, budget: Budget) -> Trial:
+def _tried(candidate: Candidate, measure: MeasureCandidate, size: int, last: bool, budget: Budget) -> Trial:
     try:
         gain = measure(candidate, size, last)
     except (RewriteError, ModelRejectedError, WorkerCrashedError) as error:

@@ -19,7 +19,7 @@ from msgspec import structs
 from auditor.codec import FloatOrNan, convert, parse
 from auditor.facts.comparison import MeasuredChange
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
-from auditor.repair.search.search import Measuring
+from auditor.repair.search.search import MeasureCandidate
 from auditor.rewrite.result import RewriteError
 from auditor.rewrite.strategy import Candidate
 from auditor.text import ModelText, inert_json, plain
@@ -60,7 +60,7 @@ class Memory:
 
     def __init__(
         self,
-        measure: Measuring,
+        measure: MeasureCandidate,
         identity: Identity,
         calibration: str,
         keep: Callable[[str], None],
@@ -149,7 +149,7 @@ class _Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class _Saved(Identity):
+class _SavedState(Identity):
     """The document."""
 
     schema: str
@@ -163,7 +163,7 @@ def _read(text: str, identity: Identity) -> dict[_Key, Gain | str]:
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise StateError("holds no search of this program: name another file")
         json.dumps(document, allow_nan=False)  # a number beyond every float is none that was ever measured
-        saved = convert(document, _Saved)
+        saved = convert(document, _SavedState)
     except (ValueError, RecursionError) as error:
         raise StateError(f"is damaged: {error}: name another file, or delete it") from error
     for name, value in asdict(identity).items():

@@ -40,7 +40,7 @@ _KINDS = (
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 
 
-class Reader(Enum):
+class FileReader(Enum):
     """Whose way of reading a file is followed, where libraries differ."""
 
     OWN = "own"
@@ -49,7 +49,7 @@ class Reader(Enum):
     TRANSFORMERS = "transformers' load_image"
 
 
-_TURNING = (Reader.OPENCV, Reader.TRANSFORMERS)
+_TURNING = (FileReader.OPENCV, FileReader.TRANSFORMERS)
 
 
 class PictureError(Exception):
@@ -57,7 +57,7 @@ class PictureError(Exception):
 
 
 def decode(
-    path: Path, max_megapixels: float = MAX_MEGAPIXELS, reader: Reader = Reader.OWN
+    path: Path, max_megapixels: float = MAX_MEGAPIXELS, reader: FileReader = FileReader.OWN
 ) -> tuple[AnyArray, tuple[str, ...]]:
     """The pixels of a picture file, and what libraries do otherwise with a file like it, for the report.
 
@@ -127,7 +127,7 @@ def _refuse_others(stream: BinaryIO) -> None:
         raise PictureError("is a Git LFS pointer, not the picture itself; run `git lfs pull` to fetch it")
 
 
-def _upright(opened: Image, reader: Reader) -> tuple[Image, tuple[str, ...]]:
+def _upright(opened: Image, reader: FileReader) -> tuple[Image, tuple[str, ...]]:
     """The picture as the reader turns it."""
     from PIL import ImageOps
 
@@ -139,11 +139,11 @@ def _upright(opened: Image, reader: Reader) -> tuple[Image, tuple[str, ...]]:
         return opened, ()
     if reader in _TURNING:
         return ImageOps.exif_transpose(opened), (f"turned by the EXIF orientation, as {reader.value} does",)
-    whose = "Pillow does not turn them either" if reader is Reader.PILLOW else "with a cv2 kernel they are turned"
+    whose = "Pillow does not turn them either" if reader is FileReader.PILLOW else "with a cv2 kernel they are turned"
     return opened, (f"not turned by the EXIF orientation: {whose}",)
 
 
-def _levels(opened: Image, reader: Reader) -> tuple[AnyArray, tuple[str, ...]]:
+def _levels(opened: Image, reader: FileReader) -> tuple[AnyArray, tuple[str, ...]]:
     opened.load()
     if opened.mode.startswith("I;16"):
         return _eight_bits(np.asarray(opened), reader)
@@ -153,18 +153,20 @@ def _levels(opened: Image, reader: Reader) -> tuple[AnyArray, tuple[str, ...]]:
         raise PictureError("has 32 bits per pixel, whose scale is not known")
     if "A" in opened.mode or "transparency" in opened.info:
         dropped = (
-            () if reader is Reader.OWN else (f"transparent: what is opaque or not is dropped, as {reader.value} does",)
+            ()
+            if reader is FileReader.OWN
+            else (f"transparent: what is opaque or not is dropped, as {reader.value} does",)
         )
         return np.asarray(opened.convert("RGBA")), dropped
     # A copy of a large photograph is not made for nothing.
     return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB")), ()
 
 
-def _eight_bits(levels: AnyArray, reader: Reader) -> tuple[AnyArray, tuple[str, ...]]:
+def _eight_bits(levels: AnyArray, reader: FileReader) -> tuple[AnyArray, tuple[str, ...]]:
     """16-bit grey on the scale 0..255."""
-    if reader is Reader.OPENCV:
+    if reader is FileReader.OPENCV:
         return (levels >> 8).astype(np.uint8), ("16-bit grey: the upper eight bits are kept, as cv2.imread does",)
-    if reader is Reader.OWN:
+    if reader is FileReader.OWN:
         scaled = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return scaled, ("16-bit grey: scaled to 0..255",)
     return np.minimum(levels, 255).astype(np.uint8), ("16-bit grey: all above 255 is white, as Image.convert makes it",)

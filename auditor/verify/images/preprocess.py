@@ -22,7 +22,7 @@ from auditor.pipeline.preparing import scaled
 from auditor.pipeline.presets import Preset
 from auditor.pipeline.presets import presets as pipelines
 from auditor.verify.arrays import AnyArray
-from auditor.verify.images.picture_file import Reader
+from auditor.verify.images.picture_file import FileReader
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as Pillow's "L" and OpenCV's grey
 _DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32")
@@ -65,7 +65,7 @@ class Preprocessing:
     single: bool = False
     name: str = ""
     changed: tuple[str, ...] = ()
-    read_by: Reader | None = None
+    read_by: FileReader | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3, 4):
@@ -107,9 +107,9 @@ class Preprocessing:
         return (*colours, 0.0)[: self.channels]
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> FileReader:
         """Whose way of reading a file is followed."""
-        return self.read_by or _READERS.get(self.geometry.kernel.split("-")[0], Reader.OWN)
+        return self.read_by or _READERS.get(self.geometry.kernel.split("-")[0], FileReader.OWN)
 
     @staticmethod
     def of(pipeline: Preset) -> Preprocessing:
@@ -130,11 +130,11 @@ class Preprocessing:
 
 # By the first word of a kernel, or the reader of a preset.
 _READERS = {
-    "cv2": Reader.OPENCV,
-    "cv4": Reader.OPENCV,
-    "pil": Reader.PILLOW,
-    "pil11": Reader.PILLOW,
-    "transformers": Reader.TRANSFORMERS,
+    "cv2": FileReader.OPENCV,
+    "cv4": FileReader.OPENCV,
+    "pil": FileReader.PILLOW,
+    "pil11": FileReader.PILLOW,
+    "transformers": FileReader.TRANSFORMERS,
 }
 _IMAGENET = Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 

@@ -33,7 +33,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
-from auditor.verify.images.picture_file import MAX_MEGAPIXELS, PictureError, Reader, decode, refuse_size
+from auditor.verify.images.picture_file import MAX_MEGAPIXELS, FileReader, PictureError, decode, refuse_size
 from auditor.verify.result import DataKind, Rejected
 from auditor.verify.worker.memory import default_limit
 
@@ -101,7 +101,7 @@ def open_images(
     labels: Path | None = None,
     limit: int | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
-    reader: Reader = Reader.OWN,
+    reader: FileReader = FileReader.OWN,
 ) -> ImageSource:
     """The images at ``where``: a folder, a ``.npy`` or ``.npz`` file, or ``module:function``.
 
@@ -138,7 +138,9 @@ def spread(count: int, limit: int | None) -> list[int]:
 # ---- folders
 
 
-def _folder(root: Path, labels: Path | None, limit: int | None, max_megapixels: float, reader: Reader) -> ImageSource:
+def _folder(
+    root: Path, labels: Path | None, limit: int | None, max_megapixels: float, reader: FileReader
+) -> ImageSource:
     files, beside, linked = _walk(root)
     if not files:
         hint = ", only linked folders, which are not followed" if linked else ""
@@ -225,7 +227,7 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     return known, missing
 
 
-def _load(root: Path, file: Path, label: int | None, max_megapixels: float, reader: Reader) -> Picture | Rejected:
+def _load(root: Path, file: Path, label: int | None, max_megapixels: float, reader: FileReader) -> Picture | Rejected:
     name = ModelText(file.as_posix())
     try:
         pixels, notes = decode(root / file, max_megapixels, reader)

@@ -14,7 +14,7 @@ from auditor.pipeline import native
 from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
-from auditor.verify.images.picture_file import Reader
+from auditor.verify.images.picture_file import FileReader
 from auditor.verify.images.preprocess import Preprocessing, in_channels, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture
 from auditor.verify.result import ProtocolKind, Rejected
@@ -201,7 +201,7 @@ def _opaque(picture: Picture, preprocessing: Preprocessing) -> Array:
     """The pixels for a model that reads no opacity: on black, or without it where the pipeline's reader drops it."""
     if not picture.transparent or preprocessing.channels == 4:
         return picture.pixels
-    return on_black(picture.pixels) if preprocessing.reader is Reader.OWN else picture.pixels[..., :3]
+    return on_black(picture.pixels) if preprocessing.reader is FileReader.OWN else picture.pixels[..., :3]
 
 
 def _cut(placement: Placement, window: Window, size: tuple[int, int]) -> Placement:
