@@ -13,11 +13,12 @@ from statistics import NormalDist, fmean, median
 import numpy as np
 
 from auditor.pipeline.placement import Placement
+from auditor.pipeline.response import low_pass
 from auditor.resizing.answers import AnswerReader, Likeness
 from auditor.resizing.front import NOT_SHRUNK, Front
 from auditor.resizing.judge import judged
 from auditor.resizing.kernels import code_lines
-from auditor.resizing.response import expected_alias, low_pass
+from auditor.resizing.response import expected_alias
 from auditor.resizing.result import (
     BoxCounts,
     ChangedPicture,

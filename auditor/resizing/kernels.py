@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from auditor.choices import suggestion
 from auditor.pipeline.resizing import kernels
-from auditor.resizing.response import low_pass
+from auditor.pipeline.response import low_pass
 from auditor.resizing.result import CodeLine
 
 REFERENCE = "cv2-area"

@@ -14,12 +14,12 @@ from auditor.onnxfile.graph import Model
 from auditor.pipeline.native import shifted
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.presets import presets
+from auditor.pipeline.response import low_pass
 from auditor.resizing.answers import AnswerReader, Decoding, Likeness, find_reader
 from auditor.resizing.compare import KernelTally
 from auditor.resizing.front import NOT_SHRUNK, Front, bordered
 from auditor.resizing.kernels import chosen_kernels, reference_of
 from auditor.resizing.pictures import Gallery
-from auditor.resizing.response import low_pass
 from auditor.resizing.result import ResizeComparison
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from auditor.pipeline.kernels import triangle
+from auditor.pipeline.response import low_pass
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, NothingMeasuredError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
@@ -20,6 +22,8 @@ from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Sh
 
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
 ENLARGED = 1.05
+# Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
+SHRUNK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ def merge(
             *opened.remarks,
             *plan.model.measures.remarks(used),
             *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
+            *resize_hint(setup.preprocessing.geometry.kernel, [max(row.factor) for row in used if row.factor]),
             *_noted(used),
             *layers.remarks,
         ),
@@ -142,6 +147,22 @@ def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:
         return ()
     words = f"{len(factors)} of {images} images were enlarged, up to {max(factors):.2f} times"
     return (f"{words}: they have no detail at the scale of a pixel, so too little aliases in the first layers",)
+
+
+def resize_hint(kernel: str, factors: Sequence[float]) -> tuple[str, ...]:
+    """What to try first where pictures are much larger than the model's input and nothing filters them in front of it.
+
+    ``kernel`` is the one that they were resized with, ``factors`` how many of their pixels are one of the model.
+    """
+    typical = float(np.median(factors)) if len(factors) else 1.0
+    if typical <= SHRUNK:
+        return ()
+    size = f"the pictures are {typical:.2g} times as large as the input"
+    if kernel == triangle.NAME:
+        return (f"{size} and no --resize was given: if yours does not filter, `aliasaudit resize` is the first to try",)
+    if low_pass(kernel):
+        return ()
+    return (f"{size} and {kernel} does not filter them: `aliasaudit resize` is the first to try",)
 
 
 def _noted(used: Sequence[Row[Any]]) -> Iterator[str]:

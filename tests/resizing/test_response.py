@@ -5,24 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.pipeline.resizing import kernels
-from auditor.resizing.response import expected_alias, low_pass
+from auditor.resizing.response import expected_alias
 from auditor.sampling.spectrum.alias import Autocorrelation
 from auditor.sampling.spectrum.expected import PICTURE, power_law_share
-
-
-def test_kernels_that_widen_when_they_shrink_are_the_ones_with_a_low_pass() -> None:
-    # The families of the libraries' documentation: fixed support, and support times the factor.
-    fixed = ["cv2-nearest", "cv2-linear", "cv2-cubic", "cv2-lanczos4", "pil-nearest", "torch-bilinear", "tf-bicubic"]
-    fixed += ["torch-bicubic", "tf-bilinear", "tf-lanczos3", "ort-linear", "ov-linear", "tv2-bilinear-noaa"]
-    widened = ["cv2-area", "pil-box", "pil-bilinear", "pil-bicubic", "pil-lanczos", "torch-area", "tf-area"]
-    widened += ["torch-bilinear-aa", "tf-bilinear-aa", "tv2-bilinear", "ort-linear-aa", "ov-bilinear-pillow"]
-    assert [name for name in fixed if low_pass(name)] == []
-    assert [name for name in widened if not low_pass(name)] == []
-
-
-def test_every_kernel_has_a_response() -> None:
-    assert {name: low_pass(name) for name in kernels()}.keys() == kernels().keys()
 
 
 @pytest.mark.parametrize(("kernel", "taps"), [("cv2-nearest", [1.0]), ("cv2-area", [0.5, 0.5])])

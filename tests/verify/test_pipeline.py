@@ -14,6 +14,7 @@ from auditor.text import ModelText
 from auditor.verify.errors import DataError
 from auditor.verify.images.preprocess import Preprocessing, preset
 from auditor.verify.images.source import ImageSource, Picture
+from auditor.verify.merge import resize_hint
 from auditor.verify.result import DataKind, ProtocolKind, ShiftAt, Task, Verification
 from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
@@ -137,3 +138,26 @@ def test_the_pixels_of_the_defaults_are_those_of_the_covering_triangle(tmp_path:
     settings = replace(NATIVE, native=False, radius=4, shifts=replace(NATIVE.shifts, distances=(1,)))
     found = measured(tmp_path, lightness(), [stripes(0)], settings)
     assert found.preprocessing.startswith("fit cover, triangle, RGB, scale 0.00392157")
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        ("cv2-linear", "and cv2-linear does not filter them: `aliasaudit resize` is the first to try"),
+        ("triangle", "and no --resize was given: if yours does not filter, `aliasaudit resize` is the first to try"),
+        ("cv2-area", ""),
+    ],
+)
+def test_the_report_names_the_resize_first_where_large_pictures_come_to_the_model_unfiltered(
+    tmp_path: Path, kernel: str, words: str, native: bool
+) -> None:
+    settings = replace(NATIVE, preprocessing=with_kernel(kernel), native=native, task=Task.CLASSIFICATION)
+    notes = measured(tmp_path, lightness(), [stripes(0), stripes(1)], settings).notes
+    said = [note for note in notes if "times as large as the input" in note]
+    assert [words in note for note in said] == ([True] if words else [])
+
+
+@pytest.mark.parametrize("factors", [[], [1.0, 1.0, 9.0], [2.0, 2.0]])
+def test_the_resize_is_not_named_where_pictures_are_hardly_larger_than_the_input(factors: list[float]) -> None:
+    assert resize_hint("cv2-linear", factors) == ()
