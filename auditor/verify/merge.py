@@ -24,6 +24,7 @@ from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, Sh
 ENLARGED = 1.05
 # Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
 SHRUNK = 2.0
+RESIZE_FIRST = "`aliasaudit resize` is the first to try"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,10 @@ def resize_hint(kernel: str, factors: Sequence[float]) -> tuple[str, ...]:
         return ()
     size = f"the pictures are {typical:.2g} times as large as the input"
     if kernel == triangle.NAME:
-        return (f"{size} and no --resize was given: if yours does not filter, `aliasaudit resize` is the first to try",)
+        return (f"{size} and no --resize was given: if yours does not filter, {RESIZE_FIRST}",)
     if low_pass(kernel):
         return ()
-    return (f"{size} and {kernel} does not filter them: `aliasaudit resize` is the first to try",)
+    return (f"{size} and {kernel} does not filter them: {RESIZE_FIRST}",)
 
 
 def _noted(used: Sequence[Row[Any]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ classes, classes of positions, boxes, or else the direction of the output (its c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from auditor.facts.comparison import MeasuredChange
 from auditor.options.thresholds import Thresholds
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.verify.measures import leading
+from auditor.verify.merge import RESIZE_FIRST
 from auditor.verify.result import Interval, Measure, Task, Verification
 from auditor.verify.statistics import difference_interval
 
@@ -70,8 +71,13 @@ def gain_between(original: Verification, rewritten: Verification, speed: Speed |
         agreement=_agreement(original, rewritten),
         loss=_loss(original, rewritten, changes),
         speed=speed,
-        remarks=measured.remarks,
+        remarks=(*measured.remarks, *_cheaper(original)),
     )
+
+
+def _cheaper(original: Verification) -> Iterator[str]:
+    """What is cheaper than any rewrite, where the measurement of the original says so."""
+    return (note for note in original.notes if RESIZE_FIRST in note)
 
 
 def tells_loss(original: Verification) -> bool:

@@ -114,6 +114,12 @@ def test_outputs_of_two_parts_are_found_beside_a_third() -> None:
     assert boxes_of(decode(outputs, input_size=SIZE)) == ([BOX], [2])
 
 
+def test_features_beside_a_yolov8_are_not_taken_for_prototypes_of_masks() -> None:
+    outputs = {"output0": planted(3, 2), "features": np.zeros((1, 1, 8, 12), np.float32)}
+    assert names(outputs) == ["yolov8"]
+    assert boxes_of(decode(outputs, input_size=SIZE)) == ([BOX], [2])
+
+
 def test_two_outputs_that_both_have_the_layout_are_a_question() -> None:
     twins = {"main": planted(3, 1), "auxiliary": planted(3, 1) * np.float32(0.99)}
     with pytest.raises(LayoutError, match=r"main and auxiliary have the layout yolov8 each; say which"):

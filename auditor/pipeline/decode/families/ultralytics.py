@@ -112,7 +112,8 @@ def _fits_segment(signature: Signature) -> Evidence:
     if head is None or len(signature.arrays) != 2 or signature.arrays[1].ndim != 4:
         return Evidence.NONE
     prototypes = signature.arrays[1].shape[1]
-    if len(head) <= 4 + prototypes or signature.metadata.get("task", "segment") != "segment":
+    quarter = signature.arrays[1].shape[2:] == grid.cells(signature.size, 4)
+    if not quarter or len(head) <= 4 + prototypes or signature.metadata.get("task", "segment") != "segment":
         return Evidence.NONE
     return Evidence.METADATA if _is("segment", signature) else Evidence.SHAPE
 
