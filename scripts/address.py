@@ -22,7 +22,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "https://github.com/"
-PATTERNS = ("*.md", "*.yml", "pyproject.toml", ".github/**/*", "docs/**/*.md", "rules/*.md")
+PATTERNS = ("*.md", "*.yml", "pyproject.toml", ".github/**/*", "docs/**/*.md", "rules/*.md", "auditor/demo/*.yml")
 """Where the address may be named; in pyproject.toml, the other links of the table follow ``repository``."""
 
 

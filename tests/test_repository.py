@@ -73,7 +73,11 @@ def test_help_and_version_start_without_numpy_and_without_onnx(arguments: list[s
     assert not loaded & {"numpy", "onnx", "google.protobuf", "onnxruntime", "onnx_graphsurgeon"}
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["check", "auditor/demo/digits.onnx"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--output-format", "json"], ["check", "auditor/demo/digits.onnx"]],
+    ids=lambda words: words[0],
+)
 def test_an_audit_never_imports_onnx_nor_anything_that_runs_models(arguments: list[str]) -> None:
     loaded = modules_loaded_by(*arguments)
     assert "auditor.sampling" in loaded

@@ -49,6 +49,8 @@ def test_the_wheel_holds_the_packages_the_rules_the_example_and_nothing_else(whe
     assert {
         "auditor/demo/digits.onnx",
         "auditor/demo/digits_images.npz",
+        "auditor/demo/digits_more.npz",
+        "auditor/demo/workflow.yml",
         "auditor/rules/pack.toml",
         "auditor/py.typed",
     } <= set(names)

@@ -78,6 +78,26 @@ def read_baseline(settings: Settings) -> Baseline | None:
     return None if settings.baseline is None else load(settings.baseline, shown(settings.baseline))
 
 
+def report_of(
+    outcomes: Sequence[Outcome],
+    problems: Sequence[Problem],
+    rules: RuleSet,
+    ran: Sequence[Rule],
+    settings: Settings,
+    remarks: Sequence[str] = (),
+) -> Report:
+    """The report on settled outcomes. ``ran`` are the rules that had what they need."""
+    run = run_facts(rules, ran, settings, None if settings.baseline is None else shown(settings.baseline))
+    return Report(
+        version=__version__,
+        models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
+        problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
+        settings=run.settings,
+        rules=tuple(structs.replace(rule, page=_page(rules, rule.code)) for rule in run.rules),
+        remarks=tuple(remarks),
+    )
+
+
 def conclude(
     outcomes: Sequence[Outcome],
     problems: Sequence[Problem],
@@ -92,15 +112,7 @@ def conclude(
     Raises:
         UsageError: The output cannot be written, or a flag is not valid.
     """
-    run = run_facts(rules, ran, settings, None if settings.baseline is None else shown(settings.baseline))
-    report = Report(
-        version=__version__,
-        models=tuple(outcome.report for outcome in outcomes if outcome.report is not None),
-        problems=(*problems, *(problem for outcome in outcomes for problem in outcome.problems)),
-        settings=run.settings,
-        rules=tuple(structs.replace(rule, page=_page(rules, rule.code)) for rule in run.rules),
-        remarks=tuple(remarks),
-    )
+    report = report_of(outcomes, problems, rules, ran, settings, remarks)
     _show(report, settings.output_format, settings.fail_on, show)
     measured = [one for model in report.models for one in (model.verification, model.alias) if one is not None]
     if any(one.incomplete.startswith("interrupted") for one in measured):

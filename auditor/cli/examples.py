@@ -64,6 +64,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "demo": (
         "aliasaudit demo",
-        "aliasaudit demo --report html=demo.html",
+        "aliasaudit demo --write example",
     ),
 }

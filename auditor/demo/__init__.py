@@ -20,3 +20,16 @@ def demo_model() -> Path:
 def demo_images() -> Path:
     """The path of 64 held-out digits: ``images`` uint8 [64, 8, 8] with values 0 to 16, and ``labels`` uint8 [64]."""
     return _FOLDER / "digits_images.npz"
+
+
+def more_demo_images() -> Path:
+    """The path of the other 296 held-out digits, in the form of :func:`demo_images`.
+
+    All 360 together are enough to decide whether a repair of the network made it steadier.
+    """
+    return _FOLDER / "digits_more.npz"
+
+
+def demo_workflow() -> Path:
+    """The path of a GitHub workflow that gates a pull request on a model."""
+    return _FOLDER / "workflow.yml"

@@ -17,14 +17,6 @@ def test_the_version_is_one_line(run: Run) -> None:
     assert run("--version") == (0, f"aliasaudit {__version__}\n", "")
 
 
-def test_the_demo_audits_a_real_network_and_says_what_to_do_next(run: Run) -> None:
-    code, out, err = run("demo")
-    assert code == 0
-    assert "AA102 strided-conv" in out
-    assert "built-in example" in err
-    assert "aliasaudit check MODEL.onnx" in err
-
-
 @pytest.mark.parametrize("word", ["AA101", "aa101", "strided-max-pool"])
 def test_a_rule_is_explained_by_code_or_name(run: Run, word: str) -> None:
     code, out, _ = run("rule", word)
@@ -90,10 +82,10 @@ def test_schemas_are_printed_as_json(run: Run, name: str) -> None:
 def test_a_crash_exits_with_2_in_one_line_and_with_a_traceback_only_on_request(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash() -> None:
+    def crash(folder: Path) -> None:
         raise ZeroDivisionError("once\nmore")
 
-    monkeypatch.setattr("auditor.demo.demo_model", crash)
+    monkeypatch.setattr("auditor.demo.files.write_example", crash)
     code, out, err = run("demo")
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith(
@@ -106,10 +98,10 @@ def test_a_crash_exits_with_2_in_one_line_and_with_a_traceback_only_on_request(
 
 
 def test_an_interrupt_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> None:
+    def interrupt(folder: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("auditor.demo.demo_model", interrupt)
+    monkeypatch.setattr("auditor.demo.files.write_example", interrupt)
     code, _, err = run("demo")
     assert code == 130
     assert "Traceback" not in err

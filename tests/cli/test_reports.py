@@ -44,13 +44,6 @@ def test_every_format_can_be_the_report_on_stdout(run: Run, one: Format) -> None
     assert "strided-max-pool" in out
 
 
-def test_the_example_can_be_written_as_a_page(run: Run) -> None:
-    code, _, err = run("demo", "--report", "html=demo.html")
-    assert code == 0
-    assert "wrote demo.html" in err
-    assert "<svg" in Path("demo.html").read_text(encoding="utf-8")
-
-
 def test_the_help_names_every_format() -> None:
     assert set(VALUES["FORMAT"]) == {one.value for one in Format}
 

@@ -43,7 +43,7 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     for output in found.outputs:
         if len(found.outputs) > 1:
             lines.append(f"output {plain(output.output)} ({output.task.value})")
-        lines += _columns([_measure(measure) for measure in output.measures])
+        lines += _columns([measure_cells(measure) for measure in output.measures])
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         lines += [*_tracks(output, unicode), *_worst_images(output)]
@@ -125,7 +125,8 @@ def _interval(interval: Interval | None, unit: str) -> str:
     return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
-def _measure(measure: Measure) -> tuple[str, ...]:
+def measure_cells(measure: Measure) -> tuple[str, str, str, str, str]:
+    """Name, value, interval, images and meaning of a measure."""
     meaning = MEASURES[measure.name].meaning if measure.name in MEASURES else ""
     value = number(measure.value, measure.unit)
     return measure.name, value, _interval(measure.interval, measure.unit), images_words(measure), meaning
