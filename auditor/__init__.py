@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from auditor.sampling.result import Analysis, Site, SiteKind
     from auditor.text import ModelText, plain
     from auditor.verify.errors import VerifyError
-    from auditor.verify.result import Interval, Measure, Verification
+    from auditor.verify.interval import Interval
+    from auditor.verify.result import Measure, Verification
 
 __all__ = [
     "Analysis",
@@ -101,7 +102,7 @@ _HOMES = {
     "ModelText": "auditor.text",
     "plain": "auditor.text",
     "VerifyError": "auditor.verify.errors",
-    "Interval": "auditor.verify.result",
+    "Interval": "auditor.verify.interval",
     "Measure": "auditor.verify.result",
     "Verification": "auditor.verify.result",
 }

@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from auditor.facts.comparison import Condition
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
+from auditor.verify.interval import Interval
 from auditor.verify.measures import facts_of
-from auditor.verify.result import Interval, Measure, Verdict
+from auditor.verify.result import Measure, Verdict
 from auditor.verify.statistics import (
     MIN_IMAGES,
     Needed,

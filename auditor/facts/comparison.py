@@ -18,7 +18,8 @@ from auditor.document import Shown
 from auditor.facts.finding import Finding
 from auditor.sampling.result import Site
 from auditor.text import ModelText, count_text, plain
-from auditor.verify.result import Interval, Verdict, Verification
+from auditor.verify.interval import Interval
+from auditor.verify.result import Verdict, Verification
 
 _MINIMUM = "min"  # the threshold that asks nothing of the base
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)

@@ -38,8 +38,16 @@ class Measuring(Group, table="verify"):
         "Folder, .npy, .npz or module:function. Without it built-in pictures are used.",
         Panel.IMAGES,
     )
+    video: Path | None = option(
+        file("FILE"), "Measure over the frames of a video, too. Needs aliasaudit[video].", Panel.IMAGES
+    )
+    frames: Path | None = option(
+        file("DIR"), "Measure over a folder of frames, too. In the order of their names.", Panel.IMAGES
+    )
     labels: Path | None = option(file("CSV"), "A CSV of file,class for a folder of pictures.", Panel.IMAGES)
-    images_limit: int | None = option(whole("N", 1), "Use at most N images, evenly spaced.", Panel.IMAGES, shown="all")
+    images_limit: int | None = option(
+        whole("N", 1), "Use at most N images, evenly spaced. Of a clip the first N frames.", Panel.IMAGES, shown="all"
+    )
     max_megapixels: float = option(
         number("N", 0.001, 178.0001, "a number of 0.001 or more, at most 178"),
         "Skip images above N million pixels. At most 178.",

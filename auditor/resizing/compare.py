@@ -32,7 +32,8 @@ from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
 from auditor.verify.errors import DataError, NothingMeasuredError
 from auditor.verify.images.source import ImageSource
-from auditor.verify.result import Interval, Provider, Rejected, Task
+from auditor.verify.interval import Interval
+from auditor.verify.result import Provider, Rejected, Task
 from auditor.verify.statistics import MIN_IMAGES, difference_interval, mean_interval
 
 _SHOWN_REASONS = 3

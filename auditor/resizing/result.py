@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from auditor.document import Shown
 from auditor.text import ModelText, count_text, plain
-from auditor.verify.result import DataKind, Interval, Provider, Rejected, Task
+from auditor.verify.interval import Interval
+from auditor.verify.result import DataKind, Provider, Rejected, Task
 from auditor.verify.statistics import Needed
 
 

@@ -29,9 +29,11 @@ BUILTIN_IMAGES = 64
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to measure with. ``images`` is None for the built-in pictures."""
+    """What to measure with: ``images``, the clip of ``video`` or ``frames``, or the built-in pictures."""
 
     images: str | None
+    video: Path | None
+    frames: Path | None
     labels: Path | None
     limit: int | None
     max_megapixels: float
@@ -43,8 +45,13 @@ class Request:
         Raises:
             DataError: there is nothing of the kind.
         """
+        from auditor.verify.images.clip import open_frames, open_video
         from auditor.verify.images.source import open_images
 
+        if self.video is not None:
+            return open_video(self.video, self.limit, self.max_megapixels)
+        if self.frames is not None:
+            return open_frames(self.frames, self.limit, self.max_megapixels, self.settings.preprocessing.reader)
         if self.images is None:
             from auditor.verify.images.synthetic import builtin_images
 
@@ -73,8 +80,18 @@ def read_keywords(values: Mapping[str, object]) -> Request:
 
 
 def _request(options: Measuring) -> Request:
+    sources = [name for name in ("images", "video", "frames") if getattr(options, name) is not None]
+    if len(sources) > 1:
+        raise ValueError(f"{sources[1]} is a source of its own: leave {sources[0]} out")
+    clip = sources and sources[0] != "images"
+    if clip and options.labels is not None:
+        raise ValueError(f"labels belong to a folder of images, not to {sources[0]}")
+    if clip and options.protocol == "frames":
+        raise ValueError(f"protocol frames compares the sequences of --images: leave it out with {sources[0]}")
     return Request(
         images=options.images,
+        video=options.video,
+        frames=options.frames,
         labels=options.labels,
         limit=options.images_limit,
         max_megapixels=options.max_megapixels,

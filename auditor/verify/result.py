@@ -18,6 +18,8 @@ from auditor.codec import FloatOrNan
 from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.interval import Interval
+from auditor.verify.time.result import TimeResult
 
 _SHOWN_MEASURES = 4
 
@@ -59,6 +61,8 @@ class DataKind(Enum):
     FOLDER = "folder"
     ARRAYS = "arrays"  # .npy or .npz
     CALLABLE = "callable"  # module:function
+    FRAMES = "frames"  # a folder of pictures in the order of time
+    VIDEO = "video"  # the frames of a video file
     BUILTIN = "builtin"  # pictures and seeded synthetic images that the package carries
 
 
@@ -68,14 +72,6 @@ class Verdict(Enum):
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
-
-
-class Interval(Struct, frozen=True):
-    """A confidence interval; ``confidence`` is the nominal coverage, 0.95 unless asked otherwise."""
-
-    low: FloatOrNan
-    high: FloatOrNan
-    confidence: float = 0.95
 
 
 class Provider(Struct, frozen=True):
@@ -332,7 +328,7 @@ class Verification(Shown, Struct, frozen=True):
     ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
     what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
     ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
-    that was taken because nobody chose one, empty otherwise.
+    that was taken because nobody chose one, empty otherwise. ``time`` is what was measured over the frames of a clip.
     """
 
     # Two runs of the same thing write equal documents.
@@ -354,6 +350,7 @@ class Verification(Shown, Struct, frozen=True):
     external: tuple[tuple[ModelText, str], ...] = ()
     notes: tuple[str, ...] = ()
     preset_assumed: str = ""
+    time: TimeResult | None = None
 
     @property
     def complete(self) -> bool:

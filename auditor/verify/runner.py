@@ -14,7 +14,7 @@ from msgspec import structs
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
 from auditor.verify.admission import check_domains, check_external
-from auditor.verify.images.source import ImageSource
+from auditor.verify.images.source import ImageSource, spread
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Row
@@ -25,8 +25,11 @@ from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
+from auditor.verify.time.run import measure_time
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
+
+SHIFTED_FRAMES = 16  # of a clip: neighbours say nearly the same
 
 
 class Observer(Protocol):
@@ -78,7 +81,13 @@ def verify(
     interrupted = False
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         plan, units = pilot(worker, spec, source, settings, Clues.of(model, analysis), analysis)
-        observer.begin("images", source.count)
+        over_time, count = None, source.count
+        if source.is_clip:
+            # Each frame is looked at once; shifts are run on some of them.
+            over_time = measure_time(worker, plan, source, _grid_of(analysis), observer)
+            chosen = spread(over_time.frames, SHIFTED_FRAMES)
+            units, count = plan.model.setup.units(source, frozenset(chosen)), len(chosen)
+        observer.begin("images", count)
         try:
             for row in measured_rows(worker, plan, units):
                 rows.append(row)
@@ -94,7 +103,14 @@ def verify(
             layers, interrupted = _measure_layers(worker, plan, plain or (model, analysis), source, table, observer)
     if plain is not None and analysis is not None:
         layers = replace(layers, results=tuple(_in_place(layer, analysis) for layer in layers.results))
-    return merge(plan, source, table, layers, external, interrupted, time.perf_counter() - start)
+    found = merge(plan, source, table, layers, external, interrupted, time.perf_counter() - start)
+    return found if over_time is None else structs.replace(found, time=over_time)
+
+
+def _grid_of(analysis: Analysis | None) -> float | None:
+    """The pitch of the model's grid in pixels, None where it is not known."""
+    total = None if analysis is None else analysis.subsampling
+    return None if total is None else float(total)
 
 
 def _measure_layers(

@@ -13,6 +13,7 @@ from auditor.facts.report import Accepted, AcceptedBy, Problem, ProblemKind, Rep
 from auditor.onnxfile.noderef import NodeRef, Origin
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
+from auditor.verify.interval import Interval
 from auditor.verify.result import (
     Curve,
     CurvePoint,
@@ -20,7 +21,6 @@ from auditor.verify.result import (
     DataKind,
     EquivarianceMap,
     ImageResult,
-    Interval,
     LayerResult,
     Measure,
     OutputResult,

@@ -10,6 +10,7 @@ from auditor.codec import builtins, schema
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.measured import measured_lines
 from auditor.text import ModelText
+from auditor.verify.interval import Interval
 from auditor.verify.result import (
     Curve,
     CurvePoint,
@@ -17,7 +18,6 @@ from auditor.verify.result import (
     DataKind,
     EquivarianceMap,
     ImageResult,
-    Interval,
     LayerResult,
     Measure,
     OutputResult,

@@ -8,7 +8,7 @@ import pytest
 from auditor.audit.packs import load_builtin
 from auditor.resizing.judge import CHANGED, LESS_STABLE, judged
 from auditor.resizing.result import Estimate, KernelRow, ResizeVerdict
-from auditor.verify.result import Interval
+from auditor.verify.interval import Interval
 
 
 def estimate(low: float, high: float) -> Estimate:

@@ -12,7 +12,8 @@ from auditor.facts.finding import Finding, Severity
 from auditor.facts.rule import Context, Need
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
-from auditor.verify.result import Interval, Verdict
+from auditor.verify.interval import Interval
+from auditor.verify.result import Verdict
 from tests.rules.test_rules import analysis, site
 
 RULES = {rule.code: rule for rule in load_builtin().rules}

@@ -14,13 +14,13 @@ from auditor.facts.rule import Context, Need, OptionValue
 from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import (
     DataFacts,
     DataKind,
     EquivarianceMap,
     ImageResult,
-    Interval,
     LayerResult,
     Measure,
     OutputResult,

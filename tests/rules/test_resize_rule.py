@@ -17,7 +17,8 @@ from auditor.resizing.result import (
     ResizeVerdict,
 )
 from auditor.sampling.result import Analysis
-from auditor.verify.result import DataKind, Interval, Provider, Task
+from auditor.verify.interval import Interval
+from auditor.verify.result import DataKind, Provider, Task
 
 (RULE,) = (rule for rule in load_builtin().rules if rule.code == "AA406")
 ANALYSIS = Analysis((), frozenset(), (), (), (), (), (), (), (), (), {}, 0, 0)

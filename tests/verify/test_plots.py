@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
+from auditor.verify.interval import Interval
 from auditor.verify.plots import map_figure, spectrum_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
@@ -17,7 +18,6 @@ from auditor.verify.result import (
     DataKind,
     EquivarianceMap,
     ImageResult,
-    Interval,
     LayerResult,
     OutputResult,
     ProtocolKind,

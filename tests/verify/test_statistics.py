@@ -8,7 +8,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.verify.result import Interval, Verdict
+from auditor.verify.interval import Interval
+from auditor.verify.result import Verdict
 from auditor.verify.statistics import (
     MIN_IMAGES,
     Needed,

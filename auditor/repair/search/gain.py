@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from auditor.facts.comparison import MeasuredChange
-from auditor.verify.result import Interval
+from auditor.verify.interval import Interval
 
 
 class Yardstick(Enum):

@@ -20,9 +20,10 @@ from auditor.comparison.measured import compare_measured
 from auditor.facts.comparison import MeasuredChange
 from auditor.options.thresholds import Thresholds
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.verify.interval import Interval
 from auditor.verify.measures import leading
 from auditor.verify.merge import RESIZE_FIRST
-from auditor.verify.result import Interval, Measure, Task, Verification
+from auditor.verify.result import Measure, Task, Verification
 from auditor.verify.statistics import difference_interval
 
 # One-sided, so that the intervals are two-sided ones of 95 %. A search looks for small gains, which a bound that holds

@@ -24,8 +24,8 @@ from auditor.rewrite.result import RewriteError
 from auditor.rewrite.strategy import Candidate
 from auditor.text import ModelText, inert_json, plain
 from auditor.verify.errors import ModelRejectedError
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
-from auditor.verify.result import Interval
 
 SCHEMA = "aliasaudit-search/1"
 MOST_BYTES = 16 << 20

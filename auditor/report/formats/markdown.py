@@ -25,6 +25,7 @@ from auditor.text import count_text, markdown_code, markdown_words, markup
 
 if TYPE_CHECKING:
     from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.time.result import TimeResult
 
 # By this a later run finds the comment that it edits.
 MARKER = "<!-- aliasaudit -->"
@@ -153,6 +154,8 @@ def _model(page: _MarkdownPage, model: ModelReport) -> None:
         page.add(_BLANK, _measurement(model.verification), _BLANK)
         page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
         page.rows(_measures(model.verification))
+        if model.verification.time is not None:
+            _over_time(page, model.verification.time)
     if findings:
         page.add(_BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
         page.rows(_finding(finding) for finding in findings)
@@ -267,6 +270,16 @@ def _measures(found: Verification) -> Iterator[str]:
                     images_words(measure),
                 ]
             )
+
+
+def _over_time(page: _MarkdownPage, found: TimeResult) -> None:
+    from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+
+    page.add(_BLANK, f"{markdown_words(summary(found))}.", _BLANK)
+    page.add(_row(HEAD), "| :-- | :-- | :-- | --: | :-- |")
+    page.rows(_row([markdown_words(cell) for cell in row]) for row in time_rows(found))
+    page.add(_BLANK)
+    page.rows(f"- {markdown_words(sentence)}" for sentence in sentences(found))
 
 
 def _row(cells: Sequence[str]) -> str:

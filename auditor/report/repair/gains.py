@@ -10,8 +10,8 @@ from auditor.repair.search.gain import Agreement, Gain, Speed, Yardstick
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.numbers import json_number
 from auditor.text import count_text
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
-from auditor.verify.result import Interval
 
 NOT_RISEN = (
     "nothing was written: --require-gain asks that consistency or MAC surely got better, and neither surely worse"

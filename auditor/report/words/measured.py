@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 from auditor.report.words.numbers import percent_text
+from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.text import count_text, plain
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import (
     Curve,
     DataKind,
-    Interval,
     LayerResult,
     Measure,
     OutputResult,
@@ -33,6 +34,8 @@ _SOURCES = {
     DataKind.FOLDER: "from a folder",
     DataKind.ARRAYS: "from an array file",
     DataKind.CALLABLE: "from a function",
+    DataKind.FRAMES: "frames of a folder",
+    DataKind.VIDEO: "frames of a video",
     DataKind.BUILTIN: "built in: they rank models, they are no accuracy on your data",
 }
 
@@ -47,6 +50,9 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         lines += [*_tracks(output, unicode), *_worst_images(output)]
+    if found.time is not None:
+        rows = [(row.name, row.everything, row.at_rest, row.rests_on, row.meaning) for row in time_rows(found.time)]
+        lines += ["", summary(found.time), *_columns([HEAD, *rows]), *(f"  {line}" for line in sentences(found.time))]
     if found.layers:
         lines += ["", "layers, largest added error first", *_columns(_layers(found.layers)), *_agreement(found.layers)]
     return lines

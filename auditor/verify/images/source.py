@@ -85,6 +85,11 @@ class ImageSource:
         """``count`` images behind the ``first`` ones, which are known to be unusable, each of them read by itself."""
         return cls(kind, count, notes, lambda: (at(index) for index in range(first + count)), at)
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether the images are all the frames of one clip, in the order of time."""
+        return self.kind in (DataKind.FRAMES, DataKind.VIDEO)
+
     def __iter__(self) -> Iterator[Picture | Rejected]:
         return self.read()
 
@@ -141,7 +146,7 @@ def spread(count: int, limit: int | None) -> list[int]:
 def _folder(
     root: Path, labels: Path | None, limit: int | None, max_megapixels: float, reader: FileReader
 ) -> ImageSource:
-    files, beside, linked = _walk(root)
+    files, beside, linked = walk(root)
     if not files:
         hint = ", only linked folders, which are not followed" if linked else ""
         raise DataError(f"the folder holds no image files{hint}", str(root))
@@ -159,12 +164,12 @@ def _folder(
         if index < len(missing):
             return missing[index]
         file = chosen[index - len(missing)]
-        return _load(root, file, known.get(file), max_megapixels, reader)
+        return load(root, file, known.get(file), max_megapixels, reader)
 
     return ImageSource.listed(DataKind.FOLDER, len(chosen), tuple(notes), at, len(missing))
 
 
-def _walk(root: Path) -> tuple[list[Path], int, int]:
+def walk(root: Path) -> tuple[list[Path], int, int]:
     """Image files relative to the root in the order of their paths; annotation files and linked folders are counted."""
     files: list[Path] = []
     beside = linked = 0
@@ -227,7 +232,8 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     return known, missing
 
 
-def _load(root: Path, file: Path, label: int | None, max_megapixels: float, reader: FileReader) -> Picture | Rejected:
+def load(root: Path, file: Path, label: int | None, max_megapixels: float, reader: FileReader) -> Picture | Rejected:
+    """One file of a folder, or why it is no picture. Raises DataError where Pillow is missing."""
     name = ModelText(file.as_posix())
     try:
         pixels, notes = decode(root / file, max_megapixels, reader)

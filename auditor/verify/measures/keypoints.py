@@ -194,7 +194,7 @@ def by_joint(moves: JointMoves, count: int) -> FloatArray:
 
 
 def _moves(left: Poses, right: Poses, step: FloatArray, window: tuple[int, int], circular: bool) -> JointMoves:
-    one, two = _same(left, right, step)
+    one, two = same_figures(left, right, step)
     first, second = left.points[one], right.points[two] + step
     extent = np.array([window[1], window[0]], np.float64)
     low, high = np.maximum(0, step) + BORDER, extent + np.minimum(0, step) - BORDER
@@ -226,7 +226,7 @@ def _lost(pitch: float, move: float) -> float:
     return pitch**2 * part * (1 - part)
 
 
-def _same(left: Poses, right: Poses, step: FloatArray) -> tuple[IntArray, IntArray]:
+def same_figures(left: Poses, right: Poses, step: FloatArray) -> tuple[IntArray, IntArray]:
     """Indices (M,) into both of the figures that are the same."""
     if left.boxes is None or right.boxes is None:
         both = np.arange(min(len(left), len(right)), dtype=np.int64)
@@ -386,7 +386,7 @@ def _alike(answers: Sequence[Poses], others: Sequence[Poses]) -> float:
     """
     alike = seen = 0
     for left, right in zip(answers, others, strict=True):
-        one, two = _same(left, right, np.zeros(2))
+        one, two = same_figures(left, right, np.zeros(2))
         both = left.visible[one] & right.visible[two]
         sizes = np.array([_size(left, int(index)) for index in one]).reshape(-1, 1)
         near = np.linalg.norm(left.points[one] - right.points[two], axis=-1) <= ALIKE * sizes

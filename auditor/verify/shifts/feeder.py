@@ -165,6 +165,20 @@ def _load(
     return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0), notes)
 
 
+def still(picture: Picture, size: tuple[int, int], preprocessing: Preprocessing) -> tuple[Load, Array]:
+    """The picture as the deployed pipeline gives it to the model, and its levels (H, W, C) before they are normalised.
+
+    Raises ValueError where the picture does not fit.
+    """
+    digest = hashlib.sha256()
+    picture.digest_into(digest)
+    levels, placement = to_picture(_opaque(picture, preprocessing), size, preprocessing)
+    unit = Unit(picture.name, None, plan_frames(range(1)), digest.digest(), (placement,))
+    places = np.zeros((1, 3), np.int64)
+    tensor = to_tensor(levels, preprocessing)
+    return Load(unit, tensor[None], places, unit.digest, picture.extra, notes=picture.notes), levels
+
+
 def _load_native(
     picture: Picture, plan: ShiftPlan, protocol: Protocol, preprocessing: Preprocessing, threads: Executor
 ) -> Load:

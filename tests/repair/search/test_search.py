@@ -22,8 +22,8 @@ from auditor.rewrite.result import Kernel, Refit, RewriteError, Step, Strategy
 from auditor.rewrite.strategy import Candidate
 from auditor.sampling import analyse
 from auditor.text import ModelText
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
-from auditor.verify.result import Interval
 from tests.verify.models import model as network
 from tests.verify.models import saved
 

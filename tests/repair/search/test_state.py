@@ -20,8 +20,8 @@ from auditor.rewrite.result import RewriteError, Step, Strategy
 from auditor.rewrite.strategy import Candidate
 from auditor.text import ModelText
 from auditor.verify.errors import WorkerCrashedError
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
-from auditor.verify.result import Interval
 from tests.repair.search.test_search import Bench, Truth
 
 IDENTITY = Identity("model", "pictures", "options", "1")

@@ -8,10 +8,12 @@ from auditor.report.formats.html.charts import SHADES, curve_chart, map_chart
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.measured import images_words, number
 from auditor.report.words.numbers import percent_text
+from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.measures.facts import Gate
 from auditor.verify.result import DataKind, LayerResult, Measure, OutputResult, Verification
+from auditor.verify.time.result import TimeResult
 
 _MOST_MAPS = 12
 _MOST_IMAGES = 8
@@ -34,6 +36,8 @@ def measured(found: Verification) -> Iterator[Child]:
         if figures:
             yield element("div", figures, class_="figures")
         yield _images(output)
+    if found.time is not None:
+        yield from _over_time(found.time)
     if found.layers:
         yield from _layers(found.layers)
 
@@ -93,6 +97,18 @@ def _images(output: OutputResult) -> Element | None:
         for image in unstable[:_MOST_IMAGES]
     ]
     return element("details", element("summary", "Least stable images"), element("ul", rows))
+
+
+def _over_time(found: TimeResult) -> Iterator[Element]:
+    yield element("h4", "Over time")
+    yield element("p", summary(found), class_="facts")
+    head = [element("th", words, scope="col") for words in ("measure", *HEAD[1:])]
+    rows = [
+        element("tr", element("th", row.name, scope="row"), *(element("td", cell) for cell in row[1:]))
+        for row in time_rows(found)
+    ]
+    yield _table(head, rows)
+    yield element("ul", [element("li", sentence) for sentence in sentences(found)])
 
 
 def _layers(layers: Sequence[LayerResult]) -> Iterator[Element]:
