@@ -15,6 +15,7 @@ from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Signat
 
 _FAMILIES = (
     "ultralytics",
+    "grids",
     "rows",
     "yolox",
     "selected",

@@ -9,6 +9,8 @@ import numpy as np
 from auditor.pipeline.decode.answers import Array
 
 STRIDES = (8, 16, 32)
+# Of the heads met in the wild: the usual three, P2, P6, P7, and the two of v3-tiny.
+LEVELS = (STRIDES, (4, 8, 16, 32), (8, 16, 32, 64), (8, 16, 32, 64, 128), (16, 32))
 
 
 def cells(size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -20,6 +22,11 @@ def count(size: tuple[int, int], strides: Sequence[int] = STRIDES, per_cell: int
     """Candidates of all levels: 8400 for 640 x 640 and one per cell."""
     each = [per_cell] * len(strides) if isinstance(per_cell, int) else per_cell
     return sum(rows * columns * number for (rows, columns), number in zip(_levels(size, strides), each, strict=True))
+
+
+def counts(size: tuple[int, int], per_cell: int = 1) -> set[int]:
+    """The numbers of candidates of the heads met in the wild."""
+    return {count(size, levels, per_cell) for levels in LEVELS}
 
 
 def points(size: tuple[int, int], strides: Sequence[int] = STRIDES, *, offset: float, per_cell: int = 1) -> Array:

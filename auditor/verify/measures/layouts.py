@@ -150,6 +150,7 @@ def choose_layout(
             remarks = [f"layout {layout.name} ({layout.family}), told by {_TOLD_BY[evidence[layout.name]]} (--layout)"]
             remarks += _also(evidence, layout, partly)
         elif task in _PLAIN:
+            _not_another(_fitting(evidence, None), evidence, task)
             layout, guessed = layouts()[_PLAIN[task]], True
             remarks = [f"layout {layout.name} ({layout.family}), the plainest one of the task (--layout)"]
         elif name is None and task is None:
@@ -190,6 +191,17 @@ def _without_others(signatures: list[Signature], name: str | None) -> tuple[list
         [replace(each, outputs={key: each.outputs[key] for key in fitting[0]}) for each in signatures],
         (f"left out of the layout: {', '.join(left)} (--measured-output)",),
     )
+
+
+def _not_another(fitting: Sequence[Layout], evidence: Mapping[str, Evidence], task: Task) -> None:
+    """See to it that outputs are not read by the plainest layout of a task where more than shapes tell another one.
+
+    Raises:
+        DataError: they have the layout of another task.
+    """
+    if fitting and evidence[fitting[0].name] >= Evidence.VALUES:
+        kinds = f"{fitting[0].name} ({_answers(fitting[0])[0].value})"
+        raise DataError(f"the outputs have the layout {kinds} and not one of {task.value}: leave --task out")
 
 
 def _named(name: str) -> Layout:

@@ -157,7 +157,11 @@ def test_numbers_that_are_none_give_no_box_and_no_warning(layout: str, outputs: 
     for array in broken.values():
         if array.dtype.kind == "f":
             array[..., 1] = value
-    answer = decode(broken, layout, input_size=SIZE)
+    try:
+        answer = decode(broken, layout, input_size=SIZE)
+    except LayoutError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - a refusal in one line is as right as no box
+        return
     assert isinstance(answer, Detections)
     assert np.isfinite(answer.boxes).all()
     assert np.isfinite(answer.scores).all()
@@ -217,3 +221,27 @@ def test_raw_heads_of_four_levels_are_heads() -> None:
     heads = {f"p{s}": np.zeros((1, 24, 128 // s, 128 // s), np.float32) for s in (8, 16, 32, 64)}
     fitting = [layout.name for layout in candidates(Signature(heads, (128, 128)))]
     assert fitting == ["darknet", "yolov5-heads"]
+
+
+END_TO_END = np.zeros((1, 300, 6), np.float32)
+END_TO_END[0, :2] = [[*BOX, 0.9, 1], [*BOX, 0.6, 2]]
+
+
+@pytest.mark.parametrize(
+    ("layout", "output", "words"),
+    [
+        ("yolov5", planted(3, 1), "expected 3 rows for each cell of an input of 64x96; there are 7"),
+        ("yolov5", END_TO_END, "expected 3 rows for each cell"),
+        ("yolov6", anchors_rows(), "expected one row for each cell"),
+        ("yolov8-rows", planted(3, 1), "expected one row for each cell"),
+        ("ppyoloe-rows", END_TO_END, "expected one row for each cell"),
+        ("rtdetr-rows", END_TO_END, "shares of the input; there are pixels"),
+        ("end-to-end", END_TO_END[..., [0, 1, 2, 3, 5, 4]], "whole numbers were expected in the column of the class"),
+        ("yolov8", planted(3, 1) * 2, "scores in 0..1 were expected; there is 1.8"),
+        ("corner-columns", planted(3, 1), "most boxes end before they begin"),
+        ("yolox", np.concatenate([rows(4), np.ones((len(rows(4)), 4), np.float32)], axis=1)[None], "logarithms"),
+    ],
+)
+def test_a_layout_by_name_that_the_numbers_contradict_is_refused(layout: str, output: Array, words: str) -> None:
+    with pytest.raises(LayoutError, match=words):
+        decode({"output": output}, layout, input_size=SIZE)

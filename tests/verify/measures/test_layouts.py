@@ -118,6 +118,9 @@ def test_a_layout_by_name_is_taken_whatever_fits_better_and_an_unknown_name_gets
 def test_a_task_that_the_layout_does_not_answer_is_refused() -> None:
     with pytest.raises(DataError, match="layout yolov8 answers detection and not text"):
         chosen(yolov8(), name="yolov8", task=Task.TEXT)
+    for plain in (Task.TEXT, Task.REGRESSION):
+        with pytest.raises(DataError, match=rf"layout yolov8 \(detection\) and not one of {plain.value}: leave --task"):
+            chosen(yolov8(), task=plain)
     with pytest.raises(DataError, match="has no keypoints"):
         chosen(yolov8(), name="yolov8", task=Task.KEYPOINTS)
 

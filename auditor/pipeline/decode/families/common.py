@@ -11,6 +11,9 @@ from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import suppressed
 from auditor.pipeline.decode.layout import LayoutError, Reading
 
+# What is beyond is none; quantised outputs may lie a step above 1.
+LARGEST_PROBABILITY = 1.05
+
 
 def sigmoid(values: Array) -> Array:
     """The logistic function, without overflow."""
@@ -53,6 +56,7 @@ def of_labels(
     """Objects from candidates whose class is known; the same object found twice is kept once where ``suppress``."""
     finite = np.isfinite(scores) & np.isfinite(boxes).all(axis=1) & np.isfinite(labels)
     sure = np.flatnonzero(finite & (scores > reading.score))
+    expect_objects(boxes[sure], scores[sure])
     if suppress:
         sure = sure[suppressed(boxes[sure], scores[sure], labels[sure], reading.iou)]
     else:
@@ -61,6 +65,18 @@ def of_labels(
     return Detections(
         boxes[sure].astype(np.float64), scores[sure].astype(np.float64), labels[sure].astype(np.int64), **fields
     )
+
+
+def expect_objects(boxes: Array, scores: Array) -> None:
+    """See to it that what was read as objects can be objects.
+
+    Raises:
+        LayoutError: scores are no probabilities, or most boxes end before they begin.
+    """
+    if scores.max(initial=0) > LARGEST_PROBABILITY:
+        raise LayoutError(f"scores in 0..1 were expected; there is {scores.max():.3g}")
+    if np.count_nonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1)) * 2 > len(boxes):
+        raise LayoutError("most boxes end before they begin")
 
 
 def literal(text: str | None) -> Any:

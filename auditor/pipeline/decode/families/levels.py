@@ -111,6 +111,8 @@ def _fits_fastestdet(signature: Signature) -> Evidence:
 
 
 def _read_fastestdet(signature: Signature, reading: Reading) -> Detections:
+    if _fits_fastestdet(signature) is Evidence.NONE:
+        raise LayoutError("one map (1, 5 + classes, height / 16, width / 16) of probabilities was expected")
     head = signature.arrays[0][0]
     height, width = head.shape[1:]
     table = head.reshape(len(head), -1).T

@@ -42,6 +42,8 @@ def _fits_yolov5(signature: Signature) -> Evidence:
 
 def _read_yolov5(signature: Signature, reading: Reading) -> Detections:
     table, prototypes = _expect(signature)
+    if len(table) not in three_per_cell(signature):
+        raise LayoutError("three rows a cell were expected")
     number = len(prototypes)
     scores = table[:, 4:5] * table[:, 5:-number]
     objects = best_class(from_centre(table[:, :4]), scores, reading, masks=table[:, -number:])

@@ -1,4 +1,4 @@
-"""One table of rows: exports with the selection inside, and grids with an objectness or without.
+"""One table of rows: exports with the selection inside; and what grids have in common with them.
 
 Every width has several meanings, so that values have to rule the others out: where they do not, two layouts fit and the
 user is asked.
@@ -11,7 +11,7 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
-from auditor.pipeline.decode.families.common import best_class, literal, of_labels, possible
+from auditor.pipeline.decode.families.common import best_class, literal, of_labels
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 
@@ -69,117 +69,9 @@ def _is_task(signature: Signature, task: str) -> bool:
     return signature.metadata.get("task", task) == task
 
 
-# Grids
-# -----------------------------------------------------------------------------------------------------------------
-
-
-def _fits_yolov5(signature: Signature) -> Evidence:
-    table = rows(signature)
-    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] < 6:
-        return Evidence.NONE
-    return Evidence.VALUES if shares(table[:, 4:]) and pixels(table[:, :4]) else Evidence.NONE
-
-
 def three_per_cell(signature: Signature) -> tuple[int, int]:
     """Rows of three anchors a cell of strides 8 to 32, and of 8 to 64 as the P6 variants have them."""
     return grid.count(signature.size, per_cell=3), grid.count(signature.size, (8, 16, 32, 64), per_cell=3)
-
-
-def _read_objectness(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature, 6)
-    table = table[possible(table[:, 4], reading)]
-    return best_class(from_centre(table[:, :4]), table[:, 4:5] * table[:, 5:], reading)
-
-
-def _fits_yolov5_face(signature: Signature) -> Evidence:
-    table = rows(signature)
-    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] != 16:
-        return Evidence.NONE
-    return Evidence.VALUES if pixels(table[:, 5:15]) and shares(table[:, [4, 15]]) else Evidence.NONE
-
-
-def _fits_yolov7_face(signature: Signature) -> Evidence:
-    table = rows(signature)
-    if table is None or len(table) not in three_per_cell(signature) or table.shape[1] != 21:
-        return Evidence.NONE
-    fits = pixels(table[:, 6::3]) and pixels(table[:, 7::3]) and shares(table[:, [4, 5, 8, 11, 14, 17, 20]])
-    return Evidence.VALUES if fits else Evidence.NONE
-
-
-def _read_yolov7_face(signature: Signature, reading: Reading) -> Detections:
-    """Box, objectness, the class, then five points of x, y and a probability."""
-    table = table_of(signature, 21, exact=True)
-    points = table[:, 6:].reshape(-1, 5, 3)
-    scores = table[:, 4] * table[:, 5]
-    return of_labels(
-        from_centre(table[:, :4]),
-        scores,
-        np.zeros(len(scores), np.int64),
-        reading,
-        keypoints=points[..., :2],
-        visibility=points[..., 2],
-    )
-
-
-def _read_yolov5_face(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature, 16, exact=True)
-    points = table[:, 5:15].reshape(-1, 5, 2)
-    return best_class(from_centre(table[:, :4]), table[:, 4:5], reading, keypoints=points)
-
-
-def _fits_yolov6(signature: Signature) -> Evidence:
-    table = one_per_cell(signature)
-    if table is None or table.shape[1] < 6 or not pixels(table[:, :4]):
-        return Evidence.NONE
-    return Evidence.VALUES if np.all(table[:, 4] == 1) else Evidence.NONE
-
-
-def _fits_corner_rows(signature: Signature) -> Evidence:
-    table = one_per_cell(signature)
-    if table is None or table.shape[1] < 5 or not (pixels(table[:, :4]) and shares(table[:, 4:])):
-        return Evidence.NONE
-    return Evidence.VALUES if corners(table[:, :4]) and not np.all(table[:, 4] == 1) else Evidence.NONE
-
-
-def objects_of_no_class(table: Array) -> bool:
-    """Whether a row is sure in column 4 and in no other: as the first class, not as an objectness."""
-    return bool(np.any((table[:, 4] > 0.5) & (table[:, 5:].max(axis=1, initial=0) < 0.1)))
-
-
-def objects_of_two_classes(table: Array) -> bool:
-    """Whether a row is sure in column 4 and in another: as an objectness, not as a class."""
-    return bool(np.any((table[:, 4] > 0.5) & (table[:, 5:].max(axis=1, initial=0) > 0.5)))
-
-
-def _fits_yolov8_rows(signature: Signature) -> Evidence:
-    """YOLOv8's head the other way round, which has the shape of a grid with an objectness."""
-    table = rows(signature)
-    levels = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
-    if table is None or len(table) not in {grid.count(signature.size, each) for each in levels} or table.shape[1] < 5:
-        return Evidence.NONE
-    boxes, classes = table[:, :4], table[:, 4:]
-    if not (shares(classes) and pixels(boxes)) or boxes[:, 2:].min() < 0 or corners(boxes):
-        return Evidence.NONE
-    names = literal(signature.metadata.get("names"))
-    if signature.metadata.get("task") == "detect" and names is not None and len(names) == classes.shape[1]:
-        return Evidence.METADATA
-    if np.any(np.all(classes == 1, axis=0)) or objects_of_two_classes(table):
-        return Evidence.NONE
-    return Evidence.VALUES
-
-
-def _read_yolov8_rows(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature, 5)
-    return best_class(from_centre(table[:, :4]), table[:, 4:], reading)
-
-
-def _read_corner_rows(signature: Signature, reading: Reading) -> Detections:
-    table = table_of(signature, 5)
-    return best_class(table[:, :4], table[:, 4:], reading)
-
-
-# Selected objects
-# ------------------------------------------------------------------------------------------------------
 
 
 def _selected(signature: Signature, width: int) -> Array | None:
@@ -202,13 +94,24 @@ def _fits_end_to_end(signature: Signature) -> Evidence:
     return Evidence.METADATA if told else Evidence.VALUES
 
 
+def _classes(labels: Array) -> Array:
+    """Labels, which are whole numbers.
+
+    Raises:
+        LayoutError: they are none.
+    """
+    if not whole(labels[np.isfinite(labels)]):
+        raise LayoutError("whole numbers were expected in the column of the class")
+    return labels
+
+
 def _class_first(table: Array) -> bool:
     return bool(len(table) and whole(table[:, 0]) and table[:, 0].min() >= -1 and shares(table[:, 1]))
 
 
 def _read_end_to_end(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 6, exact=True)
-    return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False)
+    return of_labels(table[:, :4], table[:, 4], _classes(table[:, 5]), reading, suppress=False)
 
 
 def _fits_end_to_end_pose(signature: Signature) -> Evidence:
@@ -226,7 +129,7 @@ def _read_end_to_end_pose(signature: Signature, reading: Reading) -> Detections:
         raise LayoutError(f"{table.shape[1]} columns have no room for points of {depth} numbers behind the first six")
     points = table[:, 6:].reshape(len(table), -1, depth)
     more = {"keypoints": points[..., :2], **({"visibility": points[..., 2]} if depth == 3 else {})}
-    return of_labels(table[:, :4], table[:, 4], table[:, 5], reading, suppress=False, **more)
+    return of_labels(table[:, :4], table[:, 4], _classes(table[:, 5]), reading, suppress=False, **more)
 
 
 def _fits_end_to_end_obb(signature: Signature) -> Evidence:
@@ -239,7 +142,7 @@ def _fits_end_to_end_obb(signature: Signature) -> Evidence:
 def _read_end_to_end_obb(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 7, exact=True)
     boxes = from_centre(table[:, :4])
-    return of_labels(boxes, table[:, 4], table[:, 5], reading, suppress=False, angles=table[:, 6])
+    return of_labels(boxes, table[:, 4], _classes(table[:, 5]), reading, suppress=False, angles=table[:, 6])
 
 
 def _fits_rtdetr_rows(signature: Signature) -> Evidence:
@@ -251,7 +154,7 @@ def _fits_rtdetr_rows(signature: Signature) -> Evidence:
 
 def _read_rtdetr_rows(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 6, exact=True)
-    return of_labels(_in_pixels(signature, table), table[:, 4], table[:, 5], reading, suppress=False)
+    return of_labels(_in_pixels(signature, table), table[:, 4], _classes(table[:, 5]), reading, suppress=False)
 
 
 def _fits_rtdetr_scores(signature: Signature) -> Evidence:
@@ -269,6 +172,8 @@ def _read_rtdetr_scores(signature: Signature, reading: Reading) -> Detections:
 
 
 def _in_pixels(signature: Signature, table: Array) -> Array:
+    if pixels(table[:, :4]):
+        raise LayoutError("boxes were expected as shares of the input; there are pixels")
     result: Array = from_centre(table[:, :4]) * np.tile(signature.size[::-1], 2)
     return result
 
@@ -312,7 +217,7 @@ def _fits_yolov7(signature: Signature) -> Evidence:
 
 def _read_yolov7(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 7, exact=True)
-    return of_labels(table[:, 1:5], table[:, 6], table[:, 5], reading, suppress=False)
+    return of_labels(table[:, 1:5], table[:, 6], _classes(table[:, 5]), reading, suppress=False)
 
 
 def _fits_nas_rows(signature: Signature) -> Evidence:
@@ -326,7 +231,7 @@ def _fits_nas_rows(signature: Signature) -> Evidence:
 
 def _read_nas_rows(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 7, exact=True)
-    return of_labels(table[:, 1:5], table[:, 5], table[:, 6], reading, suppress=False)
+    return of_labels(table[:, 1:5], table[:, 5], _classes(table[:, 6]), reading, suppress=False)
 
 
 def _fits_automl(signature: Signature) -> Evidence:
@@ -338,24 +243,10 @@ def _fits_automl(signature: Signature) -> Evidence:
 
 def _read_automl(signature: Signature, reading: Reading) -> Detections:
     table = table_of(signature, 7, exact=True)
-    return of_labels(table[:, [2, 1, 4, 3]], table[:, 5], table[:, 6], reading, suppress=False)
+    return of_labels(table[:, [2, 1, 4, 3]], table[:, 5], _classes(table[:, 6]), reading, suppress=False)
 
 
 LAYOUTS = (
-    Layout("yolov5", "YOLOv5, YOLOv7 grid export", "yolov5 7.0, exported graph", _fits_yolov5, _read_objectness),
-    Layout("yolov5-face", "YOLOv5-face", "its exported graph", _fits_yolov5_face, _read_yolov5_face),
-    Layout("yolov7-face", "YOLOv7-face", "its exported graph", _fits_yolov7_face, _read_yolov7_face),
-    Layout("yolov6", "YOLOv6", "YOLOv6 0.4, exported graph", _fits_yolov6, _read_objectness),
-    Layout(
-        "ppyoloe-rows", "PP-YOLOE without NMS, one output", "PaddleDetection 2.5", _fits_corner_rows, _read_corner_rows
-    ),
-    Layout(
-        "yolov8-rows",
-        "YOLOv8, 11 with a row a cell (transposed)",
-        "ultralytics 8.4.190, its output transposed",
-        _fits_yolov8_rows,
-        _read_yolov8_rows,
-    ),
     Layout("end-to-end", "YOLOv10, YOLO26, nms=True", "ultralytics 8.4.190", _fits_end_to_end, _read_end_to_end),
     Layout(
         "end-to-end-pose",

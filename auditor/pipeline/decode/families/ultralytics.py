@@ -12,14 +12,12 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre, unturned
-from auditor.pipeline.decode.families.common import best_class, literal, sigmoid
+from auditor.pipeline.decode.families.common import LARGEST_PROBABILITY, best_class, expect_objects, literal, sigmoid
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 _SOURCE = "ultralytics 8.4.190, exported graphs and metadata"
-# Levels of the heads met in the wild: the usual three, P2, P6, and the two of v3-tiny.
 _LIBREYOLO = "model_family"  # of the metadata
 _LARGEST_SHARE = 2  # what is beyond is pixels
-_LEVELS = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 
 
 def columns(signature: Signature) -> Array | None:
@@ -27,7 +25,7 @@ def columns(signature: Signature) -> Array | None:
     head = signature.arrays[0]
     if head.ndim != 3 or head.shape[0] != 1:
         return None
-    sums = {grid.count(signature.size, levels) for levels in _LEVELS}
+    sums = grid.counts(signature.size)
     matrix: Array = head[0]
     return matrix if matrix.shape[1] in sums and matrix.shape[0] >= 5 else None
 
@@ -104,6 +102,8 @@ def _read_pose(signature: Signature, reading: Reading) -> Detections:
     more: dict[str, Any] = {"keypoints": points[..., :2]}
     if depth == 3:
         more["visibility"] = points[..., 2]
+        if points[..., 2].max(initial=0) > LARGEST_PROBABILITY:
+            raise LayoutError("every third number of a point was expected to be a probability")
     return best_class(from_centre(head[:4].T), head[4 : 4 + classes].T, reading, **more)
 
 
@@ -167,6 +167,7 @@ def _read_obb(signature: Signature, reading: Reading) -> Detections:
     best = scores.max(axis=1)
     sure = np.flatnonzero(best > reading.score)
     sure = sure[np.argsort(-best[sure], kind="stable")]
+    expect_objects(from_centre(boxes[sure]), best[sure])
     kept = sure[unturned(boxes[sure], angles[sure], labels[sure], reading.iou)]
     return Detections(
         from_centre(boxes[kept]), best[kept].astype(np.float64), labels[kept].astype(np.int64), angles=angles[kept]

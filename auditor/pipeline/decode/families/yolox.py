@@ -12,10 +12,12 @@ from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre
 from auditor.pipeline.decode.families.common import best_class, possible
-from auditor.pipeline.decode.families.rows import corners, objects_of_no_class, pixels, rows, shares
+from auditor.pipeline.decode.families.grids import objects_of_no_class
+from auditor.pipeline.decode.families.rows import corners, pixels, rows, shares
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 _SOURCE = "YOLOX 0.3.0"
+_LARGEST_LOGARITHM = 12
 
 
 def _table(signature: Signature) -> Array:
@@ -27,7 +29,7 @@ def _table(signature: Signature) -> Array:
 
 def _in_cells(table: Array) -> bool:
     """Whether sizes are logarithms: pixels are never negative, and logarithms of sizes in cells are small."""
-    return bool(table[:, 2:4].min() < 0 and np.abs(table[:, 2:4]).max() < 12)
+    return bool(table[:, 2:4].min() < 0 and np.abs(table[:, 2:4]).max() < _LARGEST_LOGARITHM)
 
 
 def _fits_raw(signature: Signature) -> Evidence:
@@ -43,6 +45,8 @@ def _read_raw(signature: Signature, reading: Reading) -> Detections:
     likely = possible(table[:, 4], reading)
     table, points = table[likely], grid.points(signature.size, offset=0.0)[likely]
     stride = points[:, 2:]
+    if np.abs(table[:, 2:4]).max(initial=0) > _LARGEST_LOGARITHM:
+        raise LayoutError("logarithms of sizes were expected in columns 2 and 3; there are pixels")
     centre = points[:, :2] + table[:, :2] * stride
     return best_class(
         from_centre(np.concatenate([centre, np.exp(table[:, 2:4]) * stride], axis=1)),
