@@ -128,6 +128,26 @@ class Measuring(Group, table="verify"):
     reference: Path | None = option(
         file("MODEL"), "Another model, to agree with. Both run on the same windows (fidelity).", Panel.MEASURING
     )
+    reference_preset: str | None = option(
+        choice("PRESET"),
+        "Preset of the reference. Without it that of the model.",
+        Panel.MEASURING,
+    )
+    reference_layout: str | None = option(
+        text("NAME"),
+        "Layout of the reference. As --layout.",
+        Panel.MEASURING,
+    )
+    reference_size: tuple[int, int] | None = option(
+        height_width("HxW"),
+        "Size of the reference. Where it leaves its height and width open.",
+        Panel.MEASURING,
+    )
+    reference_first_class: int | None = option(
+        whole("CLASS", 0),
+        "Class of the reference that is class 0 here. Such as 1 behind a background.",
+        Panel.MEASURING,
+    )
     layers: int = option(whole("IMAGES", 0), "Images to measure every site on. 0 for none.", Panel.MEASURING, default=4)
     confidence: float = option(share("SHARE"), "Confidence of the intervals.", Panel.MEASURING, default=0.95)
     device: str = option(

@@ -19,10 +19,9 @@ from auditor.pipeline.decode import Detections, LayoutError, Regions, candidates
 from auditor.pipeline.decode.layout import Signature
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput
-from auditor.verify.measures.boxes import Boxes
+from auditor.verify.measures.boxes import Boxes, match
 from auditor.verify.measures.classification import OutputScale, output_scale, probabilities
 from auditor.verify.measures.dense import class_scores, position_agreement, relative_error
-from auditor.verify.measures.detection import match
 from auditor.verify.measures.embedding import CHANGED_BELOW, cosine
 from auditor.verify.measures.layouts import boxes_around
 from auditor.verify.measures.target import Clues, Target, find_target

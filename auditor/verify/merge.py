@@ -16,6 +16,7 @@ from auditor.text import ModelText
 from auditor.verify.errors import DataError, NothingMeasuredError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
+from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Verification
@@ -131,8 +132,10 @@ def merge(
         notes=(
             *source.notes,
             *setup.guesses,
+            *plan.remarks,
             *opened.remarks,
             *plan.model.measures.remarks(used),
+            *_agreement(plan, used),
             *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
             *resize_hint(setup.preprocessing.geometry.kernel, [max(row.factor) for row in used if row.factor]),
             *_noted(used),
@@ -164,6 +167,17 @@ def resize_hint(kernel: str, factors: Sequence[float]) -> tuple[str, ...]:
     if low_pass(kernel):
         return ()
     return (f"{size} and {kernel} does not filter them: {RESIZE_FIRST}",)
+
+
+def _agreement(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[str, ...]:
+    """How the answers are held against those of the reference, in sentences."""
+    images = [row.measured for row in used if row.measured is not None and row.measured.beside is not None]
+    if plan.reference is None or not images:
+        return ()
+    factors = [max(row.factor) for row in used if row.factor is not None]
+    pixel = float(np.median(factors)) if factors and plan.model.setup.protocol.native else 1.0
+    values = [image.values for image in images]
+    return reference_remarks(values, [image.beside for image in images], plan.settings.confidence, pixel)
 
 
 def _noted(used: Sequence[Row[Any]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from auditor.verify.images.drawn import Drawn
     from auditor.verify.images.preprocess import ImageLayout, Preprocessing
     from auditor.verify.images.source import ImageSource
-    from auditor.verify.settings import VerifySettings
+    from auditor.verify.settings import ReferenceReading, VerifySettings
 
 # What a preset says unless the user says otherwise.
 _OF_A_PRESET = ("resize", "fit", "mean", "std", "scale")
@@ -111,6 +111,7 @@ def _settings(options: Measuring) -> VerifySettings:
     return VerifySettings(
         preprocessing=_preprocessing(options),
         native=options.shift_at == "native",
+        native_if_needed="shift_at" not in options.given,
         preset_assumed=not options.given & {"preset", "mean", "std", "scale"},
         protocol=ProtocolKind(options.protocol),
         radius=options.radius,
@@ -133,9 +134,35 @@ def _settings(options: Measuring) -> VerifySettings:
             default_limit() if options.max_memory is None else int(options.max_memory * 2**30),
         ),
         reference=options.reference,
+        reference_reading=_reference_reading(options),
         allow_domains=frozenset(options.allow_domain),
         custom_ops=tuple(Path(word) for word in options.custom_ops),
     )
+
+
+def _reference_reading(options: Measuring) -> ReferenceReading:
+    """How the reference is read."""
+    from auditor.verify.settings import ReferenceReading
+
+    try:
+        axes, decoding = _layouts(options.reference_layout)
+    except ValueError as error:
+        raise ValueError(f"reference-{error}") from None
+    preprocessing = None if options.reference_preset is None else _own_preset(options, options.reference_preset)
+    return ReferenceReading(preprocessing, options.reference_size, axes, decoding, options.reference_first_class or 0)
+
+
+def _own_preset(options: Measuring, name: str) -> Preprocessing:
+    """The preset of the reference; one of colours and numbers alone leaves the way to the input as the model's is."""
+    from dataclasses import replace
+
+    from auditor.verify.images.preprocess import PRESETS, preset
+
+    own = replace(preset(name), name=name)
+    if name not in PRESETS:
+        return own
+    ours = _preprocessing(options)
+    return replace(own, geometry=ours.geometry, read_by=ours.read_by)
 
 
 def _layouts(text: str | None) -> tuple[ImageLayout | None, str | None]:

@@ -7,24 +7,23 @@ the same rows there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from auditor.onnxfile import ModelFileError, read_model
 from auditor.sampling.result import Analysis
-from auditor.verify.admission import check_domains, check_external
-from auditor.verify.errors import DataError, ModelRefusedError
+from auditor.verify.errors import DataError
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures import TASKS
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Outputs, Subject, TaskMeasures
+from auditor.verify.reference import can_be_native, open_reference, reading_remarks, require_windows, sees_the_same
 from auditor.verify.result import ProtocolKind
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, first_usable, prepare, tried_images
 from auditor.verify.shifts.alignment import Grid
-from auditor.verify.shifts.feeder import Load, Numbered
+from auditor.verify.shifts.feeder import Load, Numbered, WindowMaker
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
 
@@ -45,12 +44,21 @@ class MeasuredModel:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What holds for every image of a run. ``repeated`` are the places whose unshifted input is given twice."""
+    """What holds for every image of a run. ``repeated`` are the places whose unshifted input is given twice.
+
+    ``remarks`` are what a reader should know of the reference.
+    """
 
     settings: VerifySettings
     model: MeasuredModel
     reference: MeasuredModel | None
     repeated: range
+    remarks: tuple[str, ...] = ()
+
+    def units(self, source: ImageSource, wanted: Collection[int] | None = None) -> Iterator[Numbered]:
+        """The units of a source for both models; of the ``wanted`` places only where they are given."""
+        beside = None if self.reference is None else _front_beside(self.model.setup, self.reference.setup)
+        return self.model.setup.units(source, wanted, beside)
 
     def reopened(self, worker: Worker) -> RunPlan:
         """The same on another worker, which has sessions of its own.
@@ -82,7 +90,17 @@ def pilot(
         ModelRejectedError: onnxruntime refuses a model or an image.
     """
     setup, units = prepare(worker, spec, source, settings, clues)
-    other = None if settings.reference is None else _open_reference(worker, setup, source, settings)
+    other = None if settings.reference is None else open_reference(worker, setup, source, settings)
+    switched = False
+    if other is not None:
+        needed = not sees_the_same(setup, other)
+        if needed and not setup.protocol.native and settings.native_if_needed and can_be_native(setup):
+            settings, switched = replace(settings, native=True), True
+            setup, units = prepare(worker, spec, source, settings, clues)
+            other = open_reference(worker, setup, source, settings)
+        require_windows(setup, other)
+        beside = _front_beside(setup, other)
+        units = units if beside is None else setup.units(source, beside=beside)
     task, protocol = TASKS[setup.target.task], setup.protocol.kind
     if task.WHOLE_PIXELS and protocol in _UNALIGNED:
         raise DataError(f"the protocol {protocol.value} measures classifiers and embeddings only")
@@ -94,9 +112,17 @@ def pilot(
     first = loads[0][0]
     images = [load for _, load in loads]
     model = _learnt(worker, setup, images, settings, analysis)
-    reference = None if other is None else _learnt(worker, other, images, settings, None)
-    plan = RunPlan(settings, model, reference, range(first, first + settings.self_test_images))
+    reference, remarks = None, tuple[str, ...]()
+    if other is not None:
+        reference = _learnt(worker, other, [load.beside or load for load in images], settings, None)
+        remarks = reading_remarks(setup, other, settings, switched)
+    plan = RunPlan(settings, model, reference, range(first, first + settings.self_test_images), remarks)
     return plan, chain(seen, units)
+
+
+def _front_beside(setup: Setup, other: Setup) -> WindowMaker | None:
+    """How the reference's windows are made; None where they are those of the model."""
+    return None if other.front == setup.front else other.front
 
 
 def _learnt(
@@ -136,37 +162,3 @@ def _grid(setup: Setup, analysis: Analysis | None) -> Grid:
     high, wide = setup.target.grid
     even = size[0] / high, size[1] / wide
     return Grid(even, ((even[0] - 1) / 2, (even[1] - 1) / 2), size, circular)
-
-
-def _open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: VerifySettings) -> Setup:
-    """The reference model, on the same worker and for the same windows.
-
-    Raises:
-        DataError: it reads other images, or gives another kind of output.
-        ModelRefusedError: it cannot be read, or may not be run.
-    """
-    assert settings.reference is not None
-    try:
-        model = read_model(settings.reference)
-    except ModelFileError as error:
-        raise ModelRefusedError(f"the reference model {error.reason}") from error
-    check_domains(model, settings.allow_domains)
-    check_external(model)
-    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
-    # Names of tensors are those of the model under test; a reference without them has to be told by its shapes.
-    names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
-    known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
-    theirs = replace(settings, image_input=known[settings.image_input], output=known[settings.output])
-    # The reference is measured as the model under test is.
-    other, _ = prepare(worker, spec, source, theirs, Clues.of(model, None))
-    ours = setup.target
-    if other.target.task is not ours.task:
-        raise DataError(
-            f"the reference model's output is taken for {other.target.task.value} and not for {ours.task.value}: "
-            "give --task, or leave --reference out"
-        )
-    if (other.target.channel_axis, other.target.grid) != (ours.channel_axis, ours.grid):
-        raise DataError("the reference model's output has another size or layout")
-    if (other.image.size, other.preprocessing) != (setup.image.size, setup.preprocessing):
-        raise DataError("the reference model reads images of another size, layout or type")
-    return other

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from auditor.verify.images.source import ImageSource
-from auditor.verify.measures.task import Repeated, Row, UnusableOutputError
+from auditor.verify.measures.task import Repeated, Row, Sides, UnusableOutputError
 from auditor.verify.pilot import MeasuredModel, RunPlan
 from auditor.verify.result import Rejected
 from auditor.verify.shifts.feeder import Load, Numbered
@@ -30,7 +30,7 @@ def rows(plan: RunPlan, source: ImageSource, indices: Collection[int]) -> list[R
     settings = plan.settings
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         here = plan.reopened(worker)
-        return list(measured_rows(worker, here, here.model.setup.units(source, frozenset(indices))))
+        return list(measured_rows(worker, here, here.units(source, frozenset(indices))))
 
 
 def measured_rows(worker: Worker, plan: RunPlan, units: Iterable[Numbered]) -> Iterator[Row[Any]]:
@@ -70,8 +70,11 @@ def _collected(worker: Worker, plan: RunPlan, index: int, load: Load) -> Row[Any
         others = None
         if plan.reference is not None:
             # It runs in the same memory: nothing of the first answer may be looked at from here on.
-            second = worker.run(plan.reference.setup.job(load, plan.settings, repeat=False))
+            there = load.beside or load
+            second = worker.run(plan.reference.setup.job(there, plan.settings, repeat=False))
             others = _answers(plan.reference, _outputs(plan.reference, second, count), count)
+            first_class = plan.settings.reference_reading.first_class
+            others = plan.model.measures.brought(others, Sides(load.unit, there.unit, first_class))
         return replace(row, measured=plan.model.measures.row(load.unit, answers, others), repeated=repeated)
     except UnusableOutputError as error:
         return replace(row, rejected=str(error))

@@ -17,25 +17,42 @@ DEFAULT_SCORE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceReading:
+    """How the reference model is read where that is not as the model under test is.
+
+    ``preprocessing``, ``size``, ``layout`` and ``decoding`` are those of :class:`VerifySettings`, None for the same.
+    ``first_class`` is its class that is class 0 of the model under test.
+    """
+
+    preprocessing: Preprocessing | None = None
+    size: tuple[int, int] | None = None
+    layout: ImageLayout | None = None
+    decoding: str | None = None
+    first_class: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class VerifySettings:
     """How a model is measured.
 
     ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows
     keep seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
-    nobody chose it. ``native``: shifts are whole pixels of the picture, before it is resized. ``size`` (H, W) is
+    nobody chose it. ``native``: shifts are whole pixels of the picture, before it is resized; with
+    ``native_if_needed`` they are also where a reference sees other parts of the picture. ``size`` (H, W) is
     for models that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds``
     are constants for further inputs. ``decoding`` names the layout of the outputs, or is "auto". Boxes count from
     the score ``box_score`` on. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
     ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
-    ``reference`` is a model to agree with, run on the same windows. ``allow_domains`` and ``custom_ops`` let
-    foreign operators in.
+    ``reference`` is a model to agree with, run on the same windows, and ``reference_reading`` how it is read.
+    ``allow_domains`` and ``custom_ops`` let foreign operators in.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
     preset_assumed: bool = False
     protocol: ProtocolKind = ProtocolKind.CROP
     native: bool = False
+    native_if_needed: bool = False
     radius: int | None = None
     shifts: ShiftSettings = field(default_factory=ShiftSettings)
     embedded: float = 0.5
@@ -57,5 +74,6 @@ class VerifySettings:
     threads: int = 1
     limits: RunLimits = field(default_factory=RunLimits)
     reference: Path | None = None
+    reference_reading: ReferenceReading = field(default_factory=ReferenceReading)
     allow_domains: frozenset[str] = frozenset()
     custom_ops: tuple[Path, ...] = ()

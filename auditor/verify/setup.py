@@ -19,7 +19,7 @@ from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import ProtocolKind, Rejected, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.batching import Batching, choose_batching
-from auditor.verify.shifts.feeder import Load, Numbered, numbered
+from auditor.verify.shifts.feeder import Load, Numbered, WindowMaker, numbered
 from auditor.verify.shifts.plan import DEFAULT_RADIUS, ShiftSettings
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
@@ -34,6 +34,8 @@ _TRIED_IMAGES = 4
 # All outputs of one image are in memory at once; two images are under way.
 _OUTPUT_BYTES = 256 << 20
 _FEWEST_WINDOWS = 8
+# Of the 256 of a byte; a preset for floating numbers leaves an integer input a handful.
+_FEWEST_LEVELS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,21 @@ class Setup:
             feeds,
         )
 
-    def units(self, source: ImageSource, wanted: Collection[int] | None = None) -> Iterator[Numbered]:
-        """The units of a source, prepared for this model; of the ``wanted`` places only where they are given."""
+    @property
+    def front(self) -> WindowMaker:
+        """How its windows are made."""
+        return WindowMaker(self.protocol, self.preprocessing)
+
+    def units(
+        self, source: ImageSource, wanted: Collection[int] | None = None, beside: WindowMaker | None = None
+    ) -> Iterator[Numbered]:
+        """The units of a source, prepared for this model; of the ``wanted`` places only where they are given.
+
+        ``beside`` is how a reference model reads them.
+        """
         whole = wanted is None or self.protocol.kind is ProtocolKind.FRAMES
         pictures = enumerate(source) if whole else source.places(wanted or ())
-        return numbered(pictures, self.protocol, self.preprocessing, self.shifts, wanted)
+        return numbered(pictures, self.protocol, self.preprocessing, self.shifts, wanted, beside)
 
     def reopened(self, worker: Worker) -> Setup:
         """The same on another worker, which has the session of its own.
@@ -101,10 +113,12 @@ def prepare(
     settings: VerifySettings,
     clues: Clues | None = None,
     any_task: bool = False,
+    open_size: tuple[int, int] | None = None,
 ) -> tuple[Setup, Iterator[Numbered]]:
     """Open the model and try it on the first usable images.
 
     ``clues`` help to tell the task. With ``any_task`` a task that cannot be told is no error: all outputs are given.
+    ``open_size`` is taken for sides that the model leaves open and the settings do not say.
 
     Returns:
         The setup, and all units of the source with their places, the tried ones included.
@@ -118,7 +132,7 @@ def prepare(
     if not names:
         raise DataError("the model has no output that is a numeric tensor")
     clues = clues or Clues()
-    trial = _first_that_runs(worker, opened, names, source, settings, clues)
+    trial = _first_that_runs(worker, opened, names, source, settings, clues, open_size)
     image, protocol, shifts, preprocessing = trial.image, trial.protocol, trial.shifts, trial.preprocessing
     seen, units, probe, feeds = trial.seen, trial.units, trial.probe, trial.probe.feeds
     rows = trial.samples[0]
@@ -176,9 +190,12 @@ def _first_that_runs(
     source: ImageSource,
     settings: VerifySettings,
     clues: Clues,
+    open_size: tuple[int, int] | None,
 ) -> _BatchTrial:
     """Try the sizes that an input of open size may be made for, the likeliest first."""
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
+    if image.assumed_size and open_size is not None:
+        image = replace(image, size=image.possible(open_size), assumed_size=False)
     sizes: list[tuple[int, int]] = [image.size]
     if image.assumed_size:
         lines = [size for line in LINE_SIZES if (size := image.possible(line)) not in sizes]
@@ -207,6 +224,8 @@ def _tried(
     except ValueError as error:
         raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
     preprocessing = image.fit(settings.preprocessing)
+    if settings.reference is not None:
+        _require_levels(preprocessing)
     seen, units = first_usable(numbered(enumerate(source), protocol, preprocessing, shifts), tried_images(settings))
     samples: list[dict[str, Array]] = []
     probe: Job | None = None
@@ -219,6 +238,16 @@ def _tried(
         samples.append({name: answer.rows(name)[0].copy() for name in names})
     assert probe is not None
     return _BatchTrial(image, protocol, shifts, preprocessing, seen, units, probe, samples)
+
+
+def _require_levels(preprocessing: Preprocessing) -> None:
+    """An input of whole numbers behind a preset for floating ones would be a picture of a few grey levels."""
+    levels = 255 * preprocessing.scale / max(preprocessing.std)
+    if np.dtype(preprocessing.dtype).kind in "ui" and levels < _FEWEST_LEVELS:
+        raise DataError(
+            f"its input is {preprocessing.dtype}, and the preset makes only {int(levels) + 1} levels of 256: give "
+            "--preset (raw where the model normalises by itself)"
+        )
 
 
 def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Protocol, ShiftSettings]:

@@ -54,7 +54,7 @@ def embedding(seed: int = 1) -> ModelProto:
 @pytest.mark.parametrize(
     ("made", "other", "measures"),
     [
-        (dense(5), dense(5, 2), {"fidelity", "fidelity-cosine"}),
+        (dense(5), dense(5, 2), {"fidelity", "fidelity-unshifted", "fidelity-cosine"}),
         (dense(2), dense(2, 2), {"fidelity-cosine"}),
         (embedding(), embedding(2), {"fidelity-cosine"}),
     ],

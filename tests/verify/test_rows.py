@@ -109,7 +109,7 @@ def test_pieces_in_any_order_give_the_bytes_of_one_run(tmp_path: Path, case: str
         with Worker(settings.device, settings.limits, settings.threads) as worker:
             for piece in pieces(count):
                 there = pickle.loads(pickle.dumps(plan)).reopened(worker)
-                units = there.model.setup.units(SOURCE, frozenset(piece))
+                units = there.units(SOURCE, frozenset(piece))
                 done += pickle.loads(pickle.dumps(list(measured_rows(worker, there, units))))
         random.Random(count).shuffle(done)
         merged = merge(plan, SOURCE, RowTable.of(done), MeasuredLayers(), seconds=whole.seconds)
@@ -136,7 +136,7 @@ def test_an_interrupted_run_is_what_the_same_images_give_in_pieces(tmp_path: Pat
         plan = plan_of(path, settings, worker)
         measured = {name.raw for name in (*whole.data.used, *(one.name for one in whole.data.rejected))}
         here = [index for index, item in enumerate(read()) if item.name.raw in measured]
-        done = list(measured_rows(worker, plan, plan.model.setup.units(SOURCE, frozenset(here))))
+        done = list(measured_rows(worker, plan, plan.units(SOURCE, frozenset(here))))
     table = RowTable.of(reversed(done))
     merged = merge(plan, SOURCE, table, MeasuredLayers(), interrupted=True, seconds=whole.seconds)
     assert merged.to_json() == whole.to_json()
@@ -165,7 +165,7 @@ def test_a_row_stays_small_whatever_the_size_of_the_output(tmp_path: Path, chann
     settings = replace(SETTINGS, task=Task.DENSE)
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         plan = plan_of(path, settings, worker)
-        made = list(measured_rows(worker, plan, plan.model.setup.units(SOURCE)))
+        made = list(measured_rows(worker, plan, plan.units(SOURCE)))
     assert len(pickle.dumps(made)) / len(made) < 400
 
 

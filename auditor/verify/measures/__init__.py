@@ -16,7 +16,7 @@ from auditor.verify.measures.detection import Detection
 from auditor.verify.measures.embedding import Embedding
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.keypoints import Joints
-from auditor.verify.measures.reference import FIDELITY, FIDELITY_COSINE
+from auditor.verify.measures.reference import AGREEMENT
 from auditor.verify.measures.regression import Regression
 from auditor.verify.measures.task import TaskMeasures
 from auditor.verify.measures.text import TextLines
@@ -39,7 +39,7 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
         facts.name: facts
         for table in (
             Classification.MEASURES,
-            (FIDELITY, FIDELITY_COSINE),
+            AGREEMENT,
             *(task.MEASURES for kind, task in TASKS.items() if kind is not Task.CLASSIFICATION),
         )
         for facts in table

@@ -22,11 +22,12 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from auditor.verify.measures.facts import Gate, MeasureFacts
-from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, fidelity_values, one_pixel
 from auditor.verify.measures.task import (
     ImageMeasures,
     Outputs,
     Row,
+    Sides,
     Subject,
     TaskMeasures,
     UnusableOutputError,
@@ -202,7 +203,7 @@ def measure_image(
     if label is not None:
         values["accuracy"] = float(best[0] == label)
     if reference is not None:
-        values["fidelity"] = float(np.mean(best == top1(reference)))
+        values |= fidelity_values((best == top1(reference)).astype(np.float64))
     return values
 
 
@@ -250,13 +251,24 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
         plan, label, classes = unit.plan, unit.label, answers.shape[1]
         if label is not None and not 0 <= label < classes:
             raise UnusableOutputError(f"label {label} is none of the model's {classes} classes")
+        if reference is not None and reference.shape != answers.shape:
+            raise UnusableOutputError(
+                f"the reference model tells {reference.shape[1]} classes and this one {classes}: give "
+                "--reference-first-class where it has further ones in front, such as 1 for a background"
+            )
+        values = measure_image(answers, plan, label, reference)
+        beside: Beside | None = None
+        if reference is not None:
+            near = one_pixel(plan)
+            beside, added = changes_beside(~agreement(answers, near), ~agreement(reference, near))
+            values |= added
         along: dict[str, FloatArray] = {}
         if len(plan.distances):
             along["consistency"] = agreement(answers, plan.distances).astype(np.float64)
             along["mac"] = score_change(answers, plan.distances)
         best = top1(answers)
         return ClassMeasures(
-            values=measure_image(answers, plan, label, reference),
+            values=values,
             curves=by_distance(along, plan.distances.distance),
             flips=float(np.mean(best != best[0])),
             reference=int(best[0]),
@@ -265,14 +277,18 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             worst=worst_case(answers, plan.exhaustive, label),
             classes=classes,
             steady=steady_digest(answers),
+            beside=beside,
         )
+
+    def brought(self, answers: FloatArray, sides: Sides) -> FloatArray:
+        return answers[:, sides.first_class :] if sides.first_class < answers.shape[1] else answers
 
     def total(self, rows: Sequence[Row[ClassMeasures]], confidence: float) -> OutputResult:
         images = [(row, row.measured) for row in rows if row.measured is not None]
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.CLASSIFICATION,
-            measure_totals((*MEASURES, FIDELITY), rows, confidence),
+            measure_totals((*MEASURES, *AGREEMENT), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
             tuple(_image(row, measured) for row, measured in images),
             prediction_counts(measured.reference for _, measured in images),

@@ -21,7 +21,7 @@ from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.embedding import COSINE, cosine
 from auditor.verify.measures.facts import Gate, MeasureFacts
-from auditor.verify.measures.reference import FIDELITY, FIDELITY_COSINE
+from auditor.verify.measures.reference import AGREEMENT, fidelity_values
 from auditor.verify.measures.task import (
     NOT_FINITE,
     OTHER_SHAPE,
@@ -223,7 +223,7 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.DENSE,
-            measure_totals((FIDELITY, FIDELITY_COSINE, *MEASURES, COSINE), rows, confidence),
+            measure_totals((*AGREEMENT, *MEASURES, COSINE), rows, confidence),
             curve_totals((*MEASURES, COSINE), rows, confidence),
             image_results(rows),
             (),
@@ -258,7 +258,7 @@ def _fidelity(maps: AnyArray, classes: AnyArray | None, others: AnyArray) -> dic
     found: dict[str, float] = {}
     theirs = class_scores(others)
     if classes is not None and theirs is not None:
-        found["fidelity"] = float(position_agreement(classes, theirs).mean())
+        found |= fidelity_values(position_agreement(classes, theirs))
     if maps.dtype.kind == "f":
         found["fidelity-cosine"] = float(cosine(maps, others).mean())
     return found

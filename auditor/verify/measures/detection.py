@@ -20,16 +20,27 @@ import numpy as np
 from auditor.pipeline.decode import Detections
 from auditor.pipeline.decode.boxes import iou
 from auditor.text import ModelText, count_text
-from auditor.verify.arrays import BoolArray, FloatArray, IntArray
-from auditor.verify.measures.boxes import Boxes
+from auditor.verify.arrays import BoolArray, FloatArray
+from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match
 from auditor.verify.measures.decoded import answers_of, decoder_of, known_mean, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
-from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.reference import (
+    ADDED,
+    AGREEMENT,
+    MISSED,
+    Beside,
+    brought_points,
+    changes_beside,
+    fidelity_values,
+    offset_values,
+    one_pixel,
+)
 from auditor.verify.measures.task import (
     ImageMeasures,
     Outputs,
     Row,
+    Sides,
     Subject,
     TaskMeasures,
     WindowOutputs,
@@ -68,7 +79,6 @@ MEASURES = (
 )
 
 _CURVES = ("centre-jitter", "size-deviation", "score-deviation", "flicker")
-DEFAULT_IOU = 0.5
 BORDER = 2.0  # pixels
 
 
@@ -91,32 +101,6 @@ class PairStability:
     lost: FloatArray
     gained: FloatArray
     crossings: FloatArray
-
-
-def match(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> tuple[IntArray, IntArray]:
-    """Indices (K,) into both of the boxes that are the same: equal class, each used once, largest overlap first."""
-    overlap = np.where(left.labels[:, None] == right.labels[None, :], iou(left.corners, right.corners), 0.0)
-    taken: list[tuple[int, int]] = []
-    # Equal overlaps are settled by the order of the boxes, so that the result does not depend on the sort.
-    order = np.argsort(-overlap, axis=None, kind="stable")
-    free = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)
-    for place in order[: np.count_nonzero(overlap >= least)]:
-        one, two = divmod(int(place), len(right))
-        if free[0][one] and free[1][two]:
-            free[0][one] = free[1][two] = False
-            taken.append((one, two))
-    pairs = np.array(taken, dtype=np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def matched_share(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> float:
-    """Share of the boxes of two answers to one input that have a partner in the other, each pair counted once.
-
-    NaN where neither has a box.
-    """
-    matched = len(match(left, right, least)[0])
-    total = len(left) + len(right) - matched
-    return matched / total if total else float("nan")
 
 
 def pair_stability(
@@ -273,12 +257,11 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
     def row(self, unit: Unit, answers: WindowBoxes, reference: WindowBoxes | None) -> DetectionImage:
         plan = unit.plan
         values: dict[str, float] = {}
+        beside: Beside | None = None
         if len(plan.pairs):
             values = {name: known_mean(along) for name, along in self._along(unit, answers, plan.pairs).items()}
         if reference is not None:
-            pairs = zip(answers.windows, reference.windows, strict=True)
-            alike = [matched_share(left.above(self.score), right.above(self.score)) for left, right in pairs]
-            values["fidelity"] = known_mean(np.array(alike))
+            beside = self._beside(unit, answers, reference, values)
         curves = self._along(unit, answers, plan.distances) if len(plan.distances) else {}
         curves = {name: along for name, along in curves.items() if name in _CURVES}
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
@@ -290,14 +273,25 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             flicker,
             answers.highest,
             boxes,
+            beside=beside,
             tracks=box_tracks(path, self.score, self.period),
         )
+
+    def brought(self, answers: WindowBoxes, sides: Sides) -> WindowBoxes:
+        def window(boxes: Boxes, index: int) -> Boxes:
+            corners = boxes.corners
+            if not sides.alike:
+                ends = corners.reshape(-1, 2, 2)
+                corners = brought_points(ends, sides.there.placements[index], sides.here.placements[index])
+            return Boxes(corners.reshape(-1, 4), boxes.scores, boxes.labels - sides.first_class)
+
+        return replace(answers, windows=tuple(window(boxes, i) for i, boxes in enumerate(answers.windows)))
 
     def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.DETECTION,
-            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
             image_results(rows),
             (),
@@ -322,10 +316,31 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         without = f"; {count_text(none, 'image')} without a box" if none else ""
         return (f"rests on {count_text(len(some), 'image')} with {boxes} of score {self.score:g} or more{without}",)
 
+    def _beside(self, unit: Unit, answers: WindowBoxes, reference: WindowBoxes, values: dict[str, float]) -> Beside:
+        """Hold the boxes against those of the reference, window by window; the measures are added to ``values``."""
+        sides = [self._placed(seen, unit) for seen in (answers, reference)]
+        compared = [
+            compare_boxes(left.above(self.score), right.above(self.score)) for left, right in zip(*sides, strict=True)
+        ]
+        values |= fidelity_values([one.share(one.both) for one in compared])
+        values[MISSED.name] = known_mean(np.array([one.share(one.missed) for one in compared]))
+        values[ADDED.name] = known_mean(np.array([one.share(one.added) for one in compared]))
+        values |= offset_values([one.moves for one in compared])
+        near = one_pixel(unit.plan)
+        changed = [self._along(unit, seen, near)["flicker"] > 0 for seen in (answers, reference)]
+        first = compared[0]
+        beside, added = changes_beside(changed[0], changed[1], (first.both, first.missed, first.added))
+        values |= added
+        return beside
+
+    def _placed(self, boxes: WindowBoxes, unit: Unit) -> list[Boxes]:
+        """The boxes in the pixels that the run counts."""
+        return _in_the_picture(list(boxes.windows), unit) if unit.native else list(boxes.windows)
+
     def _along(self, unit: Unit, boxes: WindowBoxes, pairs: Pairs) -> dict[str, FloatArray]:
-        seen, window, border = list(boxes.windows), self.window, BORDER
+        seen, window, border = self._placed(boxes, unit), self.window, BORDER
         if unit.native:
-            seen, window = _in_the_picture(seen, unit), unit.placements[0].picture
+            window = unit.placements[0].picture
             border = BORDER / min(unit.placements[0].scale)
         found = pair_stability(seen, pairs, window, self.circular, border=border, threshold=self.score)
         return {

@@ -14,7 +14,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.facts import Gate, MeasureFacts
-from auditor.verify.measures.reference import FIDELITY_COSINE
+from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, one_pixel
 from auditor.verify.measures.task import (
     OTHER_SHAPE,
     ImageMeasures,
@@ -96,23 +96,29 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
         plan = unit.plan
         cosines = pair_cosine(answers, plan.pairs)
         values = {"cosine": float(cosines.mean())} if len(cosines) else {}
+        beside: Beside | None = None
         if reference is not None:
             if reference.shape != answers.shape:
                 raise UnusableOutputError(OTHER_SHAPE)
             values["fidelity-cosine"] = float(cosine(answers, reference).mean())
+            near = one_pixel(plan)
+            changed = [pair_cosine(vectors, near) < CHANGED_BELOW for vectors in (answers, reference)]
+            beside, added = changes_beside(changed[0], changed[1])
+            values |= added
         along = {"cosine": pair_cosine(answers, plan.distances)} if len(plan.distances) else {}
         return EmbeddingImage(
             values=values,
             curves=by_distance(along, plan.distances.distance),
             flips=float(np.mean(cosines < CHANGED_BELOW)) if len(cosines) else 0.0,
             steady=steady_digest(answers),
+            beside=beside,
         )
 
     def total(self, rows: Sequence[Row[EmbeddingImage]], confidence: float) -> OutputResult:
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.EMBEDDING,
-            measure_totals((FIDELITY_COSINE, COSINE), rows, confidence),
+            measure_totals((*AGREEMENT, COSINE), rows, confidence),
             curve_totals((COSINE,), rows, confidence),
             image_results(rows),
             (),

@@ -21,9 +21,10 @@ class MeasureFacts:
     """One measure.
 
     ``unit`` is "share", "probability", "px" or "ratio"; ``meaning`` is one line for reports and ``title`` what the head
-    of a column says, the name where it is empty. ``limits`` are the least and largest possible value of a ratio (shares
-    and probabilities have theirs), None where it has none. ``leading`` measures tell whether a rewrite gained, those of
-    a ``summary`` are shown with it. ``in_points`` says that two of a hundred are as good a gain anywhere on the scale.
+    of a column says, the name where it is empty. ``limits`` are the least and largest possible value; None for those of
+    a share or probability, and where a ratio or a number of pixels has none. ``leading`` measures tell whether a
+    rewrite gained, those of a ``summary`` are shown with it. ``in_points`` says that two of a hundred are as good a
+    gain anywhere on the scale.
     """
 
     name: str
@@ -45,7 +46,7 @@ class MeasureFacts:
     @property
     def bounds(self) -> tuple[float, float] | None:
         """The least and the largest possible value, None where there are none."""
-        return _LIMITS.get(self.unit, self.limits)
+        return self.limits or _LIMITS.get(self.unit)
 
     @property
     def interval_bounds(self) -> tuple[float, float] | None:
@@ -53,7 +54,7 @@ class MeasureFacts:
 
         Those of a ratio are so far from what is measured that an interval which allows for them says nothing.
         """
-        return _LIMITS.get(self.unit)
+        return self.bounds if self.unit in _LIMITS else None
 
     @property
     def largest_change(self) -> float | None:

@@ -18,22 +18,39 @@ Joints near the border of what both inputs show are left out, and so are those t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.pipeline.decode import Detections, Keypoints
-from auditor.pipeline.decode.boxes import iou
 from auditor.text import ModelText, count_text
-from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
-from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.poses import (
+    ALIKE,
+    VISIBLE,
+    Poses,
+    brought_figures,
+    compare_figures,
+    figure_size,
+    figures_of,
+    in_the_picture,
+    same_figures,
+)
+from auditor.verify.measures.reference import (
+    AGREEMENT,
+    Beside,
+    changes_beside,
+    fidelity_values,
+    offset_values,
+    one_pixel,
+)
 from auditor.verify.measures.task import (
     ImageMeasures,
     Outputs,
     Row,
+    Sides,
     Subject,
     TaskMeasures,
     UnusableOutputError,
@@ -71,30 +88,7 @@ MEASURES = (
     MeasureFacts("keypoint-quantisation", "share", False, "of the squared jitter, what the decoder's grid costs"),
 )
 
-VISIBLE = 0.3  # least score of a joint that counts; the usual value of the pose libraries
-SAME_FIGURE = 0.5  # least overlap of the boxes of one figure in two inputs
 BORDER = 2.0  # pixels
-ALIKE = 0.05  # of the figure's size: PCK@0.05
-
-# The outer corners of the eyes of point sets that are known by their number.
-_EYES = {68: (36, 45), 468: (33, 263), 478: (33, 263)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Poses:
-    """The people, faces or hands of one input: ``points`` (N, K, 2) as (x, y) in pixels, ``visible`` (N, K).
-
-    ``boxes`` (N, 4) tell several figures apart; without them there is one at most. ``pitch`` (x, y) is the spacing of
-    the decoder's grid, 0 for none.
-    """
-
-    points: FloatArray
-    visible: BoolArray
-    boxes: FloatArray | None = None
-    pitch: tuple[float, float] = (0.0, 0.0)
-
-    def __len__(self) -> int:
-        return len(self.points)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,25 +106,6 @@ class JointMoves:
 
     def __len__(self) -> int:
         return len(self.distance)
-
-
-def figures_of(answer: Detections | Keypoints) -> Poses:
-    """The figures of a decoded answer.
-
-    Raises:
-        ValueError: the answer has boxes and no points.
-    """
-    if isinstance(answer, Keypoints):
-        scores = answer.scores
-        visible = np.ones(len(answer.points), np.bool_) if scores is None else np.asarray(scores) >= VISIBLE
-        if answer.presence is not None and answer.presence < 0.5:
-            visible = np.zeros_like(visible)
-        return Poses(np.asarray(answer.points, np.float64)[None], visible[None], None, answer.pitch)
-    if answer.keypoints is None:
-        raise ValueError("these objects have no keypoints")
-    points = np.asarray(answer.keypoints, np.float64)
-    seen = np.ones(points.shape[:2], np.bool_) if answer.visibility is None else answer.visibility >= VISIBLE
-    return Poses(points, np.asarray(seen, np.bool_), np.asarray(answer.boxes, np.float64))
 
 
 def moves_by_pair(
@@ -208,7 +183,7 @@ def _moves(left: Poses, right: Poses, step: FloatArray, window: tuple[int, int],
         within = ((first >= low) & (first <= high) & (second >= low) & (second <= high)).all(axis=2)
     counts = within & left.visible[one] & right.visible[two]
     figure, joint = np.nonzero(counts)
-    sizes = np.array([_size(left, int(index)) for index in one])
+    sizes = np.array([figure_size(left, int(index)) for index in one])
     quantised = sum(_lost(pitch, float(move)) for pitch, move in zip(left.pitch, step, strict=True))
     return JointMoves(
         np.linalg.norm((first - second)[counts], axis=-1),
@@ -224,38 +199,6 @@ def _lost(pitch: float, move: float) -> float:
         return 0.0
     part = (move / pitch) % 1.0
     return pitch**2 * part * (1 - part)
-
-
-def same_figures(left: Poses, right: Poses, step: FloatArray) -> tuple[IntArray, IntArray]:
-    """Indices (M,) into both of the figures that are the same."""
-    if left.boxes is None or right.boxes is None:
-        both = np.arange(min(len(left), len(right)), dtype=np.int64)
-        return both, both
-    overlap = iou(left.boxes, right.boxes + np.tile(step, 2))
-    pairs: list[tuple[int, int]] = []
-    while overlap.size and overlap.max() >= SAME_FIGURE:
-        one, two = divmod(int(overlap.argmax()), overlap.shape[1])
-        pairs.append((one, two))
-        overlap[one], overlap[:, two] = -1, -1
-    found = np.array(pairs, np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
-
-
-def _size(figures: Poses, index: int) -> float:
-    """What the errors of a figure are measured against, in pixels; at least one."""
-    points = figures.points[index]
-    if len(points) in _EYES:
-        one, two = _EYES[len(points)]
-        return max(float(np.linalg.norm(points[one] - points[two])), 1.0)
-    if figures.boxes is not None:
-        return _side(figures.boxes[index])
-    seen = points[figures.visible[index]] if figures.visible[index].any() else points
-    return _side(np.concatenate([seen.min(axis=0), seen.max(axis=0)]))
-
-
-def _side(box: AnyArray) -> float:
-    wide, high = np.maximum(box[2:] - box[:2], 1.0)
-    return float(np.sqrt(wide * high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +243,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         plan = unit.plan
         seen, window = answers, self.window
         if unit.native:
-            seen, window = _in_the_picture(answers, unit), unit.placements[0].picture
+            seen, window = in_the_picture(answers, unit), unit.placements[0].picture
         moves = joint_moves(seen, plan.pairs, window, self.circular)
         values: dict[str, float] = {}
         if len(plan.pairs):
@@ -312,8 +255,19 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             }
             if max(answers[0].pitch) > 0:
                 values["keypoint-quantisation"] = quantised_share(moves)
+        beside: Beside | None = None
         if reference is not None:
-            values["fidelity"] = _alike(answers, reference)
+            others = in_the_picture(reference, unit) if unit.native else reference
+            compared = [compare_figures(left, right) for left, right in zip(seen, others, strict=True)]
+            values |= fidelity_values([alike for alike, _ in compared])
+            values |= offset_values([moves for _, moves in compared])
+            near = one_pixel(plan)
+            changed = [
+                np.array([consistency(pair) < 1 for pair in moves_by_pair(side, near, window, self.circular)], np.bool_)
+                for side in (seen, others)
+            ]
+            beside, added = changes_beside(changed[0], changed[1])
+            values |= added
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
             along = moves_by_pair(seen, plan.distances, window, self.circular)
@@ -325,6 +279,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             tuple(by_joint(moves, answers[0].points.shape[1]).tolist()),
             int(answers[0].visible.any(axis=1).sum()),
             len(moves),
+            beside=beside,
             tracks=self._tracks(answers, plan.path),
         )
 
@@ -335,11 +290,14 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         points = np.array([figure.points[0] for figure in figures])
         return point_tracks(points, np.array([figure.visible[0] for figure in figures]), self.period)
 
+    def brought(self, answers: tuple[Poses, ...], sides: Sides) -> tuple[Poses, ...]:
+        return brought_figures(answers, sides)
+
     def total(self, rows: Sequence[Row[KeypointsImage]], confidence: float) -> OutputResult:
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.KEYPOINTS,
-            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
             image_results(rows),
             (),
@@ -366,30 +324,3 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             f"rests on {count_text(len(images), 'image')}, {figures}, {compared}",
             f"worst joint: number {worst} of {len(means)}, mean {means[worst]:.2f} px over {over}",
         )
-
-
-def _in_the_picture(figures: Sequence[Poses], unit: Unit) -> tuple[Poses, ...]:
-    """The figures of every window in pixels of the part of the picture that it shows."""
-    there = []
-    for window, placed in zip(figures, unit.placements, strict=True):
-        placement = replace(placed, origin=(0, 0))
-        boxes = None if window.boxes is None else placement.boxes_to_picture(window.boxes)
-        pitch = window.pitch[0] / placement.scale[1], window.pitch[1] / placement.scale[0]
-        there.append(Poses(placement.to_picture(window.points), window.visible, boxes, pitch))
-    return tuple(there)
-
-
-def _alike(answers: Sequence[Poses], others: Sequence[Poses]) -> float:
-    """The share of joints that lie where the reference model sees them, to one twentieth of the figure's size.
-
-    Joints that one of them alone sees are not alike; NaN where neither sees any.
-    """
-    alike = seen = 0
-    for left, right in zip(answers, others, strict=True):
-        one, two = same_figures(left, right, np.zeros(2))
-        both = left.visible[one] & right.visible[two]
-        sizes = np.array([_size(left, int(index)) for index in one]).reshape(-1, 1)
-        near = np.linalg.norm(left.points[one] - right.points[two], axis=-1) <= ALIKE * sizes
-        alike += int((near & both).sum())
-        seen += int(left.visible.sum()) + int(right.visible.sum()) - int(both.sum())
-    return alike / seen if seen else float("nan")

@@ -43,6 +43,7 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.facts import MeasureFacts
+from auditor.verify.measures.reference import Beside
 from auditor.verify.measures.target import Target
 from auditor.verify.result import OutputResult, Track
 from auditor.verify.shifts.alignment import Grid
@@ -74,13 +75,15 @@ class ImageMeasures:
     """What was measured on one image; a task adds what its totals need. Plain numbers: a row outlives its arrays.
 
     ``values`` and ``curves`` are by the name of the measure; NaN says that one is not defined for the image. ``flips``
-    is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts.
+    is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts, and ``beside`` the
+    counts of this and a reference model.
     """
 
     values: Mapping[str, float]
     curves: Mapping[str, tuple[DistanceMean, ...]]
     flips: float
     tracks: tuple[Track, ...] = field(default=(), kw_only=True)
+    beside: Beside | None = field(default=None, kw_only=True)
 
 
 RowT = TypeVar("RowT", bound=ImageMeasures)
@@ -142,6 +145,23 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """One image as the model under test and the reference model see it.
+
+    ``first_class`` is the reference's class that is class 0 of the model under test.
+    """
+
+    here: Unit
+    there: Unit
+    first_class: int = 0
+
+    @property
+    def alike(self) -> bool:
+        """Whether both have one and the same pixels in one place."""
+        return self.here is self.there or self.here.placements == self.there.placements
+
+
+@dataclass(frozen=True, slots=True)
 class TaskMeasures(ABC, Generic[AnswerT, RowT]):
     """How one model is read and measured: made once by the pilot, then the same for every image and in every process.
 
@@ -191,6 +211,14 @@ class TaskMeasures(ABC, Generic[AnswerT, RowT]):
     @abstractmethod
     def total(self, rows: Sequence[Row[RowT]], confidence: float) -> OutputResult:
         """The result over all images that were measured, in the order of their index."""
+
+    def brought(self, answers: AnswerT, sides: Sides) -> AnswerT:  # noqa: ARG002 - for answers with places or classes
+        """The answers of a reference model as this one would give them: its classes, in pixels of its own windows.
+
+        Raises:
+            UnusableOutputError: the two cannot be compared.
+        """
+        return answers
 
     def same(self, first: Outputs, second: Outputs) -> bool:
         """Whether two outputs for the same input give the same answer."""

@@ -21,7 +21,7 @@ from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import answers_of, decoder_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
-from auditor.verify.measures.reference import FIDELITY
+from auditor.verify.measures.reference import AGREEMENT, EDITS, Beside, changes_beside, fidelity_values, one_pixel
 from auditor.verify.measures.task import (
     ImageMeasures,
     Outputs,
@@ -164,12 +164,18 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
                 "text-changes": changed(answers, plan.distances),
                 "edit-distance": edit_distance(answers, plan.distances),
             }
+        beside: Beside | None = None
         if reference is not None:
-            same = [line.text == other.text for line, other in zip(answers, reference, strict=True)]
-            values["fidelity"] = float(np.mean(same))
+            lines = list(zip(reference, answers, strict=True))
+            values |= fidelity_values([float(other.text == line.text) for other, line in lines])
+            values[EDITS.name] = float(np.mean([_rate(other.text, line.text) for other, line in lines]))
+            near = one_pixel(plan)
+            beside, added = changes_beside(changed(answers, near) > 0, changed(reference, near) > 0)
+            values |= added
         flips = float(np.nan_to_num(values.get("text-changes", 0.0)))
         points = by_distance(curves, plan.distances.distance)
-        return TextImage(values, points, flips, len(answers[0].text), some, tracks=self._tracks(answers, plan.path))
+        tracks = self._tracks(answers, plan.path)
+        return TextImage(values, points, flips, len(answers[0].text), some, beside=beside, tracks=tracks)
 
     def _tracks(self, answers: tuple[Text, ...], path: IntArray) -> tuple[Track, ...]:
         """The edits from the first reading along the path."""
@@ -182,7 +188,7 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.TEXT,
-            measure_totals((FIDELITY, *MEASURES), rows, confidence),
+            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
             image_results(rows),
             (),

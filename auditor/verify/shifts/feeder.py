@@ -36,6 +36,7 @@ class Load:
 
     ``digest`` is the SHA-256 of the pixels, ``extra`` the image's own further inputs of the model. ``enlarged`` is the
     largest factor by which a picture was enlarged, 1 where none was. ``notes`` are those of its pictures.
+    ``beside`` is the same unit as a reference model reads it, None where that is this one.
     """
 
     unit: Unit
@@ -45,6 +46,15 @@ class Load:
     extra: Mapping[str, Array]
     enlarged: float = 1.0
     notes: tuple[str, ...] = ()
+    beside: Load | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowMaker:
+    """How the windows of a model are made: where they lie, and how they become its input."""
+
+    protocol: Protocol
+    preprocessing: Preprocessing
 
 
 Numbered = tuple[int, Load | Rejected]
@@ -64,16 +74,20 @@ def numbered(
     preprocessing: Preprocessing,
     shifts: ShiftSettings,
     wanted: Container[int] | None = None,
+    beside: WindowMaker | None = None,
 ) -> Iterator[Numbered]:
     """As :func:`loads`, each unit with its place; of the ``wanted`` places only where they are given.
+
+    ``beside`` is how a reference model reads the same windows, where that is in another way.
 
     Frames need the pictures of all places beside ``wanted``: only they tell where a sequence begins.
 
     The shifts of an image depend on its place among all pictures, unusable ones included, so that they stay the same
     when another picture is repaired.
     """
+    fronts = [WindowMaker(protocol, preprocessing), *([] if beside is None else [beside])]
     if protocol.kind is ProtocolKind.FRAMES:
-        yield from _sequences(pictures, protocol, preprocessing, wanted)
+        yield from _sequences(pictures, fronts, wanted)
         return
     with ThreadPoolExecutor(_THREADS) as threads:
         for index, picture in pictures:
@@ -85,19 +99,24 @@ def numbered(
             plan = protocol.plan(index, shifts)
             try:
                 if protocol.native:
-                    yield index, _load_native(picture, plan, protocol, preprocessing, threads)
+                    yield index, _joined([_load_native(picture, plan, front, threads) for front in fronts])
                 else:
-                    yield index, _load(picture.name, picture.label, [picture], plan, protocol, preprocessing)
+                    label, name = picture.label, picture.name
+                    yield index, _joined([_load(name, label, [picture], plan, front) for front in fronts])
             except ValueError as error:
                 yield index, Rejected(picture.name, str(error))
             except ImportError as error:
                 raise DataError("this resize is Pillow's own: install aliasaudit[images]") from error
 
 
+def _joined(loads: list[Load]) -> Load:
+    """The unit of the model under test, with that of the reference where there is one of its own."""
+    return loads[0] if len(loads) == 1 else replace(loads[0], beside=loads[1])
+
+
 def _sequences(
     pictures: Iterable[tuple[int, Picture | Rejected]],
-    protocol: Protocol,
-    preprocessing: Preprocessing,
+    fronts: list[WindowMaker],
     wanted: Container[int] | None,
 ) -> Iterator[Numbered]:
     """Consecutive pictures of one folder are the frames of one sequence."""
@@ -117,17 +136,15 @@ def _sequences(
             )
             if frames and (wanted is None or first in wanted):
                 name = ModelText(f"{group or 'sequence'}#{part}" if part else group or "sequence")
-                yield first, _sequence(name, frames, protocol, preprocessing)
+                yield first, _sequence(name, frames, fronts)
             part += 1
 
 
-def _sequence(
-    name: ModelText, frames: list[Picture], protocol: Protocol, preprocessing: Preprocessing
-) -> Load | Rejected:
+def _sequence(name: ModelText, frames: list[Picture], fronts: list[WindowMaker]) -> Load | Rejected:
     if len(frames) == 1:
         return Rejected(frames[0].name, "a sequence needs at least two frames in one folder")
     try:
-        return _load(name, None, frames, plan_frames(range(len(frames))), protocol, preprocessing)
+        return _joined([_load(name, None, frames, plan_frames(range(len(frames))), front) for front in fronts])
     except ValueError as error:
         return Rejected(name, str(error))
 
@@ -137,9 +154,9 @@ def _load(
     label: int | None,
     pictures: list[Picture],
     plan: ShiftPlan,
-    protocol: Protocol,
-    preprocessing: Preprocessing,
+    front: WindowMaker,
 ) -> Load:
+    protocol, preprocessing = front.protocol, front.preprocessing
     digest = hashlib.sha256()
     images = sorted({window.image for window in plan.windows})
     position: dict[tuple[int, int], int] = {}
@@ -179,10 +196,9 @@ def still(picture: Picture, size: tuple[int, int], preprocessing: Preprocessing)
     return Load(unit, tensor[None], places, unit.digest, picture.extra, notes=picture.notes), levels
 
 
-def _load_native(
-    picture: Picture, plan: ShiftPlan, protocol: Protocol, preprocessing: Preprocessing, threads: Executor
-) -> Load:
+def _load_native(picture: Picture, plan: ShiftPlan, front: WindowMaker, threads: Executor) -> Load:
     """Every window cut from the picture as it is, then resized by itself: each is a canvas of its own."""
+    protocol, preprocessing = front.protocol, front.preprocessing
     digest = hashlib.sha256()
     picture.digest_into(digest)
     pixels = in_channels(_opaque(picture, preprocessing), preprocessing)

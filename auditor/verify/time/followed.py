@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.measures.boxes import Boxes
+from auditor.verify.measures.boxes import Boxes, match
 from auditor.verify.measures.dense import Dense, class_scores
-from auditor.verify.measures.detection import Detection, WindowBoxes, match
-from auditor.verify.measures.keypoints import Poses, same_figures
+from auditor.verify.measures.detection import Detection, WindowBoxes
+from auditor.verify.measures.poses import Poses, same_figures
 from auditor.verify.measures.task import TaskMeasures
 from auditor.verify.result import Task
 

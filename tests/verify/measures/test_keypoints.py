@@ -5,16 +5,12 @@ import pytest
 
 from auditor.pipeline import decode
 from auditor.pipeline.decode import Detections, Keypoints
-from auditor.verify.measures.keypoints import (
-    Poses,
-    by_joint,
-    figures_of,
-    jitter,
-    joint_moves,
-    normalised_error,
-    quantised_share,
-)
-from auditor.verify.shifts.plan import Pairs
+from auditor.pipeline.placement import Placement
+from auditor.text import ModelText
+from auditor.verify.measures.keypoints import by_joint, jitter, joint_moves, normalised_error, quantised_share
+from auditor.verify.measures.poses import Poses, brought_figures, compare_figures, figures_of
+from auditor.verify.measures.task import Sides
+from auditor.verify.shifts.plan import Pairs, Unit, plan_frames
 
 WINDOW = (200, 240)
 FACE = np.array([[60.0, 80.0], [100.0, 80.0], [80.0, 120.0], [70.0, 140.0], [90.0, 140.0]])
@@ -139,3 +135,20 @@ def test_a_face_that_is_not_there_has_no_visible_point() -> None:
 def test_boxes_without_points_are_no_figures() -> None:
     with pytest.raises(ValueError, match="no keypoints"):
         figures_of(Detections(np.zeros((1, 4)), np.ones(1), np.zeros(1, np.int64)))
+
+
+def test_joints_of_an_input_of_another_size_are_compared_in_pixels_of_the_model() -> None:
+    def unit(placement: Placement) -> Unit:
+        return Unit(ModelText("face"), None, plan_frames((0,)), b"", (placement,), native=True)
+
+    here = unit(Placement((100, 120), (200, 240), out=(200, 240), origin=(3, 5)))
+    there = unit(Placement((100, 120), (100, 120), out=(120, 120), top=10, origin=(3, 5)))
+    # The same face in the smaller input, below the padding of ten rows, one of its pixels too far right.
+    seen = figure(FACE / 2 + [1, 10], pitch=(4.0, 4.0))
+    (brought,) = brought_figures([seen], Sides(here, there))
+    assert brought.points[0] == pytest.approx(FACE + np.array([2, 0]))
+    assert brought.pitch == (8.0, 8.0)
+    alike, moves = compare_figures(figure(FACE), brought)
+    assert moves == pytest.approx(np.tile([-2.0, 0.0], (5, 1)))
+    assert alike == 1  # two pixels are less than a twentieth of the figure's size
+    assert compare_figures(figure(FACE), figure(FACE + np.array([30, 0])))[0] == 0
