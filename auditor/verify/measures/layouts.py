@@ -87,7 +87,10 @@ class Decoder:
     def highest_score(self, rows: Mapping[str, Array]) -> float | None:
         """The highest score of any object of one input, however weak; None where it has none."""
         # Nothing that overlaps a surer object is kept, so that thousands of candidates cost little.
-        everything = replace(self, reading=replace(self.reading, score=-1.0, iou=0.0)).read(rows)
+        try:
+            everything = replace(self, reading=replace(self.reading, score=-1.0, iou=0.0)).read(rows)
+        except LayoutError:  # among what is no object some may be no box either
+            return None
         scores = everything.scores if isinstance(everything, Detections) else np.zeros(0)
         return float(scores.max()) if len(scores) else None
 

@@ -39,6 +39,8 @@ def best_class(boxes: Array, scores: Array, reading: Reading, *, suppress: bool 
     best = scores.max(axis=1) if scores.shape[1] else np.zeros(len(scores))
     # The class is looked up for the few that are sure enough only.
     sure = np.flatnonzero(best > reading.score)
+    if np.count_nonzero((boxes[sure, 2:] < boxes[sure, :2]).any(axis=1)) * 2 > len(sure):
+        raise LayoutError("most boxes end before they begin")
     labels = scores[sure].argmax(axis=1) if len(sure) else np.zeros(0, np.int64)
     chosen = {name: values[sure] for name, values in more.items()}
     return of_labels(boxes[sure], best[sure], labels, reading, suppress=suppress, **chosen)
@@ -56,7 +58,7 @@ def of_labels(
     """Objects from candidates whose class is known; the same object found twice is kept once where ``suppress``."""
     finite = np.isfinite(scores) & np.isfinite(boxes).all(axis=1) & np.isfinite(labels)
     sure = np.flatnonzero(finite & (scores > reading.score))
-    expect_objects(boxes[sure], scores[sure])
+    expect_probabilities(scores[sure])
     if suppress:
         sure = sure[suppressed(boxes[sure], scores[sure], labels[sure], reading.iou)]
     else:
@@ -67,16 +69,14 @@ def of_labels(
     )
 
 
-def expect_objects(boxes: Array, scores: Array) -> None:
-    """See to it that what was read as objects can be objects.
+def expect_probabilities(scores: Array) -> None:
+    """See to it that scores can be probabilities.
 
     Raises:
-        LayoutError: scores are no probabilities, or most boxes end before they begin.
+        LayoutError: one lies beyond 1.
     """
     if scores.max(initial=0) > LARGEST_PROBABILITY:
         raise LayoutError(f"scores in 0..1 were expected; there is {scores.max():.3g}")
-    if np.count_nonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1)) * 2 > len(boxes):
-        raise LayoutError("most boxes end before they begin")
 
 
 def literal(text: str | None) -> Any:

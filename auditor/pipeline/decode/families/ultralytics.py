@@ -12,7 +12,13 @@ import numpy as np
 from auditor.pipeline.decode import grid
 from auditor.pipeline.decode.answers import Array, Detections
 from auditor.pipeline.decode.boxes import from_centre, unturned
-from auditor.pipeline.decode.families.common import LARGEST_PROBABILITY, best_class, expect_objects, literal, sigmoid
+from auditor.pipeline.decode.families.common import (
+    LARGEST_PROBABILITY,
+    best_class,
+    expect_probabilities,
+    literal,
+    sigmoid,
+)
 from auditor.pipeline.decode.layout import Evidence, Layout, LayoutError, Reading, Signature
 
 _SOURCE = "ultralytics 8.4.190, exported graphs and metadata"
@@ -167,7 +173,7 @@ def _read_obb(signature: Signature, reading: Reading) -> Detections:
     best = scores.max(axis=1)
     sure = np.flatnonzero(best > reading.score)
     sure = sure[np.argsort(-best[sure], kind="stable")]
-    expect_objects(from_centre(boxes[sure]), best[sure])
+    expect_probabilities(best[sure])
     kept = sure[unturned(boxes[sure], angles[sure], labels[sure], reading.iou)]
     return Detections(
         from_centre(boxes[kept]), best[kept].astype(np.float64), labels[kept].astype(np.int64), angles=angles[kept]
