@@ -19,6 +19,7 @@ from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
 from auditor.verify.interval import Interval
+from auditor.verify.margin import Margin
 from auditor.verify.time.result import TimeResult
 
 _SHOWN_MEASURES = 4
@@ -231,6 +232,7 @@ class OutputResult(Struct, frozen=True):
     images: tuple[ImageResult, ...]
     predictions: tuple[tuple[int, int], ...]  # (class, number of images), most frequent first; classification only
     classes: int | None = None  # that the model can tell apart; classification only
+    margin: Margin | None = None  # of classification and detection
 
     def measure(self, name: str) -> Measure | None:
         """The measure of this name, or None where it was not made."""

@@ -104,3 +104,17 @@ def test_options_that_exclude_each_other_are_refused(
     code, _, err = verify(run, *arguments)
     assert code == 2
     assert words in err
+
+
+def test_the_margin_stands_in_every_report_of_pictures(run: Run, frames: str) -> None:
+    code, out, _ = verify(run, "--images", frames, "--images-limit", "9", "--output-format", "json")
+    assert code == 0
+    report = json.loads(out)
+    jsonschema.validate(report, report_schema())
+    (output,) = report["models"][0]["verification"]["outputs"]
+    assert output["margin"]["of"] == "score"
+    assert output["margin"]["answers"] == 9
+    Path("report.json").write_text(out)
+    for kind in ("text", "markdown", "html"):
+        _, page, _ = run("report", "report.json", "--output-format", kind)
+        assert "of 9 boxes within their own jitter of the threshold 0.5" in page

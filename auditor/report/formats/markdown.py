@@ -154,6 +154,7 @@ def _model(page: _MarkdownPage, model: ModelReport) -> None:
         page.add(_BLANK, _measurement(model.verification), _BLANK)
         page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
         page.rows(_measures(model.verification))
+        _margins(page, model.verification)
         if model.verification.time is not None:
             _over_time(page, model.verification.time)
     if findings:
@@ -270,6 +271,14 @@ def _measures(found: Verification) -> Iterator[str]:
                     images_words(measure),
                 ]
             )
+
+
+def _margins(page: _MarkdownPage, found: Verification) -> None:
+    from auditor.report.words.margins import margin_line
+
+    for output in found.outputs:
+        if output.margin is not None:
+            page.add(_BLANK, f"Margin: {markdown_words(margin_line(output.margin))}.")
 
 
 def _over_time(page: _MarkdownPage, found: TimeResult) -> None:

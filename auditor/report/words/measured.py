@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from auditor.report.words.margins import margin_line
 from auditor.report.words.numbers import percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.text import count_text, plain
@@ -47,6 +48,8 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
         if len(found.outputs) > 1:
             lines.append(f"output {plain(output.output)} ({output.task.value})")
         lines += _columns([measure_cells(measure) for measure in output.measures])
+        if output.margin is not None:
+            lines += ["", f"margin: {margin_line(output.margin)}"]
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         lines += [*_tracks(output, unicode), *_worst_images(output)]

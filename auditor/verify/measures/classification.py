@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from auditor.verify.margin import AnswerScores, margin
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, fidelity_values, one_pixel
 from auditor.verify.measures.task import (
@@ -207,6 +208,14 @@ def measure_image(
     return values
 
 
+def lead_scores(scores: FloatArray) -> AnswerScores | None:
+    """By how much the first window's class leads over the next one in every window; None for a single class."""
+    if scores.shape[1] < 2:
+        return None
+    best = int(scores[0].argmax())
+    return AnswerScores.of(scores[:, best] - np.delete(scores, best, axis=1).max(axis=1))
+
+
 def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """(class, number of images), most frequent first, then by class."""
     return tuple(sorted(Counter(classes).items(), key=lambda item: (-item[1], item[0])))
@@ -216,7 +225,8 @@ def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
 class ClassMeasures(ImageMeasures):
     """One image of a classifier; fields as in :class:`~auditor.verify.result.ImageResult`.
 
-    ``classes`` is how many the model can tell apart. ``steady`` identifies scores that no shift changes.
+    ``lead`` is that of the unshifted input's class under all shifts. ``classes`` is how many the model can tell apart.
+    ``steady`` identifies scores that no shift changes.
     """
 
     reference: int
@@ -225,6 +235,7 @@ class ClassMeasures(ImageMeasures):
     worst: WorstCase | None
     classes: int
     steady: bytes
+    lead: AnswerScores | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +289,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             classes=classes,
             steady=steady_digest(answers),
             beside=beside,
+            lead=lead_scores(answers),
         )
 
     def brought(self, answers: FloatArray, sides: Sides) -> FloatArray:
@@ -293,6 +305,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             tuple(_image(row, measured) for row, measured in images),
             prediction_counts(measured.reference for _, measured in images),
             max((measured.classes for _, measured in images), default=None),
+            margin("lead", 0.0, [measured.lead for _, measured in images if measured.lead is not None]),
         )
 
     def same(self, first: Outputs, second: Outputs) -> bool:

@@ -13,7 +13,7 @@ count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -21,10 +21,12 @@ from auditor.pipeline.decode import Detections
 from auditor.pipeline.decode.boxes import iou
 from auditor.text import ModelText, count_text
 from auditor.verify.arrays import BoolArray, FloatArray
+from auditor.verify.margin import AnswerScores, margin
 from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match
 from auditor.verify.measures.decoded import answers_of, decoder_of, known_mean, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.object_scores import object_scores
 from auditor.verify.measures.reference import (
     ADDED,
     AGREEMENT,
@@ -211,11 +213,12 @@ class WindowBoxes:
 @dataclass(frozen=True, slots=True)
 class DetectionImage(ImageMeasures):
     """One image of a detector. ``highest`` is the highest score of any box, None where there is none, and ``boxes``
-    how many of the unshifted input reach the threshold.
+    how many of the unshifted input reach the threshold. ``scores`` are those of its boxes under all shifts.
     """
 
     highest: float | None
     boxes: int
+    scores: tuple[AnswerScores, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +278,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             boxes,
             beside=beside,
             tracks=box_tracks(path, self.score, self.period),
+            scores=self._scores(unit, answers),
         )
 
     def brought(self, answers: WindowBoxes, sides: Sides) -> WindowBoxes:
@@ -295,6 +299,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             curve_totals(MEASURES, rows, confidence),
             image_results(rows),
             (),
+            margin=margin("score", self.score, [one for row in rows if row.measured for one in row.measured.scores]),
         )
 
     def nothing(self, rows: Sequence[Row[DetectionImage]]) -> str:
@@ -333,15 +338,25 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         values |= added
         return beside
 
+    def _scores(self, unit: Unit, boxes: WindowBoxes) -> tuple[AnswerScores, ...]:
+        """The scores of every box in all windows; a circular shift cuts boxes, so none there."""
+        if self.circular:
+            return ()
+        window, border = self._extent(unit)
+        return object_scores(self._placed(boxes, unit), unit.plan.windows, window, self.score, border)
+
+    def _extent(self, unit: Unit) -> tuple[tuple[int, int], float]:
+        """The size of a window and the border, in the pixels that the run counts."""
+        placed = unit.placements[0] if unit.native else None
+        return (self.window, BORDER) if placed is None else (placed.picture, BORDER / min(placed.scale))
+
     def _placed(self, boxes: WindowBoxes, unit: Unit) -> list[Boxes]:
         """The boxes in the pixels that the run counts."""
         return _in_the_picture(list(boxes.windows), unit) if unit.native else list(boxes.windows)
 
     def _along(self, unit: Unit, boxes: WindowBoxes, pairs: Pairs) -> dict[str, FloatArray]:
-        seen, window, border = self._placed(boxes, unit), self.window, BORDER
-        if unit.native:
-            window = unit.placements[0].picture
-            border = BORDER / min(unit.placements[0].scale)
+        seen = self._placed(boxes, unit)
+        window, border = self._extent(unit)
         found = pair_stability(seen, pairs, window, self.circular, border=border, threshold=self.score)
         return {
             "centre-jitter": found.centre,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.report.formats.html.charts import SHADES, curve_chart, map_chart
 from auditor.report.formats.html.tree import Child, Element, element
+from auditor.report.words.margins import margin_line
 from auditor.report.words.measured import images_words, number
 from auditor.report.words.numbers import percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
@@ -31,6 +32,8 @@ def measured(found: Verification) -> Iterator[Child]:
         if len(found.outputs) > 1:
             yield element("h4", "Output ", element("code", plain(output.output)))
         yield _measures(output.measures)
+        if output.margin is not None:
+            yield element("p", f"Margin: {margin_line(output.margin)}.")
         charts = [(curve.measure, curve_chart(curve)) for curve in output.curves]
         figures = [_figure(f"{plain(name)} by shift distance", chart) for name, chart in charts if chart is not None]
         if figures:
