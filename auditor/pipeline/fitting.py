@@ -43,6 +43,13 @@ def place(picture: tuple[int, int], size: tuple[int, int], fit: str, **settings:
     >>> place((427, 640), (640, 640), "letterbox").top
     106
     """
+    placement = _placed(picture, size, fit, **settings)
+    if min(placement.resized) < 1:
+        raise ValueError(f"a picture of {picture[0]}x{picture[1]} is so narrow that one of its sides would be 0 pixels")
+    return placement
+
+
+def _placed(picture: tuple[int, int], size: tuple[int, int], fit: str, **settings: Any) -> Placement:
     if fit not in CONVENTIONS:
         raise ValueError(f"unknown fit {fit!r}{suggestion(fit, CONVENTIONS)}: one of {', '.join(CONVENTIONS)}")
     function = CONVENTIONS[fit]

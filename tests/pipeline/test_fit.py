@@ -138,6 +138,9 @@ def test_an_unknown_convention_or_setting_is_one_clear_line(
 
 
 def test_a_picture_too_narrow_to_resize_is_refused() -> None:
+    for convention in ("mmdet", "torchvision-detection", "pil-pad", "onnx-keep-aspect"):
+        with pytest.raises(ValueError, match="480x2 is so narrow that one of its sides would be 0 pixels"):
+            place((480, 2), (8, 8), convention)
     with pytest.raises(ValueError, match="narrow"):
         place((4, 1000), (224, 224), "tf-resize-with-pad")
     with pytest.raises(ValueError, match="narrow"):

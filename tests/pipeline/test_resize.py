@@ -195,3 +195,8 @@ def test_what_is_no_picture_or_no_size_is_one_clear_line(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         resize(image, size, "cv2-area")
+
+
+def test_a_crop_that_leaves_no_pixel_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no pixel of a picture of 1x1 is left of the aspect ratio of 5x7"):
+        resize(np.zeros((1, 1, 3), np.uint8), (5, 7), "keras-bilinear-crop")

@@ -93,6 +93,10 @@ def _keras_crop(image: Array, size: tuple[int, int]) -> Array:
     height, width = image.shape[:2]
     rows = min(height, int(width * size[0] / size[1]))
     columns = min(width, int(height * size[1] / size[0]))
+    if not rows or not columns:
+        raise ValueError(
+            f"no pixel of a picture of {height}x{width} is left of the aspect ratio of {size[0]}x{size[1]}"
+        )
     top, left = int((height - rows) / 2), int((width - columns) / 2)
     return KERNELS["tf-bilinear"](image[top : top + rows, left : left + columns], size)
 
