@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli.errors import UsageError
 from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import InputShapes, Output, Policy, Selection, Sources
 from auditor.options.kinds import names, switch, text
-from auditor.options.measuring import COMMON, Measuring
+from auditor.options.measuring import COMMON, OF_REFERENCE, Measuring
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 from auditor.options.thresholds import Thresholds
@@ -24,6 +25,12 @@ class ModelPairs(Group):
     base_ref: str | None = option(text("REF"), "Compare with the files at this git revision.", Panel.INPUT)
     model: tuple[str, ...] = option(names("FILE"), "With --base-ref: a model or a folder; repeatable.", Panel.INPUT)
     verify: bool = option(switch(), "Also run both models on shifted images.", Panel.MEASURING)
+    pair: bool = option(
+        switch(),
+        "Hold answers against the base's, too. For models that are not alike: each is read in its own way"
+        " (--reference-preset, --reference-layout, --reference-size are of the base). Implies --verify.",
+        Panel.MEASURING,
+    )
 
 
 @flags
@@ -31,7 +38,7 @@ def compare(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
     pairs: ModelPairs,
     thresholds: Thresholds,
-    measuring: Annotated[Measuring, Only(*COMMON, images_limit=str(COMPARED_IMAGES))],
+    measuring: Annotated[Measuring, Only(*COMMON, *OF_REFERENCE, images_limit=str(COMPARED_IMAGES))],
     selection: Selection,
     policy: Policy,
     output: Annotated[Output, Only(without=("statistics",))],
@@ -47,7 +54,8 @@ def compare(
     Findings are those that the base does not have, or not as heavy, at the same place of the network; a place is
     recognised after retraining, renaming and another export. With --verify both models run on the same images and
     shifts, and the paired difference passes, fails, or is undecided and says how many images would decide. Undecided is
-    no failure unless --inconclusive fail requires a verdict.
+    no failure unless --inconclusive fail requires a verdict. With --pair the two need not be alike, and their answers
+    are held against each other, too.
 
     With --base-ref a model that the revision does not have is audited, and all of its findings count; one that has only
     been renamed is compared with itself; one that is gone is mentioned.
@@ -59,14 +67,17 @@ def compare(
     from auditor.audit.settle import settle
     from auditor.cli.auditing import conclude, fit_input_shapes, read_baseline
     from auditor.cli.changes import gathered_changes
-    from auditor.cli.measuring import measure_with
+    from auditor.cli.measuring import measure_pair_with, measure_with
     from auditor.cli.output import refuse_overwriting
     from auditor.cli.reports import refuse_models
     from auditor.comparison.run import compare_all
     from auditor.facts.rule import Need
 
     settings = settings_from(sources, selection, policy, output, inputs, thresholds, measuring)
-    with gathered_changes(files or [], pairs.base_ref, pairs.model, settings, weights=pairs.verify) as found:
+    measured, unpaired = pairs.verify or pairs.pair, sorted(measuring.given.intersection(OF_REFERENCE))
+    if unpaired and not pairs.pair:
+        raise UsageError(f"--{unpaired[0].replace('_', '-')} says how the base of a pair is read: give --pair, too")
+    with gathered_changes(files or [], pairs.base_ref, pairs.model, settings, weights=measured) as found:
         audited = [file for change in found.changes for file in (change.base, change.new) if file is not None]
         models = [file.path for file in audited]
         if output.output is not None:
@@ -74,14 +85,15 @@ def compare(
         refuse_models(output.report, models)
         running, known = load_rules(settings), read_baseline(settings)
         fit_input_shapes(audited, settings, output.quiet)
-        measure = measure_with(settings, output, images=COMPARED_IMAGES) if pairs.verify else None
+        measure = measure_with(settings, output, images=COMPARED_IMAGES) if measured else None
+        both = measure_pair_with(settings, output, COMPARED_IMAGES) if pairs.pair else None
         outcomes = settle(
-            list(compare_all(found.changes, running, settings, measure, reraise=output.debug)),
+            list(compare_all(found.changes, running, settings, measure, both, reraise=output.debug)),
             running,
             settings,
             known,
             output.debug,
         )
-        given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if pairs.verify else [])}
+        given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measured else [])}
         code = conclude(outcomes, found.problems, running, running.ready(given), settings, output, found.remarks)
     raise typer.Exit(code)

@@ -24,6 +24,7 @@ from auditor.verify.errors import VerifyError
 from auditor.verify.options import Request, read_request
 
 if TYPE_CHECKING:
+    from auditor.comparison.run import MeasurePair
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
@@ -107,6 +108,29 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         return found
 
     return measure
+
+
+def measure_pair_with(settings: Settings, show: Output, images: int) -> MeasurePair:
+    """The function that measures a model and the base that it is to replace in one run.
+
+    Raises:
+        SettingsError: an option is not valid, or a settings file turns on what only the command line may.
+    """
+    trusted_request(settings, "")
+
+    def measure_pair(
+        base: ModelFile, file: ModelFile, model: Model, analysis: Analysis
+    ) -> tuple[Verification, Verification]:
+        from auditor.verify.runner import verify_pair
+
+        request = trusted_request(settings, project_path(file, settings.root))
+        request = replace(request, limit=request.limit or images)
+        with watched(show) as observer:
+            return verify_pair(
+                model, request.source(), replace(request.settings, reference=base.path), analysis, observer
+            )
+
+    return measure_pair
 
 
 def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import structs
 
@@ -29,6 +30,14 @@ from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import thresholds
 
+if TYPE_CHECKING:
+    from auditor.onnxfile.graph import Model
+    from auditor.sampling.result import Analysis
+    from auditor.verify.result import Verification
+
+# Runs a model and its base in one go, on the same windows: what was measured on the base, and on the model.
+MeasurePair: TypeAlias = "Callable[[ModelFile, ModelFile, Model, Analysis], tuple[Verification, Verification]]"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
@@ -43,20 +52,29 @@ def compare_all(
     rules: RuleSet,
     settings: Settings,
     measure: Measure | None = None,
+    measure_pair: MeasurePair | None = None,
     done: Callable[[ModelFile], None] = lambda _: None,
     reraise: bool = False,
 ) -> Iterator[Outcome]:
     """Compare pairs of models, one after the other; a model that fails is a problem and does not end the others.
 
-    The outcomes are of the new models, to be settled like those of an audit. ``done`` is called after each pair.
+    The outcomes are of the new models, to be settled like those of an audit. ``measure`` runs each model by itself,
+    ``measure_pair`` both of a pair in one go, where they are not alike. ``done`` is called after each pair.
     ``reraise`` lets faults of this program through.
     """
     for change in changes:
-        yield _compare(change, rules, settings, measure, reraise)
+        yield _compare(change, rules, settings, measure, measure_pair, reraise)
         done(change.new)
 
 
-def _compare(change: ModelPair, rules: RuleSet, settings: Settings, measure: Measure | None, reraise: bool) -> Outcome:
+def _compare(
+    change: ModelPair,
+    rules: RuleSet,
+    settings: Settings,
+    measure: Measure | None,
+    measure_pair: MeasurePair | None,
+    reraise: bool,
+) -> Outcome:
     if change.base is None:
         try:
             return audit(change.new, rules, settings, reraise, measure)
@@ -66,6 +84,8 @@ def _compare(change: ModelPair, rules: RuleSet, settings: Settings, measure: Mea
     base = replace(change.base, place=project_path(change.new, settings.root))
     file = base
     try:
+        if measure_pair is not None:
+            return compare(*_examined_pair(base, change.new, settings, measure_pair), rules, settings, reraise)
         before = examine(base, settings, measure)
         if before.verification is not None and before.verification.incomplete:
             raise KeyboardInterrupt  # half a base is nothing to compare with, so the new model need not run
@@ -74,6 +94,24 @@ def _compare(change: ModelPair, rules: RuleSet, settings: Settings, measure: Mea
         return compare(before, after, rules, settings, reraise)
     except Exception as error:  # noqa: BLE001 - one bad model does not end the comparison of the others
         return failure(error, file.name, reraise)
+
+
+def _examined_pair(
+    base: ModelFile, new: ModelFile, settings: Settings, measure_pair: MeasurePair
+) -> tuple[Examined, Examined]:
+    """Both models read, and run in one go."""
+    before = examine(base, settings)
+    of_base: list[Verification] = []
+
+    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
+        first, second = measure_pair(base, file, model, analysis)
+        of_base.append(first)
+        return second
+
+    after = examine(new, settings, measure)
+    if of_base:
+        before = replace(before, verification=of_base[0], given=before.given | {Need.MEASUREMENT})
+    return before, after
 
 
 def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, reraise: bool = True) -> Outcome:

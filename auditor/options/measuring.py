@@ -179,3 +179,6 @@ COMMON = (
     *("image_input", "task", "layout", "measured_output", "device"),
 )
 """Those that commands have which also measure; the others stand in the settings file."""
+
+OF_REFERENCE = ("reference_preset", "reference_layout", "reference_size", "reference_first_class")
+"""Those that say how a reference is read, or the base of a comparison."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,15 @@ class RowTable:
     @property
     def naive_runs(self) -> int:
         return sum(row.naive_runs for row in self.rows)
+
+
+def of_reference(plan: RunPlan, table: RowTable) -> tuple[RunPlan, RowTable]:
+    """The plan and the rows of the reference model by itself, of a run that measured it too."""
+    if plan.reference is None:
+        raise ValueError("the run has no reference")
+    rows = tuple(replace(row, measured=row.reference, reference=None, repeated=None) for row in table.rows)
+    alone = replace(plan.settings, reference=None, preset_assumed=False)
+    return replace(plan, settings=alone, model=plan.reference, reference=None, remarks=()), RowTable(rows)
 
 
 def require_measured(plan: RunPlan, table: RowTable) -> None:

@@ -102,7 +102,9 @@ def reading_remarks(setup: Setup, other: Setup, settings: VerifySettings, switch
     """How the reference was read, and what was assumed for it."""
     assert settings.reference is not None
     size = "x".join(map(str, other.image.size))
-    line = other.preprocessing.describe().replace("(--", "(--reference-")
+    line = other.preprocessing.describe()
+    if settings.reference_reading.preprocessing is not None:
+        line = line.replace("(--", "(--reference-")
     remarks = [f"the reference {settings.reference.name} reads {size} px, preprocessing {line}"]
     if other.preprocessing.reader is not setup.preprocessing.reader:
         remarks.append("files of pictures were read for both models as the pipeline of the model reads them")

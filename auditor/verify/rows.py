@@ -73,6 +73,8 @@ def _collected(worker: Worker, plan: RunPlan, index: int, load: Load) -> Row[Any
             there = load.beside or load
             second = worker.run(plan.reference.setup.job(there, plan.settings, repeat=False))
             others = _answers(plan.reference, _outputs(plan.reference, second, count), count)
+            if plan.settings.reference_reading.measured:
+                row = replace(row, reference=plan.reference.measures.row(there.unit, others, None))
             first_class = plan.settings.reference_reading.first_class
             others = plan.model.measures.brought(others, Sides(load.unit, there.unit, first_class))
         return replace(row, measured=plan.model.measures.row(load.unit, answers, others), repeated=repeated)

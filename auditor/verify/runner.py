@@ -18,7 +18,7 @@ from auditor.verify.images.source import ImageSource, spread
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Row
-from auditor.verify.merge import MeasuredLayers, RowTable, merge, require_measured
+from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.pilot import RunPlan, pilot
 from auditor.verify.result import LayerResult, Verification
 from auditor.verify.rows import measured_rows
@@ -72,7 +72,36 @@ def verify(
         DeviceUnavailableError: the device that was asked for does not run the model.
         DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
-    observer = observer or Silent()
+    return _measured(model, source, settings, analysis, observer or Silent(), plain)[0]
+
+
+def verify_pair(
+    model: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    analysis: Analysis | None = None,
+    observer: Observer | None = None,
+) -> tuple[Verification, Verification]:
+    """As :func:`verify`, for the reference of the settings and the model, in this order, in one run.
+
+    Both saw the same windows of the same pictures. The result of the model also holds how the two agree.
+    """
+    reading = replace(settings.reference_reading, measured=True)
+    settings = replace(settings, reference_reading=reading, layer_images=0)
+    found, plan, table = _measured(model, source, settings, analysis, observer or Silent(), None)
+    its_plan, its_table = of_reference(plan, table)
+    require_measured(its_plan, its_table)
+    return merge(its_plan, source, its_table, MeasuredLayers(), interrupted=bool(found.incomplete)), found
+
+
+def _measured(
+    model: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    analysis: Analysis | None,
+    observer: Observer,
+    plain: tuple[Model, Analysis] | None,
+) -> tuple[Verification, RunPlan, RowTable]:
     start = time.perf_counter()
     check_domains(model, settings.allow_domains)
     external = check_external(model)
@@ -86,7 +115,7 @@ def verify(
             # Each frame is looked at once; shifts are run on some of them.
             over_time = measure_time(worker, plan, source, _grid_of(analysis), observer)
             chosen = spread(over_time.frames, SHIFTED_FRAMES)
-            units, count = plan.model.setup.units(source, frozenset(chosen)), len(chosen)
+            units, count = plan.units(source, frozenset(chosen)), len(chosen)
         observer.begin("images", count)
         try:
             for row in measured_rows(worker, plan, units):
@@ -104,7 +133,7 @@ def verify(
     if plain is not None and analysis is not None:
         layers = replace(layers, results=tuple(_in_place(layer, analysis) for layer in layers.results))
     found = merge(plan, source, table, layers, external, interrupted, time.perf_counter() - start)
-    return found if over_time is None else structs.replace(found, time=over_time)
+    return (found if over_time is None else structs.replace(found, time=over_time)), plan, table
 
 
 def _grid_of(analysis: Analysis | None) -> float | None:

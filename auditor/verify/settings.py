@@ -21,7 +21,7 @@ class ReferenceReading:
     """How the reference model is read where that is not as the model under test is.
 
     ``preprocessing``, ``size``, ``layout`` and ``decoding`` are those of :class:`VerifySettings`, None for the same.
-    ``first_class`` is its class that is class 0 of the model under test.
+    ``first_class`` is its class that is class 0 of the model under test. ``measured``: it is measured by itself, too.
     """
 
     preprocessing: Preprocessing | None = None
@@ -29,6 +29,7 @@ class ReferenceReading:
     layout: ImageLayout | None = None
     decoding: str | None = None
     first_class: int = 0
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands
 from tests.verify.models import classifier, model, saved
+from tests.verify.pairs import exported, toy
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -346,3 +348,23 @@ def test_a_comparison_takes_256_images_unless_told_otherwise(run: Run, measured:
     found = auditor.compare(*measured, verify={"images": "noise.npy", "shifts": 1, "layers": 0, "device": "cpu"})
     assert found.comparison is not None
     assert found.comparison.measured[0].images == 256
+
+
+def test_a_pair_of_models_that_are_not_alike_is_compared_by_its_answers(run: Run, workplace: Path) -> None:
+    np.save(workplace / "images.npy", np.random.default_rng(0).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8))
+    toy(workplace / "float.onnx")
+    saved(workplace / "bytes.onnx", exported(classifier(batch=1), onnx.TensorProto.UINT8, True, 255))
+    models = ("float.onnx", "bytes.onnx", "--images", "images.npy", "--device", "cpu", "--task", "classification")
+    code, out, _ = run("compare", *models, "--pair", "--preset", "raw", "--reference-preset", "unit")
+    assert code == 0
+    assert re.search(r"preprocessing .* NHWC, uint8 \(--preset raw\)", out)
+    assert re.search(r"note: the reference float.onnx reads 16x16 px, .* float32 \(--reference-preset unit\)", out)
+    assert re.search(r"fidelity +100.0 %", out)
+    assert re.search(r"consistency: (\S+) % in the base, \1 % here, \+0.0 points", out)
+    assert re.search(r"the model adds 0 changed answers at 1 px \(of 36; ", out)
+
+
+def test_how_the_base_is_read_is_asked_for_with_a_pair_alone(run: Run, pair: tuple[Path, Path]) -> None:
+    code, _, error = run("compare", *pair, "--verify", "--reference-preset", "raw")
+    assert code == 2
+    assert "--reference-preset says how the base of a pair is read: give --pair, too" in error

@@ -21,7 +21,7 @@ from auditor.verify.options import read_keywords
 from auditor.verify.pilot import pilot
 from auditor.verify.result import DataKind, Rejected, ShiftAt, Verification
 from auditor.verify.rows import measured_rows
-from auditor.verify.runner import verify
+from auditor.verify.runner import verify, verify_pair
 from auditor.verify.settings import ReferenceReading, VerifySettings
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
@@ -218,3 +218,15 @@ def test_colours_of_the_reference_come_on_the_way_that_the_model_takes() -> None
     assert whole.geometry.fit != settings.preprocessing.geometry.fit
     with pytest.raises(ValueError, match="reference-layout must be auto"):
         read_keywords({"reference_layout": "NCWH"})
+
+
+def test_a_pair_measured_in_one_run_is_each_model_measured_alone(tmp_path: Path) -> None:
+    model = toy(tmp_path / "float.onnx")
+    other = saved(tmp_path / "bytes.onnx", exported(classifier(batch=1), TensorProto.UINT8, True, 255))
+    settings = replace(SETTINGS, reference=other, reference_reading=RAW)
+    base, new = verify_pair(read_model(model), source(pictures(9)), settings)
+    alone = verify(read_model(other), source(pictures(9)), replace(SETTINGS, preprocessing=preset("raw")))
+    assert base.outputs == alone.outputs
+    assert base.preprocessing == alone.preprocessing
+    assert base.shifts == alone.shifts
+    assert new.outputs == held(model, other, settings, source(pictures(9))).outputs

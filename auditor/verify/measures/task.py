@@ -106,7 +106,8 @@ class Row(Generic[RowT]):
     measured. ``pixels`` is the SHA-256 of its pixels. ``runs`` counts inputs that were executed, ``naive_runs`` those
     of a loop without reuse of equal inputs. ``enlarged`` is the factor by which its picture was enlarged,
     and ``factor`` (y, x) how many pixels of it are one of the model, None where that is not known. ``notes``
-    say what libraries read otherwise in a file like its own.
+    say what libraries read otherwise in a file like its own. ``reference`` is what was measured on the reference model
+    by itself, where that was asked for.
     """
 
     index: int
@@ -121,6 +122,7 @@ class Row(Generic[RowT]):
     factor: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     repeated: Repeated | None = None
+    reference: RowT | None = None
 
 
 @dataclass(frozen=True, slots=True)
