@@ -113,6 +113,8 @@ class PlainGroup(TyperGroup):
             return super().make_context(*arguments, **more)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        if args[:1] == [ALL]:  # a group hides nothing
+            args = ["--help"]
         _leave_text_alone(self.get_params(ctx))
         return super().parse_args(ctx, args)
 

@@ -208,3 +208,10 @@ def test_help_imports_neither_onnx_nor_numpy_nor_rich(words: str) -> None:
 
 def test_choices_of_the_words_are_near_enough_to_be_suggested() -> None:
     assert "phase-average" in suggestion("phase-avrage", KNOWN["STRATEGY"])
+
+
+@pytest.mark.parametrize("group", [[], ["baseline"]], ids=["program", "baseline"])
+def test_a_group_of_commands_shows_its_help_for_help_all_too(run: Run, group: list[str]) -> None:
+    code, out, _ = run(*group, "--help-all")
+    assert (code, out) == (0, run(*group, "--help")[1])
+    assert "Commands:" in out
