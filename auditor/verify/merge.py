@@ -19,13 +19,14 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
-from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Verification
+from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Task, Verification
 
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
 ENLARGED = 1.05
 # Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
 SHRUNK = 2.0
 RESIZE_FIRST = "`aliasaudit resize` is the first to try"
+_COMPARED = frozenset([Task.CLASSIFICATION, Task.DENSE, Task.EMBEDDING, Task.DETECTION])  # by the command resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,11 @@ def merge(
             *plan.model.measures.remarks(used),
             *_agreement(plan, used),
             *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
-            *resize_hint(setup.preprocessing.geometry.kernel, [max(row.factor) for row in used if row.factor]),
+            *resize_hint(
+                setup.preprocessing.geometry.kernel,
+                [max(row.factor) for row in used if row.factor],
+                setup.target.task,
+            ),
             *_noted(used),
             *layers.remarks,
         ),
@@ -162,20 +167,22 @@ def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:
     return (f"{words}: they have no detail at the scale of a pixel, so too little aliases in the first layers",)
 
 
-def resize_hint(kernel: str, factors: Sequence[float]) -> tuple[str, ...]:
+def resize_hint(kernel: str, factors: Sequence[float], task: Task) -> tuple[str, ...]:
     """What to try first where pictures are much larger than the model's input and nothing filters them in front of it.
 
     ``kernel`` is the one that they were resized with, ``factors`` how many of their pixels are one of the model.
+    ``resize`` compares the answers of some tasks; of the others a second measurement tells the difference.
     """
+    first = RESIZE_FIRST if task in _COMPARED else "measure with `--resize cv2-area`, too"
     typical = float(np.median(factors)) if len(factors) else 1.0
     if typical <= SHRUNK:
         return ()
     size = f"the pictures are {typical:.2g} times as large as the input"
     if kernel == triangle.NAME:
-        return (f"{size} and no --resize was given: if yours does not filter, {RESIZE_FIRST}",)
+        return (f"{size} and no --resize was given: if yours does not filter, {first}",)
     if low_pass(kernel):
         return ()
-    return (f"{size} and {kernel} does not filter them: {RESIZE_FIRST}",)
+    return (f"{size} and {kernel} does not filter them: {first}",)
 
 
 def _agreement(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[str, ...]:

@@ -160,4 +160,11 @@ def test_the_report_names_the_resize_first_where_large_pictures_come_to_the_mode
 
 @pytest.mark.parametrize("factors", [[], [1.0, 1.0, 9.0], [2.0, 2.0]])
 def test_the_resize_is_not_named_where_pictures_are_hardly_larger_than_the_input(factors: list[float]) -> None:
-    assert resize_hint("cv2-linear", factors) == ()
+    assert resize_hint("cv2-linear", factors, Task.DETECTION) == ()
+
+
+@pytest.mark.parametrize("kernel", ["cv2-linear", "triangle"])
+def test_tasks_that_the_command_resize_does_not_compare_are_measured_with_a_kernel_that_filters(kernel: str) -> None:
+    for task in (Task.TEXT, Task.KEYPOINTS, Task.REGRESSION):
+        (note,) = resize_hint(kernel, [4.0], task)
+        assert "measure with `--resize cv2-area`, too" in note
