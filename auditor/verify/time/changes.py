@@ -87,16 +87,47 @@ def mask_change(
     The second mask (h, w) is moved back by whole positions, ``stride`` pixels each. ``where`` restricts them.
     """
     before, after = maps
-    down, across = (0, 0) if motion is None else (round(motion.down / stride[0]), round(motion.right / stride[1]))
-    height, width = before.shape
-    if abs(down) >= height or abs(across) >= width:
+    parts = _overlap(before.shape, motion, stride)
+    if parts is None:
         return (float("nan"),) * 3
-    rows = slice(max(0, -down), height - max(0, down)), slice(max(0, down), height + min(0, down))
-    columns = slice(max(0, -across), width - max(0, across)), slice(max(0, across), width + min(0, across))
-    changed = before[rows[0], columns[0]] != after[rows[1], columns[1]]
-    edge = boundary(before)[rows[0], columns[0]]
-    counts = np.ones_like(changed) if where is None else where[rows[0], columns[0]]
+    here, there = parts
+    changed = before[here] != after[there]
+    edge = boundary(before)[here]
+    counts = np.ones_like(changed) if where is None else where[here]
     return _share(changed, counts), _share(changed, counts & edge), _share(changed, counts & ~edge)
+
+
+def mask_product(
+    there: tuple[AnyArray, AnyArray], back: tuple[AnyArray, AnyArray], motion: Motion, stride: tuple[float, float]
+) -> float:
+    """The share of positions that a move changes in one frame as the move back undoes it in the next one.
+
+    ``there`` is the mask of the first frame and of the first frame moved by ``motion``, ``back`` that of the second one
+    and of the second one moved back. Changes in opposite directions count against those in the same one: so much of
+    either is chance.
+    """
+    parts = _overlap(there[0].shape, motion, stride)
+    if parts is None:
+        return float("nan")
+    here, moved = parts
+    first, second = (there[0][here], there[1][moved]), (back[1][here], back[0][moved])
+    changed = (first[0] != first[1]) & (second[0] != second[1])
+    same = changed & (first[0] == second[0]) & (first[1] == second[1])
+    opposite = changed & (first[0] == second[1]) & (first[1] == second[0])
+    return float(same.mean() - opposite.mean())
+
+
+_Part = tuple[slice, slice]
+
+
+def _overlap(shape: tuple[int, ...], motion: Motion | None, stride: tuple[float, float]) -> tuple[_Part, _Part] | None:
+    """The positions of a mask that stay in the picture, before and after whole positions of motion; None for none."""
+    steps = (0, 0) if motion is None else (round(motion.down / stride[0]), round(motion.right / stride[1]))
+    if any(abs(step) >= size for step, size in zip(steps, shape, strict=True)):
+        return None
+    before = [slice(max(0, -step), size - max(0, step)) for step, size in zip(steps, shape, strict=True)]
+    after = [slice(max(0, step), size + min(0, step)) for step, size in zip(steps, shape, strict=True)]
+    return (before[0], before[1]), (after[0], after[1])
 
 
 def boundary(classes: AnyArray) -> BoolArray:

@@ -17,6 +17,7 @@ from auditor.verify.time.moved import moved
 # What noise leaves in frames that do not move stays below three standard errors.
 _SURE = 3.0
 _STEPS = 4
+_CONTENT = 1e-6  # of the larger energy: less is no texture along that direction
 _LEAST = 12  # pixels of a side: fewer hold no texture to tell a motion by
 _SMOOTHING = 0.12  # cycles per pixel: phases above it are those of noise
 
@@ -50,8 +51,8 @@ def motion(before: AnyArray, after: AnyArray) -> Motion | None:
     one, two = _overlap(left, right, down, across)
     if min(one.shape) < _LEAST:
         return Motion(0.0, 0.0, float("inf"))
-    part, error = _fraction(one, two)
-    return Motion(down + float(part[0]), across + float(part[1]), error)
+    move, error = _fraction(one, two, np.array([down, across], np.float64))
+    return Motion(float(move[0]), float(move[1]), error)
 
 
 def _whole(left: FloatArray, right: FloatArray) -> tuple[int, int]:
@@ -77,10 +78,14 @@ def _overlap(left: FloatArray, right: FloatArray, down: int, across: int) -> tup
     return left[rows[0], columns[0]], right[rows[1], columns[1]]
 
 
-def _fraction(one: FloatArray, two: FloatArray) -> tuple[FloatArray, float]:
-    """The move that is left (down, right) and its standard error, by repeated least squares."""
+def _fraction(one: FloatArray, two: FloatArray, whole: FloatArray) -> tuple[FloatArray, float]:
+    """The move (down, right) as far as it is sure, and its standard error, by repeated least squares.
+
+    ``whole`` is the part that was undone between the two. Noise has slopes as well, which tell nothing: their energy,
+    an eighth of the variance that is left for each pixel, is taken off.
+    """
     move, inner = np.zeros(2), (slice(4, -4), slice(4, -4))
-    energy, axes, variance = np.zeros(2), np.eye(2), 0.0
+    energy, axes, variance, noise = np.zeros(2), np.eye(2), 0.0, 0.0
     for _ in range(_STEPS):
         there = moved(two, (-float(move[0]), -float(move[1])))
         mean = (one + there) / 2
@@ -91,9 +96,12 @@ def _fraction(one: FloatArray, two: FloatArray) -> tuple[FloatArray, float]:
         step = np.divide(steps, energy, out=np.zeros(2), where=energy > 1e-9 * max(float(energy[1]), 1e-9))
         remaining = gap - (axes @ step) @ slopes
         variance = float(remaining @ remaining) / max(len(remaining) - 2, 1)
+        noise = len(remaining) * variance / 8
         move = np.clip(move + axes @ step, -2, 2)
-    total = axes.T @ move
-    errors = np.sqrt(variance / np.maximum(energy, 1e-12))
-    sure = (np.abs(total) > _SURE * errors) & (energy > 1e-9 * max(float(energy[1]), 1e-9))
-    told = errors[energy > 1e-6 * float(energy[1])] if energy[1] > 0 else np.array([np.inf])
-    return axes @ np.where(sure, total, 0.0), float(np.max(told))
+    told = energy - noise > max(_CONTENT * float(energy[1]), 1e-9)
+    if not told.any():
+        return np.zeros(2), float("inf")
+    total = axes.T @ (move + whole)
+    errors = np.sqrt(variance * energy) / np.where(told, energy - noise, np.inf)
+    sure = told & (np.abs(total) > _SURE * errors)
+    return axes @ np.where(sure, total, 0.0), float(errors[told].max())

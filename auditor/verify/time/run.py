@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from auditor.verify.time.changes import (
     at_positions,
     effects,
     mask_change,
+    mask_product,
     measures,
     residuals,
 )
@@ -45,9 +46,6 @@ _LARGEST_PART = 256  # pixels of a side in which a motion is estimated
 _SMALLEST_PART = 24
 _ALIKE = 1e-3
 _HARDLY = 0.05  # pixels
-
-
-_Effects: TypeAlias = Mapping[str, tuple[float, ...]]
 
 
 class Progress(Protocol):
@@ -225,14 +223,15 @@ class _Clip:
         inside = [thing for thing in pair.things if _usable(thing) and ends[0].holds(thing.regions[0], grid or 0.0)]
         for thing in inside[:_SAMPLED_THINGS]:
             assert thing.motion is not None
-            near, far = self._both(ends, thing, thing.motion), None
-            if grid is not None and thing.motion.length:
-                far = self._both(ends, thing, _along(thing.motion, grid))
+            near = self._both(ends, thing, thing.motion)
+            far = (
+                None if grid is None or not thing.motion.length else self._both(ends, thing, _along(thing.motion, grid))
+            )
             for of, vector in thing.effects.items():
                 row = Energies(
                     float(np.dot(vector, vector)),
-                    0.0 if near is None else _product(of, *near),
-                    0.0 if far is None else _square(of, *far),
+                    0.0 if near is None else near.product(of, self.stride),
+                    0.0 if far is None else far.square(of, self.stride),
                     0.0 if grid is None else min(thing.motion.length / grid, 1.0),
                 )
                 if not any(np.isnan(row)):
@@ -240,15 +239,13 @@ class _Clip:
                         rows.setdefault((of, at_rest), []).append(row)
         return {key: Energies(*np.mean(some, axis=0).tolist()) for key, some in rows.items()}
 
-    def _both(self, ends: tuple[_Moving, _Moving], thing: Thing, move: Motion) -> tuple[_Effects, _Effects] | None:
+    def _both(self, ends: tuple[_Moving, _Moving], thing: Thing, move: Motion) -> _Both | None:
         """What the move does to the first frame, and the move back to the second one; None for no move."""
         if not move.length:
             return None
-        opposite = Motion(-move.down, -move.right, move.error)
-        return (
-            ends[0].effects(move, thing.regions[0], thing.label),
-            ends[1].effects(opposite, thing.regions[1], thing.label),
-        )
+        back = Motion(-move.down, -move.right, move.error)
+        there = ends[0].follow(move, thing.regions[0], thing.label)
+        return _Both(move, there, back, ends[1].follow(back, thing.regions[1], thing.label))
 
     def _prepared(self, index: int, picture: Picture) -> tuple[Frame, Load]:
         setup = self.plan.model.setup
@@ -327,19 +324,46 @@ class _Moving:
             and max(region[2] - left - width, region[3] - top - height) <= -room
         )
 
-    def effects(self, move: Motion, region: tuple[float, ...] | None, label: int | None) -> _Effects:
-        """What changes of the thing in the region under a move, beyond it; nothing where it is lost."""
+    def follow(self, move: Motion, region: tuple[float, ...] | None, label: int | None) -> Followed | None:
+        """The thing in the region, before and after a move of the frame; None where it is lost."""
         there = move.down, move.right
-        if not move.length:
-            return {}
         if there not in self._answers:
             scale = self._still.scale
             pixels = moved(self._picture.pixels, (there[0] / scale[0], there[1] / scale[1]))
             self._answers[there] = self._clip.run(self._index, replace(self._picture, pixels=pixels)).answer
-        for item in self._clip.follow(self._still.answer, self._answers[there], label):
-            if _alike(item, region):
-                return effects(item, move, self._clip.stride)
-        return {}
+        items = self._clip.follow(self._still.answer, self._answers[there], label)
+        return next((item for item in items if _alike(item, region)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """What a move does to a thing in the first frame of a pair, and the move back in the second one."""
+
+    move: Motion
+    there: Followed | None
+    back_move: Motion
+    back: Followed | None
+
+    def product(self, of: str, stride: tuple[float, float]) -> float:
+        """The product of both changes, the second one reversed; NaN where the thing is lost."""
+        if self.there is None or self.back is None:
+            return float("nan")
+        if of == "mask" and self.there.maps is not None and self.back.maps is not None:
+            return mask_product(self.there.maps, self.back.maps, self.move, stride)
+        one, two = (effect.get(of, ()) for effect in self._effects(self.there, self.back, stride))
+        return -float(np.dot(one, two)) if one and len(one) == len(two) else float("nan")
+
+    def square(self, of: str, stride: tuple[float, float]) -> float:
+        """The mean square of both changes."""
+        if self.there is None or self.back is None:
+            return float("nan")
+        vectors = [effect.get(of, (np.nan,)) for effect in self._effects(self.there, self.back, stride)]
+        return float(np.mean([np.dot(vector, vector) for vector in vectors]))
+
+    def _effects(
+        self, there: Followed, back: Followed, stride: tuple[float, float]
+    ) -> tuple[dict[str, tuple[float, ...]], dict[str, tuple[float, ...]]]:
+        return effects(there, self.move, stride), effects(back, self.back_move, stride)
 
 
 def _alike(item: Followed, region: tuple[float, ...] | None) -> bool:
@@ -347,21 +371,6 @@ def _alike(item: Followed, region: tuple[float, ...] | None) -> bool:
     if item.region is None or region is None:
         return item.region is None and region is None
     return item.after is not None and bool(np.abs(item.region - np.array(region)).max() < _ALIKE)
-
-
-def _product(of: str, there: _Effects, back: _Effects) -> float:
-    """The product of what a move does to the first frame and what the move back does to the second one."""
-    one, two = there.get(of), back.get(of)
-    if one is None or two is None or len(one) != len(two):
-        return float("nan")
-    # A share of changed positions has no sign.
-    return float(np.dot(one, two)) * (1 if of == "mask" else -1)
-
-
-def _square(of: str, there: _Effects, back: _Effects) -> float:
-    """The mean square of what a move does to both frames."""
-    vectors = [effect.get(of) for effect in (there, back)]
-    return float(np.mean([np.nan if vector is None else np.dot(vector, vector) for vector in vectors]))
 
 
 def _known(region: FloatArray | None) -> tuple[float, ...] | None:

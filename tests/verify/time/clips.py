@@ -116,6 +116,38 @@ def detector(stride: int = STRIDE) -> ModelProto:
     return model(nodes, {"x": [1, 3, SIZE, SIZE]}, {"boxes": [1, 2, 4], "scores": [1, 2]}, weights)  # type: ignore[arg-type]
 
 
+def segmenter(stride: int = STRIDE) -> ModelProto:
+    """Whether each sample of a grid is brighter than the edge of the blob, as a probability per cell."""
+    nodes = [
+        *sampled(stride),
+        helper.make_node("ReduceMean", ["s"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["grey", "edge"], ["d"]),
+        helper.make_node("Mul", ["d", "gain"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["y"]),
+    ]
+    weights = {"edge": np.array(80 / 255, np.float32), "gain": np.array(40, np.float32)}
+    cells = SIZE // stride
+    return model(nodes, {"x": [1, 3, SIZE, SIZE]}, {"y": [1, 1, cells, cells]}, weights)  # type: ignore[arg-type]
+
+
+def landmarks(stride: int = 4) -> ModelProto:
+    """A heat map whose largest sample is the joint: the brightest sample of a grid, twice."""
+    nodes = [
+        *sampled(stride),
+        helper.make_node("ReduceMean", ["s"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["grey", "half"], ["half_"]),
+        helper.make_node("Concat", ["grey", "half_"], ["heatmaps"], axis=1),
+    ]
+    cells = SIZE // stride
+    weights = {"half": np.array(0.9, np.float32)}
+    return model(
+        nodes,  # type: ignore[arg-type]
+        {"x": [1, 3, SIZE, SIZE]},
+        {"heatmaps": [1, 2, cells, cells]},
+        weights,
+    )
+
+
 def run(
     folder: Path, made: ModelProto, clip: ImageSource, task: Task | None = None, settings: VerifySettings = SETTINGS
 ) -> Verification:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,15 @@ def test_noise_on_a_picture_at_rest_is_no_motion() -> None:
     rng = np.random.default_rng(2)
     still = [motion(*(texture(0, 0) + rng.normal(scale=6, size=(2, 96, 96)))) for _ in range(20)]
     assert sum(seen is not None and seen.length == 0 for seen in still) >= 18
+
+
+def test_noise_stronger_than_what_the_picture_shows_is_no_motion_either() -> None:
+    rng = np.random.default_rng(2)
+    rows, columns = np.mgrid[:96, :96]
+    faint = 40 + 30 * np.exp(-((rows - 45) ** 2 + (columns - 50) ** 2) / 32)
+    frames = [faint + rng.normal(scale=25, size=faint.shape) for _ in range(21)]
+    moves = [motion(one, two) for one, two in pairwise(frames)]
+    assert sum(seen is None or seen.length == 0 for seen in moves) >= 18
 
 
 def test_a_picture_without_texture_tells_no_motion_and_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,21 @@ from auditor.verify.result import DataKind, Task
 from auditor.verify.time.explained import Energies, explained
 from auditor.verify.time.result import Explained, TimeResult
 from tests.verify.test_runner import pictures
-from tests.verify.time.clips import SIZE, STRIDE, blob, classifier, detector, drifting, over_time, resting, run, source
+from tests.verify.time.clips import (
+    SETTINGS,
+    SIZE,
+    STRIDE,
+    blob,
+    classifier,
+    detector,
+    drifting,
+    landmarks,
+    over_time,
+    resting,
+    run,
+    segmenter,
+    source,
+)
 
 
 def share(found: TimeResult, of: str = "score", static: bool = False) -> Explained:
@@ -99,6 +114,39 @@ def test_boxes_that_flicker_by_noise_are_not(tmp_path: Path) -> None:
     assert one.told
     assert one.share == pytest.approx(0, abs=0.02)
     assert not share(found, "position").told, "boxes that do not move have nothing to explain"
+
+
+def test_masks_flicker_at_their_boundary_by_the_grid(tmp_path: Path) -> None:
+    found = over_time(tmp_path, segmenter(), drifting(60), Task.DENSE)
+    one = share(found, "mask")
+    assert one.share is not None
+    assert one.share > 0.8
+    values = {name: found.measure(f"mask-flicker{name}") for name in ("", "-boundary", "-inside")}
+    assert all(measure is not None for measure in values.values())
+    everything, boundary, inside = (measure.value for measure in values.values() if measure is not None)
+    assert boundary > everything > inside
+    assert inside < 0.02
+
+
+def test_masks_that_flicker_by_noise_are_not_explained(tmp_path: Path) -> None:
+    found = over_time(tmp_path, segmenter(), resting(60, 25.0), Task.DENSE)
+    measure = found.measure("mask-flicker")
+    assert measure is not None
+    assert measure.value > 0.001
+    one = share(found, "mask")
+    assert one.share is None or one.share < 0.05
+
+
+def test_joints_that_step_along_the_grid_of_a_heat_map_are_explained_by_it(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, decoding="heatmap")
+    found = run(tmp_path, landmarks(), source(drifting(60)), Task.KEYPOINTS, settings).time
+    assert found is not None
+    jitter = found.measure("joint-jitter")
+    assert jitter is not None
+    assert jitter.value > 0.5
+    one = share(found, "position")
+    assert one.share is not None
+    assert one.share > 0.8
 
 
 def test_crossings_are_counted_per_hundred_frames(tmp_path: Path) -> None:
