@@ -100,3 +100,9 @@ def test_a_box_that_some_window_cuts_is_not_taken_for_lost_there() -> None:
     seen = [boxes((10, 30, 0.6)), boxes(), boxes((9, 30, 0.62)), boxes((8, 30, 0.58))]
     (found,) = object_scores(seen, windows, (100, 100), 0.5, 2)
     assert found.low == 0.58
+
+
+def test_boxes_that_only_a_shifted_window_has_are_no_answer_of_the_unshifted_one() -> None:
+    none = Boxes(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
+    two = Boxes(np.array([[10.0, 10, 30, 30], [50, 50, 70, 70]]), np.array([0.9, 0.8]), np.zeros(2, np.int64))
+    assert object_scores([none, two], [Window(0, 4, 4), Window(0, 4, 5)], (100, 100), 0.5, 2) == ()

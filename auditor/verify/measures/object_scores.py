@@ -35,7 +35,9 @@ def object_scores(
             continue
         step = np.tile(np.array([window.x - origin.x, window.y - origin.y], np.float64), 2)
         there = _inside(first.corners - step, extent, border)
-        overlap = iou(first.corners - step, seen.corners) if len(seen) and len(first) else np.zeros((len(first), 0))
+        overlap = (
+            iou(first.corners - step, seen.corners) if len(seen) and len(first) else np.zeros((len(first), len(seen)))
+        )
         alike = np.where(first.labels[:, None] == seen.labels[None, :], overlap, 0.0)
         for index in np.flatnonzero(whole & there):
             matched = seen.scores[alike[index] >= _SAME]
