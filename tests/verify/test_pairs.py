@@ -9,22 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto
+from onnx import load as load_model
 
 from auditor.onnxfile import read_model
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
 from auditor.verify.images.preprocess import preset
-from auditor.verify.images.source import ImageSource, Picture
+from auditor.verify.images.source import ImageSource, Picture, open_images
 from auditor.verify.measures.target import Clues
 from auditor.verify.merge import MeasuredLayers, RowTable, merge
 from auditor.verify.options import read_keywords
 from auditor.verify.pilot import pilot
-from auditor.verify.result import DataKind, Rejected, ShiftAt, Verification
+from auditor.verify.result import DataKind, Rejected, ShiftAt, Task, Verification
 from auditor.verify.rows import measured_rows
 from auditor.verify.runner import verify, verify_pair
 from auditor.verify.settings import ReferenceReading, VerifySettings
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
+from tests.onnxfile.build import SHARED
 from tests.verify.models import classifier, saved
 from tests.verify.pairs import (
     classes_behind_a_background,
@@ -230,3 +232,32 @@ def test_a_pair_measured_in_one_run_is_each_model_measured_alone(tmp_path: Path)
     assert base.preprocessing == alone.preprocessing
     assert base.shifts == alone.shifts
     assert new.outputs == held(model, other, settings, source(pictures(9))).outputs
+
+
+FACES = SHARED / "detector" / "ultraface_rfb320.onnx"
+PHOTOS = SHARED.parent / "images"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FACES.is_file(), reason="needs the folder shared/models beside the checkout")
+def test_a_real_detector_of_faces_agrees_with_its_export_that_reads_bytes(tmp_path: Path) -> None:
+    original = load_model(FACES)
+    original.graph.input[0].name = "x"
+    for node in original.graph.node:
+        node.input[:] = ["x" if name == "input" else name for name in node.input]
+    weights = {one.name for one in original.graph.initializer}
+    kept = [port for port in original.graph.input if port.name not in weights]
+    del original.graph.input[:]
+    original.graph.input.extend(kept)
+    # The network reads (x - 127) / 128; the export only scales, so that its pictures are those levels on 127.
+    other = saved(tmp_path / "bytes.onnx", exported(original, TensorProto.INT8, True, 128))
+    levels = replace(preset("ultraface"), scale=1.0, mean=(127.0,), std=(1.0,))
+    settings = replace(SETTINGS, preprocessing=preset("ultraface"), radius=8, task=Task.DETECTION)
+    settings = replace(settings, reference_reading=ReferenceReading(levels), native_if_needed=True)
+    images = open_images(str(PHOTOS), None, 6, 64.0)
+    found = held(FACES, other, settings, images)
+    # Only white, 128 above 127, is clipped.
+    assert value(found, "fidelity") > 0.9
+    assert value(found, "reference-offset") < 0.25
+    assert "systematic" not in notes(found)
+    assert "NHWC, int8" in notes(found)
