@@ -87,5 +87,6 @@ RULE = Rule(
     severities=(Severity.ERROR, Severity.WARNING),
     check=check,
     options={"error": 0.2, "warning": 0.05, "stability-error": 0.1, "stability-warning": 0.02},
+    since="0.2.0",
     needs=frozenset({Need.RESIZE}),
 )

@@ -35,5 +35,6 @@ RULE = Rule(
     severities=MEASURED_SEVERITIES,
     check=check,
     options={"error": 0.05, "warning": 0.02},
+    since="0.2.0",
     needs=frozenset({Need.MEASUREMENT}),
 )

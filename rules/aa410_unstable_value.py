@@ -34,5 +34,6 @@ RULE = Rule(
     severities=MEASURED_SEVERITIES,
     check=check,
     options={"error": 0.3, "warning": 0.1},
+    since="0.2.0",
     needs=frozenset({Need.MEASUREMENT}),
 )

@@ -84,6 +84,7 @@ RULE = Rule(
     summary="The same index of an output means another place of the input than in the base.",
     severities=(Severity.ERROR, Severity.WARNING, Severity.NOTE),
     check=check,
+    since="0.2.0",
     needs=frozenset({Need.COMPARISON}),
     options={"error": 1.0},
 )

@@ -73,6 +73,7 @@ RULE = Rule(
     summary="More of the signal folds at a sampling site than at the same site of the base.",
     severities=(Severity.ERROR, Severity.WARNING),
     check=check,
+    since="0.2.0",
     needs=frozenset({Need.COMPARISON}),
     options={"warning": 0.1, "error": 0.25, "expected-error": 0.15},
 )

@@ -22,5 +22,6 @@ RULE = Rule(
     severities=(Severity.ERROR, Severity.WARNING),
     check=check,
     options=ERROR_OPTIONS,
+    since="0.2.0",
     needs=frozenset({Need.TARGETS}),
 )

@@ -21,5 +21,6 @@ RULE = Rule(
     summary="A deployment target does not load or run a sampling form.",
     severities=(Severity.ERROR,),
     check=check,
+    since="0.2.0",
     needs=frozenset({Need.TARGETS}),
 )

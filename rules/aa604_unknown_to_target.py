@@ -60,5 +60,6 @@ RULE = Rule(
     summary="Nothing is known of what a deployment target makes of a sampling form.",
     severities=(Severity.NOTE,),
     check=check,
+    since="0.2.0",
     needs=frozenset({Need.TARGETS}),
 )

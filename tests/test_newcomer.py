@@ -18,7 +18,14 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from auditor import __version__
 from auditor.demo import demo_model
+from scripts.new_rule import new_rule
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / ".github" / "CONTRIBUTING.md"
@@ -77,6 +84,46 @@ def test_a_rule_is_its_file_and_its_page(copy: Path) -> None:
     done = run(copy, "check", demo_model(), "--select", "AA199", "--fail-on", "warning")
     assert (done.returncode, "AA199 wide-stride at" in done.stdout) == (1, True), done.stdout + done.stderr
     assert "Flags strides above" in run(copy, "rule", "AA199").stdout
+
+
+def test_the_script_begins_a_rule_that_runs_under_the_next_free_code(copy: Path, tmp_path: Path) -> None:
+    (copy / "tests" / "rules").mkdir(parents=True)
+    shutil.copytree(ROOT / "scripts", copy / "scripts")
+    files = new_rule(copy, "AA1", "wide-stride", "A stride is larger than 4.")
+    code = files[0].name[:5].upper()
+    assert [path.relative_to(copy).as_posix() for path in files] == [
+        f"rules/{code.lower()}_wide_stride.py",
+        f"rules/{code.lower()}_wide_stride.md",
+        f"tests/rules/{code.lower()}.toml",
+    ]
+    (described,) = json.loads(run(copy, "rule", code, "--output-format", "json").stdout)
+    assert (described["name"], described["since"]) == ("wide-stride", __version__)
+    for case in tomllib.loads(files[2].read_text(encoding="utf-8"))["case"]:
+        stride = 8 if case["expect"] else 2
+        nodes = [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[stride] * 2, strides=[stride] * 2)]
+        shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "xy"]
+        shapes[0] = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 32, 32])
+        graph = helper.make_graph(nodes, "g", shapes[:1], shapes[1:])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        (tmp_path / "pool.onnx").write_bytes(model.SerializeToString())
+        done = run(copy, "check", tmp_path / "pool.onnx", "--select", code, "--fail-on", "warning")
+        assert done.returncode == bool(case["expect"]), done.stdout + done.stderr
+    with pytest.raises(ValueError, match="there is a rule called wide-stride"):
+        new_rule(copy, "AA1", "wide-stride", "A stride is larger than 4.")
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "summary", "words"),
+    [
+        ("A1", "wide-stride", "A sentence.", "the group must be"),
+        ("AA1", "Wide stride", "A sentence.", "the name must be"),
+        ("AA1", "wide-stride", "no sentence", "the summary must be"),
+    ],
+)
+def test_the_script_refuses_what_no_rule_is_called(copy: Path, group: str, name: str, summary: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        new_rule(copy, group, name, summary)
+    assert touched(copy) == set()
 
 
 def with_operator(path: Path, name: str) -> Path:

@@ -33,7 +33,42 @@ from auditor.text import ModelText
 
 RULES = {rule.code: rule for rule in load_builtin().rules}
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+IN_0_1_0 = frozenset(
+    [
+        "AA101",
+        "AA102",
+        "AA103",
+        "AA104",
+        "AA105",
+        "AA106",
+        "AA107",
+        "AA108",
+        "AA109",
+        "AA201",
+        "AA202",
+        "AA203",
+        "AA204",
+        "AA205",
+        "AA301",
+        "AA401",
+        "AA402",
+        "AA403",
+        "AA404",
+        "AA405",
+        "AA501",
+        "AA502",
+        "AA503",
+        "AA901",
+        "AA902",
+        "AA903",
+        "AA910",
+    ]
+)
 HOSTILE = "\x1b[31m::error::"
+
+
+def test_every_rule_says_since_which_version_it_is_there() -> None:
+    assert {code for code, rule in RULES.items() if rule.since == "0.1.0"} == IN_0_1_0
 
 
 def ref(order: int = 0) -> NodeRef:
