@@ -79,13 +79,17 @@ def measure_time(
     clip = _Clip.of(worker, plan, source)
     progress.begin("frames", source.count)
     pairs: list[PairChanges] = []
-    frames = 1
+    frames, last = 1, None
     for before, after in pairwise(_advancing(clip.frames(), progress)):
         pairs.append(clip.compare(before, after))
         frames += 1
+        last = after
     if grid is not None and grid > _FURTHEST * min(plan.model.setup.image.size):
         grid = None
-    told = [pair for pair in pairs if any(_usable(thing) for thing in pair.things)]
+    room = grid or 0.0
+    told = [pair for pair in pairs if last is not None and any(_inside(thing, last, room) for thing in pair.things)]
+    # Where nothing lies far enough inside, the pairs are only there to say so.
+    told = told or [pair for pair in pairs if any(_usable(thing) for thing in pair.things)]
     sample = [told[place] for place in spread(len(told), SAMPLED_PAIRS)]
     progress.begin("moved frames", len(sample))
     rows = list(_advancing(clip.moved_pairs(sample, grid), progress))
@@ -107,6 +111,18 @@ def measure_time(
         at_rest=float(np.mean([pair.at_rest for pair in pairs])) if pairs else float("nan"),
         measures=measures(pairs, confidence),
         explained=tuple(found),
+    )
+
+
+def _inside(thing: Thing, frame: Frame, room: float) -> bool:
+    """Whether a thing of known motion stays in the picture when it moves so far: what is cut changes by that alone."""
+    region = thing.regions[0]
+    if region is None or not _usable(thing):
+        return _usable(thing)
+    (left, top), (height, width) = frame.corner, frame.grey.shape
+    return (
+        min(region[0] - left, region[1] - top) >= room
+        and max(region[2] - left - width, region[3] - top - height) <= -room
     )
 
 
@@ -220,7 +236,7 @@ class _Clip:
     ) -> dict[tuple[str, bool], Energies]:
         ends = _Moving(self, pair.frame, first), _Moving(self, pair.frame + 1, second)
         rows: dict[tuple[str, bool], list[Energies]] = {}
-        inside = [thing for thing in pair.things if _usable(thing) and ends[0].holds(thing.regions[0], grid or 0.0)]
+        inside = [thing for thing in pair.things if ends[0].holds(thing, grid or 0.0)]
         for thing in inside[:_SAMPLED_THINGS]:
             assert thing.motion is not None
             near = self._both(ends, thing, thing.motion)
@@ -314,15 +330,9 @@ class _Moving:
         self._still = clip.run(index, picture)
         self._answers: dict[tuple[float, float], Any] = {}
 
-    def holds(self, region: tuple[float, ...] | None, room: float) -> bool:
-        """Whether a region stays in the picture when it moves so far: what is cut at the border changes by that."""
-        if region is None:
-            return True
-        (left, top), (height, width) = self._still.corner, self._still.grey.shape
-        return (
-            min(region[0] - left, region[1] - top) >= room
-            and max(region[2] - left - width, region[3] - top - height) <= -room
-        )
+    def holds(self, thing: Thing, room: float) -> bool:
+        """As :func:`_inside`, in this frame."""
+        return _inside(thing, self._still, room)
 
     def follow(self, move: Motion, region: tuple[float, ...] | None, label: int | None) -> Followed | None:
         """The thing in the region, before and after a move of the frame; None where it is lost."""
