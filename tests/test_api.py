@@ -171,7 +171,7 @@ def test_fix_never_replaces_the_model_and_refuses_words_that_it_does_not_know(tm
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("imags", "there is no option 'imags' (did you mean \"images\"?); there is images, labels, images_limit,"),
+        ("imags", "there is no option 'imags' (did you mean \"images\"?); there is images, "),
         ("image_limit", '(did you mean "images_limit"?)'),
         ("images-limit", '(did you mean "images_limit"?)'),
         ("shfits", '(did you mean "shifts"?)'),

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from msgspec import Struct
 
-from auditor.codec import FloatOrNan
 from auditor.verify.arrays import FloatArray
+from auditor.verify.margins import Margin
 
 # Of its own standard deviations: what jitters as far crosses in one case of twenty or more.
 _REACH = 2.0
@@ -52,26 +51,6 @@ class AnswerScores:
     def crosses(self, threshold: float) -> bool:
         """Whether some score lies on the other side than the first one."""
         return self.low < threshold if self.first >= threshold else self.high >= threshold
-
-
-class Margin(Struct, frozen=True):
-    """Answers against where another answer begins.
-
-    ``of`` is "score" (of a box, against the ``threshold``) or "lead" (of the first class over the next one, against 0).
-    ``near`` of so many ``answers`` lie within twice their own standard deviation of it, whose median is ``jitter``.
-    ``crossings`` counts those that cross. Two thresholds, ``low`` to go and ``high`` to come, would have stopped
-    ``stopped`` of them; None where none crosses, or no two thresholds would hold.
-    """
-
-    of: str
-    threshold: float
-    answers: int
-    near: int
-    jitter: FloatOrNan
-    crossings: int
-    low: FloatOrNan | None = None
-    high: FloatOrNan | None = None
-    stopped: int = 0
 
 
 def margin(of: str, threshold: float, answers: Sequence[AnswerScores]) -> Margin | None:

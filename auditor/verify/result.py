@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from math import isfinite
 from typing import ClassVar
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
 from auditor.verify.interval import Interval
-from auditor.verify.margin import Margin
+from auditor.verify.margins import Margin
 from auditor.verify.time.result import TimeResult
 
 _SHOWN_MEASURES = 4
@@ -152,8 +153,8 @@ class Measure(Struct, frozen=True):
 
     ``name`` is the stable key ("consistency", "top1-change", "jaggedness", "mac", "worst-case", "accuracy", "fidelity",
     "massc", "equivariance-error", "cosine", "centre-jitter", "score-deviation", "flicker", ...). ``unit`` is "share",
-    "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. A NaN in ``per_image``
-    marks an image for which the measure is not defined; it is left out of ``value``. ``images`` counts the others.
+    "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. What is
+    not finite in ``per_image`` marks an image for which the measure is not defined; ``images`` counts the others.
     """
 
     computed: ClassVar[tuple[str, ...]] = ("images",)
@@ -168,7 +169,7 @@ class Measure(Struct, frozen=True):
     @property
     def images(self) -> int:
         """How many images the value rests on."""
-        return sum(value == value for value in self.per_image)
+        return sum(map(isfinite, self.per_image))
 
 
 class CurvePoint(Struct, frozen=True):

@@ -7,18 +7,10 @@ from typing import NamedTuple
 
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
+from auditor.verify.time.facts import TIME_MEASURES
 from auditor.verify.time.result import Explained, TimeMeasure, TimeResult
 
 HEAD = ("over time", "all", "at rest", "rests on", "meaning")
-_MEANINGS = {
-    "crossings": "answers that change sides of the threshold, or class",
-    "score-change": "change of the score from frame to frame",
-    "centre-jitter": "what boxes move otherwise than the picture",
-    "joint-jitter": "what joints move otherwise than the picture",
-    "mask-flicker": "positions with another class",
-    "mask-flicker-boundary": "of those next to a boundary",
-    "mask-flicker-inside": "of those inside of an area",
-}
 _CHANGES = {"score": "the change of scores", "position": "the jitter of positions", "mask": "the flicker of masks"}
 _HARDLY = 0.15
 _SOME = 0.05
@@ -57,7 +49,7 @@ def time_rows(found: TimeResult) -> list[TimeRow]:
                 everything,
                 "-" if resting is None else _value(resting),
                 f"{measure.pairs} of {found.frames - 1} pairs of frames",
-                _MEANINGS.get(measure.name, ""),
+                TIME_MEASURES[measure.name].meaning,
             )
         )
     return rows

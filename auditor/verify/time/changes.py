@@ -10,6 +10,7 @@ import numpy as np
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray
 from auditor.verify.interval import Interval
 from auditor.verify.statistics import mean_interval
+from auditor.verify.time.facts import TIME_MEASURES
 from auditor.verify.time.followed import Followed
 from auditor.verify.time.motion import Motion
 from auditor.verify.time.result import TimeMeasure
@@ -18,15 +19,6 @@ from auditor.verify.time.static import BLOCK
 # Neighbouring pairs share a frame and are not independent: runs of this length are averaged first.
 _RUN = 8
 _RUNS = 12
-UNITS: Mapping[str, str] = {
-    "crossings": "per 100 frames",
-    "score-change": "probability",
-    "centre-jitter": "px",
-    "joint-jitter": "px",
-    "mask-flicker": "share",
-    "mask-flicker-boundary": "share",
-    "mask-flicker-inside": "share",
-}
 _BOUNDS: Mapping[str, tuple[float, float]] = {"probability": (0.0, 1.0), "share": (0.0, 1.0)}
 
 
@@ -155,14 +147,14 @@ def at_positions(static: BoolArray, shape: tuple[int, int], stride: tuple[float,
 
 
 def measures(pairs: Sequence[PairChanges], confidence: float) -> tuple[TimeMeasure, ...]:
-    """The totals over a clip, in the order of :data:`UNITS`, what is at rest behind each."""
+    """The totals over a clip in the order of their table, what is at rest behind each."""
     names = {key for pair in pairs for key in pair.values}
-    order = [(name, static) for name in UNITS for static in (False, True) if (name, static) in names]
+    order = [(name, static) for name in TIME_MEASURES for static in (False, True) if (name, static) in names]
     return tuple(_total(name, static, pairs, confidence) for name, static in order)
 
 
 def _total(name: str, static: bool, pairs: Sequence[PairChanges], confidence: float) -> TimeMeasure:
-    unit = UNITS[name]
+    unit = TIME_MEASURES[name].unit
     scale = 100.0 if unit == "per 100 frames" else 1.0
     values = scale * np.array([pair.values.get((name, static), np.nan) for pair in pairs])
     known = values[~np.isnan(values)]

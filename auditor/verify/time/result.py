@@ -38,7 +38,7 @@ class Explained(Struct, frozen=True):
     computed: ClassVar[tuple[str, ...]] = ("told",)
 
     of: str
-    share: FloatOrNan | None
+    share: float | None
     interval: Interval | None
     moved: FloatOrNan | None
     remains: FloatOrNan | None

@@ -33,6 +33,15 @@ def test_what_is_no_detector_fits_no_layout(shape: tuple[int, ...]) -> None:
         decode(outputs, input_size=SIZE)
 
 
+@pytest.mark.parametrize(("seen", "names"), [(17, ["heatmap"]), (12, ["heatmap"]), (3, []), (0, [])])
+def test_maps_of_points_may_lack_some_points_and_maps_below_zero_are_none(seen: int, names: list[str]) -> None:
+    maps = np.full((1, 17, 16, 16), -4.0, np.float32)
+    maps[0, :seen] = 0
+    maps[0, range(seen), [3] * seen, [5] * seen] = 1
+    found = candidates(Signature({"maps": maps}, SIZE))
+    assert [layout.name for layout in found] == names
+
+
 def test_metadata_that_names_another_task_rules_a_layout_out() -> None:
     head = one_box(CELLS, 7).transpose(0, 2, 1)
     head[0, 4:] = 0.1

@@ -28,8 +28,10 @@ OTHERWISE = {
     "auditor/report/words/measured.py": "head of a column about layers",
     "auditor/report/json/": "members of layers",
     "auditor/report/resize/": "a column of the comparison of kernels",
+    "auditor/report/words/story.py": "the numbers that the demo tells",
     "auditor/report/words/resizing.py": "a column of the comparison of kernels",
     "auditor/resizing/": "a column of the comparison of kernels",
+    "auditor/verify/time/": "measures over frames, with a table of their own",
 }
 
 

@@ -30,9 +30,15 @@ def _fits_heatmap(signature: Signature) -> Evidence:
 
 
 def _isolated(above: Array, peaks: Array, shape: tuple[int, int]) -> bool:
-    """Whether what is above half of the peak lies about the peak, on most maps; that of noise lies everywhere."""
+    """Whether what is above half of the peak lies about the peak, on most maps; that of noise lies everywhere.
+
+    A map of nothing above 0 has no peak.
+    """
     cell = np.indices(shape).reshape(2, -1)
-    away = [np.abs(cell[:, mask] - cell[:, [peak]]).max(axis=0).mean() for mask, peak in zip(above, peaks, strict=True)]
+    away = [
+        np.abs(cell[:, mask] - cell[:, [peak]]).max(axis=0).mean() if mask.any() else np.inf
+        for mask, peak in zip(above, peaks, strict=True)
+    ]
     return bool(np.mean(np.array(away) < max(shape) / _PEAK_SHARE) >= 0.5)
 
 
