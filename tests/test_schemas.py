@@ -7,6 +7,7 @@ import json
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from auditor.policy.baseline import Baseline, Entry, dump
 from scripts.schemas import FOLDER, files
 
 FILES = files()
@@ -25,6 +26,16 @@ def test_there_is_no_schema_of_a_document_that_is_no_more() -> None:
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_every_schema_is_valid(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(FILES[name]))
+
+
+def test_a_baseline_follows_its_schema_and_one_without_its_version_does_not() -> None:
+    known = Baseline((Entry("net.onnx", "AA101", "pool", "0f"),), {("net.onnx", "max-sites"): 3})
+    document = json.loads(dump(known))
+    validator = jsonschema.Draft202012Validator(json.loads(FILES["baseline.json"]))
+    validator.validate(document)
+    assert not validator.is_valid({"findings": []})
+    assert not validator.is_valid(document | {"version": 2})
+    assert not validator.is_valid(document | {"findings": [{"rule": "AA101"}]})
 
 
 @pytest.mark.parametrize("name", ["report.json", "comparison.json"])

@@ -37,8 +37,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
-    """What a model had of a budget."""
+class KnownCount:
+    """What a model had of a budget when the file was written."""
 
     model: str
     budget: str
@@ -50,11 +50,12 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class _SavedBaseline:
-    """The file."""
+class SavedBaseline:
+    """The file of known findings. ``version`` is that of its form."""
 
+    version: int = VERSION
     findings: tuple[Entry, ...] = ()
-    budgets: tuple[_Counted, ...] = ()
+    budgets: tuple[KnownCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def load(path: Path, shown: str = "") -> Baseline:
         document = parse(text)
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise SettingsError(f"{where}: is no baseline of version {VERSION}; `aliasaudit baseline write` makes one")
-        saved = convert(document, _SavedBaseline)
+        saved = convert(document, SavedBaseline)
     except DocumentError as error:
         raise SettingsError(f"{where}: {error}; write it again") from error
     return Baseline(tuple(sorted(saved.findings)), {(one.model, one.budget): one.count for one in saved.budgets})

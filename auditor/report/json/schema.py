@@ -1,4 +1,4 @@
-"""The JSON Schemas (draft 2020-12) of the documents that the program writes: what a program may rely on.
+"""The JSON Schemas (draft 2020-12) of the documents that the program writes and reads: what a program may rely on.
 
 Adding a member is not a breaking change; removing, renaming or retyping one raises the first number of
 ``schema_version``.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from auditor.codec import Json, schema
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import SCHEMA_VERSION, Report
+from auditor.policy.baseline import VERSION, SavedBaseline
 from auditor.policy.keys import settings_schema
 
 
@@ -26,9 +27,19 @@ def comparison_schema() -> Json:
     return {"title": "aliasaudit comparison", **schema(Comparison)}
 
 
+def baseline_schema() -> Json:
+    """The schema of a file of known findings, which a person may edit: lists may be absent."""
+    written = schema(SavedBaseline, whole=False)
+    saved = written["$defs"]["SavedBaseline"]
+    saved["properties"]["version"]["const"] = VERSION
+    saved["required"] = ["version"]
+    return {"title": "aliasaudit baseline", **written}
+
+
 # By name, as `aliasaudit schema` and scripts/schemas.py know them.
 SCHEMAS: Mapping[str, Callable[[], Json]] = {
     "report": report_schema,
     "comparison": comparison_schema,
     "settings": settings_schema,
+    "baseline": baseline_schema,
 }
