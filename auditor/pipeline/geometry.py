@@ -55,10 +55,14 @@ class Geometry:
         )
 
     @property
+    def general_fit(self) -> str:
+        """The fit for people: a library's own name for a general fit is that fit."""
+        return next((name for name in _GENERAL if CONVENTIONS[name] is CONVENTIONS[self.fit]), self.fit)
+
+    @property
     def words(self) -> str:
-        """Fit and kernel for people: a library's own name for a general fit is that fit."""
-        same = next((name for name in _GENERAL if CONVENTIONS[name] is CONVENTIONS[self.fit]), self.fit)
-        return f"fit {same}, {self.kernel}{' on floats' if self.float_resize else ''}"
+        """Fit and kernel for people."""
+        return f"fit {self.general_fit}, {self.kernel}{' on floats' if self.float_resize else ''}"
 
     def with_fit(self, fit: str) -> Geometry:
         """The same kernel under another fit, on the border that comes with it."""

@@ -155,7 +155,7 @@ class KernelTally:
             layout=self._reader.layout,
             pictures=facts,
             input_size=front.size,
-            fit=front.preprocessing.geometry.fit,
+            fit=front.preprocessing.geometry.general_fit,
             preset=preset,
             how=front.preprocessing.describe(),
             reference=reference,

@@ -79,7 +79,7 @@ def test_a_kernel_that_filters_is_never_said_to_alias(tmp_path: Path) -> None:
 def test_a_whole_pipeline_names_the_deployed_kernel(tmp_path: Path) -> None:
     path = bright_or_dark(tmp_path)
     found = auditor.resize(path, images=photos(tmp_path, stripes(8)), preset="ultralytics", task="classification")
-    assert (found.deployed, found.fit, found.preset) == ("cv2-linear", "ultralytics", "ultralytics")
+    assert (found.deployed, found.fit, found.preset) == ("cv2-linear", "letterbox", "ultralytics")
 
 
 def test_without_a_named_kernel_nothing_is_judged(tmp_path: Path) -> None:
