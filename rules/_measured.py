@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from auditor.facts.finding import Severity
-from auditor.facts.rule import Context
+from auditor.facts.finding import Finding, Severity
+from auditor.facts.rule import Context, Rule
+
+from ._common import node_finding, percent
 
 if TYPE_CHECKING:
     from auditor.verify.result import Measure
 
 MEASURED_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+
+
+def beyond_threshold(rule: Rule, context: Context, sentences: Mapping[str, str], advice: str) -> Iterator[Finding]:
+    """Yield one finding per output and measure that lies beyond a threshold with its whole interval.
+
+    ``sentences`` say it by the name of the measure: ``{share}`` stands for the value in percent, ``{value}`` for the
+    number, ``{interval}`` for its interval in words.
+    """
+    for measure in measures(context, *sentences):
+        severity = level(measure, context)
+        if severity is not None:
+            message = sentences[measure.name].format(
+                share=percent(measure.value), value=measure.value, interval=interval_words(measure)
+            )
+            yield node_finding(rule, None, severity, message, advice, numbers(measure))
 
 
 def measures(context: Context, *names: str) -> Iterator[Measure]:

@@ -7,28 +7,18 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
 
-_WHAT = {
-    "consistency": "Two shifts of one image get the same top-1 class in",
-    "massc": "Overlapping pixels of two shifts of one image get the same class in",
+_SENTENCES = {
+    "consistency": "Two shifts of one image get the same top-1 class in {share} of the cases only{interval}.",
+    "massc": "Overlapping pixels of two shifts of one image get the same class in {share} of the cases only{interval}.",
 }
+_ADVICE = "Repair the sampling sites that add most error (AA402), or average over shifts of the input."
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose consistency lies under a threshold with its whole interval."""
-    for measure in measures(context, *_WHAT):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"{_WHAT[measure.name]} {percent(measure.value)} of the cases only{interval_words(measure)}.",
-                "Repair the sampling sites that add most error (AA402), or average over shifts of the input.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

@@ -7,24 +7,17 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {
+    "worst-case": "For {share} of the images some shift of the exhaustive square changes the top-1 class{interval}."
+}
+_ADVICE = "Average over shifts of the input where single frames decide; one frame can always be the worst one."
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output where an exhaustive search of shifts was made and flips many images."""
-    for measure in measures(context, "worst-case"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"For {percent(measure.value)} of the images some shift of the exhaustive square changes the top-1 "
-                f"class{interval_words(measure)}.",
-                "Average over shifts of the input where single frames decide; one frame can always be the worst one.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

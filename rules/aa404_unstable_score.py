@@ -7,25 +7,21 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {
+    "mac": "The probability of the winning class changes by {value:.3f} on average between two shifts of one"
+    " image{interval}."
+}
+_ADVICE = (
+    "Average two diagonal phases at the last site, or the input over shifts of one pixel: both lower "
+    "this number without retraining. Thresholds on scores need this much slack until then."
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose mean change of score lies over a threshold with its whole interval."""
-    for measure in measures(context, "mac"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"The probability of the winning class changes by {measure.value:.3f} on average between two shifts of "
-                f"one image{interval_words(measure)}.",
-                "Average two diagonal phases at the last site, or the input over shifts of one pixel: both lower this "
-                "number without retraining. Thresholds on scores need this much slack until then.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

@@ -7,25 +7,18 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {"flicker": "{share} of the boxes appear or disappear between two shifts of one image{interval}."}
+_ADVICE = (
+    "Repair the sampling sites that add most error (AA402); until then confirm a box over several "
+    "frames, or use a lower threshold for a box that was there before than for a new one."
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose boxes come and go more often than a threshold with the whole interval."""
-    for measure in measures(context, "flicker"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"{percent(measure.value)} of the boxes appear or disappear between two shifts of one "
-                f"image{interval_words(measure)}.",
-                "Repair the sampling sites that add most error (AA402); until then confirm a box over several frames, "
-                "or use a lower threshold for a box that was there before than for a new one.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

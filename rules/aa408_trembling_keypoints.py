@@ -7,25 +7,20 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {
+    "nme": "Keypoints lie {share} of the figure's size off, on average, between two shifts of one image{interval}."
+}
+_ADVICE = (
+    "Refine the peaks of heat maps (DARK) where most of it is quantisation, repair the sampling sites"
+    " that add most error (AA402), or average over shifts of the input."
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose points tremble by more of the figure than a threshold."""
-    for measure in measures(context, "nme"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"Keypoints lie {percent(measure.value)} of the figure's size off, on average, between two shifts of "
-                f"one image{interval_words(measure)}.",
-                "Refine the peaks of heat maps (DARK) where most of it is quantisation, repair the sampling sites that "
-                "add most error (AA402), or average over shifts of the input.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

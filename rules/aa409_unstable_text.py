@@ -7,25 +7,18 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {"text-changes": "The text differs in {share} of the pairs of shifts of one image{interval}."}
+_ADVICE = (
+    "Crop lines with a margin, and read them twice, one pixel apart: accept what both readings agree "
+    "on. See AA402 for the sampling sites that add most error."
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose share of changed readings lies over a threshold with its whole interval."""
-    for measure in measures(context, "text-changes"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"The text differs in {percent(measure.value)} of the pairs of shifts of one "
-                f"image{interval_words(measure)}.",
-                "Crop lines with a margin, and read them twice, one pixel apart: accept what both readings agree on. "
-                "See AA402 for the sampling sites that add most error.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(

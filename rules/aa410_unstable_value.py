@@ -7,24 +7,18 @@ from collections.abc import Iterator
 from auditor.facts.finding import Finding
 from auditor.facts.rule import Context, Need, Rule
 
-from ._common import node_finding, percent
-from ._measured import MEASURED_SEVERITIES, interval_words, level, measures, numbers
+from ._measured import MEASURED_SEVERITIES, beyond_threshold
+
+_SENTENCES = {
+    "relative-change": "Between two shifts of one image the numbers change by {share} of their spread between "
+    "images{interval}."
+}
+_ADVICE = "Repair the sampling sites that add most error (AA402), or average the numbers over shifts."
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield one finding per output whose change lies over a threshold, a share of the spread between images."""
-    for measure in measures(context, "relative-change"):
-        severity = level(measure, context)
-        if severity is not None:
-            yield node_finding(
-                RULE,
-                None,
-                severity,
-                f"Between two shifts of one image the numbers change by {percent(measure.value)} of their spread "
-                f"between images{interval_words(measure)}.",
-                "Repair the sampling sites that add most error (AA402), or average the numbers over shifts.",
-                numbers(measure),
-            )
+    return beyond_threshold(RULE, context, _SENTENCES, _ADVICE)
 
 
 RULE = Rule(
