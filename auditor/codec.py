@@ -165,6 +165,7 @@ def convert(plain_value: object, kind: type[T]) -> T:
 
     Raises:
         DocumentError: They do not, with the place: ``$.models[0].findings[2].severity: ...``.
+        TypeError: The class has a field that documents have no way to write.
     """
     import msgspec
 
@@ -175,6 +176,8 @@ def convert(plain_value: object, kind: type[T]) -> T:
         message, place = (message, place) if message else (str(error), "$")
         words = f"{message[0].lower()}{message[1:]}"
         raise DocumentError(plain(f"{place}: {words}", _LONGEST_ERROR)) from error
+    except NotImplementedError as error:
+        raise TypeError(str(error)) from error
 
 
 def decode(document: str | bytes, kind: type[T]) -> T:
@@ -182,6 +185,7 @@ def decode(document: str | bytes, kind: type[T]) -> T:
 
     Raises:
         DocumentError: The document is not valid JSON, or describes no such value; the message names the place.
+        TypeError: As for :func:`convert`.
     """
     return convert(parse(document), kind)
 
@@ -191,6 +195,9 @@ def schema(kind: Any, *, whole: bool = True) -> Json:
 
     ``whole``: every member is there and no other is, as in what :func:`encode` writes. Otherwise members with a default
     may be absent, as in what a person writes.
+
+    Raises:
+        TypeError: A class has a field that documents have no way to write.
     """
     import msgspec
 
@@ -258,7 +265,8 @@ def _read(kind: Any, written: object) -> object:
         return ModelText(written)
     if kind is Fraction:
         return _fraction(written)
-    raise NotImplementedError(f"documents have no way to write a {kind.__name__}")
+    # Of a TypeError msgspec would make a fault of the document.
+    raise NotImplementedError(_no_way(kind))
 
 
 def _fraction(written: object) -> Fraction:
@@ -290,7 +298,7 @@ def _members(kind: type) -> tuple[tuple[str, str], ...]:
     fields: Iterable[str] = getattr(kind, "__struct_fields__", getattr(kind, "__dataclass_fields__", ()))
     names: Iterable[str] = getattr(kind, "__struct_encode_fields__", fields)
     if not fields:
-        raise TypeError(f"documents have no way to write a {kind.__name__}")
+        raise TypeError(_no_way(kind))
     unwritten = getattr(kind, "unwritten", ())
     pairs = [(name, field) for name, field in zip(names, fields, strict=True) if field not in unwritten]
     return (*pairs, *((name, name) for name in getattr(kind, "computed", ())))
@@ -328,7 +336,15 @@ def _classes(kind: Any) -> dict[str, type]:
 def _schema_hook(kind: Any) -> Json:
     if isinstance(kind, Notation):
         return {"type": list(kind.written)}
-    return {"type": "string"} if kind is ModelText else {"type": ["number", "null"]}
+    if kind is ModelText:
+        return {"type": "string"}
+    if kind is Fraction:
+        return {"type": ["number", "null"]}
+    raise TypeError(_no_way(kind))
+
+
+def _no_way(kind: type) -> str:
+    return f"documents have no way to write a {kind.__name__}"
 
 
 def _sentences(owner: Any) -> list[str]:

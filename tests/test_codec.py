@@ -200,3 +200,29 @@ class Unsaid:
 
 def test_a_class_without_a_docstring_has_a_schema_too() -> None:
     jsonschema.validate(json.loads(encode(Unsaid([1]))), schema(Unsaid))
+
+
+class Knot:
+    """No class that a document could describe."""
+
+
+@dataclass(frozen=True)
+class Rope:
+    """A rope."""
+
+    length: int
+    knot: Knot | None = None
+
+
+def test_a_class_with_a_field_that_no_document_can_hold_is_refused_when_read_written_and_described() -> None:
+    assert encode(Rope(3)) == encode({"length": 3, "knot": None})
+    assert convert({"length": 3}, Rope) == Rope(3)
+    for refused in (
+        lambda: convert({"length": 3, "knot": "tight"}, Rope),
+        lambda: encode(Rope(3, Knot())),
+        lambda: schema(Rope),
+    ):
+        with pytest.raises(TypeError, match=r"^documents have no way to write a Knot$"):
+            refused()
+    with pytest.raises(DocumentError, match=r"^\$\.length: expected `int`, got `str`$"):
+        convert({"length": "long", "knot": None}, Rope)
