@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from auditor.pipeline import decode
-from auditor.pipeline.decode.grid import points
+from auditor.pipeline.decoding.grid import points
 from benchmarks.models import Builder, Weights
 
 SIZE = (640, 640)

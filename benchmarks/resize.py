@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from auditor.pipeline import resize
-from auditor.pipeline.kernels import opencv
+from auditor.pipeline.resampling import opencv
 
 try:
     cv2 = import_module("cv2")

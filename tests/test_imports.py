@@ -127,3 +127,22 @@ def test_no_file_takes_a_private_name_out_of_another() -> None:
         if alias.name.startswith("_") and not alias.name.startswith("__")
     ]
     assert taken == []
+
+
+def test_no_name_of_the_public_pipeline_hides_a_module_of_it() -> None:
+    """``import package.name.module as short`` takes the attribute ``name``, which has to be the module."""
+    hidden = [
+        f"{path.relative_to(ROOT).parent}: {name}"
+        for path in sorted((ROOT / "auditor" / "pipeline").rglob("__init__.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in exported(node)
+        if (path.parent / name).is_dir() or (path.parent / f"{name}.py").exists()
+    ]
+    assert hidden == []
+
+
+def exported(node: ast.stmt) -> list[str]:
+    """The names that a statement of a package gives it."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    return [alias.asname or alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []

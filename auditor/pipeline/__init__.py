@@ -11,12 +11,12 @@ placement.boxes_to_picture(boxes)
 
 from __future__ import annotations
 
-from auditor.pipeline.decode import decode, layouts
+from auditor.pipeline.decoding import decode, layouts
 from auditor.pipeline.fitting import fit, place
 from auditor.pipeline.native import shifted
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.preparing import prepare
-from auditor.pipeline.presets import Preset, presets
+from auditor.pipeline.preset import Preset, presets
 from auditor.pipeline.resizing import kernels, resize
 
 __all__ = [

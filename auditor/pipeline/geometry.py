@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from auditor.pipeline.conventions import CONVENTIONS
 from auditor.pipeline.fitting import FILLS, laid, place
-from auditor.pipeline.kernels import triangle
-from auditor.pipeline.kernels.taps import to_uint8
 from auditor.pipeline.placement import Placement
-from auditor.pipeline.presets import Preset
+from auditor.pipeline.preset import Preset
+from auditor.pipeline.resampling import triangle
+from auditor.pipeline.resampling.taps import to_uint8
 from auditor.pipeline.resizing import resize
 
 Levels = npt.NDArray[Any]

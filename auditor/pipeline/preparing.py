@@ -12,7 +12,7 @@ from auditor.choices import suggestion
 from auditor.pipeline.fitting import laid
 from auditor.pipeline.geometry import Geometry
 from auditor.pipeline.placement import Placement
-from auditor.pipeline.presets import Preset, presets
+from auditor.pipeline.preset import Preset, presets
 
 
 def prepare(
@@ -21,7 +21,7 @@ def prepare(
     """The model's input for a picture, with its batch axis, and the way of points between the two.
 
     ``image`` is (height, width, 3), uint8, red first; ``preset`` a name of
-    :func:`~auditor.pipeline.presets.presets` or a :class:`~auditor.pipeline.presets.Preset` of your own; ``size`` the
+    :func:`~auditor.pipeline.preset.presets` or a :class:`~auditor.pipeline.preset.Preset` of your own; ``size`` the
     input's (height, width). The array is float32, (1, 3, height, width) or (1, height, width, 3) as the preset says.
 
     Raises:

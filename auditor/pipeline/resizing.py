@@ -26,7 +26,7 @@ def kernels() -> Mapping[str, Callable[[Image, tuple[int, int]], Image]]:
     """
     table: dict[str, Callable[[Image, tuple[int, int]], Image]] = {}
     for library in _LIBRARIES:
-        table.update(import_module(f"auditor.pipeline.kernels.{library}").KERNELS)
+        table.update(import_module(f"auditor.pipeline.resampling.{library}").KERNELS)
     for name, same in _SAME.items():
         table[name] = table[same]
     return table
@@ -62,7 +62,7 @@ def resize(image: Image, size: tuple[int, int], kernel: str) -> Image:
     ``kernel`` a name of :func:`kernels`. uint8 gives uint8 (TensorFlow's interpolating kernels and torch's ``area`` and
     ``-corners`` give float32, as they do there), floating gives float32. uint8 equals the library bit for bit, or is
     within one step where that library is closed or tabulates (``cv2-cubic``, ``ort-*-aa``, ``dali-*``); float32 is
-    within 1e-5 of the range. Which versions: the module of each library in :mod:`auditor.pipeline.kernels`.
+    within 1e-5 of the range. Which versions: the module of each library in :mod:`auditor.pipeline.resampling`.
 
     Raises:
         ValueError: the kernel is not known, the size is below one pixel, or the image is neither uint8 nor floating.

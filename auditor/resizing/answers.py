@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from auditor.pipeline.decode import Detections, LayoutError, Regions, candidates, decode
-from auditor.pipeline.decode.layout import Signature
+from auditor.pipeline.decoding import Detections, LayoutError, Regions, candidates, decode
+from auditor.pipeline.decoding.layout import Signature
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput
 from auditor.verify.measures.boxes import Boxes, match
@@ -150,7 +150,7 @@ class DenseReader:
 
 
 class BoxReader:
-    """Boxes, decoded by a layout of :mod:`auditor.pipeline.decode`."""
+    """Boxes, decoded by a layout of :mod:`auditor.pipeline.decoding`."""
 
     task = Task.DETECTION
     bound = 1.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.pipeline.kernels.installed import runs_in_library
-from auditor.pipeline.kernels.taps import to_uint8
 from auditor.pipeline.placement import Placement
+from auditor.pipeline.resampling.installed import runs_in_library
+from auditor.pipeline.resampling.taps import to_uint8
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ChannelOrder, Preprocessing, in_channels, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture

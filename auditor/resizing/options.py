@@ -69,7 +69,7 @@ def resize_request(measuring: Mapping[str, object], resizing: ResizeOptions) -> 
         ValueError: an option is not what it must be; the message begins with its name.
         DataError: there are no such images.
     """
-    from auditor.pipeline.decode import layouts
+    from auditor.pipeline.decoding import layouts
     from auditor.resizing.kernels import chosen_kernels
     from auditor.resizing.run import ResizeRequest
 

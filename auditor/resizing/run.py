@@ -13,7 +13,7 @@ import numpy as np
 from auditor.onnxfile.graph import Model
 from auditor.pipeline.native import shifted
 from auditor.pipeline.placement import Placement
-from auditor.pipeline.presets import presets
+from auditor.pipeline.preset import presets
 from auditor.pipeline.response import low_pass
 from auditor.resizing.answers import AnswerReader, Decoding, Likeness, find_reader
 from auditor.resizing.compare import KernelTally

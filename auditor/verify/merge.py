@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.pipeline.kernels import triangle
+from auditor.pipeline.resampling import triangle
 from auditor.pipeline.response import low_pass
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, NothingMeasuredError

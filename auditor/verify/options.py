@@ -170,7 +170,7 @@ def _layouts(text: str | None) -> tuple[ImageLayout | None, str | None]:
     if text is None:
         return None, None
     from auditor.choices import suggestion
-    from auditor.pipeline.decode import layouts
+    from auditor.pipeline.decoding import layouts
     from auditor.verify.images.preprocess import ImageLayout
 
     known = {member.value: member for member in ImageLayout}

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from auditor.pipeline.decode import Reading
+from auditor.pipeline.decoding import Reading
 from auditor.verify.errors import DataError, DeviceUnavailableError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import ImageLayout, Preprocessing

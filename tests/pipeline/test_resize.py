@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.pipeline import kernels, resize
-from auditor.pipeline.kernels import opencv
+from auditor.pipeline.resampling import opencv
 
 PINNED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "resize"
 LIBRARIES = ("cv2", "pillow", "torch", "tensorflow", "onnxruntime", "openvino", "dali")

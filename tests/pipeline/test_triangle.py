@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auditor.pipeline import resize
-from auditor.pipeline.kernels.triangle import resize_part
+from auditor.pipeline.resampling.triangle import resize_part
 
 
 @pytest.mark.parametrize(("source", "target"), [((60, 90), (25, 31)), ((20, 30), (47, 61)), ((33, 33), (33, 33))])

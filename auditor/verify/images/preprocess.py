@@ -19,8 +19,8 @@ from auditor.choices import suggestion
 from auditor.pipeline.geometry import Geometry
 from auditor.pipeline.placement import Placement
 from auditor.pipeline.preparing import scaled
-from auditor.pipeline.presets import Preset
-from auditor.pipeline.presets import presets as pipelines
+from auditor.pipeline.preset import Preset
+from auditor.pipeline.preset import presets as pipelines
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.picture_file import FileReader
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.pipeline.decode.boxes import iou
+from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import BoolArray, FloatArray, IntArray
 
 DEFAULT_IOU = 0.5

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from auditor.pipeline.decode import Answer, LayoutError
+from auditor.pipeline.decoding import Answer, LayoutError
 from auditor.verify.arrays import FloatArray
 from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.task import NOT_FINITE, Outputs, Subject, UnusableOutputError, WindowOutputs

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from auditor.pipeline.decode import Detections
-from auditor.pipeline.decode.boxes import iou
+from auditor.pipeline.decoding import Detections
+from auditor.pipeline.decoding.boxes import iou
 from auditor.text import ModelText, count_text
 from auditor.verify.arrays import BoolArray, FloatArray
 from auditor.verify.margin import AnswerScores, margin

@@ -1,6 +1,6 @@
 """Which layout a model's outputs have, told from the outputs of several pictures, and answers read by it.
 
-The layouts themselves, their signatures and their formulas are those of :mod:`auditor.pipeline.decode`. One picture
+The layouts themselves, their signatures and their formulas are those of :mod:`auditor.pipeline.decoding`. One picture
 decides nothing: a layout that fits some pictures and not the others is ruled out.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from auditor.choices import suggestion
-from auditor.pipeline.decode import (
+from auditor.pipeline.decoding import (
     Answer,
     Detections,
     Evidence,
@@ -26,7 +26,7 @@ from auditor.pipeline.decode import (
     Text,
     layouts,
 )
-from auditor.pipeline.decode.choose import evidence_of, parts_of
+from auditor.pipeline.decoding.choice import evidence_of, parts_of
 from auditor.verify.errors import DataError
 from auditor.verify.result import Task
 from auditor.verify.worker.arena import Array

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auditor.pipeline.decode.boxes import iou
+from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import BoolArray, FloatArray
 from auditor.verify.margin import AnswerScores
 from auditor.verify.measures.boxes import Boxes

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.pipeline.decode import Detections, Keypoints
-from auditor.pipeline.decode.boxes import iou
+from auditor.pipeline.decoding import Detections, Keypoints
+from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from auditor.verify.measures.reference import brought_points
 from auditor.verify.measures.task import Sides

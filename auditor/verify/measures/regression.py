@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.pipeline.decode import Numbers
+from auditor.pipeline.decoding import Numbers
 from auditor.text import ModelText, plain
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.decoded import answers_of, decoder_of

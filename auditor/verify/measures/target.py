@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from auditor.onnxfile.graph import Model
-from auditor.pipeline.decode import Reading
+from auditor.pipeline.decoding import Reading
 from auditor.sampling.result import Analysis, HeadKind
 from auditor.text import plain
 from auditor.verify.errors import DataError

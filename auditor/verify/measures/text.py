@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.pipeline.decode import Text
+from auditor.pipeline.decoding import Text
 from auditor.text import ModelText, count_text
 from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import answers_of, decoder_of

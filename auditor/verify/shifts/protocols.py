@@ -26,7 +26,7 @@ from itertools import product
 
 import numpy as np
 
-from auditor.pipeline.kernels.triangle import resize_part
+from auditor.pipeline.resampling.triangle import resize_part
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import (

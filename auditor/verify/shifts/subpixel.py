@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.pipeline.kernels.taps import Taps, along, around, keys_half
+from auditor.pipeline.resampling.taps import Taps, along, around, keys_half
 from auditor.verify.arrays import AnyArray, FloatArray
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.pipeline.kernels.taps import Taps, along, around
+from auditor.pipeline.resampling.taps import Taps, along, around
 from auditor.verify.arrays import AnyArray, FloatArray
 
 # A Kaiser window of this length and shape keeps nine tenths of the band: a shorter one would blur, and so change the

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.pipeline.kernels.triangle import resize_part
+from auditor.pipeline.resampling.triangle import resize_part
 from auditor.verify.images import preprocess
 from auditor.verify.images.preprocess import (
     PRESETS,

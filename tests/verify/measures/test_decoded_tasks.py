@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from auditor.pipeline.decode import Reading
+from auditor.pipeline.decoding import Reading
 from auditor.text import ModelText
 from auditor.verify.measures.keypoints import Joints, KeypointsImage
 from auditor.verify.measures.layouts import Decoder

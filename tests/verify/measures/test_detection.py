@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from auditor.pipeline.decode.boxes import iou
+from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.measures.boxes import Boxes, match
 from auditor.verify.measures.detection import pair_stability
 from auditor.verify.shifts.plan import Pairs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from auditor.pipeline import decode
-from auditor.pipeline.decode import Detections, Keypoints
+from auditor.pipeline.decoding import Detections, Keypoints
 from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
 from auditor.verify.measures.keypoints import by_joint, jitter, joint_moves, normalised_error, quantised_share

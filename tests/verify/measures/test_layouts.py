@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.pipeline.decode import Detections, LayoutError, Reading, Text
+from auditor.pipeline.decoding import Detections, LayoutError, Reading, Text
 from auditor.verify.errors import DataError
 from auditor.verify.measures.layouts import LayoutChoice, choose_layout
 from auditor.verify.result import Task

@@ -9,15 +9,15 @@ import numpy as np
 import onnx
 import pytest
 
-from auditor.pipeline.decode import Detections, Keypoints, Reading
+from auditor.pipeline.decoding import Detections, Keypoints, Reading
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
 from auditor.verify.images.source import Picture
 from auditor.verify.measures.target import Clues, Target, find_target
 from auditor.verify.result import Rejected, Task
 from auditor.verify.setup import plan_protocol
-from tests.pipeline.decode.cases import PINNED, input_size, load
-from tests.pipeline.decode.test_cases import ASKED, CASES
+from tests.pipeline.decoding.cases import PINNED, input_size, load
+from tests.pipeline.decoding.test_cases import ASKED, CASES
 from tests.verify.test_runner import SETTINGS, run
 
 PEOPLE = {"rtmo", "yolo26_pose_e2e", "yolov8_pose"}

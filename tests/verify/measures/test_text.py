@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.pipeline.decode import Text
+from auditor.pipeline.decoding import Text
 from auditor.verify.measures.text import changed, changed_confidence, changes, edit_distance
 from auditor.verify.shifts.plan import Pairs
 
