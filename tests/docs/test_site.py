@@ -66,6 +66,12 @@ def test_every_page_is_in_the_navigation() -> None:
         assert f" {page.relative_to(DOCS).as_posix()}\n" in listed
 
 
+def test_the_first_page_leads_to_every_other() -> None:
+    first = DOCS / "index.md"
+    reached = {first.parent / target.partition("#")[0] for target in links(first.read_text(encoding="utf-8"))}
+    assert {page for page in PAGES if page != first} <= reached
+
+
 def test_every_rule_has_a_page_and_every_member_of_the_report_a_row() -> None:
     made = generated()
     rules = {path.name for path in (ROOT / "rules").glob("aa*.md")}
