@@ -250,7 +250,7 @@ def findings_words(findings: Collection[Finding]) -> str:
     return count_text(len(findings), "finding") + (f" ({', '.join(parts)})" if parts else "")
 
 
-def worst_first(finding: Finding) -> tuple[int, str, int, str]:
-    """The sort key of findings in a report: severity, rule, place in the graph, fingerprint."""
+def worst_first(finding: Finding) -> tuple[int, str, int, str, str]:
+    """The sort key of findings in a report: severity, rule, place in the graph, message, fingerprint."""
     order = finding.node.order if finding.node is not None else -1
-    return (-finding.severity.rank, finding.rule, order, finding.fingerprint)
+    return (-finding.severity.rank, finding.rule, order, finding.message, finding.fingerprint)

@@ -100,6 +100,21 @@ def test_versions_without_a_table_are_said_to_be_unknown(tmp_path: Path) -> None
     assert "Not known for openvino<2020" in finding.message
 
 
+def test_targets_come_in_the_same_order_at_every_node(tmp_path: Path) -> None:
+    names = [f"down{index}" for index in range(4)]
+    ends = ["x", *(f"y{index}" for index in range(3)), "y"]
+    nodes = [
+        helper.make_node("Resize", [source, "", "s"], [result], name=name, mode="linear", antialias=1)
+        for name, source, result in zip(names, ends, ends[1:], strict=False)
+    ]
+    path = saved(tmp_path, "model.onnx", nodes, s=np.array([1, 1, 0.5, 0.5], np.float32))
+    findings = on_targets(path, "openvino", "ncnn", "coreml")
+    told = [(finding.node.name.raw, finding.numbers["target"]) for finding in findings if finding.node is not None]
+    order = [target for name, target in told if name == names[0]]
+    assert sorted(order) == ["coreml", "ncnn", "openvino"]
+    assert told == [(name, target) for name in names for target in order]
+
+
 def test_a_form_without_an_entry_is_said_to_be_unknown(tmp_path: Path) -> None:
     attributes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "half_pixel"}
     node = helper.make_node("Resize", ["x", "", "s"], ["y"], **attributes)
