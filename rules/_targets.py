@@ -47,18 +47,18 @@ def _finding(rule: Rule, context: Context, verdict: TargetVerdict) -> Finding:
 
 def _message(verdict: TargetVerdict) -> str:
     entry = verdict.entry
-    does = _DOES[entry.effect.value]
+    does = _DOES[entry.effect.value].format(verdict.words)
     size = f", off by up to {entry.error:.2g} at a standard deviation of 1" if entry.error is not None else ""
-    words = f"{verdict.title} {entry.versions.text} {does} {verdict.words}: {entry.does}{size}"
+    words = f"{verdict.title} {entry.versions.text} {does}: {entry.does}{size}"
     evidence = ", ".join((*[f"measured with {verdict.measured}"] * verdict.was_run, *entry.evidence))
     also = "".join(f" Also {words}." for words in verdict.also)
     return f"{words} ({evidence}).{also}"
 
 
 _DOES = {
-    "ignored": "ignores a part of",
-    "differs": "computes otherwise",
-    "refused": "refuses",
+    "ignored": "ignores a part of {}",
+    "differs": "computes {} differently",
+    "refused": "refuses {}",
 }
 
 

@@ -11,7 +11,7 @@ from ._targets import ERROR_OPTIONS, verdict_findings
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield one finding per node and target that computes it otherwise."""
+    """Yield one finding per node and target that computes it differently."""
     yield from verdict_findings(RULE, context, "differs")
 
 

@@ -60,22 +60,12 @@ class UncoveredVersions:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetCoverage:
-    """How many of the nodes that a target may treat otherwise were judged."""
-
-    target: str
-    nodes: int
-    judged: int
-
-
-@dataclass(frozen=True, slots=True)
 class TargetReview:
     """All of it for one model, by target as asked for, then in graph order."""
 
     verdicts: tuple[TargetVerdict, ...]
     unknown: tuple[UnknownForms, ...]
     uncovered: tuple[UncoveredVersions, ...]
-    coverage: tuple[TargetCoverage, ...]
 
 
 def review(nodes: Sequence[ObservedNode], targets: Sequence[RequestedTarget]) -> TargetReview:
@@ -85,12 +75,10 @@ def review(nodes: Sequence[ObservedNode], targets: Sequence[RequestedTarget]) ->
     verdicts: list[TargetVerdict] = []
     unknown: list[UnknownForms] = []
     uncovered: list[UncoveredVersions] = []
-    coverage: list[TargetCoverage] = []
     for target in targets:
         gap = _gap(target)
         uncovered += [gap] if gap is not None else []
         if gap is not None and gap.all_of_them:
-            coverage.append(TargetCoverage(target.text, len(known), 0))
             continue
         strange: dict[str, list[NodeRef]] = {}
         for node, forms in known:
@@ -98,13 +86,12 @@ def review(nodes: Sequence[ObservedNode], targets: Sequence[RequestedTarget]) ->
             verdicts += [verdict] if verdict is not None else []
             for words in _unknown(target, node, forms) if verdict is None else ():
                 strange.setdefault(words, []).append(node.ref)
-        refs = {ref.order: ref for listed in strange.values() for ref in listed}
         if strange:
             table = target.table
+            refs = {ref.order: ref for listed in strange.values() for ref in listed}
             in_order = tuple(ref for _, ref in sorted(refs.items()))
             unknown.append(UnknownForms(table.name, target.text, table.title, table.measured, tuple(strange), in_order))
-        coverage.append(TargetCoverage(target.text, len(known), len(known) - len(refs)))
-    return TargetReview(tuple(verdicts), tuple(unknown), tuple(uncovered), tuple(coverage))
+    return TargetReview(tuple(verdicts), tuple(unknown), tuple(uncovered))
 
 
 _ALWAYS = frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool", "GridSample"})
