@@ -141,7 +141,7 @@ class CodeLine:
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
     """The pictures that were used. ``factors`` are the least and the largest shrink factor of an axis, ``sides`` the
-    shortest and the longest side in pixels, ``classes`` how many different top-1 classes came up.
+    shortest and the longest side in pixels, ``digest`` that of all pictures together.
     """
 
     kind: DataKind

@@ -88,9 +88,8 @@ class Refit(str, Enum):
 class Options:
     """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1).
 
-    ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it.
-    ``margin`` is how many pixels the window of
-    crop-select moves to each side, None for a choice by the network and its input.
+    ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it. ``margin`` is
+    how many pixels the window of crop-select moves to each side, None for a choice by the network and its input.
     """
 
     kernel: Kernel = Kernel.TRI3

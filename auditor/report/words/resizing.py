@@ -56,12 +56,12 @@ def facts(found: ResizeComparison) -> list[str]:
     sizes = f"{shortest:,} px" if shortest == longest else f"{shortest:,} to {longest:,} px"
     least, most = (f"{factor:.2g}" for factor in pictures.factors)
     target = f"{height} px" if height == width else f"{width} x {height} px"
-    fit = f"--preset {found.preset}" if found.preset else found.how
+    how = f"fit {found.fit}, --preset {found.preset}" if found.preset else found.how  # which begins with the fit
     factor = least if least == most else f"{least} to {most}"
     return [
         f"{count_text(len(pictures.used), 'picture')} of {sizes} to {target} (factor {factor})",
         "shift: one pixel of the picture, before the resize",
-        f"fit {found.fit}, {fit}",
+        how,
         f"{found.task.value}{f' ({found.layout})' if found.layout else ''}",
     ]
 
