@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,17 +31,25 @@ def counts(size: tuple[int, int], per_cell: int = 1) -> set[int]:
 
 
 def points(size: tuple[int, int], strides: Sequence[int] = STRIDES, *, offset: float, per_cell: int = 1) -> Array:
-    """(N, 3) as x, y in pixels and the stride, row by row, level by level.
+    """(N, 3) as x, y in pixels and the stride, row by row, level by level; read-only.
 
     ``offset`` is where in its cell the point lies, in cells: 0 the upper left corner, 0.5 the centre. The two differ by
     half a stride, which looks plausible and is wrong.
     """
+    return _points(size, tuple(strides), offset, per_cell)
+
+
+# Every input of a run has the same points, and making them takes as long as decoding a small detector's boxes.
+@lru_cache(maxsize=16)
+def _points(size: tuple[int, int], strides: tuple[int, ...], offset: float, per_cell: int) -> Array:
     levels = []
     for stride, (rows, columns) in zip(strides, _levels(size, strides), strict=True):
         y, x = np.mgrid[:rows, :columns]
         level = np.stack([(x + offset) * stride, (y + offset) * stride, np.full_like(x, stride, float)], axis=-1)
         levels.append(np.repeat(level.reshape(-1, 3), per_cell, axis=0))
-    return np.concatenate(levels)
+    joined = np.concatenate(levels)
+    joined.setflags(write=False)
+    return joined
 
 
 def _levels(size: tuple[int, int], strides: Sequence[int]) -> list[tuple[int, int]]:
