@@ -52,7 +52,7 @@ def finetune(
     from auditor.rewrite.result import RewriteError
     from auditor.text import plain
     from auditor.verify.errors import VerifyError
-    from auditor.verify.runner import Silent
+    from auditor.verify.observer import Silent
 
     settings = settings_from(sources, report.output, measuring)
     schedule = Schedule(**{field.name: getattr(training, field.name) for field in fields(Schedule)})

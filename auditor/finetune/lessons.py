@@ -21,10 +21,10 @@ from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ImageLayout
+from auditor.verify.observer import Observer
 from auditor.verify.options import Request
 from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import ProtocolKind, Task
-from auditor.verify.runner import Observer
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.shifts.plan import ShiftSettings

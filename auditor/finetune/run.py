@@ -20,8 +20,8 @@ from auditor.onnxfile.graph import Model
 from auditor.rewrite.graph.save import Admit, anything, check_target
 
 if TYPE_CHECKING:
+    from auditor.verify.observer import Observer
     from auditor.verify.options import Request
-    from auditor.verify.runner import Observer
     from auditor.verify.settings import VerifySettings
 
 

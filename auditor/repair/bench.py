@@ -14,9 +14,9 @@ from auditor.verify.errors import DataError
 from auditor.verify.images.drawn import Drawn
 from auditor.verify.images.source import ImageSource
 from auditor.verify.images.synthetic import synthetic_image
+from auditor.verify.observer import Observer
 from auditor.verify.options import Request
 from auditor.verify.result import Verification
-from auditor.verify.runner import Observer
 from auditor.verify.settings import VerifySettings
 
 UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has

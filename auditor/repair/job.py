@@ -10,8 +10,8 @@ from pathlib import Path
 from auditor.repair.search.search import Budget
 from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.rewrite.result import Refit, Step
+from auditor.verify.observer import Observer
 from auditor.verify.options import Request
-from auditor.verify.runner import Observer
 
 
 @dataclass(frozen=True, slots=True)

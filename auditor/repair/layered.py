@@ -13,8 +13,8 @@ from auditor.sampling.result import Analysis
 
 if TYPE_CHECKING:
     from auditor.verify.images.source import ImageSource
+    from auditor.verify.observer import Observer
     from auditor.verify.result import AliasMeasurement, Verification
-    from auditor.verify.runner import Observer
     from auditor.verify.settings import VerifySettings
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile import read_model
 from auditor.verify.images.source import ImageSource
+from auditor.verify.observer import Observer, Silent
 from auditor.verify.probe import admitted, probe
-from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import UnusableOutputError
+from auditor.verify.observer import Observer, Silent
 from auditor.verify.probe import admitted
 from auditor.verify.result import Rejected
-from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.batching import Batching, choose_batching
 from auditor.verify.worker.arena import Array

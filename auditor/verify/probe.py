@@ -15,8 +15,8 @@ from auditor.verify.admission import check_domains, check_external
 from auditor.verify.images.inputs import other_feeds
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.target import Clues
+from auditor.verify.observer import Observer, Silent
 from auditor.verify.result import Rejected
-from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.shifts.feeder import Load, Numbered

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import structs
 
@@ -19,6 +19,7 @@ from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
+from auditor.verify.observer import Observer, Silent
 from auditor.verify.pilot import RunPlan, pilot
 from auditor.verify.result import LayerResult, Verification
 from auditor.verify.rows import measured_rows
@@ -30,24 +31,6 @@ from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
 
 SHIFTED_FRAMES = 16  # of a clip: neighbours say nearly the same
-
-
-class Observer(Protocol):
-    """Is told how far a run is. ``total`` is None where nobody knows."""
-
-    def begin(self, what: str, total: int | None) -> None: ...
-
-    def advance(self) -> None: ...
-
-
-class Silent:
-    """An observer that tells nobody."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """Ignore it."""
-
-    def advance(self) -> None:
-        """Ignore it."""
 
 
 def verify(

@@ -14,7 +14,7 @@ from auditor.finetune.result import FinetuneError
 from auditor.finetune.views import views
 from auditor.onnxfile import read_model
 from auditor.verify.images.source import Picture
-from auditor.verify.runner import Silent
+from auditor.verify.observer import Silent
 from auditor.verify.worker.windows import cut
 from tests.finetune.models import Array, blurred, network, pictures, quick, request
 

@@ -18,7 +18,7 @@ from auditor.finetune.copy import numbers, weights
 from auditor.finetune.lessons import Lessons, lessons
 from auditor.finetune.train import train
 from auditor.onnxfile import read_model
-from auditor.verify.runner import Silent
+from auditor.verify.observer import Silent
 from tests.finetune.models import Array, blurred, network, pictures, quick, request
 
 pytest.importorskip("torch", reason="the extra `finetune` is not installed")

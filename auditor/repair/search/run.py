@@ -19,7 +19,7 @@ from auditor.repair.search.state import StateError
 from auditor.repair.staging import staged, staging
 from auditor.rewrite.result import RewriteError, Rewritten
 from auditor.rewrite.strategy import Candidate
-from auditor.verify.runner import Observer, Silent
+from auditor.verify.observer import Observer, Silent
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from auditor.verify.layers.choose import Layer, choose_layers
 from auditor.verify.layers.layer_spectra import SiteSpectra
 from auditor.verify.measures.target import Clues
 from auditor.verify.merge import ENLARGED, enlargement
+from auditor.verify.observer import Observer, Silent
 from auditor.verify.probe import Run, admitted, probe
 from auditor.verify.result import AliasMeasurement, SiteAlias
-from auditor.verify.runner import Observer, Silent
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.worker.arena import Array

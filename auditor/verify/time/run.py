@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from auditor.verify.errors import DataError
 from auditor.verify.images.source import ImageSource, Picture, spread
 from auditor.verify.measures.dense import Dense
 from auditor.verify.measures.task import UnusableOutputError
+from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan
 from auditor.verify.shifts.feeder import Load, still
 from auditor.verify.time.changes import (
@@ -48,14 +49,6 @@ _ALIKE = 1e-3
 _HARDLY = 0.05  # pixels
 
 
-class Progress(Protocol):
-    """Is told how far a run is."""
-
-    def begin(self, what: str, total: int | None) -> None: ...
-
-    def advance(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One frame behind the pipeline: ``grey`` (h, w) is the part of the input that shows it, from ``corner`` (x, y)."""
@@ -68,7 +61,7 @@ class Frame:
 
 
 def measure_time(
-    worker: Worker, plan: RunPlan, source: ImageSource, grid: float | None, progress: Progress
+    worker: Worker, plan: RunPlan, source: ImageSource, grid: float | None, observer: Observer
 ) -> TimeResult:
     """Follow the answers over all frames of a clip. ``grid`` is the model's cumulative subsampling factor in pixels.
 
@@ -77,10 +70,10 @@ def measure_time(
         VerifyError: as :func:`auditor.verify.runner.verify`.
     """
     clip = _Clip.of(worker, plan, source)
-    progress.begin("frames", source.count)
+    observer.begin("frames", source.count)
     pairs: list[PairChanges] = []
     frames, last = 1, None
-    for before, after in pairwise(_advancing(clip.frames(), progress)):
+    for before, after in pairwise(_advancing(clip.frames(), observer)):
         pairs.append(clip.compare(before, after))
         frames += 1
         last = after
@@ -91,8 +84,8 @@ def measure_time(
     # Where nothing lies far enough inside, the pairs are only there to say so.
     told = told or [pair for pair in pairs if any(_usable(thing) for thing in pair.things)]
     sample = [told[place] for place in spread(len(told), SAMPLED_PAIRS)]
-    progress.begin("moved frames", len(sample))
-    rows = list(_advancing(clip.moved_pairs(sample, grid), progress))
+    observer.begin("moved frames", len(sample))
+    rows = list(_advancing(clip.moved_pairs(sample, grid), observer))
     confidence = plan.settings.confidence
     kinds = {
         (of, at_rest) for pair in sample for thing in pair.things for of in thing.effects for at_rest in _groups(thing)
@@ -131,10 +124,10 @@ def _groups(thing: Thing) -> tuple[bool, ...]:
     return (False, True) if thing.static else (False,)
 
 
-def _advancing(items: Iterable[Any], progress: Progress) -> Iterator[Any]:
+def _advancing(items: Iterable[Any], observer: Observer) -> Iterator[Any]:
     for item in items:
         yield item
-        progress.advance()
+        observer.advance()
 
 
 def _usable(thing: Thing) -> bool:
