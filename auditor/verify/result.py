@@ -20,7 +20,7 @@ from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
 from auditor.verify.interval import Interval
-from auditor.verify.margins import Margin
+from auditor.verify.margin import Margin
 from auditor.verify.time.result import TimeResult
 
 _SHOWN_MEASURES = 4

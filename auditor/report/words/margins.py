@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.text import count_text
-from auditor.verify.margins import Margin
+from auditor.verify.margin import Margin
 
 
 def margin_line(found: Margin, over: str = "shifts") -> str:

@@ -21,7 +21,7 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from auditor.verify.margin import AnswerScores, margin
+from auditor.verify.hysteresis import AnswerScores, margin
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, fidelity_values, one_pixel
 from auditor.verify.measures.task import (

@@ -21,7 +21,7 @@ from auditor.pipeline.decoding import Detections
 from auditor.pipeline.decoding.boxes import iou
 from auditor.text import ModelText, count_text
 from auditor.verify.arrays import BoolArray, FloatArray
-from auditor.verify.margin import AnswerScores, margin
+from auditor.verify.hysteresis import AnswerScores, margin
 from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match
 from auditor.verify.measures.decoded import answers_of, decoder_of, known_mean, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts

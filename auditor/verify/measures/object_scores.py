@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import BoolArray, FloatArray
-from auditor.verify.margin import AnswerScores
+from auditor.verify.hysteresis import AnswerScores
 from auditor.verify.measures.boxes import Boxes
 from auditor.verify.shifts.plan import Window
 

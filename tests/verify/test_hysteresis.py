@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from auditor.report.words.margins import margin_line
-from auditor.verify.margin import AnswerScores, margin
-from auditor.verify.margins import Margin
+from auditor.verify.hysteresis import AnswerScores, margin
+from auditor.verify.margin import Margin
 from auditor.verify.measures.boxes import Boxes
 from auditor.verify.measures.classification import lead_scores
 from auditor.verify.measures.object_scores import object_scores
