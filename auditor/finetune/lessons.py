@@ -19,11 +19,12 @@ import numpy as np
 from auditor.finetune.result import FinetuneError, Schedule
 from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
+from auditor.verify.admission import admitted
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.observer import Observer
 from auditor.verify.options import Request
-from auditor.verify.probe import Run, admitted, probe
+from auditor.verify.probe import Run, probe
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load

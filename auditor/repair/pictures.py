@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.onnxfile import read_model
+from auditor.verify.admission import admitted
 from auditor.verify.images.source import ImageSource
 from auditor.verify.observer import Observer, Silent
-from auditor.verify.probe import admitted, probe
+from auditor.verify.probe import probe
 from auditor.verify.settings import VerifySettings
 
 if TYPE_CHECKING:

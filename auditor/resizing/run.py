@@ -23,6 +23,7 @@ from auditor.resizing.pictures import Gallery
 from auditor.resizing.result import ResizeComparison
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
+from auditor.verify.admission import admitted
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput, image_input, other_feeds
@@ -31,7 +32,6 @@ from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.observer import Observer, Silent
-from auditor.verify.probe import admitted
 from auditor.verify.result import Rejected
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.batching import Batching, choose_batching

@@ -16,12 +16,37 @@ from auditor.onnxfile.dtypes import ENCODINGS
 from auditor.onnxfile.graph import Attribute, Graph, Model, Node, Payload, PayloadKind, Tensor
 from auditor.text import ModelText
 from auditor.verify.errors import ModelRefusedError
+from auditor.verify.settings import VerifySettings
+from auditor.verify.worker.job import SessionSpec
 
 # onnxruntime's own operators are built into it and run no code of the model's choice, but for those below.
 STANDARD_DOMAINS = frozenset(["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
 # These name or embed an engine binary, or call into Python; no setting allows them.
 _ENGINE_OPS = frozenset(["EPContext", "Snpe", "PythonOp", "PythonOpGrad"])
 _CHUNK = 1 << 20
+
+
+def admit(
+    model: Model, settings: VerifySettings, tensors: Iterable[str] = ()
+) -> tuple[SessionSpec, tuple[tuple[ModelText, str], ...]]:
+    """The session of a model that may be run, which also returns ``tensors``, and its external files.
+
+    Returns:
+        The session, and what :func:`check_external` says of the files.
+
+    Raises:
+        ModelRefusedError: the model may not be run (domains, external files).
+    """
+    check_domains(model, settings.allow_domains)
+    external = check_external(model)
+    outputs = {value.name for value in model.graph.outputs}
+    extra = tuple(name for name in dict.fromkeys(tensors) if name not in outputs)
+    return SessionSpec(model.source, extra, custom_ops=settings.custom_ops), external
+
+
+def admitted(model: Model, settings: VerifySettings, tensors: Iterable[str] = ()) -> SessionSpec:
+    """The session of a model that may be run, as of :func:`admit`."""
+    return admit(model, settings, tensors)[0]
 
 
 def check_domains(model: Model, allowed: frozenset[str] = frozenset()) -> None:

@@ -6,12 +6,10 @@ the answers is its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from auditor.onnxfile.graph import Model
-from auditor.verify.admission import check_domains, check_external
 from auditor.verify.images.inputs import other_feeds
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.target import Clues
@@ -92,16 +90,3 @@ def probe(
         on_canvas = replace(settings, native=False)
         setup, units = prepare(worker, spec, source, on_canvas, clues, any_task=any_task)
         yield Run(worker, setup, settings, units, observer or Silent())
-
-
-def admitted(model: Model, settings: VerifySettings, tensors: Iterable[str] = ()) -> SessionSpec:
-    """The session of a model that may be run; it also returns ``tensors``.
-
-    Raises:
-        ModelRefusedError: the model may not be run (domains, external files).
-    """
-    check_domains(model, settings.allow_domains)
-    check_external(model)
-    outputs = {value.name for value in model.graph.outputs}
-    extra = tuple(name for name in dict.fromkeys(tensors) if name not in outputs)
-    return SessionSpec(model.source, extra, custom_ops=settings.custom_ops)

@@ -11,15 +11,15 @@ import re
 from dataclasses import replace
 
 from auditor.onnxfile import ModelFileError, read_model
-from auditor.verify.admission import check_domains, check_external
+from auditor.verify.admission import admitted
 from auditor.verify.errors import DataError, ModelRefusedError
 from auditor.verify.images.source import ImageSource
+from auditor.verify.measures import TASKS
 from auditor.verify.measures.target import Clues
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.worker.client import Worker
-from auditor.verify.worker.job import SessionSpec
 
 _OWN_OPTIONS = re.compile(r"--(preset|layout|size)\b")
 
@@ -36,9 +36,7 @@ def open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: 
         model = read_model(settings.reference)
     except ModelFileError as error:
         raise ModelRefusedError(f"the reference model {error.reason}") from error
-    check_domains(model, settings.allow_domains)
-    check_external(model)
-    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
+    spec = admitted(model, settings)
     # Names of tensors are those of the model under test; a reference without them has to be told by its shapes.
     names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
     known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
@@ -93,8 +91,6 @@ def require_windows(setup: Setup, other: Setup) -> None:
 
 def can_be_native(setup: Setup) -> bool:
     """Whether the run could shift pictures at their own resolution."""
-    from auditor.verify.measures import TASKS
-
     return setup.protocol.kind is ProtocolKind.CROP and TASKS[setup.target.task].NATIVE
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
-from auditor.verify.admission import check_domains, check_external
+from auditor.verify.admission import admit
 from auditor.verify.images.source import ImageSource, spread
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
@@ -28,7 +28,6 @@ from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.time.run import measure_time
 from auditor.verify.worker.client import Worker
-from auditor.verify.worker.job import SessionSpec
 
 SHIFTED_FRAMES = 16  # of a clip: neighbours say nearly the same
 
@@ -86,9 +85,7 @@ def _measured(
     plain: tuple[Model, Analysis] | None,
 ) -> tuple[Verification, RunPlan, RowTable]:
     start = time.perf_counter()
-    check_domains(model, settings.allow_domains)
-    external = check_external(model)
-    spec = SessionSpec(model.source, custom_ops=settings.custom_ops)
+    spec, external = admit(model, settings)
     rows: list[Row[Any]] = []
     interrupted = False
     with Worker(settings.device, settings.limits, settings.threads) as worker:

@@ -11,8 +11,9 @@ from onnx import helper
 
 from auditor.onnxfile import read_model
 from auditor.text import ModelText
+from auditor.verify.admission import admitted
 from auditor.verify.errors import ModelRefusedError
-from auditor.verify.probe import admitted, probe
+from auditor.verify.probe import probe
 from auditor.verify.result import Rejected
 from tests.verify.models import classifier, model, saved
 from tests.verify.test_runner import SETTINGS, pictures, source

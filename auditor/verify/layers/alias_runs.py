@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
+from auditor.verify.admission import admitted
 from auditor.verify.errors import DataError, ModelRejectedError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
@@ -15,7 +16,7 @@ from auditor.verify.layers.layer_spectra import SiteSpectra
 from auditor.verify.measures.target import Clues
 from auditor.verify.merge import ENLARGED, enlargement
 from auditor.verify.observer import Observer, Silent
-from auditor.verify.probe import Run, admitted, probe
+from auditor.verify.probe import Run, probe
 from auditor.verify.result import AliasMeasurement, SiteAlias
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.feeder import Load

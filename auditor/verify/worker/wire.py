@@ -76,7 +76,7 @@ def receive(descriptor: int, seconds: float | None = None) -> Message:
 
     Raises:
         PipeError: the pipe was closed, or the message is too long or not a JSON object.
-        WireTimeoutError: the time is over.
+        PipeTimeoutError: the time is over.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     (length,) = _HEADER.unpack(_read(descriptor, _HEADER.size, deadline))
