@@ -55,14 +55,9 @@ class AnswerScores:
 
 def margin(of: str, threshold: float, answers: Sequence[AnswerScores]) -> Margin | None:
     """The margin of these answers; None where there are none."""
-    depths = [answer.depth(threshold) for answer in answers if answer.crosses(threshold)]
-    return margin_of(of, threshold, answers, depths)
-
-
-def margin_of(of: str, threshold: float, answers: Sequence[AnswerScores], depths: Sequence[float]) -> Margin | None:
-    """The same where crossings reach so far beyond the threshold, which may be several of one answer."""
     if not answers:
         return None
+    depths = [answer.depth(threshold) for answer in answers if answer.crosses(threshold)]
     near = sum(answer.near(threshold) for answer in answers)
     jitter = float(np.median([answer.spread for answer in answers]))
     found = Margin(of, threshold, len(answers), near, jitter, len(depths))
