@@ -85,7 +85,18 @@ def test_markdown_has_a_table_and_the_code(found: ResizeComparison) -> None:
     assert "**Cv2-nearest" not in text
     assert "| **`cv2-nearest` (yours)** |" in text
     assert "- OpenCV (yours): `cv2.resize(img, (32, 32), interpolation=cv2.INTER_AREA)`" in text
-    assert len(shown(found, Format.MARKDOWN, RenderOptions(max_bytes=1200)).encode()) <= 1200
+
+
+@pytest.mark.parametrize("max_bytes", [2400, 2000, 1800, 1500, 1200, 1000])
+def test_markdown_over_the_limit_ends_on_a_whole_line_says_so_and_closes_what_it_opened(
+    found: ResizeComparison, max_bytes: int
+) -> None:
+    assert "was cut here" not in shown(found, Format.MARKDOWN)
+    text = shown(found, Format.MARKDOWN, RenderOptions(max_bytes=max_bytes))
+    assert len(text.encode()) <= max_bytes
+    assert f"The report was cut here, at {max_bytes} bytes" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert all(line.endswith(" |") for line in text.splitlines() if line.startswith("| "))
 
 
 class Page(HTMLParser):

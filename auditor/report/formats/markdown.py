@@ -8,7 +8,7 @@ drops what is longer altogether.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import ModelReport, Report
 from auditor.report import RenderOptions
+from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
 from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
@@ -34,22 +35,21 @@ _NAME = 120
 _SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💬"}
 _CLEAN = "✅"
 _VERDICTS = {"fail": "❌ fail", "inconclusive": "⚠️ undecided", "pass": "✅ pass"}
-_BLANK = ""
 
 
 def render(report: Report, options: RenderOptions) -> str:
     """The report as lines, at most ``options.max_bytes`` bytes of UTF-8 in all."""
-    page = _MarkdownPage(options.max_bytes)
+    page = MarkdownPage(options.max_bytes)
     page.add(MARKER, f"### {_headline(report)}")
     if report.problems:
-        page.add(_BLANK)
+        page.add(BLANK)
         page.rows(f"- **incomplete** {_where(one.path)}{markdown_words(one.message)}" for one in report.problems)
     if report.remarks:
-        page.add(_BLANK)
+        page.add(BLANK)
         page.rows(f"- {markdown_words(remark)}" for remark in report.remarks)
     if report.models:
         page.add(
-            _BLANK,
+            BLANK,
             "| model | subsampling | sites without anti-aliasing | worst alias energy | errors | warnings | notes |",
             "| :-- | --: | --: | --: | --: | --: | --: |",
         )
@@ -60,51 +60,6 @@ def render(report: Report, options: RenderOptions) -> str:
     for model in report.models:
         _model(page, model)
     return page.text()
-
-
-class _MarkdownPage:
-    """Lines under a bound. What does not fit is left out, and the page says so in lines that were kept room for."""
-
-    _CUT = "_The report was cut here, at {} bytes; the JSON and HTML reports hold everything._"
-    _CLOSE = "</details>"
-
-    def __init__(self, max_bytes: int) -> None:
-        self._lines: list[str] = []
-        self._cut = self._CUT.format(max_bytes)
-        self._room = max_bytes - len(self._cut.encode()) - 2 * len(self._CLOSE) - 8
-        self._full = False
-        self._folds = 0
-
-    def add(self, *lines: str) -> bool:
-        """Add lines together, or none of them."""
-        size = sum(len(line.encode()) + 1 for line in lines)
-        self._full = self._full or size > self._room
-        if not self._full:
-            self._lines += lines
-            self._room -= size
-        return not self._full
-
-    def rows(self, lines: Iterable[str]) -> None:
-        """Add line by line, as many as fit."""
-        for line in lines:
-            if not self.add(line):
-                break
-
-    def unfold(self, summary: str) -> None:
-        """Begin a folded part; ``summary`` is HTML."""
-        if self.add(_BLANK, f"<details><summary>{summary}</summary>", _BLANK):
-            self._folds += 1
-
-    def fold(self) -> None:
-        """End the folded part."""
-        if self.add(_BLANK, self._CLOSE):
-            self._folds -= 1
-
-    def text(self) -> str:
-        """The page as it is, its parts closed."""
-        end = [_BLANK, self._cut] if self._full else []
-        end += [_BLANK, self._CLOSE] * self._folds
-        return "\n".join([*self._lines, *end]) + "\n"
 
 
 def _headline(report: Report) -> str:
@@ -145,33 +100,33 @@ def _overview(model: ModelReport) -> str:
     return _row(cells)
 
 
-def _model(page: _MarkdownPage, model: ModelReport) -> None:
+def _model(page: MarkdownPage, model: ModelReport) -> None:
     findings, sites = model.findings, model.analysis.sites
     counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
     page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
     page.add(markdown_words(meaning(model.analysis)))
     if model.verification is not None:
-        page.add(_BLANK, _measurement(model.verification), _BLANK)
+        page.add(BLANK, _measurement(model.verification), BLANK)
         page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
         page.rows(_measures(model.verification))
         _margins(page, model.verification)
         if model.verification.time is not None:
             _over_time(page, model.verification.time)
     if findings:
-        page.add(_BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
+        page.add(BLANK, "| | rule | where | what |", "| :-- | :-- | :-- | :-- |")
         page.rows(_finding(finding) for finding in findings)
-        page.add(_BLANK)
+        page.add(BLANK)
         page.rows(_advice(findings))
     if sites:
         page.add(
-            _BLANK,
+            BLANK,
             f"| # | site | op | factor | total | flat | expected |{' measured |' if model.alias else ''} verdict |",
             f"| --: | :-- | :-- | --: | --: | --: | --: |{' --: |' if model.alias else ''} :-- |",
         )
         page.rows(_site(index, site, model.alias) for index, site in enumerate(sites, 1))
         words = "; ".join(alias_words(model.alias))
         if words:
-            page.add(_BLANK, markdown_words(words))
+            page.add(BLANK, markdown_words(words))
     page.fold()
 
 
@@ -212,26 +167,26 @@ def _site(index: int, site: Site, measured: AliasMeasurement | None) -> str:
     return _row(cells)
 
 
-def _compared(page: _MarkdownPage, model: ModelReport, found: Comparison, several: bool) -> None:
+def _compared(page: MarkdownPage, model: ModelReport, found: Comparison, several: bool) -> None:
     """What a reviewer of a changed model looks for, not folded."""
     subject = f"{markdown_code(model.path, _NAME)} against" if several else "Against"
-    page.add(_BLANK, f"{subject} {markdown_code(found.base, _NAME)}: **{markdown_words('; '.join(sentences(found)))}**")
+    page.add(BLANK, f"{subject} {markdown_code(found.base, _NAME)}: **{markdown_words('; '.join(sentences(found)))}**")
     page.rows(["", *(f"- {markdown_words(remark)}" for remark in found.remarks)] if found.remarks else ())
     if found.measured:
         page.add(
-            _BLANK,
+            BLANK,
             "| | measure | output | base | new | difference | interval | because |",
             "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- |",
         )
         page.rows(_measured_change(row) for row in measured_rows(found))
     outputs = list(output_rows(found))
     if outputs:
-        page.add(_BLANK, "| output | cumulative factor before | after |", "| :-- | --: | --: |")
+        page.add(BLANK, "| output | cumulative factor before | after |", "| :-- | --: | --: |")
         page.rows(_row([markdown_code(name, _NAME), before, after]) for name, before, after in outputs)
     changed = [("added", one) for one in found.added] + [("worse", one.after) for one in found.kept if one.worse]
     changed += [("fixed", one) for one in found.fixed]
     if changed:
-        page.add(_BLANK, "| | finding | where |", "| :-- | :-- | :-- |")
+        page.add(BLANK, "| | finding | where |", "| :-- | :-- | :-- |")
         page.rows(_row([word, markdown_words(rule_title(one)), _place(one)]) for word, one in changed)
 
 
@@ -273,21 +228,21 @@ def _measures(found: Verification) -> Iterator[str]:
             )
 
 
-def _margins(page: _MarkdownPage, found: Verification) -> None:
+def _margins(page: MarkdownPage, found: Verification) -> None:
     from auditor.report.words.margins import margin_line
 
     for output in found.outputs:
         if output.margin is not None:
-            page.add(_BLANK, f"Margin: {markdown_words(margin_line(output.margin))}.")
+            page.add(BLANK, f"Margin: {markdown_words(margin_line(output.margin))}.")
 
 
-def _over_time(page: _MarkdownPage, found: TimeResult) -> None:
+def _over_time(page: MarkdownPage, found: TimeResult) -> None:
     from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 
-    page.add(_BLANK, f"{markdown_words(summary(found))}.", _BLANK)
+    page.add(BLANK, f"{markdown_words(summary(found))}.", BLANK)
     page.add(_row(HEAD), "| :-- | :-- | :-- | --: | :-- |")
     page.rows(_row([markdown_words(cell) for cell in row]) for row in time_rows(found))
-    page.add(_BLANK)
+    page.add(BLANK)
     page.rows(f"- {markdown_words(sentence)}" for sentence in sentences(found))
 
 
