@@ -17,7 +17,7 @@ from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet
 from auditor.audit.settle import settle
 from auditor.cli.inputs import shown
 from auditor.cli.options import PROGRESS_VARIABLE
-from auditor.cli.output import emit, refuse_overwriting, render_options, say, write_file
+from auditor.cli.output import deliver, refuse_overwriting, render_options, say, say_problems
 from auditor.cli.reports import refuse_models, write_reports
 from auditor.facts.formats import Format
 from auditor.facts.report import Problem, ProblemKind, Report
@@ -134,16 +134,9 @@ def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) 
         options, fail_on=failing_from(fail_on), max_bytes=show.markdown_limit, show_accepted=show.show_waived
     )
     write_reports(report, show.report, options)
-    text = render(report, output_format, options)
-    if show.output is None:
-        emit(text)
-    else:
-        write_file(show.output, text)
-        if not show.quiet:
-            say(f"wrote {show.output.as_posix()}")
+    deliver(render(report, output_format, options), show.output, show.quiet)
     if show.output is not None or output_format is not Format.TEXT:
-        for problem in report.problems:
-            say(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+        say_problems(report.problems)
 
 
 @contextmanager

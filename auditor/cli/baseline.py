@@ -69,7 +69,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
     from auditor.audit.settle import audited, settle
     from auditor.cli.auditing import fit_input_shapes
     from auditor.cli.inputs import gathered, shown
-    from auditor.cli.output import emit, refuse_overwriting, say, write_file
+    from auditor.cli.output import emit, refuse_overwriting, say, say_problems, write_file
     from auditor.facts.report import ProblemKind
     from auditor.policy.baseline import DEFAULT_NAME, Baseline, dump, load, pruned, written
     from auditor.policy.verdict import ExitCode
@@ -83,8 +83,7 @@ def _renew(debug: bool, models: Sequence[str], settings: Settings, prune: bool) 
         fit_input_shapes(files, settings)
         outcomes = settle(list(audit_all(files, rules, settings, reraise=debug)), rules, settings, reraise=debug)
     problems += [problem for outcome in outcomes for problem in outcome.problems]
-    for problem in problems:
-        say(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+    say_problems(problems)
     if problems or not outcomes:
         say(f"{shown(path)} was not written")
         internal = any(one.kind in (ProblemKind.INTERNAL, ProblemKind.RULE_PACK) for one in problems)

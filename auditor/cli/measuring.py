@@ -75,8 +75,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
     """
     if plots is not None:
         plots.prepare()
-    _refuse_trust_from_files(settings)
-    _request(settings, "")
+    trusted_request(settings, "")
     for name, value in settings.verify.items():
         if isinstance(value, dict):
             _request(settings, name)

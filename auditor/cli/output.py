@@ -7,12 +7,16 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditor.cli.errors import UsageError
 from auditor.cli.process import is_gone, reason, silence
 from auditor.files import is_same, write_text
 from auditor.report import RenderOptions
 from auditor.text import plain
+
+if TYPE_CHECKING:
+    from auditor.facts.report import Problem
 
 
 def say(message: str) -> None:
@@ -51,6 +55,26 @@ def write_file(path: Path, text: str, option: str = "--output") -> None:
         write_text(path, text)
     except OSError as error:
         raise UsageError(f"{option} {path.as_posix()}: cannot be written: {error.strerror}") from error
+
+
+def deliver(text: str, target: Path | None, quiet: bool) -> None:
+    """Write the report to stdout, or to its file and say so.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    if target is None:
+        emit(text)
+        return
+    write_file(target, text)
+    if not quiet:
+        say(f"wrote {target.as_posix()}")
+
+
+def say_problems(problems: Iterable[Problem]) -> None:
+    """What made a run incomplete, on stderr."""
+    for problem in problems:
+        say(f"{problem.path}: {problem.message}" if problem.path else problem.message)
 
 
 def refuse_overwriting(output: Path, inputs: Iterable[Path], option: str = "--output") -> None:

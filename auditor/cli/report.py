@@ -35,7 +35,7 @@ def report(
     """
     from dataclasses import replace
 
-    from auditor.cli.output import emit, render_options, say, write_file
+    from auditor.cli.output import deliver, render_options
     from auditor.cli.reports import write_reports
     from auditor.policy.verdict import failing_from
     from auditor.report import render
@@ -48,13 +48,7 @@ def report(
     look = replace(look, fail_on=failing_from(settings.fail_on), max_bytes=output.markdown_limit)
     found = _read(saved)
     write_reports(found, output.report, look)
-    text = render(found, settings.output_format, look)
-    if target is None:
-        emit(text)
-        return
-    write_file(target, text)
-    if not output.quiet:
-        say(f"wrote {target.as_posix()}")
+    deliver(render(found, settings.output_format, look), target, output.quiet)
 
 
 def _read(name: str) -> Report:

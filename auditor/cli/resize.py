@@ -134,7 +134,7 @@ def _compared(file: ModelFile, settings: Settings, resizing: ResizeOptions, outp
 
 
 def _show(report: ResizeReport, settings: Settings, output: Output) -> None:
-    from auditor.cli.output import emit, render_options, say, write_file
+    from auditor.cli.output import deliver, render_options, say_problems
     from auditor.cli.reports import write_each
     from auditor.facts.formats import Format
     from auditor.report.resize import render_resize
@@ -142,13 +142,6 @@ def _show(report: ResizeReport, settings: Settings, output: Output) -> None:
     options = render_options(output.color, output.output is not None, output.quiet, False, False)
     options = replace(options, max_bytes=output.markdown_limit)
     write_each(output.report, options, lambda wanted, plain: render_resize(report, wanted, plain))
-    text = render_resize(report, settings.output_format, options)
-    if output.output is None:
-        emit(text)
-    else:
-        write_file(output.output, text)
-        if not output.quiet:
-            say(f"wrote {output.output.as_posix()}")
+    deliver(render_resize(report, settings.output_format, options), output.output, output.quiet)
     if output.output is not None or settings.output_format is not Format.TEXT:
-        for problem in report.problems:
-            say(f"{problem.path}: {problem.message}")
+        say_problems(report.problems)
