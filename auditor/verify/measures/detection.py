@@ -269,7 +269,8 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         curves = {name: along for name, along in curves.items() if name in _CURVES}
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
         boxes = len(answers.windows[0].above(self.score))
-        path = [] if self.circular else [answers.windows[window] for window in plan.path]
+        placed = self._placed(answers, unit)
+        path = [] if self.circular else [placed[window] for window in plan.path]
         return DetectionImage(
             values,
             by_distance(curves, plan.distances.distance),

@@ -58,7 +58,7 @@ from auditor.verify.measures.task import (
     by_distance,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
-from auditor.verify.measures.tracks import point_tracks
+from auditor.verify.measures.tracks import diagonal, point_tracks
 from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -280,15 +280,21 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             int(answers[0].visible.any(axis=1).sum()),
             len(moves),
             beside=beside,
-            tracks=self._tracks(answers, plan.path),
+            tracks=self._tracks(seen, plan.path),
         )
 
-    def _tracks(self, answers: tuple[Poses, ...], path: IntArray) -> tuple[Track, ...]:
-        figures = [answers[window] for window in path]
-        if self.circular or not all(map(len, figures)):
+    def _tracks(self, figures: tuple[Poses, ...], path: IntArray) -> tuple[Track, ...]:
+        """The joints of the surest figure of the first input of the path; none where a later one does not show it."""
+        if self.circular or not len(path) or not len(figures[path[0]]):
             return ()
-        points = np.array([figure.points[0] for figure in figures])
-        return point_tracks(points, np.array([figure.visible[0] for figure in figures]), self.period)
+        first = figures[path[0]]
+        points, visible = [], []
+        for window, step in zip(path, diagonal(len(path)), strict=True):
+            one, two = same_figures(first, figures[window], step[::-1])
+            for figure in two[one == 0]:
+                points.append(figures[window].points[figure])
+                visible.append(figures[window].visible[figure])
+        return point_tracks(np.array(points), np.array(visible), self.period) if len(points) == len(path) else ()
 
     def brought(self, answers: tuple[Poses, ...], sides: Sides) -> tuple[Poses, ...]:
         return brought_figures(answers, sides)

@@ -3,8 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from auditor.pipeline.decoding import Reading
+from auditor.pipeline.placement import Placement
+from auditor.text import ModelText
 from auditor.verify.measures.boxes import Boxes
+from auditor.verify.measures.detection import Detection, WindowBoxes
+from auditor.verify.measures.keypoints import Joints
+from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.poses import Poses
 from auditor.verify.measures.tracks import box_tracks, number_tracks, point_tracks, track
+from auditor.verify.shifts.plan import ShiftPlan, Unit, Window, no_pairs
 
 S = 8
 STEPS = 2 * S + 1
@@ -61,3 +69,42 @@ def test_each_number_has_a_series_and_a_short_path_has_no_strength() -> None:
     assert (first.name, first.periodic, second.periodic) == ("yaw", None, None)
     assert [list(series.values) for series in (first, second)] == [[0, 1, 2, 3, 4], [2] * 5]
     assert track("x", "px", [0.0, 1.0] * S, 2).periodic == pytest.approx(1)
+
+
+WALK = 13  # inputs of a path
+SIZE = (96, 128)
+
+
+def shrunk_to_half() -> Unit:
+    """A path of one-pixel steps over a picture that the model sees at half of its size."""
+    windows = tuple(Window(0, step, step) for step in range(WALK))
+    plan = ShiftPlan(windows, no_pairs(), no_pairs(), no_pairs(), np.arange(WALK), no_pairs(), WALK)
+    placements = tuple(Placement((192, 256), SIZE, SIZE, origin=(step, step)) for step in range(WALK))
+    return Unit(ModelText("picture.png"), None, plan, b"1", placements, native=True)
+
+
+def test_shifts_of_the_picture_are_undone_in_its_own_pixels() -> None:
+    still = np.array([[60.0, 80.0, 92.0, 112.0]])
+    seen = tuple(Boxes((still - step) / 2, np.array([0.9]), np.array([0])) for step in range(WALK))
+    detector = Detection(("y",), Decoder("yolov8", SIZE, Reading()), SIZE, False, 0.5, None)
+    (score,) = detector.row(shrunk_to_half(), WindowBoxes(seen, 0.9), None).tracks
+    assert score.values == (0.9,) * WALK
+    joints = Joints(("y",), Decoder("heatmap", SIZE, Reading()), SIZE, False, None)
+    figures = tuple(Poses((still.reshape(1, 2, 2) - step) / 2, np.ones((1, 2), bool)) for step in range(WALK))
+    for place in joints.row(shrunk_to_half(), figures, None).tracks:
+        assert place.values == pytest.approx([0] * WALK)
+
+
+def test_one_figure_is_followed_where_two_change_places_in_the_list() -> None:
+    people = np.array([[[20.0, 20.0], [30.0, 40.0]], [[80.0, 30.0], [95.0, 60.0]]])
+    figures = []
+    for step in range(WALK):
+        order = [1, 0] if step % 2 else [0, 1]
+        points = (people[order] - step) / 2
+        figures.append(Poses(points, np.ones((2, 2), bool), points.reshape(2, 4)))
+    joints = Joints(("y",), Decoder("heatmap", SIZE, Reading()), SIZE, False, None)
+    tracks = joints.row(shrunk_to_half(), tuple(figures), None).tracks
+    assert [place.values for place in tracks] == [pytest.approx([0] * WALK)] * 2
+    alone = (people[1:] - 5) / 2
+    figures[5] = Poses(alone, np.ones((1, 2), bool), alone.reshape(1, 4))
+    assert joints.row(shrunk_to_half(), tuple(figures), None).tracks == ()
