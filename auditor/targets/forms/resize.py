@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms.form import Form
-from auditor.targets.forms.resizing import (
+from auditor.targets.forms.resize_facts import (
     ResizeFacts,
     cut_below,
     facts,

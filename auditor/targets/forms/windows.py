@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms.form import Form, integer, integers
-from auditor.targets.forms.sliding import (
+from auditor.targets.forms.window_facts import (
     asymmetric,
     auto_pad,
     ceils,
