@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from auditor.facts.finding import Finding, Severity
-from auditor.facts.rule import Context, Need, Rule
+from auditor.facts.rule import Context, Need, OptionValue, Rule
 
 from ._common import node_finding
 
 if TYPE_CHECKING:
-    from auditor.resizing.result import Estimate, KernelRow, ResizeComparison
+    from auditor.resizing.result import KernelRow, ResizeComparison
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -20,35 +20,18 @@ def check(context: Context) -> Iterator[Finding]:
     row = found.row(found.deployed) if found is not None and found.deployed else None
     if found is None or row is None or row.low_pass:
         return
-    changed, severity = _changed(row), None
-    if changed is not None and (row.excess is None or _surely(row.excess) > 0):
-        severity = _level(changed, context, "error", "warning")
-    lost = _surely(row.stability_loss)
-    severity = _worse(severity, _level(lost, context, "stability-error", "stability-warning"))
+    severity = _severity(row, context.options)
     if severity is not None:
         yield node_finding(RULE, None, severity, _message(found, row), _advice(found), _numbers(row))
 
 
-def _changed(row: KernelRow) -> float | None:
-    """The share of answers that surely changes."""
-    span = None if row.agreement is None else row.agreement.interval
-    return None if span is None else 1 - span.high
-
-
-def _surely(estimate: Estimate | None) -> float:
-    return -1.0 if estimate is None or estimate.interval is None else estimate.interval.low
-
-
-def _level(value: float, context: Context, error: str, warning: str) -> Severity | None:
-    for severity, name in ((Severity.ERROR, error), (Severity.WARNING, warning)):
-        if value > float(context.options[name]):
+def _severity(row: KernelRow, options: Mapping[str, OptionValue]) -> Severity | None:
+    """The worst that the changed answers or the loss of stability come to."""
+    for severity in (Severity.ERROR, Severity.WARNING):
+        changed, lost = options[severity.value], options[f"stability-{severity.value}"]
+        if row.changes_answers(float(changed)) or row.is_less_stable(float(lost)):
             return severity
     return None
-
-
-def _worse(one: Severity | None, other: Severity | None) -> Severity | None:
-    known = [severity for severity in (one, other) if severity is not None]
-    return max(known, key=lambda severity: severity.rank, default=None)
 
 
 def _message(found: ResizeComparison, row: KernelRow) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.resizing.result import Estimate, Judgement, KernelRow, ResizeVerdict
+from auditor.resizing.result import Judgement, KernelRow, ResizeVerdict
 from auditor.verify.arrays import FloatArray
 from auditor.verify.statistics import MIN_IMAGES, Needed, images_needed
 
@@ -34,30 +34,15 @@ def judged(
         return Judgement(ResizeVerdict.NOT_NAMED, allowed)
     if row.low_pass:
         return Judgement(ResizeVerdict.FILTERS, allowed)
-    changes = changes_answers(row, allowed)
-    less = _above(row.stability_loss, LESS_STABLE)
+    changes = row.changes_answers(allowed)
+    less = row.is_less_stable(LESS_STABLE)
     if changes or less:
         return Judgement(ResizeVerdict.ALIASES, allowed, changes, less)
     if _within(row, allowed):
         return Judgement(ResizeVerdict.NO_DIFFERENCE, allowed)
-    if beyond is not None and surely_changed(row, allowed):
+    if beyond is not None and row.surely_changes(allowed):
         return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(beyond, confidence, 0.0, -1.0))
     return Judgement(ResizeVerdict.UNDECIDED, allowed, needed=_needed(changed, confidence, allowed, 0.0))
-
-
-def changes_answers(row: KernelRow, allowed: float) -> bool:
-    """Whether a kernel surely changes more than ``allowed`` of the answers, and more than another filter does."""
-    return surely_changed(row, allowed) and (row.excess is None or _above(row.excess, 0.0))
-
-
-def surely_changed(row: KernelRow, allowed: float) -> bool:
-    """Whether surely more than ``allowed`` of the answers change, whatever another filter does."""
-    agreement = row.agreement
-    return agreement is not None and agreement.interval is not None and 1 - agreement.interval.high > allowed
-
-
-def _above(estimate: Estimate | None, limit: float) -> bool:
-    return estimate is not None and estimate.interval is not None and estimate.interval.low > limit
 
 
 def _within(row: KernelRow, allowed: float) -> bool:

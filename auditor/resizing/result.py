@@ -24,6 +24,10 @@ class Estimate:
     interval: Interval | None
     pictures: int
 
+    def is_surely_above(self, limit: float) -> bool:
+        """Whether the whole interval lies above a limit; never without an interval."""
+        return self.interval is not None and self.interval.low > limit
+
 
 @dataclass(frozen=True, slots=True)
 class BoxCounts:
@@ -71,6 +75,19 @@ class KernelRow:
     peer: str = ""
     boxes: BoxCounts | None = None
     cost: ResizeCost | None = None
+
+    def surely_changes(self, allowed: float) -> bool:
+        """Whether surely more than ``allowed`` of the answers change, whatever another filter does."""
+        span = None if self.agreement is None else self.agreement.interval
+        return span is not None and 1 - span.high > allowed
+
+    def changes_answers(self, allowed: float) -> bool:
+        """Whether surely more than ``allowed`` of the answers change, and more than another filter changes."""
+        return self.surely_changes(allowed) and (self.excess is None or self.excess.is_surely_above(0.0))
+
+    def is_less_stable(self, allowed: float) -> bool:
+        """Whether surely more than ``allowed`` of the answers that stay after one pixel are lost."""
+        return self.stability_loss is not None and self.stability_loss.is_surely_above(allowed)
 
 
 @dataclass(frozen=True, slots=True)

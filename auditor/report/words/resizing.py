@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from auditor.resizing.judge import LESS_STABLE, surely_changed
+from auditor.resizing.judge import LESS_STABLE
 from auditor.resizing.result import Estimate, KernelRow, ResizeComparison, ResizeVerdict
 from auditor.text import count_text
 from auditor.verify.result import Task
@@ -197,7 +197,7 @@ def _what_decides(found: ResizeComparison, row: KernelRow) -> str:
     measured = 0 if row.agreement is None else row.agreement.pictures
     if measured < MIN_IMAGES:
         return f"it rests on {count_text(measured, 'picture')}, and an interval takes {MIN_IMAGES}"
-    if row.peer and surely_changed(row, found.judgement.allowed):
+    if row.peer and row.surely_changes(found.judgement.allowed):
         return f"{row.peer}, which filters, may change as many, and {needed_pictures(found.judgement.needed)}"
     return f"{share(found.judgement.allowed)} would be no difference, and {needed_pictures(found.judgement.needed)}"
 
@@ -209,7 +209,7 @@ def _sureness(row: KernelRow) -> str:
     if loss.interval is None:
         return f", on {count_text(loss.pictures, 'picture')}"
     low, high = 100 * loss.interval.low, 100 * loss.interval.high
-    if loss.interval.low > LESS_STABLE:
+    if row.is_less_stable(LESS_STABLE):
         return f" (difference {low:.0f} to {high:.0f} points)"
     if loss.interval.low > 0:
         return f" (difference {low:.1f} to {high:.0f} points)"
