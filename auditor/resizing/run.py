@@ -27,7 +27,6 @@ from auditor.verify.admission import admitted
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput, image_input, other_feeds
-from auditor.verify.images.preprocess import ImageLayout
 from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import UnusableOutputError
@@ -162,7 +161,7 @@ def _rows(answer: Answer, outputs: tuple[str, ...], batched: bool) -> Iterator[d
 
 def _windows(image: ImageInput, tensors: list[AnyArray]) -> Windows:
     places = np.array([(index, 0, 0) for index in range(len(tensors))], np.int64)
-    return Windows(image.name, np.stack(tensors), places, image.size, image.layout is not ImageLayout.NCHW)
+    return image.windows(np.stack(tensors), places)
 
 
 def _open(

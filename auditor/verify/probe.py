@@ -53,7 +53,7 @@ class Run:
         image = self.setup.image
         rows = image.batch or 1
         feeds = other_feeds(self.setup.opened.inputs, image, self.settings.feeds, load.extra, rows)
-        windows = self.setup.windows(load.canvases, places)
+        windows = self.setup.image.windows(load.canvases, places)
         return Job(session, windows, tuple(outputs), rows, image.batch is not None, feeds)
 
     def tensors(self, session: int, load: Load, names: Sequence[str], count: int = 1) -> dict[str, list[Array]]:
@@ -64,7 +64,7 @@ class Run:
 
     def window(self, load: Load) -> Array:
         """The unshifted window of a picture as the model reads it, (1, ...)."""
-        windows = self.setup.windows(load.canvases, load.places[:1])
+        windows = self.setup.image.windows(load.canvases, load.places[:1])
         return cut(windows.canvases, windows.places, windows.size, windows.channels_last)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.pipeline.decoding import Reading
 from auditor.verify.errors import DataError, DeviceUnavailableError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
-from auditor.verify.images.preprocess import ImageLayout, Preprocessing
+from auditor.verify.images.preprocess import Preprocessing
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures import TASKS
 from auditor.verify.measures.layouts import DECODED, weak_score
@@ -24,7 +24,7 @@ from auditor.verify.shifts.plan import DEFAULT_RADIUS, ShiftSettings
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
-from auditor.verify.worker.job import Job, Opened, SessionSpec, Windows
+from auditor.verify.worker.job import Job, Opened, SessionSpec
 
 # Zhang's windows are 224 of 256 px: shifts reach one seventh of the window.
 _WINDOW_SHARE = 7
@@ -61,7 +61,7 @@ class Setup:
         feeds = other_feeds(batch.opened.inputs, self.image, settings.feeds, load.extra, batch.rows)
         return Job(
             batch.opened.key,
-            self.windows(load.canvases, places),
+            self.image.windows(load.canvases, places),
             self.target.outputs,
             batch.rows,
             # Inputs beside the image are made for a whole batch.
@@ -98,12 +98,6 @@ class Setup:
                 f"{self.batching.opened.provider.used}: choose one with --device"
             )
         return replace(self, batching=replace(self.batching, opened=opened))
-
-    def windows(self, canvases: Array, places: Array) -> Windows:
-        """Windows of this model's input."""
-        return Windows(
-            self.image.name, canvases, places, self.image.size, channels_last=self.image.layout is not ImageLayout.NCHW
-        )
 
 
 def prepare(
@@ -231,7 +225,7 @@ def _tried(
     probe: Job | None = None
     for load in (unit for _, unit in seen if isinstance(unit, Load)):
         feeds = other_feeds(opened.inputs, image, settings.feeds, load.extra, image.batch or 1)
-        windows = Windows(image.name, load.canvases, load.places[:2], image.size, image.layout is not ImageLayout.NCHW)
+        windows = image.windows(load.canvases, load.places[:2])
         job = Job(opened.key, windows, names, image.batch or 1, image.batch is not None, feeds)
         probe = probe or job
         answer = worker.run(job)

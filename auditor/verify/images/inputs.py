@@ -10,7 +10,7 @@ import numpy as np
 from auditor.verify.errors import DataError
 from auditor.verify.images.preprocess import ChannelOrder, ImageLayout, Preprocessing, for_four, for_grey
 from auditor.verify.worker.arena import Array
-from auditor.verify.worker.job import Port
+from auditor.verify.worker.job import Port, Windows
 
 # Image networks that leave the size open were nearly all trained at this one.
 DEFAULT_SIZE = (224, 224)
@@ -55,6 +55,10 @@ class ImageInput:
         if self.channels == 4:
             preprocessing = for_four(preprocessing)
         return replace(preprocessing, layout=self.layout, dtype=self.dtype, channels=self.channels)
+
+    def windows(self, canvases: Array, places: Array) -> Windows:
+        """Windows of this input."""
+        return Windows(self.name, canvases, places, self.size, channels_last=self.layout is not ImageLayout.NCHW)
 
 
 def image_input(
