@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from auditor.options.kinds import text, words
+from auditor.options.kinds import words
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 
 
 class ResizeOptions(Group):
-    """The kernels to compare, and how the answers are read."""
+    """The kernels to compare."""
 
     kernels: tuple[str, ...] = option(
         words("KERNELS"),
@@ -16,9 +16,4 @@ class ResizeOptions(Group):
         " cv2-cubic and cv2-nearest, and the deployed one in any case.",
         Panel.IMAGES,
         shown="six usual ones",
-    )
-    layout: str | None = option(
-        text("LAYOUT"),
-        "Layout of the outputs, or axes of the input. Such as yolov8; the axes are NCHW, NHWC or NHW.",
-        Panel.MEASURING,
     )

@@ -24,6 +24,7 @@ SHARED = (
     "std",
     "scale",
     "channels",
+    "layout",
     "size",
     "task",
     "image_input",
@@ -39,8 +40,6 @@ SHARED = (
     "max_memory",
 )
 """The options of a measurement that ``resize`` has: the shifts are its own, and layers are another question."""
-
-_AXES = ("NCHW", "NHWC", "NHW")
 
 
 def read_resize(values: Mapping[str, object]) -> ResizeRequest:
@@ -69,7 +68,6 @@ def resize_request(measuring: Mapping[str, object], resizing: ResizeOptions) -> 
         ValueError: an option is not what it must be; the message begins with its name.
         DataError: there are no such images.
     """
-    from auditor.pipeline.decoding import layouts
     from auditor.resizing.kernels import chosen_kernels
     from auditor.resizing.run import ResizeRequest
 
@@ -80,15 +78,10 @@ def resize_request(measuring: Mapping[str, object], resizing: ResizeOptions) -> 
         chosen_kernels(resizing.kernels, deployed)
     except ValueError as error:
         raise ValueError(f"{'kernels' if resizing.kernels else 'resize'}: {error}") from None
-    layout = resizing.layout
-    if layout is not None and layout not in (*_AXES, "auto", *layouts()):
-        known = (*layouts(), *_AXES)
-        raise ValueError(f"layout must be auto, {', '.join(_AXES)} or a layout{suggestion(layout, known)}")
-    request = read_request({**measuring, **({"layout": layout} if layout in _AXES else {})})
+    request = read_request(measuring)
     return ResizeRequest(
         source=request.source(),
         settings=request.settings,
         kernels=tuple(resizing.kernels),
         deployed=deployed,
-        layout=None if layout in _AXES else layout,
     )

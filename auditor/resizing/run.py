@@ -49,15 +49,14 @@ _MOST_REASONS = 3
 class ResizeRequest:
     """What to compare. ``deployed`` is the user's own kernel, where it is named.
 
-    ``kernels`` are the ones to compare, the usual ones where there are none. ``layout`` is that of the outputs. Of
-    ``settings`` the shifts are not read; a preset that is a whole pipeline names the deployed kernel, too.
+    ``kernels`` are the ones to compare, the usual ones where there are none. Of ``settings`` the shifts are not read; a
+    preset that is a whole pipeline names the deployed kernel, too.
     """
 
     source: ImageSource
     settings: VerifySettings
     kernels: tuple[str, ...] = ()
     deployed: str = ""
-    layout: str | None = None
 
     @property
     def kernel(self) -> str:
@@ -185,7 +184,7 @@ def _open(
     samples, tensors, extra = _samples(worker, opened, request, image, front, outputs, reference)
     clues = Clues.of(model, analysis)
     decoding = Decoding(image.size, model.metadata, clues.operators, settings.box_score)
-    reader, remarks = find_reader(samples, image, clues, decoding, settings.task, settings.output, request.layout)
+    reader, remarks = find_reader(samples, image, clues, decoding, settings.task, settings.output, settings.decoding)
     batching = Batching(spec, opened, image.batch or 1, image.batch is not None)
     feeds = other_feeds(opened.inputs, image, settings.feeds, extra, batching.rows)
     if not reader.alone and not feeds and len(tensors) > 1:

@@ -227,6 +227,15 @@ def test_boxes_that_a_kernel_loses_are_counted(tmp_path: Path) -> None:
     assert row.agreement.value == 0
 
 
+def test_a_layout_may_say_the_axes_of_the_input_too(tmp_path: Path) -> None:
+    path = saved(tmp_path / "boxes.onnx", brightness_box())
+    images = photos(tmp_path, np.full((8, 64, 64, 3), 200, np.uint8))
+    found = auditor.resize(path, images=images, layout="NCHW,end-to-end", **HOW)
+    assert found.layout == "end-to-end"
+    with pytest.raises(ValueError, match="layout must be one layout of the outputs"):
+        auditor.resize(path, images=images, layout="NCHW,NHWC", **HOW)
+
+
 def test_pictures_without_any_box_give_no_numbers(tmp_path: Path) -> None:
     path = saved(tmp_path / "boxes.onnx", brightness_box())
     with pytest.raises(NothingMeasuredError, match="no answer on 8 images has a box"):
