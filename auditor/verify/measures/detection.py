@@ -270,7 +270,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         flicker = float(np.nan_to_num(values.get("flicker", 0.0)))
         boxes = len(answers.windows[0].above(self.score))
         placed = self._placed(answers, unit)
-        path = [] if self.circular else [placed[window] for window in plan.path]
+        path = [] if self.circular else [placed[window] for window in plan.walk]
         return DetectionImage(
             values,
             by_distance(curves, plan.distances.distance),

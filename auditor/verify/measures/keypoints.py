@@ -280,7 +280,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             int(answers[0].visible.any(axis=1).sum()),
             len(moves),
             beside=beside,
-            tracks=self._tracks(seen, plan.path),
+            tracks=self._tracks(seen, plan.walk),
         )
 
     def _tracks(self, figures: tuple[Poses, ...], path: IntArray) -> tuple[Track, ...]:

@@ -186,7 +186,7 @@ class Regression(TaskMeasures[Values, RegressionImage]):
             tuple(answers.table[0].tolist()),
             tuple(map(tuple, change.tolist())),
             steady_digest(answers.table),
-            tracks=number_tracks(answers.table[plan.path], self.names, self.period) if len(plan.path) else (),
+            tracks=number_tracks(answers.table[plan.walk], self.names, self.period) if len(plan.walk) else (),
         )
 
     def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:

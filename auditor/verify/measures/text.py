@@ -174,7 +174,7 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
             values |= added
         flips = float(np.nan_to_num(values.get("text-changes", 0.0)))
         points = by_distance(curves, plan.distances.distance)
-        tracks = self._tracks(answers, plan.path)
+        tracks = self._tracks(answers, plan.walk)
         return TextImage(values, points, flips, len(answers[0].text), some, beside=beside, tracks=tracks)
 
     def _tracks(self, answers: tuple[Text, ...], path: IntArray) -> tuple[Track, ...]:

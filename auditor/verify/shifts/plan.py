@@ -135,6 +135,11 @@ class ShiftPlan:
     exhaustive: Pairs
     requested: int
 
+    @property
+    def walk(self) -> IntArray:
+        """The path where its steps are shifts; empty where they are frames, between which contents move as well."""
+        return self.path if len({window.image for window in self.windows}) == 1 else self.path[:0]
+
 
 class PlanBuilder:
     """Collects comparisons and gives every distinct window one index, in order of first use."""

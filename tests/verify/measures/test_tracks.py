@@ -12,7 +12,7 @@ from auditor.verify.measures.keypoints import Joints
 from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.poses import Poses
 from auditor.verify.measures.tracks import box_tracks, number_tracks, point_tracks, track
-from auditor.verify.shifts.plan import ShiftPlan, Unit, Window, no_pairs
+from auditor.verify.shifts.plan import ShiftPlan, Unit, Window, no_pairs, plan_frames
 
 S = 8
 STEPS = 2 * S + 1
@@ -108,3 +108,13 @@ def test_one_figure_is_followed_where_two_change_places_in_the_list() -> None:
     alone = (people[1:] - 5) / 2
     figures[5] = Poses(alone, np.ones((1, 2), bool), alone.reshape(1, 4))
     assert joints.row(shrunk_to_half(), tuple(figures), None).tracks == ()
+
+
+def test_nothing_is_followed_over_the_frames_of_a_sequence_which_are_no_shifts() -> None:
+    frames = Unit(ModelText("sequence"), None, plan_frames(range(WALK)))
+    seen = tuple(Boxes(np.array([[30.0, 40.0, 46.0, 56.0]]), np.array([0.9]), np.array([0])) for _ in range(WALK))
+    detector = Detection(("y",), Decoder("yolov8", SIZE, Reading()), SIZE, False, 0.5, 8)
+    assert detector.row(frames, WindowBoxes(seen, 0.9), None).tracks == ()
+    figures = tuple(Poses(np.full((1, 2, 2), 40.0), np.ones((1, 2), bool)) for _ in range(WALK))
+    joints = Joints(("y",), Decoder("heatmap", SIZE, Reading()), SIZE, False, 8)
+    assert joints.row(frames, figures, None).tracks == ()
