@@ -9,7 +9,7 @@ import numpy as np
 from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import BoolArray, FloatArray, IntArray
 
-DEFAULT_IOU = 0.5
+DEFAULT_IOU = 0.5  # least overlap of one object in two inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ def match(left: Boxes, right: Boxes, least: float = DEFAULT_IOU) -> tuple[IntArr
             taken.append((one, two))
     pairs = np.array(taken, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
+
+
+def within(corners: FloatArray, low: FloatArray, high: FloatArray, border: float) -> BoolArray:
+    """Which boxes keep clear of the border of a region."""
+    inside = (corners[:, :2] >= low + border).all(axis=1) & (corners[:, 2:] <= high - border).all(axis=1)
+    return np.asarray(inside, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from auditor.verify.measures.task import (
     UnusableOutputError,
     WindowOutputs,
     by_distance,
+    measured_of,
     stacked,
 )
 from auditor.verify.measures.totals import curve_totals, measure_totals, same_everywhere, steady_digest
@@ -312,7 +313,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
         return int(np.argmax(first[self.outputs[0]])) == int(np.argmax(second[self.outputs[0]]))
 
     def nothing(self, rows: Sequence[Row[ClassMeasures]]) -> str:
-        constant = same_everywhere(rows, [row.measured.steady for row in rows if row.measured is not None])
+        constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])
         return "the scores are the same for every image and every shift" if constant else ""
 
 

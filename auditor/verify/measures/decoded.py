@@ -8,7 +8,6 @@ from typing import TypeVar
 import numpy as np
 
 from auditor.pipeline.decoding import Answer, LayoutError
-from auditor.verify.arrays import FloatArray
 from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.task import NOT_FINITE, Outputs, Subject, UnusableOutputError, WindowOutputs
 
@@ -53,9 +52,3 @@ def answers_of(decoder: Decoder, outputs: Sequence[str], rows: WindowOutputs, ki
             raise UnusableOutputError(f"the layout {decoder.layout} gives no {kind.__name__.lower()}")
         answers.append(answer)
     return answers
-
-
-def known_mean(along: FloatArray) -> float:
-    """The mean of what is known, NaN where nothing is."""
-    known = along[~np.isnan(along)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -33,6 +33,7 @@ from auditor.verify.measures.task import (
     UnusableOutputError,
     WindowOutputs,
     by_distance,
+    measured_of,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
 from auditor.verify.result import OutputResult, Task
@@ -230,7 +231,7 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
         )
 
     def nothing(self, rows: Sequence[Row[DenseImage]]) -> str:
-        everywhere = all(row.measured.blank for row in rows if row.measured is not None)
+        everywhere = all(image.blank for image in measured_of(rows))
         return "the output has one and the same value at every position of every image" if everywhere else ""
 
     def _along(self, maps: AnyArray, classes: AnyArray | None, pairs: Pairs) -> dict[str, FloatArray]:

@@ -20,10 +20,10 @@ import numpy as np
 from auditor.pipeline.decoding import Detections
 from auditor.pipeline.decoding.boxes import iou
 from auditor.text import ModelText, count_text
-from auditor.verify.arrays import BoolArray, FloatArray
+from auditor.verify.arrays import FloatArray
 from auditor.verify.hysteresis import AnswerScores, margin
-from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match
-from auditor.verify.measures.decoded import answers_of, decoder_of, known_mean, windows_of
+from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match, within
+from auditor.verify.measures.decoded import answers_of, decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.object_scores import object_scores
@@ -35,6 +35,7 @@ from auditor.verify.measures.reference import (
     brought_points,
     changes_beside,
     fidelity_values,
+    known_mean,
     offset_values,
     one_pixel,
 )
@@ -47,6 +48,7 @@ from auditor.verify.measures.task import (
     TaskMeasures,
     WindowOutputs,
     by_distance,
+    measured_of,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
 from auditor.verify.measures.tracks import box_tracks
@@ -148,12 +150,12 @@ def _compare(
         # Uncut in its own input, and not across the seam of the other one either.
         there = _wrapped(left.corners - np.tile(step, 2), extent)
         counts = (
-            _within(left.corners, np.zeros(2), extent, border) & _within(there, np.zeros(2), extent, border),
-            _within(right.corners, np.zeros(2), extent, border) & _within(corners, np.zeros(2), extent, border),
+            within(left.corners, np.zeros(2), extent, border) & within(there, np.zeros(2), extent, border),
+            within(right.corners, np.zeros(2), extent, border) & within(corners, np.zeros(2), extent, border),
         )
     else:
         low, high = np.maximum(0, step), extent + np.minimum(0, step)
-        counts = _within(left.corners, low, high, border), _within(corners, low, high, border)
+        counts = within(left.corners, low, high, border), within(corners, low, high, border)
     one, two = match(left, right.at(corners), least)
     both = counts[0][one] & counts[1][two]
     gone, come = (
@@ -190,12 +192,6 @@ def _wrapped(corners: FloatArray, extent: FloatArray) -> FloatArray:
     """Moved by whole periods so that the centres lie in the input."""
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     return corners - np.tile(np.floor(centre / extent) * extent, 2)
-
-
-def _within(corners: FloatArray, low: FloatArray, high: FloatArray, border: float) -> BoolArray:
-    """Which boxes keep clear of the border of a region."""
-    inside = (corners[:, :2] >= low + border).all(axis=1) & (corners[:, 2:] <= high - border).all(axis=1)
-    return np.asarray(inside, dtype=np.bool_)
 
 
 # Comparing boxes is quadratic; the strongest of them say whether a detector is steady.
@@ -300,11 +296,11 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             curve_totals(MEASURES, rows, confidence),
             image_results(rows),
             (),
-            margin=margin("score", self.score, [one for row in rows if row.measured for one in row.measured.scores]),
+            margin=margin("score", self.score, [scores for image in measured_of(rows) for scores in image.scores]),
         )
 
     def nothing(self, rows: Sequence[Row[DetectionImage]]) -> str:
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         if not images or not all(np.isnan(image.values.get("flicker", np.nan)) for image in images):
             return ""
         highest = max((image.highest for image in images if image.highest is not None), default=None)
@@ -315,7 +311,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         )
 
     def remarks(self, rows: Sequence[Row[DetectionImage]]) -> tuple[str, ...]:
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         some = [image for image in images if not np.isnan(image.values.get("flicker", np.nan))]
         boxes = count_text(sum(image.boxes for image in some), "box", "boxes")
         none = len(images) - len(some)
@@ -329,8 +325,8 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             compare_boxes(left.above(self.score), right.above(self.score)) for left, right in zip(*sides, strict=True)
         ]
         values |= fidelity_values([one.share(one.both) for one in compared])
-        values[MISSED.name] = known_mean(np.array([one.share(one.missed) for one in compared]))
-        values[ADDED.name] = known_mean(np.array([one.share(one.added) for one in compared]))
+        values[MISSED.name] = known_mean([one.share(one.missed) for one in compared])
+        values[ADDED.name] = known_mean([one.share(one.added) for one in compared])
         values |= offset_values([one.moves for one in compared])
         near = one_pixel(unit.plan)
         changed = [self._along(unit, seen, near)["flicker"] > 0 for seen in (answers, reference)]

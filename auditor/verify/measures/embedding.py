@@ -25,6 +25,7 @@ from auditor.verify.measures.task import (
     UnusableOutputError,
     WindowOutputs,
     by_distance,
+    measured_of,
     stacked,
 )
 from auditor.verify.measures.totals import (
@@ -125,5 +126,5 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
         )
 
     def nothing(self, rows: Sequence[Row[EmbeddingImage]]) -> str:
-        constant = same_everywhere(rows, [row.measured.steady for row in rows if row.measured is not None])
+        constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])
         return "the embedding is the same for every image and every shift" if constant else ""

@@ -56,6 +56,7 @@ from auditor.verify.measures.task import (
     UnusableOutputError,
     WindowOutputs,
     by_distance,
+    measured_of,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
 from auditor.verify.measures.tracks import diagonal, point_tracks
@@ -233,8 +234,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         found: list[Poses] = []
         for window in windows_of(self.outputs, rows):
             try:
-                answer = self.decoder.read(window)
-                found.append(figures_of(answer))  # type: ignore[arg-type] # another kind has no points and says so
+                found.append(figures_of(self.decoder.read(window)))
             except ValueError as error:
                 raise UnusableOutputError(str(error)) from error
         return tuple(found)
@@ -310,13 +310,13 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         )
 
     def nothing(self, rows: Sequence[Row[KeypointsImage]]) -> str:
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         if not images or any(image.compared for image in images):
             return ""
         return f"no image has a keypoint of score {VISIBLE:g} or more that lies inside of two shifted windows"
 
     def remarks(self, rows: Sequence[Row[KeypointsImage]]) -> tuple[str, ...]:
-        images = [row.measured for row in rows if row.measured is not None and row.measured.compared]
+        images = [image for image in measured_of(rows) if image.compared]
         if not images:
             return ()
         table = np.array([image.joints for image in images])

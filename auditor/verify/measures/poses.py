@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.pipeline.decoding import Detections, Keypoints
+from auditor.pipeline.decoding import Answer, Detections, Keypoints
 from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from auditor.verify.measures.reference import brought_points
@@ -39,11 +39,11 @@ class Poses:
         return len(self.points)
 
 
-def figures_of(answer: Detections | Keypoints) -> Poses:
+def figures_of(answer: Answer) -> Poses:
     """The figures of a decoded answer.
 
     Raises:
-        ValueError: the answer has boxes and no points.
+        ValueError: the answer has no points.
     """
     if isinstance(answer, Keypoints):
         scores = answer.scores
@@ -51,8 +51,8 @@ def figures_of(answer: Detections | Keypoints) -> Poses:
         if answer.presence is not None and answer.presence < 0.5:
             visible = np.zeros_like(visible)
         return Poses(np.asarray(answer.points, np.float64)[None], visible[None], None, answer.pitch)
-    if answer.keypoints is None:
-        raise ValueError("these objects have no keypoints")
+    if not isinstance(answer, Detections) or answer.keypoints is None:
+        raise ValueError("the answer has no keypoints")
     points = np.asarray(answer.keypoints, np.float64)
     seen = np.ones(points.shape[:2], np.bool_) if answer.visibility is None else answer.visibility >= VISIBLE
     return Poses(points, np.asarray(seen, np.bool_), np.asarray(answer.boxes, np.float64))

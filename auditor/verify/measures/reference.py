@@ -96,14 +96,16 @@ def brought_points(points: AnyArray, there: Placement, here: Placement) -> Float
     return np.asarray(here.to_input(there.to_picture(points)))
 
 
+def known_mean(values: Sequence[float] | FloatArray) -> float:
+    """The mean of what is known, NaN where nothing is."""
+    along = np.asarray(values, np.float64)
+    known = along[~np.isnan(along)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def fidelity_values(alike: Sequence[float] | FloatArray) -> dict[str, float]:
     """Fidelity from the agreement (W,) at each window, the unshifted one first; NaN where there is nothing to agree."""
-    values = np.asarray(alike, np.float64)
-    known = values[~np.isnan(values)]
-    return {
-        FIDELITY.name: float(known.mean()) if len(known) else float("nan"),
-        FIDELITY_UNSHIFTED.name: float(values[0]),
-    }
+    return {FIDELITY.name: known_mean(alike), FIDELITY_UNSHIFTED.name: float(alike[0])}
 
 
 def offset_values(moves: Sequence[FloatArray]) -> dict[str, float]:
@@ -117,7 +119,7 @@ def offset_values(moves: Sequence[FloatArray]) -> dict[str, float]:
 
 
 def reference_remarks(
-    values: Sequence[Mapping[str, float]], beside: Sequence[Beside], confidence: float, half: float
+    values: Sequence[Mapping[str, float]], beside: Sequence[Beside], confidence: float, pixel: float
 ) -> tuple[str, ...]:
     """The agreement of all images in sentences.
 
@@ -125,12 +127,12 @@ def reference_remarks(
         values: the measures of each image.
         beside: the counts of each image.
         confidence: of the intervals.
-        half: one pixel of the model in the pixels that offsets count.
+        pixel: one pixel of the model in the pixels that offsets count.
     """
     return (
         *_changed(beside, confidence),
         *_found(beside),
-        *_moved(values, confidence, half),
+        *_moved(values, confidence, pixel),
     )
 
 

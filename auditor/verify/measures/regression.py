@@ -1,10 +1,10 @@
 """How far numbers in a unit of their own (degrees, years, steering) move when their input is shifted.
 
 * value change: mean absolute change between the two inputs of a pair, in the unit of the output.
-* consistency: share of pairs of which every number changes by less than a tenth of that spread.
 * relative change: the same over the spread of the output between images, the standard deviation of the answers to the
   unshifted inputs. It says whether shifts or contents decide the answer: at 1 a shift moves it as much as another
   picture does.
+* consistency: share of pairs of which every number changes by less than a tenth of that spread.
 
 Angles that come round are compared the short way, and spread about the direction of their mean (Mardia and Jupp 2000).
 """
@@ -32,6 +32,7 @@ from auditor.verify.measures.task import (
     UnusableOutputError,
     WindowOutputs,
     by_distance,
+    measured_of,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals, same_everywhere, steady_digest
 from auditor.verify.measures.tracks import number_tracks
@@ -132,18 +133,11 @@ class RegressionImage(ImageMeasures):
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """The numbers (W, D) of the windows of one image, with their names."""
+class Regression(TaskMeasures[FloatArray, RegressionImage]):
+    """Measures how far numbers move. Answers are (W, D).
 
-    table: FloatArray
-    names: tuple[str, ...]
-    unit: str
-    turn: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Regression(TaskMeasures[Values, RegressionImage]):
-    """Measures how far numbers move. ``decoder`` reads them; ``names`` and ``unit`` are theirs."""
+    ``decoder`` reads them; ``names`` and ``unit`` are theirs, and ``turn`` is after how much angles come round.
+    """
 
     MEASURES = MEASURES
     TRACKS = True
@@ -161,32 +155,31 @@ class Regression(TaskMeasures[Values, RegressionImage]):
         assert isinstance(first, Numbers)
         return replace(blank, names=first.names, unit=first.unit, turn=_FULL_TURN if first.circular else None)
 
-    def read(self, rows: WindowOutputs) -> Values:
+    def read(self, rows: WindowOutputs) -> FloatArray:
         numbers = answers_of(self.decoder, self.outputs, rows, Numbers)
-        table = np.array([answer.values for answer in numbers], np.float64)
-        return Values(table, numbers[0].names, numbers[0].unit, self.turn)
+        return np.array([answer.values for answer in numbers], np.float64)
 
-    def row(self, unit: Unit, answers: Values, reference: Values | None) -> RegressionImage:
+    def row(self, unit: Unit, answers: FloatArray, reference: FloatArray | None) -> RegressionImage:
         plan = unit.plan
         values: dict[str, float] = {}
-        change = value_change(answers.table, plan.pairs, self.turn)
+        change = value_change(answers, plan.pairs, self.turn)
         if len(plan.pairs):
             values["value-change"] = float(change.mean())
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
-            curves["value-change"] = value_change(answers.table, plan.distances, self.turn).mean(axis=1)
+            curves["value-change"] = value_change(answers, plan.distances, self.turn).mean(axis=1)
         if reference is not None:
-            if reference.table.shape != answers.table.shape:
+            if reference.shape != answers.shape:
                 raise UnusableOutputError(OTHER_SHAPE)
-            values["reference-difference"] = float(np.abs(difference(reference.table, answers.table, self.turn)).mean())
+            values["reference-difference"] = float(np.abs(difference(reference, answers, self.turn)).mean())
         return RegressionImage(
             values,
             by_distance(curves, plan.distances.distance),
             0.0,
-            tuple(answers.table[0].tolist()),
+            tuple(answers[0].tolist()),
             tuple(map(tuple, change.tolist())),
-            steady_digest(answers.table),
-            tracks=number_tracks(answers.table[plan.walk], self.names, self.period) if len(plan.walk) else (),
+            steady_digest(answers),
+            tracks=number_tracks(answers[plan.walk], self.names, self.period) if len(plan.walk) else (),
         )
 
     def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:
@@ -201,11 +194,11 @@ class Regression(TaskMeasures[Values, RegressionImage]):
         )
 
     def nothing(self, rows: Sequence[Row[RegressionImage]]) -> str:
-        digests = [row.measured.steady for row in rows if row.measured is not None]
+        digests = [image.steady for image in measured_of(rows)]
         return "the numbers are the same for every image and every shift" if same_everywhere(rows, digests) else ""
 
     def remarks(self, rows: Sequence[Row[RegressionImage]]) -> tuple[str, ...]:
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         if not images or not images[0].change:
             return ()
         means = np.mean([np.mean(image.change, axis=0) for image in images], axis=0)
@@ -219,7 +212,7 @@ class Regression(TaskMeasures[Values, RegressionImage]):
 
     def _scaled(self, rows: Sequence[Row[RegressionImage]]) -> list[Row[RegressionImage]]:
         """The rows with their change relative to the spread between all of them."""
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         if not images or not any("value-change" in image.values for image in images):
             return list(rows)
         between = spread(np.array([image.unshifted for image in images]), self.turn)

@@ -17,7 +17,7 @@ A new task is one file with a table of its measures and one class, and one line 
             return cls(subject.target.outputs)
 
         def read(self, rows: WindowOutputs) -> FloatArray:
-            return finite(rows[self.outputs[0]]).mean(axis=1)
+            return stacked(rows[self.outputs[0]]).mean(axis=1)
 
         def row(self, unit: Unit, answers: FloatArray, reference: FloatArray | None) -> ImageMeasures:
             pairs = unit.plan.pairs
@@ -26,8 +26,8 @@ A new task is one file with a table of its measures and one class, and one line 
 
         def total(self, rows: Sequence[Row[ImageMeasures]], confidence: float) -> OutputResult:
             return OutputResult(
-                ModelText(self.outputs[0]), Task.BRIGHTNESS, measures(self.MEASURES, rows, confidence), (),
-                image_results(rows), (),
+                ModelText(self.outputs[0]), Task.BRIGHTNESS, measure_totals(self.MEASURES, rows, confidence),
+                (), image_results(rows), (),
             )
 """
 
@@ -233,6 +233,11 @@ class TaskMeasures(ABC, Generic[AnswerT, RowT]):
     def remarks(self, rows: Sequence[Row[RowT]]) -> tuple[str, ...]:  # noqa: ARG002 - for the tasks that have some
         """What a reader should know of the numbers: on what they rest, in which unit, of which joint."""
         return ()
+
+
+def measured_of(rows: Sequence[Row[RowT]]) -> list[RowT]:
+    """What was measured on each image that was not rejected."""
+    return [row.measured for row in rows if row.measured is not None]
 
 
 def stacked(rows: Sequence[AnyArray]) -> AnyArray:

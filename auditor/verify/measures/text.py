@@ -30,6 +30,7 @@ from auditor.verify.measures.task import (
     TaskMeasures,
     WindowOutputs,
     by_distance,
+    measured_of,
 )
 from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
 from auditor.verify.measures.tracks import track
@@ -199,12 +200,12 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
         return isinstance(one, Text) and isinstance(two, Text) and one.text == two.text
 
     def nothing(self, rows: Sequence[Row[TextImage]]) -> str:
-        images = [row.measured for row in rows if row.measured is not None]
+        images = measured_of(rows)
         if not images or any(image.any for image in images):
             return ""
         return "no image has a character in any shifted window"
 
     def remarks(self, rows: Sequence[Row[TextImage]]) -> tuple[str, ...]:
-        images = [row.measured for row in rows if row.measured is not None and row.measured.any]
+        images = [image for image in measured_of(rows) if image.any]
         characters = sum(image.characters for image in images)
         return (f"rests on {count_text(len(images), 'image')} with text, {count_text(characters, 'character')}",)

@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.verify.arrays import AnyArray
 from auditor.verify.measures.facts import MeasureFacts
-from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row, RowT
+from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row, RowT, measured_of
 from auditor.verify.result import Curve, CurvePoint, ImageResult, Measure
 from auditor.verify.statistics import mean_interval
 
@@ -19,7 +19,7 @@ def measure_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], con
     """Every measure of the table that some image has, in the table's order."""
     return tuple(
         _measure(facts, measured, confidence)
-        for measured in [_measured(rows)]
+        for measured in [measured_of(rows)]
         for facts in table
         if any(facts.name in image.values for image in measured)
     )
@@ -27,7 +27,7 @@ def measure_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], con
 
 def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Curve, ...]:
     """Every curve of the table that some image has, its points by growing distance."""
-    images = [image.curves for image in _measured(rows)]
+    images = [image.curves for image in measured_of(rows)]
     return tuple(
         Curve(facts.name, _points(facts, [image.get(facts.name, ()) for image in images], confidence))
         for facts in table
@@ -55,10 +55,6 @@ def steady_digest(answers: AnyArray) -> bytes:
 def same_everywhere(rows: Sequence[Row[RowT]], digests: Sequence[bytes]) -> bool:
     """Whether images of different pixels have one :func:`steady_digest`: such an answer says nothing."""
     return len(set(digests)) == 1 and b"" not in digests and len({row.pixels for row in rows}) > 1
-
-
-def _measured(rows: Sequence[Row[RowT]]) -> list[ImageMeasures]:
-    return [row.measured for row in rows if row.measured is not None]
 
 
 def _measure(facts: MeasureFacts, images: Sequence[ImageMeasures], confidence: float) -> Measure:

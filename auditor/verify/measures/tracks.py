@@ -12,12 +12,11 @@ import numpy as np
 
 from auditor.pipeline.decoding.boxes import iou
 from auditor.verify.arrays import BoolArray, FloatArray
-from auditor.verify.measures.boxes import Boxes
+from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes
 from auditor.verify.measures.period import periodic_share
 from auditor.verify.result import Track
 
 MOST_TRACKS = 3  # of an image; the surest boxes, the joints that move most
-_SAME = 0.5  # least overlap of one box at two steps
 
 
 def track(name: str, unit: str, values: Sequence[float] | FloatArray, period: int | None) -> Track:
@@ -48,7 +47,9 @@ def box_tracks(path: Sequence[Boxes], threshold: float, period: int | None) -> t
         for boxes, (dy, dx) in zip(path, steps, strict=True):
             same = boxes.labels == label
             overlap = iou(box, boxes.corners[same] + [dx, dy, dx, dy])[0]
-            scores.append(float(boxes.scores[same][overlap.argmax()]) if overlap.max(initial=0.0) >= _SAME else 0.0)
+            scores.append(
+                float(boxes.scores[same][overlap.argmax()]) if overlap.max(initial=0.0) >= DEFAULT_IOU else 0.0
+            )
         tracks.append(track(f"box {index + 1}, class {label}: score", "probability", scores, period))
     return tuple(tracks)
 
