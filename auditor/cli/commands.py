@@ -48,10 +48,10 @@ class PlainCommand(TyperCommand):
                 panels["Arguments"].append((parameter.metavar or "", parameter.help or ""))
             else:
                 names, text = record
-                one = declared.get(parameter.name)
+                option = declared.get(parameter.name)
                 rows = panels[parameter.rich_help_panel or Panel.RARE.value]
-                if one is not None and ALL in ctx.meta:
-                    text = one.help + text.removeprefix(one.sentence)
+                if option is not None and ALL in ctx.meta:
+                    text = option.help + text.removeprefix(option.sentence)
                 rows.append((names, text))
         rare = panels[Panel.RARE.value]
         if ALL in ctx.meta:
@@ -60,8 +60,8 @@ class PlainCommand(TyperCommand):
             rare[:] = []
         for title, rows in panels.items():
             _section(formatter, title, rows)
-        shown = [one for one in declared.values() if one.panel is not Panel.RARE or ALL in ctx.meta]
-        listed = {word: known for one in shown for word, known in one.kind.listed.items()}
+        shown = [option for option in declared.values() if option.panel is not Panel.RARE or ALL in ctx.meta]
+        listed = {word: known for option in shown for word, known in option.kind.listed.items()}
         _values(formatter, listed)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
@@ -70,8 +70,8 @@ class PlainCommand(TyperCommand):
         if examples:
             formatter.write("\nExamples:\n" + "".join(f"  {line}\n" for line in examples))
         declared = self._declared().values()
-        rare = sum(one.panel is Panel.RARE for one in declared)
-        if ALL not in ctx.meta and (rare or any(one.help != one.sentence for one in declared)):
+        rare = sum(option.panel is Panel.RARE for option in declared)
+        if ALL not in ctx.meta and (rare or any(option.help != option.sentence for option in declared)):
             formatter.write(f"\n{f'{rare} more options, and more on each' if rare else 'More on each option'}: {ALL}\n")
 
     def _declared(self) -> Mapping[str, Option]:

@@ -51,7 +51,7 @@ def compare(
 ) -> None:
     """Compare a model with the one that it is to replace: what got worse stops a merge.
 
-    Findings are those that the base does not have, or not as heavy, at the same place of the network; a place is
+    Findings are those that the base does not have, or not as heavily, at the same place of the network; a place is
     recognised after retraining, renaming and another export. With --verify both models run on the same images and
     shifts, and the paired difference passes, fails, or is undecided and says how many images would decide. Undecided is
     no failure unless --inconclusive fail requires a verdict. With --pair the two need not be alike, and their answers

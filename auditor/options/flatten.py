@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Only:
-    """Of a group only these options, by name, or all but those ``without`` which the command is.
+    """Of a group only these options, by name, or all but those of ``without``, which the command does not have.
 
     ``shown`` are other words for a default, by name.
     """
@@ -27,7 +27,7 @@ class Only:
         if unknown:
             raise TypeError(f"{group.__name__} has no option {min(unknown)!r}")
         wanted = {*(self.names or group.options)} - {*self.without}
-        return {name: one for name, one in group.options.items() if name in wanted and not one.program}
+        return {name: declared for name, declared in group.options.items() if name in wanted and not declared.program}
 
 
 def flattened(
@@ -56,7 +56,7 @@ def flattened(
                 raise TypeError(f"{function.__name__} has two options {name!r}")
             parameters[name] = parameter(declared, only.shown.get(name))
     options = {name: declared for _, taken in groups.values() for name, declared in taken.items()}
-    ordered = sorted(parameters.values(), key=lambda one: (one.kind, one.default is not one.empty))
+    ordered = sorted(parameters.values(), key=lambda keyword: (keyword.kind, keyword.default is not keyword.empty))
     public = signature.replace(parameters=ordered)
 
     def flat(*args: Any, **keywords: Any) -> Result:
@@ -67,7 +67,7 @@ def flattened(
     update_wrapper(flat, function)
     del flat.__dict__["__wrapped__"]  # its signature is another one
     flat.__dict__ |= {"__signature__": public, "options": options}
-    flat.__annotations__ = {one.name: one.annotation for one in ordered}
+    flat.__annotations__ = {keyword.name: keyword.annotation for keyword in ordered}
     return flat
 
 

@@ -122,7 +122,7 @@ def whole(metavar: str, least: int, must: str = "") -> Kind:
 
 
 def number(metavar: str, least: float, below: float = float("inf"), must: str = "") -> Kind:
-    """A finite number from ``least`` to ``below``, which it never is."""
+    """A finite number of ``least`` or more, and below ``below``."""
 
     def parse(word: str) -> float:
         if not (least <= float(word) < below and float(word) > float("-inf")):
@@ -204,10 +204,10 @@ def height_width(metavar: str) -> Kind:
     """A height and a width."""
 
     def parse(word: str) -> tuple[int, int]:
-        found = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", word)
-        if found is None:
+        sides = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", word)
+        if sides is None:
             raise ValueError
-        return int(found[1]), int(found[2] or found[1])
+        return int(sides[1]), int(sides[2] or sides[1])
 
     must = "a height and a width in pixels such as 224x320, or one number for both"
     return parsed(metavar, parse, must, tuple, _NUMBER_OR_TEXT)
@@ -298,7 +298,7 @@ def read_day(value: object) -> date:
     """A day as ``YYYY-MM-DD``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a day of the calendar in that form.
     """
     if type(value) is date:  # a date-time is a date too, but one that ends in the middle of a day
         return value

@@ -174,12 +174,12 @@ class Group:
     @classmethod
     def by_keyword(cls) -> dict[str, Option]:
         """The options by the keywords of a Python caller, further spellings last."""
-        found = dict(cls.options)
+        known = dict(cls.options)
         for declared in cls.options.values():
             for flag in declared.flags:
                 if flag.startswith("--"):
-                    found.setdefault(flag[2:].replace("-", "_"), declared)
-        return found
+                    known.setdefault(flag[2:].replace("-", "_"), declared)
+        return known
 
     @classmethod
     def from_keys(cls: type[Some], values: Mapping[str, object]) -> Some:
