@@ -33,6 +33,7 @@ from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.observer import Observer, Silent
 from auditor.verify.result import Rejected
 from auditor.verify.settings import VerifySettings
+from auditor.verify.setup import no_usable_image
 from auditor.verify.shifts.batching import Batching, choose_batching
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import DEPTH, Worker
@@ -42,7 +43,6 @@ from auditor.verify.worker.job import Answer, Job, Opened, SessionSpec, Windows
 MOVES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _TRIED = 4  # the numbers of one picture decide no task safely
 _SELF_TESTED = 8
-_MOST_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +229,8 @@ def _samples(
         if len(samples) == _TRIED:
             break
     if not samples:
-        raise DataError(_nothing(refused))
+        raise no_usable_image(refused)
     return samples, tensors, extra
-
-
-def _nothing(reasons: list[str]) -> str:
-    if not reasons:
-        return "there are no images: give a folder, an array file or module:function with --images"
-    listed = "; ".join(sorted(set(reasons))[:_MOST_REASONS])
-    return f"none of the {len(reasons)} images can be used: {listed}"
 
 
 @dataclass(frozen=True, slots=True)

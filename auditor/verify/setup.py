@@ -297,8 +297,12 @@ def first_usable(units: Iterator[Numbered], count: int) -> tuple[list[Numbered],
             return seen, units
     if usable:
         return seen, units
-    if not seen:
-        raise DataError("there are no images: give a folder, an array file or module:function with --images")
-    reasons = sorted({unit.reason for _, unit in seen if isinstance(unit, Rejected)})
-    listed = "; ".join(reasons[:_MAX_REASONS])
-    raise DataError(f"none of the {len(seen)} images can be used: {listed}")
+    raise no_usable_image([unit.reason for _, unit in seen if isinstance(unit, Rejected)])
+
+
+def no_usable_image(reasons: Collection[str]) -> DataError:
+    """The error of a source without a usable image; one reason per image."""
+    if not reasons:
+        return DataError("there are no images: give a folder, an array file or module:function with --images")
+    listed = "; ".join(sorted(set(reasons))[:_MAX_REASONS])
+    return DataError(f"none of the {len(reasons)} images can be used: {listed}")
