@@ -81,7 +81,8 @@ class Decoder:
             with np.errstate(all="ignore"):  # what is not finite is left out by the readers
                 answer = layouts()[self.layout].read(signature, self.reading)
         except (ArithmeticError, IndexError, ValueError) as error:
-            raise LayoutError(f"the model's outputs do not have the layout {self.layout}") from error
+            why = f": {error}" if isinstance(error, LayoutError) else ""
+            raise LayoutError(f"the model's outputs do not have the layout {self.layout}{why}") from error
         return boxes_around(answer) if isinstance(answer, Regions) else answer
 
     def highest_score(self, rows: Mapping[str, Array]) -> float | None:
