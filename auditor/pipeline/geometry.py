@@ -97,14 +97,10 @@ class Geometry:
         placement = self.place(picture, size)
         if not margin:
             return placement
-        top, left = placement.top + margin // 2, placement.left + margin // 2
         canvas = size[0] + margin, size[1] + margin
-        room = all(
-            first <= 0 and side + first >= wanted
-            for first, side, wanted in zip((top, left), placement.resized, canvas, strict=True)
-        )
-        if room and placement.out == size:
-            return replace(placement, out=canvas, top=top, left=left)
+        wider = replace(placement, out=canvas, top=placement.top + margin // 2, left=placement.left + margin // 2)
+        if wider.covers and placement.out == size:
+            return wider
         return replace(self, same_aspect=False).place(picture, canvas)
 
     def apply(self, pixels: Levels, placement: Placement, border: npt.ArrayLike) -> Levels:

@@ -17,13 +17,22 @@ _PROCESSORS = ("x86_64", "AMD64")
 _LARGE = 1 << 20  # bytes; below, the import of OpenCV takes longer than the resize
 _LONGEST = 1 << 15  # OpenCV counts pixels of a side in 16 bits
 
-_REPLACED = frozenset({"cv2-nearest", "cv2-linear", "cv2-linear-exact", "cv2-area", "cv2-cubic", "cv2-lanczos4"})
+# What OpenCV calls the kernels that it computes for large pictures.
+_MODES = {
+    "cv2-nearest": "INTER_NEAREST",
+    "cv2-linear": "INTER_LINEAR",
+    "cv2-linear-exact": "INTER_LINEAR_EXACT",
+    "cv2-area": "INTER_AREA",
+    "cv2-cubic": "INTER_CUBIC",
+    "cv2-lanczos4": "INTER_LANCZOS4",
+}
 
 Kernel = Callable[[Array, tuple[int, int]], Array]
 
 
-def sooner(mode: str, kernel: Kernel) -> Kernel:
-    """``kernel``, or OpenCV's ``mode`` in its place for a large picture of bytes."""
+def sooner(name: str, kernel: Kernel) -> Kernel:
+    """``kernel``, which is called ``name``, or OpenCV's own in its place for a large picture of bytes."""
+    mode = _MODES[name]
 
     def resize(image: Array, size: tuple[int, int]) -> Array:
         library = _opencv_for(image, size)
@@ -39,7 +48,7 @@ def runs_in_library(kernel: str, image: Array, size: tuple[int, int]) -> bool:
     """Whether the library that a kernel is named after does the resize, and not the arithmetic here."""
     if kernel.startswith("pil-"):
         return True
-    return kernel in _REPLACED and _opencv_for(image, size) is not None
+    return kernel in _MODES and _opencv_for(image, size) is not None
 
 
 def _opencv_for(image: Array, size: tuple[int, int]) -> Any:

@@ -261,13 +261,13 @@ def _block_mean(image: Array, size: tuple[int, int]) -> Array:
 
 
 KERNELS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
-    "cv2-nearest": sooner("INTER_NEAREST", nearest),
+    "cv2-nearest": sooner("cv2-nearest", nearest),
     "cv2-nearest-exact": nearest_exact,
     "cv4-nearest-exact": nearest_exact_4,
-    "cv2-linear": sooner("INTER_LINEAR", linear_kernel),
-    "cv2-linear-exact": sooner("INTER_LINEAR_EXACT", linear_exact),
-    "cv2-area": sooner("INTER_AREA", area),
-    "cv2-cubic": sooner("INTER_CUBIC", cubic_kernel),
+    "cv2-linear": sooner("cv2-linear", linear_kernel),
+    "cv2-linear-exact": sooner("cv2-linear-exact", linear_exact),
+    "cv2-area": sooner("cv2-area", area),
+    "cv2-cubic": sooner("cv2-cubic", cubic_kernel),
     "cv2-cubic-noipp": cubic_without_ipp,
-    "cv2-lanczos4": sooner("INTER_LANCZOS4", lanczos4),
+    "cv2-lanczos4": sooner("cv2-lanczos4", lanczos4),
 }
