@@ -41,9 +41,8 @@ class Preset:
     ``bgr``: blue comes first, in ``scaling`` too. ``fill`` is the border as a pixel (red, green, blue), or ``None`` for
     zeros behind the scaling. ``float_resize``: the picture is resized as floating numbers and never rounded to bytes.
     ``channels_first`` is NCHW, else NHWC. ``same_aspect``: the library cuts a region of the input's aspect ratio before
-    all this, so that a picture of another one is refused. ``reader`` is
-    who reads the file (``cv2``, ``transformers``), where that is not the library of the kernel. ``source`` is the code
-    that the preset follows.
+    all this, so that a picture of another one is refused. ``reader`` is the library that reads the file
+    (``cv2``, ``transformers``), where it is not that of the kernel. ``source`` is the code that the preset follows.
     """
 
     name: str

@@ -69,7 +69,9 @@ def read_part(layout: Layout, signature: Signature) -> Signature:
     fitting = [part for part in parts_of(signature) if evidence_of(layout, part) >= Evidence.VALUES]
     if len(fitting) > 1:
         names = " and ".join(" with ".join(part.names) for part in fitting)
-        raise LayoutError(f"the outputs {names} have the layout {layout.name} each; say which with --measured-output")
+        raise LayoutError(
+            f"the outputs {names} have the layout {layout.name} each: give one of them (--measured-output)"
+        )
     return fitting[0] if fitting else signature
 
 

@@ -57,7 +57,7 @@ def facts_of(measure: Measure) -> MeasureFacts:
 
 
 def gated(task: Task, gate: Gate) -> tuple[str, ...]:
-    """The measures of a task with this gate, of which the first counts that there is."""
+    """The measures of a task with this gate; the first of them that was measured is the one that is judged."""
     return tuple(facts.name for facts in TASKS[task].MEASURES if facts.gate is gate)
 
 

@@ -12,8 +12,8 @@ class Gate(Enum):
     """What a comparison of two models holds a measure against."""
 
     NONE = "none"  # shown beside the others
-    CHANGE = "change"  # of a task's measures with this gate the first that there is: its change per image (AA501)
-    RATIO = "ratio"  # likewise, by the ratio of the typical image: for measures that have no largest value
+    CHANGE = "change"  # the change per image of the first such measure that was taken (AA501)
+    RATIO = "ratio"  # the same by the ratio of the typical image, for measures that have no largest value
 
 
 @dataclass(frozen=True, slots=True)

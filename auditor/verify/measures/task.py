@@ -3,8 +3,8 @@
 A run goes in three steps: a pilot decides what holds for all images, every image gives one row, and all numbers are
 functions of the rows in the order of their images. So no number depends on which image was run first, or where.
 
-A new task is one file with a table of its measures and one class, and one line in
-:data:`auditor.verify.measures.TASKS`:
+A new task is one file with a table of its measures and one class, a member of
+:class:`~auditor.verify.result.Task`, and one line in :data:`auditor.verify.measures.TASKS`:
 
     BRIGHTNESS = MeasureFacts("brightness-change", "ratio", False, "change of the mean output", gate=Gate.CHANGE)
 
