@@ -64,27 +64,12 @@ MEASURES = (
 )
 
 
-def class_agreement(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
-    """(P,) share of overlapping pixels with the same class; the mean over pairs is the image's mASSC.
-
-    Outputs with one channel are class maps already (integers) and are compared at the nearest position; outputs with
-    several are scores per class, upsampled before the largest is taken.
-    """
-    return compare_pairs(None, outputs, pairs, grid)["massc"]
-
-
-def equivariance_error(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
-    """(P,) relative error on the overlap, 0 for equal outputs (two all-zero outputs are equal)."""
-    return compare_pairs(outputs, None, pairs, grid)["equivariance-error"]
-
-
-def overlap_cosine(outputs: AnyArray, pairs: Pairs, grid: Grid) -> FloatArray:
-    """(P,) cosine of the overlapping parts, each taken as one vector."""
-    return compare_pairs(outputs, None, pairs, grid)["cosine"]
-
-
 def compare_pairs(maps: AnyArray | None, classes: AnyArray | None, pairs: Pairs, grid: Grid) -> dict[str, FloatArray]:
-    """All measures of ``maps`` and of ``classes`` (which may be the same array) by name, each pair aligned once.
+    """All measures (P,) of ``maps`` and of ``classes`` (which may be the same array) by name, each pair aligned once.
+
+    ``classes`` with one channel are class maps already (integers) and are compared at the nearest position; those with
+    several are scores per class, upsampled before the largest is taken. Two all-zero ``maps`` are equal: their error is
+    0 and their cosine 1. The mean of "massc" over pairs is the image's mASSC.
 
     Tensors of a stride above four pixels are compared at four places per cell along each axis: what lies between is
     interpolated from the same values.

@@ -3,14 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.measures.dense import (
-    class_agreement,
-    equivariance_error,
-    overlap_cosine,
-    relative_error,
-)
+from auditor.verify.measures.dense import compare_pairs, relative_error
 from auditor.verify.shifts.alignment import Grid
-from auditor.verify.shifts.plan import Range, ShiftPlan, ShiftSettings, plan_shifts
+from auditor.verify.shifts.plan import Pairs, Range, ShiftPlan, ShiftSettings, plan_shifts
 
 PIXELS = Grid((1.0, 1.0), (0.0, 0.0), (12, 12))
 SCENE = np.random.default_rng(0).normal(size=(4, 20, 20))
@@ -24,13 +19,18 @@ def windows(chosen: ShiftPlan) -> np.ndarray:
     return np.stack([SCENE[:, one.y : one.y + 12, one.x : one.x + 12] for one in chosen.windows])
 
 
+def class_agreement(outputs: np.ndarray, pairs: Pairs, grid: Grid) -> np.ndarray:
+    return compare_pairs(None, outputs, pairs, grid)["massc"]
+
+
 def test_a_pointwise_output_is_perfectly_equivariant() -> None:
     chosen = plan()
     outputs = np.tanh(windows(chosen))
     for pairs in (chosen.pairs, chosen.exhaustive):
         np.testing.assert_array_equal(class_agreement(outputs, pairs, PIXELS), 1.0)
-        np.testing.assert_array_equal(equivariance_error(outputs, pairs, PIXELS), 0.0)
-        np.testing.assert_allclose(overlap_cosine(outputs, pairs, PIXELS), 1.0)
+        likeness = compare_pairs(outputs, None, pairs, PIXELS)
+        np.testing.assert_array_equal(likeness["equivariance-error"], 0.0)
+        np.testing.assert_allclose(likeness["cosine"], 1.0)
 
 
 def test_massc_is_the_share_of_equal_pixels_of_the_overlap() -> None:
@@ -56,7 +56,8 @@ def test_class_maps_and_scores_of_the_same_classes_agree_alike() -> None:
 def test_a_subsampled_output_is_equivariant_at_multiples_of_its_stride_only() -> None:
     chosen = plan(exhaustive=4)
     outputs = windows(chosen)[:, :, ::2, ::2]
-    error = equivariance_error(outputs, chosen.exhaustive, Grid((2.0, 2.0), (0.0, 0.0), (12, 12)))
+    grid = Grid((2.0, 2.0), (0.0, 0.0), (12, 12))
+    error = compare_pairs(outputs, None, chosen.exhaustive, grid)["equivariance-error"]
     exact = (chosen.exhaustive.shift % 2 == 0).all(axis=1)
     assert error[exact].max() < 1e-12
     assert error[~exact].min() > 0.1
