@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.embedding import COSINE, cosine
 from auditor.verify.measures.facts import Gate, MeasureFacts
@@ -35,7 +34,7 @@ from auditor.verify.measures.task import (
     by_distance,
     measured_of,
 )
-from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.measures.totals import output_result
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.alignment import Grid, aligned, coarse_step
 from auditor.verify.shifts.plan import Pairs, Unit
@@ -206,14 +205,7 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
         )
 
     def total(self, rows: Sequence[Row[DenseImage]], confidence: float) -> OutputResult:
-        return OutputResult(
-            ModelText(self.outputs[0]),
-            Task.DENSE,
-            measure_totals((*AGREEMENT, *MEASURES, COSINE), rows, confidence),
-            curve_totals((*MEASURES, COSINE), rows, confidence),
-            image_results(rows),
-            (),
-        )
+        return output_result(self.outputs[0], Task.DENSE, (*AGREEMENT, *MEASURES, COSINE), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[DenseImage]]) -> str:
         everywhere = all(image.blank for image in measured_of(rows))

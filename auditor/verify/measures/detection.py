@@ -19,7 +19,7 @@ import numpy as np
 
 from auditor.pipeline.decoding import Detections
 from auditor.pipeline.decoding.boxes import iou
-from auditor.text import ModelText, count_text
+from auditor.text import count_text
 from auditor.verify.arrays import FloatArray
 from auditor.verify.hysteresis import AnswerScores, margin
 from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match, within
@@ -50,7 +50,7 @@ from auditor.verify.measures.task import (
     by_distance,
     measured_of,
 )
-from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import box_tracks
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
@@ -289,13 +289,12 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         return replace(answers, windows=tuple(window(boxes, i) for i, boxes in enumerate(answers.windows)))
 
     def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
-        return OutputResult(
-            ModelText(self.outputs[0]),
+        return output_result(
+            self.outputs[0],
             Task.DETECTION,
-            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
-            curve_totals(MEASURES, rows, confidence),
-            image_results(rows),
-            (),
+            (*AGREEMENT, *MEASURES),
+            rows,
+            confidence,
             margin=margin("score", self.score, [scores for image in measured_of(rows) for scores in image.scores]),
         )
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, one_pixel
@@ -28,13 +27,7 @@ from auditor.verify.measures.task import (
     measured_of,
     stacked,
 )
-from auditor.verify.measures.totals import (
-    curve_totals,
-    image_results,
-    measure_totals,
-    same_everywhere,
-    steady_digest,
-)
+from auditor.verify.measures.totals import output_result, same_everywhere, steady_digest
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -116,14 +109,7 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
         )
 
     def total(self, rows: Sequence[Row[EmbeddingImage]], confidence: float) -> OutputResult:
-        return OutputResult(
-            ModelText(self.outputs[0]),
-            Task.EMBEDDING,
-            measure_totals((*AGREEMENT, COSINE), rows, confidence),
-            curve_totals((COSINE,), rows, confidence),
-            image_results(rows),
-            (),
-        )
+        return output_result(self.outputs[0], Task.EMBEDDING, (*AGREEMENT, COSINE), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[EmbeddingImage]]) -> str:
         constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.text import ModelText, count_text
+from auditor.text import count_text
 from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
@@ -58,7 +58,7 @@ from auditor.verify.measures.task import (
     by_distance,
     measured_of,
 )
-from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import diagonal, point_tracks
 from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
@@ -300,14 +300,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         return brought_figures(answers, sides)
 
     def total(self, rows: Sequence[Row[KeypointsImage]], confidence: float) -> OutputResult:
-        return OutputResult(
-            ModelText(self.outputs[0]),
-            Task.KEYPOINTS,
-            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
-            curve_totals(MEASURES, rows, confidence),
-            image_results(rows),
-            (),
-        )
+        return output_result(self.outputs[0], Task.KEYPOINTS, (*AGREEMENT, *MEASURES), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[KeypointsImage]]) -> str:
         images = measured_of(rows)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.pipeline.decoding import Numbers
-from auditor.text import ModelText, plain
+from auditor.text import plain
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.measures.decoded import answers_of, decoder_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
@@ -34,7 +34,7 @@ from auditor.verify.measures.task import (
     by_distance,
     measured_of,
 )
-from auditor.verify.measures.totals import curve_totals, image_results, measure_totals, same_everywhere, steady_digest
+from auditor.verify.measures.totals import output_result, same_everywhere, steady_digest
 from auditor.verify.measures.tracks import number_tracks
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
@@ -183,15 +183,7 @@ class Regression(TaskMeasures[FloatArray, RegressionImage]):
         )
 
     def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:
-        scaled = self._scaled(rows)
-        return OutputResult(
-            ModelText(self.outputs[0]),
-            Task.REGRESSION,
-            measure_totals(MEASURES, scaled, confidence),
-            curve_totals(MEASURES, rows, confidence),
-            image_results(rows),
-            (),
-        )
+        return output_result(self.outputs[0], Task.REGRESSION, MEASURES, self._scaled(rows), confidence)
 
     def nothing(self, rows: Sequence[Row[RegressionImage]]) -> str:
         digests = [image.steady for image in measured_of(rows)]

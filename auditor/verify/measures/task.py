@@ -25,10 +25,7 @@ A new task is one file with a table of its measures and one class, a member of
             return ImageMeasures({"brightness-change": float(change.mean())}, {}, 0.0)
 
         def total(self, rows: Sequence[Row[ImageMeasures]], confidence: float) -> OutputResult:
-            return OutputResult(
-                ModelText(self.outputs[0]), Task.BRIGHTNESS, measure_totals(self.MEASURES, rows, confidence),
-                (), image_results(rows), (),
-            )
+            return output_result(self.outputs[0], Task.BRIGHTNESS, self.MEASURES, rows, confidence)
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.pipeline.decoding import Text
-from auditor.text import ModelText, count_text
+from auditor.text import count_text
 from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import answers_of, decoder_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
@@ -32,7 +32,7 @@ from auditor.verify.measures.task import (
     by_distance,
     measured_of,
 )
-from auditor.verify.measures.totals import curve_totals, image_results, measure_totals
+from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import track
 from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
@@ -186,14 +186,7 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
         return (track("edits of the text", "characters", edits, self.period),)
 
     def total(self, rows: Sequence[Row[TextImage]], confidence: float) -> OutputResult:
-        return OutputResult(
-            ModelText(self.outputs[0]),
-            Task.TEXT,
-            measure_totals((*AGREEMENT, *MEASURES), rows, confidence),
-            curve_totals(MEASURES, rows, confidence),
-            image_results(rows),
-            (),
-        )
+        return output_result(self.outputs[0], Task.TEXT, (*AGREEMENT, *MEASURES), rows, confidence)
 
     def same(self, first: Outputs, second: Outputs) -> bool:
         one, two = self.decoder.read(first), self.decoder.read(second)

@@ -8,11 +8,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
+from auditor.verify.margin import Margin
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row, RowT, measured_of
-from auditor.verify.result import Curve, CurvePoint, ImageResult, Measure
+from auditor.verify.result import Curve, CurvePoint, ImageResult, Measure, OutputResult, Task
 from auditor.verify.statistics import mean_interval
+
+
+def output_result(
+    output: str,
+    task: Task,
+    table: Sequence[MeasureFacts],
+    rows: Sequence[Row[RowT]],
+    confidence: float,
+    margin: Margin | None = None,
+) -> OutputResult:
+    """The result of a task that has no classes: of the measures and curves of the table those that some image has."""
+    return OutputResult(
+        ModelText(output),
+        task,
+        measure_totals(table, rows, confidence),
+        curve_totals(table, rows, confidence),
+        _image_results(rows),
+        (),
+        margin=margin,
+    )
 
 
 def measure_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Measure, ...]:
@@ -35,8 +57,7 @@ def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confi
     )
 
 
-def image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
-    """The images of a task that has no classes."""
+def _image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
     return tuple(
         ImageResult(row.name, None, None, None, row.measured.flips, (), None, None, row.measured.tracks)
         for row in rows
