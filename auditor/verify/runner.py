@@ -6,7 +6,7 @@ A pilot decides what holds for all images, every image gives a row, and the resu
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import structs
@@ -54,7 +54,7 @@ def verify(
         DeviceUnavailableError: the device that was asked for does not run the model.
         DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
-    return _measured(model, source, settings, analysis, observer or Silent(), plain)[0]
+    return _measured(model, source, settings, analysis, observer or Silent(), plain).found
 
 
 def verify_pair(
@@ -70,10 +70,23 @@ def verify_pair(
     """
     reading = replace(settings.reference_reading, measured=True)
     settings = replace(settings, reference_reading=reading, layer_images=0)
-    found, plan, table = _measured(model, source, settings, analysis, observer or Silent(), None)
-    its_plan, its_table = of_reference(plan, table)
-    require_measured(its_plan, its_table)
-    return merge(its_plan, source, its_table, MeasuredLayers(), interrupted=bool(found.incomplete)), found
+    run = _measured(model, source, settings, analysis, observer or Silent(), None)
+    plan, table = of_reference(run.plan, run.table)
+    require_measured(plan, table)
+    reference = merge(plan, source, table, MeasuredLayers(), interrupted=run.interrupted)
+    if run.found.incomplete and not reference.incomplete:
+        reference = structs.replace(reference, incomplete="the model beside it failed the self-test of their run")
+    return reference, run.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run and what came of it; ``interrupted`` says that images or layers are missing."""
+
+    found: Verification
+    plan: RunPlan
+    table: RowTable
+    interrupted: bool
 
 
 def _measured(
@@ -83,7 +96,7 @@ def _measured(
     analysis: Analysis | None,
     observer: Observer,
     plain: tuple[Model, Analysis] | None,
-) -> tuple[Verification, RunPlan, RowTable]:
+) -> _Measured:
     start = time.perf_counter()
     spec, external = admit(model, settings)
     rows: list[Row[Any]] = []
@@ -112,8 +125,12 @@ def _measured(
             layers, interrupted = _measure_layers(worker, plan, plain or (model, analysis), source, table, observer)
     if plain is not None and analysis is not None:
         layers = replace(layers, results=tuple(_in_place(layer, analysis) for layer in layers.results))
-    found = merge(plan, source, table, layers, external, interrupted, time.perf_counter() - start)
-    return (found if over_time is None else structs.replace(found, time=over_time)), plan, table
+    # Of a clip only some frames are shifted: the others are not missing.
+    asked = replace(source, count=count)
+    found = merge(plan, asked, table, layers, external, interrupted, time.perf_counter() - start)
+    if over_time is not None:
+        found = structs.replace(found, time=over_time)
+    return _Measured(found, plan, table, interrupted)
 
 
 def _grid_of(analysis: Analysis | None) -> float | None:

@@ -37,7 +37,7 @@ from tests.verify.pairs import (
     quantised,
     toy,
 )
-from tests.verify.test_runner import SETTINGS, pictures, source, value
+from tests.verify.test_runner import SETTINGS, by_chance, pictures, source, value
 
 RAW = ReferenceReading(preset("raw"))
 
@@ -232,6 +232,14 @@ def test_a_pair_measured_in_one_run_is_each_model_measured_alone(tmp_path: Path)
     assert base.preprocessing == alone.preprocessing
     assert base.shifts == alone.shifts
     assert new.outputs == held(model, other, settings, source(pictures(9))).outputs
+
+
+def test_a_failed_self_test_is_no_interruption_of_the_model_beside_it(tmp_path: Path) -> None:
+    model, other = saved(tmp_path / "chance.onnx", by_chance()), saved(tmp_path / "other.onnx", classifier())
+    settings = replace(SETTINGS, reference=other, self_test_images=12)
+    base, new = verify_pair(read_model(model), source(pictures(12)), settings)
+    assert "the measurement is void" in new.incomplete
+    assert base.incomplete == "the model beside it failed the self-test of their run"
 
 
 FACES = SHARED / "detector" / "ultraface_rfb320.onnx"

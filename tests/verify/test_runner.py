@@ -136,7 +136,8 @@ def test_the_unshifted_input_given_twice_agrees_and_is_tested_on_as_many_images_
     assert run(tmp_path, classifier(), pictures(2), replace(SETTINGS, self_test_images=0)).self_test is None
 
 
-def test_a_model_that_answers_by_chance_fails_the_self_test(tmp_path: Path) -> None:
+def by_chance() -> ModelProto:
+    """A classifier that adds new random numbers to its answer in every call."""
     nodes = [
         helper.make_node("Shape", ["x"], ["s"], end=1),
         helper.make_node("Concat", ["s", "six"], ["shape"], axis=0),
@@ -147,8 +148,11 @@ def test_a_model_that_answers_by_chance_fails_the_self_test(tmp_path: Path) -> N
         helper.make_node("Add", ["noise", "column"], ["y"]),
     ]
     weights = {"six": np.array([6]), "one": np.array([1])}
-    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 6]}, weights)
-    found = run(tmp_path, made, pictures(12), replace(SETTINGS, self_test_images=12))
+    return model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 6]}, weights)
+
+
+def test_a_model_that_answers_by_chance_fails_the_self_test(tmp_path: Path) -> None:
+    found = run(tmp_path, by_chance(), pictures(12), replace(SETTINGS, self_test_images=12))
     assert found.self_test is not None
     assert not found.self_test.passed
     assert "the measurement is void" in found.incomplete

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from auditor.onnxfile import read_model
+from auditor.sampling import analyse
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
 from auditor.verify.images.source import ImageSource
 from auditor.verify.result import DataKind, Task
+from auditor.verify.runner import verify
 from auditor.verify.time.explained import Energies, explained
 from auditor.verify.time.result import Explained, TimeResult
+from tests.verify.models import saved
 from tests.verify.test_runner import pictures
 from tests.verify.time.clips import (
     SETTINGS,
@@ -177,6 +181,30 @@ def test_every_frame_is_run_once_and_shifts_on_some_of_them(tmp_path: Path) -> N
     assert len(found.data.used) == 16
     assert found.data.kind is DataKind.FRAMES
     assert found.measure("flicker") is not None
+
+
+@pytest.mark.parametrize(
+    ("stage", "done", "said"),
+    [("images", 2, "interrupted after 2 of 16 images"), ("images for layers", 1, "interrupted while layers were")],
+)
+def test_an_interrupt_counts_the_frames_that_are_shifted_and_not_all(
+    tmp_path: Path, stage: str, done: int, said: str
+) -> None:
+    class Impatient:
+        left = -1
+
+        def begin(self, what: str, total: int | None) -> None:  # noqa: ARG002 - the interface of an observer
+            self.left = done if what == stage else -1
+
+        def advance(self) -> None:
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    read = read_model(saved(tmp_path / "m.onnx", classifier()))
+    settings = replace(SETTINGS, task=Task.CLASSIFICATION, layer_images=2)
+    found = verify(read, source(drifting(20)), settings, analyse(read), observer=Impatient())
+    assert found.incomplete.startswith(said)
 
 
 def test_pictures_are_not_taken_for_a_clip(tmp_path: Path) -> None:
