@@ -122,7 +122,10 @@ def test_features_beside_a_yolov8_are_not_taken_for_prototypes_of_masks() -> Non
 
 def test_two_outputs_that_both_have_the_layout_are_a_question() -> None:
     twins = {"main": planted(3, 1), "auxiliary": planted(3, 1) * np.float32(0.99)}
-    with pytest.raises(LayoutError, match=r"main and auxiliary have the layout yolov8 each; say which"):
+    with pytest.raises(
+        LayoutError,
+        match=r"outputs main and auxiliary have the layout yolov8 each: give one of them \(--measured-output\)",
+    ):
         decode(twins, input_size=SIZE)
 
 
