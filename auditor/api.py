@@ -237,14 +237,17 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     Args:
         path: The model.
         output: Where to write, whole or not at all; None for a dry run.
-        strategy: blur, phase-average, input-average, phase-select or crop-select (or a
+        strategy: blur, phase-average, window-average, input-average, phase-select or crop-select (or a
             :class:`~auditor.rewrite.result.Strategy`); auto for the best of several, by measuring.
         kernel: The low-pass of a blur: rect2, tri3, bin4, bin5, bin6, bin7 or identity.
         where: Blur behind the activation (post), or in front of the operator (pre).
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
         blend: The share of the low-pass in a partial blur, above 0 up to 1.
         phases: The phases or shifts to average, diagonal or all.
-        lowering: Phases on the batch axis (batch) or, all of them, by dilation; auto: by dilation where it is not free.
+        lowering: Phases on the batch axis (batch), on branches of their own (branch) or, all of them, by dilation;
+            auto: one of the others where the batch axis is not free.
+        merges: The nodes where averaged phases end and one copy goes on, one for each of ``sites``; without any, the
+            outputs.
         margin: How many pixels crop-select moves the window to each side; None for a choice by the network.
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the

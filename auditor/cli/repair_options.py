@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_HARMFUL = "phase-average"
 
-_SEARCHED = ("sites", "kernel", "where", "padding", "blend", "phases", "lowering", "margin")
+_SEARCHED = ("sites", "kernel", "where", "padding", "blend", "phases", "lowering", "merges", "margin")
 """What a search decides itself."""
 
 

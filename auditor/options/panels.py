@@ -29,7 +29,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "WHEN": ("auto", "always", "never"),
     "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),
     "BORDER": ("auto", "reflect", "edge", "zero"),
-    "LOWERING": ("auto", "batch", "dilation"),
+    "LOWERING": ("auto", "batch", "branch", "dilation"),
     "REFIT": ("none", "last", "all"),
     "PRESET": (
         *("imagenet", "caffe-bgr", "unit", "raw"),

@@ -30,7 +30,7 @@ from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Options, RewriteError, Step, Strategy
 from auditor.sampling import analyse
 
-_TAKEN = ("sites", "kernel", "padding", "where", "blend", "lowering", "margin", "phases")
+_TAKEN = ("sites", "kernel", "padding", "where", "blend", "lowering", "merges", "margin", "phases")
 _MODULE = "auditor.plugins.olive.AntiAliasing"
 
 
@@ -44,7 +44,7 @@ class AntiAliasing(Pass):
     @classmethod
     def _default_config(cls, accelerator_spec: Any) -> dict[str, PassConfigParam]:  # noqa: ARG003 - as Olive calls it
         plain = rewrite_options(Rewriting())
-        types = get_type_hints(Options) | {"sites": list[str], "margin": int}
+        types = get_type_hints(Options) | {"sites": list[str], "merges": list[str], "margin": int}
         return {
             "strategy": PassConfigParam(type_=Strategy, required=True, description=Rewriting.options["strategy"].help)
         } | {

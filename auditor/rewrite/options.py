@@ -41,6 +41,9 @@ class Rewriting(Group):
     )
     phases: str = option(choice("diagonal|all"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
     lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
+    merges: tuple[str, ...] = option(
+        names("NODE"), "Average up to this node; one per --site.", Panel.REWRITE, "--merge"
+    )
     margin: int | None = option(
         parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
         "Reach of crop-select.",
@@ -83,6 +86,7 @@ def rewrite_options(given: Rewriting) -> Options:
         blend=given.blend,
         phases=Phases(given.phases),
         lowering=Lowering(given.lowering),
+        merges=given.merges,
         margin=given.margin,
         refit=Refit(given.refit or ("last" if given.strategy == AUTO else "all")),
     )

@@ -17,6 +17,7 @@ from auditor.rewrite.graph.cost import Cost, largest, total
 from auditor.rewrite.graph.marks import OWN, has_phases
 from auditor.rewrite.graph.save import Admit, anything, save
 from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.phases.region import merge_node
 from auditor.rewrite.result import (
     Calibrated,
     Offer,
@@ -35,6 +36,7 @@ from auditor.rewrite.result import (
 from auditor.rewrite.strategy import AtInput, AtSites
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
+from auditor.text import count_text
 
 _Way: TypeAlias = tuple[Strategy, Callable[[], str | None], Callable[[], Cost]]
 """A strategy with its refusal and its cost, which are worked out when they are asked for."""
@@ -45,7 +47,7 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
     options = options or Options()
     editor = GraphEditor(model, analysis)
     offer = _Offering(editor)
-    table = [(strategy, declared(strategy)) for strategy in ranked()]
+    table = [(strategy, declared(strategy)) for strategy in ranked() if declared(strategy).planned]
 
     def ways_at(site: Site) -> Iterator[_Way]:
         for strategy, declaration in table:
@@ -184,6 +186,7 @@ def _at_sites(editor: GraphEditor, step: Step, options: Options, declaration: At
     """From the last site to the first: what a site puts behind itself then belongs to the tail of those before it."""
     applied, edits = declaration.applied, _Edits()
     sites = chosen(editor.analysis, step.sites)
+    merges = _merges(editor, step)
     last_only = declaration.last_only and not step.sites
     if last_only and any(map(has_phases, editor.parts())):
         edits.skipped.append(Skipped(None, Refusal(step.strategy, f"{OWN}: name the sites to average further ones")))
@@ -191,20 +194,39 @@ def _at_sites(editor: GraphEditor, step: Step, options: Options, declaration: At
     for site in reversed(sites):
         if any(site is other for other in edits.sites):
             continue
-        reason = applied.refusal(editor, site, options)
+        own = replace(options, merges=merges.get(site.node.name.raw, options.merges))
+        reason = applied.refusal(editor, site, own)
         if reason is not None:
             edits.skipped.insert(0, Skipped(site, Refusal(step.strategy, reason)))
             continue
-        edits.costs.append(applied.cost(editor, site, options))
-        edits.sites.extend(applied.rewrite(editor, site, options))
+        edits.costs.append(applied.cost(editor, site, own))
+        edits.sites.extend(applied.rewrite(editor, site, own))
         if last_only:
             break
     return edits
 
 
+def _merges(editor: GraphEditor, step: Step) -> dict[str, tuple[str]]:
+    """The merge of every site that is named, as they go in pairs. Raises RewriteError."""
+    merges, sites = step.options.merges, step.sites
+    if not merges:
+        return {}
+    if "merges" not in declared(step.strategy).reads:
+        raise RewriteError(f"{step.strategy.value} averages nothing up to a node: leave --merge out")
+    for name in merges:
+        merge_node(editor, name)
+    if len(merges) != max(len(sites), 1):
+        raise RewriteError(
+            f"--site was given {count_text(len(sites), 'time')} and --merge {count_text(len(merges), 'time')}: they go "
+            "in pairs, the first with the first"
+        )
+    return {site: (merge,) for site, merge in zip(sites, merges, strict=False)}
+
+
 def _at_input(editor: GraphEditor, step: Step, options: Options, declaration: AtInput) -> _Edits:
     if step.sites:
         raise RewriteError(f"{step.strategy.value} works on the whole model: leave --site out")
+    _merges(editor, step)
     applied, edits = declaration.applied, _Edits()
     reason = applied.refusal(editor, options)
     if reason is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from auditor.rewrite.strategies import NAMES
 from auditor.sampling.result import Site
-from auditor.text import ModelText
+from auditor.text import ModelText, plain
 
 
 class _ReadOffFolder(EnumMeta):
@@ -68,11 +68,13 @@ class Phases(str, Enum):
 class Lowering(str, Enum):
     """Where the phases of a site stand: on the batch axis, or between each other (dilation, for all phases only).
 
-    ``auto``: on the batch axis where it is free, else between each other.
+    ``branch``: in copies of the nodes behind, with the same weights. ``auto``: on the batch axis where it is free, else
+    in branches up to a merge, or between each other.
     """
 
     AUTO = "auto"
     BATCH = "batch"
+    BRANCH = "branch"
     DILATION = "dilation"
 
 
@@ -90,6 +92,7 @@ class Options:
 
     ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it. ``margin`` is
     how many pixels the window of crop-select moves to each side, None for a choice by the network and its input.
+    ``merges`` are the nodes where averaged phases end, one for each site that is named; without any, the outputs.
     """
 
     kernel: Kernel = Kernel.TRI3
@@ -101,8 +104,14 @@ class Options:
     refit: Refit = Refit.ALL
     margin: int | None = None
     lowering: Lowering = Lowering.AUTO
+    merges: tuple[str, ...] = ()
 
-    def described(self) -> dict[str, str | float | int | None]:
+    @property
+    def merge(self) -> str | None:
+        """The one merge of a single site, None for the outputs."""
+        return self.merges[0] if self.merges else None
+
+    def described(self) -> dict[str, object]:
         """The options by the names of their flags, as reports and the metadata of a model hold them."""
         return {
             "kernel": self.kernel.value,
@@ -112,6 +121,7 @@ class Options:
             "phases": self.phases.value,
             "lowering": self.lowering.value,
             "margin": self.margin,
+            "merges": list(self.merges),
         }
 
     def words(self, names: Iterable[str]) -> str:
@@ -122,6 +132,7 @@ class Options:
             "padding": f"padding {self.padding.value}",
             "blend": "" if self.blend == 1.0 else f"lambda {self.blend:g}",
             "phases": f"phases {self.phases.value}",
+            "merges": f"merged at {', '.join(map(plain, self.merges))}" if self.merges else "",
             "margin": f"margin {'auto' if self.margin is None else self.margin}",
         }
         return "".join(f", {words[name]}" for name in names if words.get(name))

@@ -110,7 +110,7 @@ class Declaration:
     ``reads`` names the fields of :class:`~auditor.rewrite.result.Options` that it reads. ``notice`` is what its user
     has to know, with measured numbers; ``calibrated_notice`` the same of a calibrated result, empty where nothing can
     be calibrated. ``protects``: a site that it rewrote counts as low-pass filtered. ``candidates`` are what a search
-    tries with it.
+    tries with it. ``planned``: plans list it.
     """
 
     rank: int
@@ -118,6 +118,7 @@ class Declaration:
     reads: tuple[str, ...] = ()
     calibrated_notice: str = ""
     protects: bool = False
+    planned: bool = True
     candidates: Callable[[Survey], Iterable[Candidate]] = no_candidates
 
     @property

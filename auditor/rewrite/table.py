@@ -24,5 +24,5 @@ def declared(strategy: Strategy) -> AtSites | AtInput:
 
 
 def ranked() -> list[Strategy]:
-    """All strategies in the order in which plans list them."""
+    """All strategies in the order in which plans list them, and a search tries them."""
     return sorted(Strategy, key=lambda strategy: declared(strategy).rank)

@@ -85,7 +85,7 @@ def _analyse(
         scope.states[value.name] = inputs.state(value, shapes.get(value.name))
     trace.run(scope, graph.nodes)
     guess_spatial(record, {value.name: len(scope.states[value.name].axes or ()) for value in real})
-    if record.stacks:
+    if record.stacks or record.samples_twice():
         from auditor.sampling.walk.averaging import merge
 
         merge(record, scope, in_order(graph.nodes), [value.name for value in graph.outputs])

@@ -201,7 +201,7 @@ def test_phases_are_averaged_by_dilation_where_that_is_asked_for(run: Run, netwo
     assert offer["note"] == "by dilation, averaged where the map is pooled"
     code, _, err = run("fix", network, "--plan", "--lowering", "rows")
     assert code == 2
-    assert "--lowering must be one of auto, batch, dilation" in err
+    assert "--lowering must be one of auto, batch, branch, dilation" in err
 
 
 def test_what_a_library_prints_is_not_mixed_into_json(run: Run, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:

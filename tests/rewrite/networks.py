@@ -66,6 +66,11 @@ class Network:
         self.weights.append(numpy_helper.from_array(np.array(values, np.float32), name))
         return name
 
+    def numbers_scalar(self, value: float) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        return name
+
     def pick(self, low: int, high: int) -> int:
         return int(self.random.integers(low, high + 1))
 

@@ -13,6 +13,7 @@ INTEGER = "it computes on integers: rewrite the model before it is quantised"
 UNTRACKED = "the size of its input is not known"
 FRONT = "/front/"
 PHASES = "/phases"
+BRANCH = "/branch"
 WINDOW = "/window"
 DILATED = "/dilated"
 MERGED = "/merged/"
@@ -23,7 +24,7 @@ _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 def has_phases(part: EditNode) -> bool:
     """Whether phases of a site begin at a node that an earlier rewrite made or changed."""
     if part.own:
-        return part.name.endswith(PHASES)
+        return part.name.endswith(PHASES) or _is_branch(part)
     return any(name.startswith(PREFIX) and DILATED in name for name in part.outputs)
 
 
@@ -34,7 +35,11 @@ def common_refusal(editor: GraphEditor, site: Site, *, blurred: bool = False) ->
     part = editor.part(site)
     if part is None:
         return IN_A_FUNCTION if editor.model.functions else IN_A_SUB_GRAPH
-    if _has_phases_behind(editor, part) or (_made_here(editor, part) and not (blurred and _blurs(part))):
+    if (
+        _has_phases_behind(editor, part)
+        or _has_branch(editor, part)
+        or (_made_here(editor, part) and not (blurred and _blurs(part)))
+    ):
         return OWN
     if part.op.startswith(_INTEGER_OPS):
         return INTEGER
@@ -62,3 +67,21 @@ def _merged(part: EditNode) -> bool:
 def _has_phases_behind(editor: GraphEditor, part: EditNode) -> bool:
     readers = [consumer for tensor in part.outputs for consumer in editor.consumers(tensor)]
     return any(reader.own and reader.name.endswith(PHASES) for reader in readers)
+
+
+def _is_branch(part: EditNode) -> bool:
+    """Whether a node is a copy in a second branch; several copies have numbers behind their names."""
+    return part.own and part.name.rstrip("0123456789").rstrip("_").endswith(BRANCH)
+
+
+def _has_branch(editor: GraphEditor, part: EditNode) -> bool:
+    """Whether a second branch has a copy of the node."""
+    copies = editor.remembered("branches", lambda: [other.name for other in editor.parts() if _is_branch(other)])
+    stem = f"{branch_stem(part)}{BRANCH}"
+    return any(name.rstrip("0123456789").rstrip("_") == stem for name in copies)
+
+
+def branch_stem(part: EditNode) -> str:
+    """The first part of the names of a node's copies in other branches."""
+    label = part.name or next((output for output in part.outputs if output), "")
+    return f"{PREFIX}{label[:200]}"

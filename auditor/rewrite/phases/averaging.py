@@ -6,7 +6,7 @@ place; its first samples, which no shifted phase has, are those of the original 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from operator import itemgetter
@@ -50,7 +50,7 @@ def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
 def check_heads(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift]) -> None:
     """Raises TailError where an output behind the site has no mean that means anything."""
     reached = _heads(editor, tail)
-    if not reached:
+    if not reached and not tail.ends:
         raise TailError("no output of the model depends on it in a way that is known")
     for head in reached:
         if head.kind not in WITHOUT_GRID and head.kind is not HeadKind.DENSE:
@@ -99,33 +99,54 @@ def _places(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift]) -> dict[st
     return found
 
 
-def edit_tail(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift], label: str) -> None:
-    """Let the tail work on one batch per shift, the first being none, and average the outputs of the model over them.
+def enter_tail(editor: GraphEditor, tail: Tail, shifts: Sequence[Shift], label: str) -> frozenset[EditNode]:
+    """Let the tail work on one batch per shift, the first being none. :func:`average_tail` is to follow.
 
-    Tensors from elsewhere that meet the phases are shifted with them.
+    Tensors from elsewhere that meet the phases are shifted with them. Returns the nodes that read phases.
     """
-    prefix = f"{PREFIX}{label[:200]}"
-    places = _places(editor, tail, shifts)
-    for node in tail.sized:
-        _patch(editor, node, prefix)
+    prefix = prefix_of(label)
+    inside = tail.parts.union(*(_patch(editor, node, prefix) for node in tail.sized))
     _, order = editor.order()
     for tensor, readers in tail.entering.items():
         _enter(editor, tensor, sorted(readers, key=lambda part: order[part]), shifts, prefix)
-    for value in editor.model.graph.outputs:
-        if value.name in tail.tensors:
-            _average(editor, value.name, places.get(value.name, [{}] * len(shifts)), prefix)
     editor.drop_value_info(tail.tensors)
+    return inside
 
 
-def _patch(editor: GraphEditor, node: Sized, prefix: str) -> None:
-    """Let a node that names the size of the batch take it from what it reads."""
+def average_tail(
+    editor: GraphEditor,
+    tail: Tail,
+    shifts: Sequence[Shift],
+    label: str,
+    inside: frozenset[EditNode],
+    copies: Sequence[Mapping[str, str]] | None = None,
+) -> None:
+    """Average what leaves the tail: the outputs of the model, or the tensors that are merged.
+
+    The phases are parts of the batch axis, or ``copies``, which name each tensor's for every shift but the first. What
+    reads a tensor ``inside`` goes on with its phases, and everything else with the mean.
+    """
+    prefix = prefix_of(label)
+    places = _places(editor, tail, shifts)
+    outputs = [value.name for value in editor.model.graph.outputs if value.name in tail.outputs]
+    for name in (*outputs, *tail.ends):
+        _average(editor, name, places.get(name, [{}] * len(shifts)), prefix, inside, copies)
+
+
+def prefix_of(label: str) -> str:
+    """The first part of the names of what is inserted for a site, or for the input."""
+    return f"{PREFIX}{label[:200]}"
+
+
+def _patch(editor: GraphEditor, node: Sized, prefix: str) -> list[EditNode]:
+    """Let a node that names the size of the batch take it from what it reads. Returns the nodes that look it up."""
     import numpy as np
 
     part, place = node.part, node.place
     if node.patch is Patch.CONSTANT:
         if len(part.inputs) <= place:
             editor.set_attribute(part, "shape", node.values)
-            return
+            return []
         # With allowzero a 0 would be a size, and no copy of one.
         editor.set_attribute(part, "allowzero", None)
     block = Block(editor, prefix)
@@ -136,8 +157,9 @@ def _patch(editor: GraphEditor, node: Sized, prefix: str) -> None:
         sizes = np.array(node.values[1:], np.int64)
         others = sizes if node.patch is Patch.FIRST else block.slice(part.inputs[place], [1], [_LAST], [0], "others")
         new = block.node("Concat", [count, others], "sizes", axis=0)[0]
-    block.insert(part, after=False)
+    added = block.insert(part, after=False)
     editor.replace_input(part, part.inputs[place], new, place)
+    return added
 
 
 def _enter(editor: GraphEditor, tensor: str, readers: Sequence[EditNode], shifts: Sequence[Shift], prefix: str) -> None:
@@ -160,18 +182,25 @@ def _enter(editor: GraphEditor, tensor: str, readers: Sequence[EditNode], shifts
         editor.replace_input(reader, tensor, repeated)
 
 
-def _average(editor: GraphEditor, output: str, places: Sequence[Samples], prefix: str) -> None:
+def _average(
+    editor: GraphEditor,
+    output: str,
+    places: Sequence[Samples],
+    prefix: str,
+    inside: frozenset[EditNode],
+    copies: Sequence[Mapping[str, str]] | None,
+) -> None:
     writer = editor.producer(output)
     assert writer is not None
     dtype = numpy_type(element_type(editor, output))
-    assert dtype is not None  # else check_heads has refused the output
+    assert dtype is not None  # else the tail was refused
     every = editor.fresh(f"{prefix}/every")
-    readers = editor.consumers(output)
+    readers = [reader for reader in editor.consumers(output) if reader in inside]
     editor.move_output(writer, output, every)
     for reader in readers:
         editor.replace_input(reader, output, every)
     block = Block(editor, prefix)
-    phases = block.split(every, len(places))
+    phases = block.split(every, len(places)) if copies is None else [every, *(copy[output] for copy in copies)]
     placed = [moved_back(block, phase, samples, phases[0]) for phase, samples in zip(phases, places, strict=True)]
     block.mean(placed, dtype, output)
     block.insert(writer, after=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.marks import BRANCH, branch_stem
 from auditor.rewrite.graph.parts import PREFIX, EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.windows import SlidingWindow, make_explicit, window_of
@@ -96,15 +97,34 @@ def keep_phases(editor: GraphEditor, site: Site, chosen: Sequence[Offset]) -> No
     block = Block(editor, prefix)
     made = [editor.fresh(f"{prefix}/phase") for _ in chosen]
     for shift, name in zip(chosen[1:], made[1:], strict=True):
-        _phase(block, part, window, shift, name)
-    if window is not None and part.op.endswith("Pool") and any(gap > 1 for gap in window.dilation):
-        make_explicit(editor, part, window)  # the shapes that SAME stands for differ from those that it gets
+        _phase(block, part, window, shift, name, "shifted")
+    _settle(editor, part, window)
     block.concat(made, "phases", output)
     editor.move_output(part, output, made[0])
     block.insert(part, after=True)
 
 
-def _phase(block: Block, part: EditNode, window: SlidingWindow | None, shift: Offset, output: str) -> None:
+def add_phases(editor: GraphEditor, site: Site, chosen: Sequence[Offset]) -> list[str]:
+    """The node stays phase 0; copies of it make the others. Returns what these write."""
+    part = part_of(editor, site)
+    prefix = branch_stem(part)
+    window = None if site.kind is SiteKind.SLICE else window_of(editor, part)
+    block = Block(editor, prefix)
+    made = [editor.fresh(f"{prefix}{BRANCH}") for _ in chosen[1:]]
+    for shift, name in zip(chosen[1:], made, strict=True):
+        _phase(block, part, window, shift, name, BRANCH.strip("/"))
+        editor.stands_for(name, part.outputs[0], editor.shape(part.outputs[0]))
+    _settle(editor, part, window)
+    block.insert(part, after=True)
+    return made
+
+
+def _settle(editor: GraphEditor, part: EditNode, window: SlidingWindow | None) -> None:
+    if window is not None and part.op.endswith("Pool") and any(gap > 1 for gap in window.dilation):
+        make_explicit(editor, part, window)  # the shapes that SAME stands for differ from those that it gets
+
+
+def _phase(block: Block, part: EditNode, window: SlidingWindow | None, shift: Offset, output: str, label: str) -> None:
     tensor = part.inputs[0]
     begin = window.begin if window is not None else (0,) * len(shift)
     cut = {axis: move - pad for axis, (move, pad) in enumerate(zip(shift, begin, strict=True), 2) if move > pad}
@@ -112,9 +132,9 @@ def _phase(block: Block, part: EditNode, window: SlidingWindow | None, shift: Of
         last = [2**31 - 1] * len(cut)
         tensor = block.slice(tensor, list(cut.values()), last, list(cut), "cut")
     if window is None:
-        block.copy(part, {0: tensor}, output, "shifted")
+        block.copy(part, {0: tensor}, output, label)
         return
     front = [max(pad - move, 0) for pad, move in zip(window.begin, shift, strict=True)]
     back = [pad + move for pad, move in zip(window.end, shift, strict=True)]
     explicit = {"pads": [*front, *back], "auto_pad": None, "ceil_mode": None}
-    block.copy(part, {0: tensor}, output, "shifted", **explicit)
+    block.copy(part, {0: tensor}, output, label, **explicit)

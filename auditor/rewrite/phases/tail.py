@@ -7,7 +7,7 @@ one, which sites in front of it share: the tails of all sites of a network toget
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from auditor.rewrite.graph.cost import MacCount, tally
@@ -15,7 +15,10 @@ from auditor.rewrite.graph.frontier import Frontier
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.phases.operands import UNKNOWN, Sized
+from auditor.rewrite.phases.region import WindowRegion
 from auditor.rewrite.phases.tail_operators import BatchTrace, TailError
+
+HOLDS_SIZES = "sizes of tensors in front of the merge are read behind it, and would be those of several phases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Tail:
     ``own`` is what is not in the rest: nodes, by their places in the graph, and tensors that carry the batch.
     ``entering`` are tensors from elsewhere that meet the batch anywhere, with their readers that carry it. ``outputs``
     are all outputs of the model that carry it, ``holds_sizes`` says that another one holds its size.
-    ``work`` and ``elements`` are the multiply-adds and the size of the largest tensor, of all of it.
+    ``work`` and ``elements`` are the multiply-adds and the size of the largest tensor, of all of it. ``ends`` are the
+    tensors, no outputs of the model, whose copies are averaged where a merge ends the tail.
     """
 
     own: Mapping[EditNode, int]
@@ -37,6 +41,7 @@ class Tail:
     holds_sizes: bool
     work: MacCount
     elements: int
+    ends: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Tail]:
         """The pieces, from the front to the back."""
@@ -54,6 +59,11 @@ class Tail:
     def sized(self) -> tuple[Sized, ...]:
         """The nodes that name the size of the batch, which is another with phases on it."""
         return tuple(node for piece in self for node in piece.own_sized)
+
+    @property
+    def parts(self) -> frozenset[EditNode]:
+        """All nodes that read the batch."""
+        return frozenset(part for piece in self for part in piece.own)
 
     def reads(self, part: EditNode, place: int) -> bool:
         """Whether a node, at its place in the graph, reads something that carries the batch or its size."""
@@ -93,6 +103,19 @@ def tail_behind(editor: GraphEditor, starts: Iterable[str]) -> Tail:
     return tail
 
 
+def merged_tail(editor: GraphEditor, starts: Sequence[str], region: WindowRegion) -> Tail:
+    """The part behind the tensors ``starts`` that a merge ends. Raises TailError where its batch axis is not free."""
+    if any(map(editor.is_captured, starts)):
+        raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
+    trace = BatchTrace(editor, starts)
+    for part in region.parts:
+        trace.visit(part)
+    if any(name in trace.shapes for name in region.live):
+        raise TailError(HOLDS_SIZES)
+    ends = tuple(name for name in region.live if name in trace.batch and not editor.is_output(name))
+    return replace(_joined(editor, trace, None), ends=ends)
+
+
 def _remember(
     known: dict[str, Tail | TailError], pieces: Sequence[tuple[Sequence[str], BatchTrace]], error: TailError
 ) -> None:
@@ -115,6 +138,11 @@ def _piece(editor: GraphEditor, starts: Sequence[str]) -> tuple[BatchTrace, str 
     return trace, None
 
 
+def largest_of(editor: GraphEditor, tensors: Iterable[str]) -> int:
+    """The number of elements of the largest of some tensors."""
+    return max((prod(editor.shape(name) or (0,)) for name in tensors), default=0)
+
+
 def _merged(
     own: Mapping[str, Sequence[EditNode]], behind: Mapping[str, tuple[EditNode, ...]]
 ) -> Mapping[str, tuple[EditNode, ...]]:
@@ -126,7 +154,7 @@ def _merged(
 def _joined(editor: GraphEditor, trace: BatchTrace, rest: Tail | None) -> Tail:
     _, places = editor.order()
     outputs = frozenset(filter(editor.is_output, trace.batch))
-    elements = max((prod(editor.shape(name) or (0,)) for name in trace.batch), default=0)
+    elements = largest_of(editor, trace.batch)
     work = tally(editor, trace.parts)
     return Tail(
         own={part: places[part] for part in trace.parts},

@@ -14,9 +14,10 @@ from auditor.rewrite.graph.marks import OWN, PHASES, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
-from auditor.rewrite.phases.averaging import check_heads, edit_tail, offsets
+from auditor.rewrite.phases.averaging import average_tail, check_heads, enter_tail, offsets
 from auditor.rewrite.phases.realign import shift_on
-from auditor.rewrite.phases.tail import Tail, tail_behind
+from auditor.rewrite.phases.region import check_merge, region_behind
+from auditor.rewrite.phases.tail import Tail, merged_tail, tail_behind
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Options, Padding, Step, Strategy
 from auditor.rewrite.strategy import AtInput, Candidate, Survey, product
@@ -40,7 +41,11 @@ class InputAverage:
             if editor.is_captured(tensor) or editor.is_output(tensor):
                 raise TailError("a sub-graph or an output takes the input itself")
             shifts = [shift_on(editor, tensor, axes, move) for move in offsets((2,) * len(axes), options.phases)]
-            check_heads(editor, _tail(editor, tensor), shifts)
+            tail = _tail(editor, tensor, options)
+            if options.merges:
+                check_merge(editor, region_behind(editor, [tensor], options.merge), tail.ends, shifts)
+            if tail.outputs or not options.merges:
+                check_heads(editor, tail, shifts)
         except TailError as error:
             return str(error)
         return None
@@ -49,7 +54,7 @@ class InputAverage:
         """What it adds: whole passes."""
         tensor, axes = picture_input(editor)
         count = len(offsets((2,) * len(axes), options.phases))
-        tail = _tail(editor, tensor)
+        tail = _tail(editor, tensor, options)
         heavy = tail.work.total
         return Cost(None if heavy is None else (count - 1) * heavy, count * tail.elements)
 
@@ -60,7 +65,9 @@ class InputAverage:
         editor.note = f"input-average {options.phases.value} {len(chosen)}"
         readers = editor.consumers(tensor)
         shifts = [shift_on(editor, tensor, axes, move) for move in chosen]
-        edit_tail(editor, _tail(editor, tensor), shifts, _LABEL)
+        tail = _tail(editor, tensor, options)
+        inside = enter_tail(editor, tail, shifts, _LABEL)
+        average_tail(editor, tail, shifts, _LABEL, inside)
         shape = editor.shape(tensor) or ()
         block = Block(editor, f"{PREFIX}{_LABEL}")
         begin = [0] * len(shape)
@@ -75,7 +82,8 @@ class InputAverage:
         first = next(part for part in editor.parts() if part in readers)
         block.insert(first, after=False)
         for reader in readers:
-            editor.replace_input(reader, tensor, joined)
+            if reader in inside:
+                editor.replace_input(reader, tensor, joined)
 
 
 def picture_input(editor: GraphEditor) -> tuple[str, tuple[int, ...]]:
@@ -92,8 +100,14 @@ def picture_input(editor: GraphEditor) -> tuple[str, tuple[int, ...]]:
     return name, tuple(axes)
 
 
-def _tail(editor: GraphEditor, tensor: str) -> Tail:
-    tail = tail_behind(editor, [tensor])
+def _tail(editor: GraphEditor, tensor: str, options: Options) -> Tail:
+    if options.merges:
+        region = region_behind(editor, [tensor], options.merge)
+        if tensor in region.live:
+            raise TailError("the picture itself is read behind the merge, and would not be shifted")
+        tail = merged_tail(editor, [tensor], region)
+    else:
+        tail = tail_behind(editor, [tensor])
     if any(map(editor.is_dynamic, tail.entering)):
         raise TailError("another input meets the picture in the network")
     return tail
@@ -110,7 +124,7 @@ def _candidates(survey: Survey) -> Iterator[Candidate]:
 STRATEGY = AtInput(
     rank=4,
     applied=InputAverage(),
-    reads=("phases",),
+    reads=("phases", "merges"),
     notice=(
         "input averaging keeps every weight but changes the function: the outputs are the means over pictures shifted "
         "by one pixel. It costs whole passes; measure the result with `aliasaudit verify`"

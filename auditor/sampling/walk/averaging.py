@@ -21,7 +21,9 @@ from auditor.onnxfile.graph import Node
 from auditor.onnxfile.scopes import bodies
 from auditor.sampling.result import AliasBasis, AliasEnergy, HeadKind, Site
 from auditor.sampling.spectrum.replicas import MOST_PHASES, Averaged, Averaging
+from auditor.sampling.walk.copies import sums
 from auditor.sampling.walk.endings import ending
+from auditor.sampling.walk.phases import phases_of
 from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 from auditor.sampling.walk.sites import passes, reason_words
@@ -151,7 +153,7 @@ class _StackWalk:
         if not trail.levels or trail.levels[0].count != len(numbers):
             return None
         level, *inner = trail.levels
-        placed = self._in_place(total.summands)
+        placed = _in_place(self.scope, self.spatial, total.summands)
         for index in level.stacks:
             self.placed[index] = placed and self.placed.get(index, True)
         return _Trail(tuple(inner), trail.stacks - level.stacks)
@@ -164,18 +166,19 @@ class _StackWalk:
         number = self.scope.state(node.inputs[1 if first else 0])
         return (first or node.op == "Mul") and number.constant and number.shape is not None and prod(number.shape) == 1
 
-    def _in_place(self, names: Sequence[str]) -> bool:
-        """Whether the same index means the same place of the input in all that is averaged, or place means nothing."""
-        states = [self.scope.state(name) for name in names]
-        left = states[0].sources() & self.spatial
-        if not left:
-            endings = [ending(state.windows, state.windows.keys() & self.spatial) for state in states]
-            return all(found is not None and found.kind is HeadKind.POOLED for found in endings)
-        return all(
-            state.sources() & self.spatial == left
-            and all(state.windows[source].offset == states[0].windows[source].offset for source in left)
-            for state in states
-        )
+
+def _in_place(scope: Scope, spatial: set[int], names: Sequence[str]) -> bool:
+    """Whether the same index means the same place of the input in all that is averaged, or place means nothing."""
+    states = [scope.state(name) for name in names]
+    left = states[0].sources() & spatial
+    if not left:
+        endings = [ending(state.windows, state.windows.keys() & spatial) for state in states]
+        return all(found is not None and found.kind is HeadKind.POOLED for found in endings)
+    return all(
+        state.sources() & spatial == left
+        and all(state.windows[source].offset == states[0].windows[source].offset for source in left)
+        for state in states
+    )
 
 
 def _joined(trails: Sequence[_Trail]) -> _Trail:
@@ -197,7 +200,8 @@ def _together(one: tuple[_Level, ...] | None, other: tuple[_Level, ...] | None) 
 
 
 def merge(record: Record, scope: Scope, nodes: Sequence[Node], outputs: Sequence[str]) -> None:
-    """Makes one site of every stack whose phases are averaged on the way to all ``outputs`` of the main graph."""
+    """Makes one site of all phases of one that are averaged on the way to the ``outputs`` of the main graph."""
+    _merge_branches(record, scope, nodes)
     stacks = [found for where, found in record.stacks if where is scope]
     if not stacks or any(True for node in nodes for _ in bodies("", node)):
         return
@@ -205,10 +209,37 @@ def merge(record: Record, scope: Scope, nodes: Sequence[Node], outputs: Sequence
     for node in nodes:
         walk.visit(node)
     for index, placed in walk.averaged(outputs).items():
-        _merge(record, stacks[index], placed=placed)
+        _merge(record, stacks[index], "on the batch axis", placed=placed)
 
 
-def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
+def _merge_branches(record: Record, scope: Scope, nodes: Sequence[Node]) -> None:
+    """Makes one site of phases that run through branches of their own and are added, and of what they run through."""
+    groups: dict[int, set[int]] = {}
+    inner: dict[int, int] = {}
+    placed: dict[int, bool] = {}
+    names: dict[int, str] = {}
+    for summands, stood in sums(record, scope, nodes):
+        here = _in_place(scope, record.spatial, summands) if stood else True
+        for found in stood:
+            for pair in found.sites:
+                first, second = (record.made[scope.path, name] for name in pair)
+                names.update(zip((first, second), pair, strict=True))
+                groups.setdefault(first, {first}).add(second)
+                placed[first] = here and placed.get(first, True)
+            inner.update((record.made[scope.path, b], record.made[scope.path, a]) for a, b in found.inner)
+    for first, members in groups.items():
+        indices = sorted(members)
+        phases = phases_of(record, scope, [names[index] for index in indices], indices)
+        if phases is not None:
+            stack = Stack(names[first], tuple(indices), phases)
+            _merge(record, stack, "in branches of their own", placed=placed[first])
+    for copy, original in inner.items():
+        site = record.sites[original]
+        if site is not None:
+            record.sites[original] = structs.replace(site, members=(*site.members, *record.remove_sites((copy,))))
+
+
+def _merge(record: Record, stack: Stack, where: str, *, placed: bool) -> None:
     """The site of phase 0 stands for all."""
     chosen = stack.sites[stack.phases.index(min(stack.phases))]
     site = record.sites[chosen]
@@ -218,7 +249,7 @@ def _merge(record: Record, stack: Stack, *, placed: bool) -> None:
     averaging = Averaging(tuple(int(step) for step in site.factor), stack.phases, placed)
     alias = _left(site, averaging, record.averaged.get(chosen))
     antialiased = passes(alias)
-    kept = f"{len(averaging.phases)} of {averaging.possible} phases are kept on the batch axis (phase averaging)"
+    kept = f"{len(averaging.phases)} of {averaging.possible} phases are kept {where} (phase averaging)"
     if not placed:
         kept += ", averaged where position still matters"
     record.sites[chosen] = structs.replace(

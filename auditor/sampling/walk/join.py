@@ -30,6 +30,7 @@ from auditor.sampling.lattice.state import (
 )
 from auditor.sampling.result import MisalignedJoin
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.copies import middle
 from auditor.sampling.walk.endings import merged_end
 from auditor.text import ModelText
 
@@ -71,12 +72,26 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
     first = operands[carriers[0]].windows
     if all(operands[index].windows is first for index in carriers[1:]):
         return first
+    averaged = middle(call.record, call.scope, call.node) if _lie_apart([operands[index] for index in carriers]) else {}
+    if averaged:
+        merged = merged_windows([operands[index] for index in carriers])
+        return merged | {source: merged[source]._replace(offset=centre) for source, centre in averaged.items()}
     for source in sorted({source for index in carriers for source in operands[index].windows}):
         meeting = [index for index in carriers if source in operands[index].sources()]
         strides, centres, last = _lattices([operands[index] for index in meeting], source)
         resized = [operands[index].windows[source].resized for index in meeting]
         compare(call, source, strides, centres, [names[index] for index in meeting], resized, last)
     return merged_windows([operands[index] for index in carriers])
+
+
+def _lie_apart(operands: Sequence[State]) -> bool:
+    """Whether the centres of tensors that meet differ on a source axis."""
+    first = operands[0].windows
+    return any(
+        source in first and first[source].offset != window.offset
+        for state in operands[1:]
+        for source, window in state.windows.items()
+    )
 
 
 def _lattices(operands: Sequence[State], source: int) -> tuple[list[Fraction | None], list[Fraction], int]:

@@ -14,6 +14,7 @@ from auditor.onnxfile.graph import Node
 from auditor.sampling.lattice.state import State
 from auditor.sampling.result import Site, SiteKind
 from auditor.sampling.walk.call import Call
+from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 from auditor.sampling.walk.stack import Stack
 
@@ -31,21 +32,28 @@ def stack(call: Call) -> Stack | None:
     indices = [index for index in found if index is not None]
     if call.node.op != "Concat" or len(indices) < max(len(names), 2) or len(set(indices)) < len(indices):
         return None
-    sites = [site for site in (call.record.sites[index] for index in indices) if site is not None]
-    if len(sites) < len(indices) or not _alike(call, sites):
-        return None
-    phases = _phases(call, sites)
+    phases = phases_of(call.record, call.scope, names, indices)
     return None if phases is None else Stack(call.node.outputs[0], tuple(indices), phases)
 
 
-def _alike(call: Call, sites: Sequence[Site]) -> bool:
+def phases_of(
+    record: Record, scope: Scope, names: Sequence[str], indices: Sequence[int]
+) -> tuple[tuple[int, ...], ...] | None:
+    """The phases of sites that are one operator on one tensor, by the names of their outputs; None for other sites."""
+    sites = [site for site in (record.sites[index] for index in indices) if site is not None]
+    if len(sites) < len(indices) or not _alike(scope, names, sites):
+        return None
+    return _phases(scope, names, sites)
+
+
+def _alike(scope: Scope, names: Sequence[str], sites: Sequence[Site]) -> bool:
     """Whether the sites are the same operator on the same tensor, but for where they begin."""
-    scope, first = call.scope, sites[0]
-    nodes = [scope.producers[name] for name in call.node.inputs]
+    first = sites[0]
+    nodes = [scope.producers[name] for name in names]
     sliced = first.kind is SiteKind.SLICE and nodes[0].op == "Slice"
     if sliced:
-        if len(scope.state(call.node.inputs[0]).axes or ()) < _SLICED_RANK or not all(
-            _is_cut(scope, node, name, first, step=True) for node, name in zip(nodes, call.node.inputs, strict=True)
+        if len(scope.state(names[0]).axes or ()) < _SLICED_RANK or not all(
+            _is_cut(scope, node, name, first, step=True) for node, name in zip(nodes, names, strict=True)
         ):
             return False
     elif first.kind not in _WINDOWS:
@@ -91,7 +99,7 @@ def _is_cut(scope: Scope, node: Node, name: str, site: Site, *, step: bool) -> b
     return True
 
 
-def _phases(call: Call, sites: Sequence[Site]) -> tuple[tuple[int, ...], ...] | None:
+def _phases(scope: Scope, names: Sequence[str], sites: Sequence[Site]) -> tuple[tuple[int, ...], ...] | None:
     """The phases of the sites, relative to the first one along every axis; None where they are not phases."""
     first = sites[0]
     moves = []
@@ -113,7 +121,7 @@ def _phases(call: Call, sites: Sequence[Site]) -> tuple[tuple[int, ...], ...] | 
     apart = max(abs(a) - step for move in moves for a, step in zip(move, strides, strict=True))
     if apart >= 0 or len(classes) < len(moves):
         return None
-    return tuple(moves) if _elsewhere_equal([call.scope.state(name) for name in call.node.inputs], first) else None
+    return tuple(moves) if _elsewhere_equal([scope.state(name) for name in names], first) else None
 
 
 def _elsewhere_equal(states: Sequence[State], site: Site) -> bool:

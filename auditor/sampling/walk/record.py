@@ -36,8 +36,9 @@ class Record:
     ``channels`` are source axes that hold channels and are no grid, whatever slides over them.
     ``live`` is the branch of an If that always runs, by the scope and the index of the node. ``made`` finds a site by
     the scope and the name of its output. ``averaged`` computes what folds at a site where its phases are averaged, and
-    ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.walk.phases`). ``held`` are the source
-    axes of the grids whose places an axis lists.
+    ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.walk.phases`), ``summands`` the copies
+    whose sum is a tensor, by its scope and name (:mod:`auditor.sampling.walk.copies`). ``held`` are the source axes of
+    the grids whose places an axis lists.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Record:
         self.made: dict[tuple[str, str], int] = {}
         self.stacks: list[tuple[Scope, Stack]] = []
         self.averaged: dict[int, Averaged] = {}
+        self.summands: dict[tuple[str, str], tuple[str, ...]] = {}
         self.refs: dict[int, NodeRef] = {}
         self._hidden: dict[int, tuple[int, int]] = {}
         self._places: dict[tuple[Axis, ...], int] = {}
@@ -123,6 +125,13 @@ class Record:
                 removed.append(site.node)
                 self.sites[index] = None
         return removed
+
+    def samples_twice(self) -> bool:
+        """Whether sites that are alike sample a grid at different phases."""
+        offsets: dict[tuple[object, ...], object] = {}
+        alike = [site for site in self.sites if site is not None]
+        keys = [(site.kind, site.factor, site.cumulative, site.sources) for site in alike]
+        return any(offsets.setdefault(key, site.offset) != site.offset for key, site in zip(keys, alike, strict=True))
 
     def is_spatial(self, source: int | None) -> bool:
         return source is None or source in self.spatial
