@@ -19,7 +19,7 @@ from auditor.choices import options_table
 from auditor.comparison.run import compare as compare_examined
 from auditor.facts.report import ModelReport
 from auditor.facts.rule import Need
-from auditor.onnxfile import ModelFileError, read_model
+from auditor.onnxfile import ModelFileError, read_model, read_runnable
 from auditor.options.flatten import Only
 from auditor.options.keywords import keywords
 from auditor.policy.baseline import load
@@ -121,7 +121,7 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
     run = _measure(options)
     file = _file(path)
     check_input_shapes([file], settings)
-    model = read_model(file.path, settings.limits)
+    model = read_runnable(file.path, settings.limits)
     with _named(file.name):
         return run(file, model, analyse(model, settings.input_shapes, settings.limits))
 

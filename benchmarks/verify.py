@@ -141,10 +141,10 @@ def bare(path: Path, source: ImageSource, settings: VerifySettings, found: Verif
     """Seconds that onnxruntime alone needs for the same batches, session options as in the worker."""
     import onnxruntime
 
-    from auditor.verify.worker.session import Engine
+    from auditor.verify.worker.engines.onnxruntime import OrtEngine
 
-    engine = Engine(settings.device, settings.threads, None, str)
-    session: Any = engine.open(str(path), engine.options())
+    engine = OrtEngine(settings.device, settings.threads, None, str)
+    session: Any = engine.load(str(path), engine.options())
     port = session.get_inputs()[0]
     size, batch = found.shifts.window, found.shared_batch
     protocol, shifts = plan_protocol(size, settings)

@@ -15,7 +15,7 @@ from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding
 from auditor.facts.report import InputReport, ModelReport, Problem, ProblemKind, worst_first
 from auditor.facts.rule import Context, Need, OptionValue, Rule
-from auditor.onnxfile import ModelFileError, read_model
+from auditor.onnxfile import ModelFileError, read_model, read_runnable
 from auditor.onnxfile.graph import Model
 from auditor.policy.budgets import check_budgets
 from auditor.policy.errors import SettingsError
@@ -39,12 +39,14 @@ if TYPE_CHECKING:
 class ModelFile:
     """A model to audit: where it lies, and what it is called in the report.
 
-    ``place`` is its path in the project where that is not where it lies, as for the base of a comparison.
+    ``place`` is its path in the project where that is not where it lies, as for the base of a comparison. ``only_run``:
+    it may be of a format that has no static audit, because it is to be run.
     """
 
     path: Path
     name: str
     place: str = ""
+    only_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,7 @@ def examine(
     Raises:
         ModelFileError: The file cannot be read or exceeds the limits.
     """
-    model = read_model(file.path, settings.limits)
+    model = (read_runnable if file.only_run else read_model)(file.path, settings.limits)
     analysis, targets = analysed(model, settings, settings.input_shapes)
     problems: list[Problem] = []
     verification, crash = None, ""
@@ -327,6 +329,7 @@ def _model_report(
         inputs=inputs,
         analysis=analysis,
         findings=tuple(sorted(findings, key=worst_first)),
+        format=model.format,
     )
 
 

@@ -28,7 +28,7 @@ class ModelPairs(Group):
     pair: bool = option(
         switch(),
         "Hold answers against the base's, too. For models that are not alike: each is read in its own way"
-        " (--reference-preset, --reference-layout, --reference-size are of the base). Implies --verify.",
+        " (--reference-preset, --reference-runtime, … are of the base). Implies --verify.",
         Panel.MEASURING,
     )
 
@@ -38,7 +38,7 @@ def compare(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
     pairs: ModelPairs,
     thresholds: Thresholds,
-    measuring: Annotated[Measuring, Only(*COMMON, *OF_REFERENCE, images_limit=str(COMPARED_IMAGES))],
+    measuring: Annotated[Measuring, Only(*COMMON, *OF_REFERENCE, "runtime", images_limit=str(COMPARED_IMAGES))],
     selection: Selection,
     policy: Policy,
     output: Annotated[Output, Only(without=("statistics",))],

@@ -30,7 +30,8 @@ def verify(
 ) -> None:
     """Run ONNX models on shifted images and measure how much their answers depend on position.
 
-    Models run in onnxruntime in a process of their own, with limits. Every number comes with its interval, the images,
+    Models run in a process of their own, with limits: ONNX in onnxruntime or in OpenVINO (--runtime), OpenVINO IR and
+    TensorFlow Lite files in their runtimes. Every number comes with its interval, the images,
     the shifts, the preprocessing and the device that it was measured with. Only the rules on what was measured run
     unless --select names others; `check --verify` runs all of them.
 
@@ -47,6 +48,8 @@ def verify(
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
+        # Formats without a static audit can be measured all the same.
+        files = [replace(file, only_run=True) for file in files]
         drawn = None if figures.plots is None else Plots(figures.plots, figures.plots_format)
         code = run(files, problems, settings, output, measure_with(settings, output, drawn))
     raise typer.Exit(ExitCode.ERROR if drawn is not None and drawn.failed else code)

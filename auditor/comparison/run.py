@@ -26,9 +26,11 @@ from auditor.comparison.static import compare_sites, with_findings
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
+from auditor.onnxfile.graph import Graph, ModelFormat
 from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import thresholds
+from auditor.sampling.analysis import analyse
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
@@ -99,7 +101,8 @@ def _compare(
 def _examined_pair(
     base: ModelFile, new: ModelFile, settings: Settings, measure_pair: MeasurePair
 ) -> tuple[Examined, Examined]:
-    """Both models read, and run in one go."""
+    """Both models read, and run in one go; where one has no static audit, they are compared by their answers alone."""
+    base, new = replace(base, only_run=True), replace(new, only_run=True)
     before = examine(base, settings)
     of_base: list[Verification] = []
 
@@ -111,7 +114,23 @@ def _examined_pair(
     after = examine(new, settings, measure)
     if of_base:
         before = replace(before, verification=of_base[0], given=before.given | {Need.MEASUREMENT})
+    if _only_run(before, after):
+        return _without_graph(before), _without_graph(after)
     return before, after
+
+
+def _only_run(base: Examined, new: Examined) -> list[Examined]:
+    return [seen for seen in (base, new) if seen.model.format is not ModelFormat.ONNX]
+
+
+def _unread(base: Examined, new: Examined) -> tuple[str, ...]:
+    formats = dict.fromkeys(seen.model.format.value for seen in _only_run(base, new))
+    return tuple(f"the graphs were not compared: {form} files are run, not read" for form in formats)
+
+
+def _without_graph(seen: Examined) -> Examined:
+    model = replace(seen.model, graph=Graph("", (), (), (), {}), functions={}, opsets={})
+    return replace(seen, model=model, analysis=analyse(model), targets=None)
 
 
 def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, reraise: bool = True) -> Outcome:
@@ -129,6 +148,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
         base_verification=base.verification,
     )
     comparison, problems = _with_measured(comparison, base, new, held)
+    comparison = structs.replace(comparison, remarks=(*comparison.remarks, *_unread(base, new)))
     before = judge(base, rules, settings, reraise)
     after = judge(new, rules, settings, reraise, comparison)
     if before.report is None or after.report is None:

@@ -15,6 +15,7 @@ from auditor.codec import Dimension
 from auditor.document import Shown
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
+from auditor.onnxfile.graph import ModelFormat
 from auditor.sampling.result import Analysis, worst_alias
 from auditor.text import ModelText, count_text, plain
 from auditor.verify.result import AliasMeasurement, Verification
@@ -82,7 +83,7 @@ class ModelReport(Shown, Struct, frozen=True):
     among ``findings``. ``baselined``: a baseline was read, so ``findings`` are new, those it accepts known.
     ``comparison`` is what changed since a base; None where there is none. ``alias`` is what was measured of the alias
     energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where the report
-    is that of a run on this model alone.
+    is that of a run on this model alone. Of a ``format`` other than ONNX there is nothing but the measurement.
     """
 
     path: str
@@ -99,6 +100,7 @@ class ModelReport(Shown, Struct, frozen=True):
     comparison: Comparison | None = None
     alias: AliasMeasurement | None = None
     run: RunFacts | None = None
+    format: ModelFormat = ModelFormat.ONNX
 
     unwritten: ClassVar[frozenset[str]] = frozenset({"run"})
 

@@ -104,7 +104,7 @@ def _device(settings: VerifySettings) -> str:
     """
     import torch
 
-    from auditor.verify.worker.providers import DeviceKind
+    from auditor.verify.worker.device import DeviceKind
 
     wanted = settings.device
     if wanted.kind is DeviceKind.CPU or (wanted.kind is DeviceKind.AUTO and not torch.cuda.is_available()):

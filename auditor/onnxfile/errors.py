@@ -20,6 +20,8 @@ class FileProblem(Enum):
     HTML = "html"
     GZIP = "gzip"
     ZIP = "zip"
+    TFLITE = "tflite"
+    OPENVINO_IR = "openvino-ir"
     TEXT = "text"
     NOT_ONNX = "not-onnx"
     CORRUPT = "corrupt"

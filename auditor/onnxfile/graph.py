@@ -14,6 +14,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 
+class ModelFormat(Enum):
+    """What kind of file a model is. Of files that are not ONNX nothing is read: their runtime runs them."""
+
+    ONNX = "ONNX"
+    OPENVINO_IR = "OpenVINO IR"
+    TFLITE = "TensorFlow Lite"
+
+
 class PayloadKind(Enum):
     """Where the bytes of a tensor are."""
 
@@ -146,3 +154,4 @@ class Model:
     graph: Graph
     functions: Mapping[tuple[str, str, str], Function]
     metadata: Mapping[str, str]
+    format: ModelFormat = ModelFormat.ONNX

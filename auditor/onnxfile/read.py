@@ -9,12 +9,13 @@ from pathlib import Path
 
 from auditor.onnxfile.decode import ModelDecoder, TopLevelError
 from auditor.onnxfile.errors import FileProblem, ModelFileError
-from auditor.onnxfile.graph import Model
+from auditor.onnxfile.graph import Graph, Model, ModelFormat
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.sniff import disguise, looks_like_text
 from auditor.onnxfile.wire import BudgetError, FileBytes, WireError
 
 _HEAD_BYTES = 512
+_RUNNABLE = {FileProblem.TFLITE: ModelFormat.TFLITE, FileProblem.OPENVINO_IR: ModelFormat.OPENVINO_IR}
 
 
 def read_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -28,6 +29,21 @@ def read_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
     except ModelFileError as error:
         error.path = path  # what is wrong is found out where only bytes are known
         raise
+
+
+def read_runnable(path: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
+    """As :func:`read_model`, and of a file in another format that runtimes read a model without nodes.
+
+    Raises:
+        ModelFileError: as there, but for such files.
+    """
+    try:
+        return read_model(path, limits)
+    except ModelFileError as error:
+        form = _RUNNABLE.get(error.kind)
+        if form is None:
+            raise
+        return Model(path, path.stat().st_size, 0, {}, "", Graph("", (), (), (), {}), {}, {}, form)
 
 
 def _opened(path: Path, limits: Limits) -> Model:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from auditor.onnxfile.errors import FileProblem, ModelFileError
 
 _LFS = b"version https://git-lfs.github.com/"
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
+_TFLITE = b"TFL3"  # the file identifier of a FlatBuffer, at its fifth byte
+_OPENVINO = re.compile(rb"\s*(<\?xml[^>]*>\s*)?<net\b")
 _MARKUP = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body")
+_RUN_ONLY = "which has no static audit: `verify`, --reference and `compare --pair` run it; give the .onnx file here"
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
@@ -17,6 +22,10 @@ def disguise(head: bytes) -> ModelFileError | None:
         return ModelFileError(
             FileProblem.LFS_POINTER, "is a Git LFS pointer, not the model itself; run `git lfs pull` to fetch it"
         )
+    if head[4:8] == _TFLITE:
+        return ModelFileError(FileProblem.TFLITE, f"is a TensorFlow Lite model, {_RUN_ONLY}")
+    if _OPENVINO.match(head):
+        return ModelFileError(FileProblem.OPENVINO_IR, f"is an OpenVINO model (IR), {_RUN_ONLY}")
     if head.lstrip().lower().startswith(_MARKUP):
         return ModelFileError(
             FileProblem.HTML, "is a web page (HTML or XML), probably an error page saved by a download; fetch it again"

@@ -128,6 +128,9 @@ class Measuring(Group, table="verify"):
     reference: Path | None = option(
         file("MODEL"), "Another model, to agree with. Both run on the same windows (fidelity).", Panel.MEASURING
     )
+    reference_runtime: str | None = option(
+        choice("RUNTIME"), "Runtime of the reference. Without it that of its format.", Panel.MEASURING
+    )
     reference_preset: str | None = option(
         choice("PRESET"),
         "Preset of the reference. Without it that of the model.",
@@ -148,15 +151,21 @@ class Measuring(Group, table="verify"):
         "Class of the reference that is class 0 here. Such as 1 behind a background.",
         Panel.MEASURING,
     )
+    runtime: str | None = option(
+        choice("RUNTIME"),
+        "Run the model in another runtime. An ONNX file is run in onnxruntime beside it.",
+        Panel.MEASURING,
+        shown="that of the format",
+    )
     layers: int = option(whole("IMAGES", 0), "Images to measure every site on. 0 for none.", Panel.MEASURING, default=4)
     confidence: float = option(share("SHARE"), "Confidence of the intervals.", Panel.MEASURING, default=0.95)
     device: str = option(
-        parsed("DEVICE", _device, "auto, cpu, cuda, cuda:N or tensorrt"),
+        parsed("DEVICE", _device, f"one of {', '.join(VALUES['DEVICE'])}"),
         "Where the model runs.",
         Panel.MEASURING,
         default="auto",
     )
-    threads: int | None = option(whole("N", 1), "Threads of onnxruntime.", Panel.RARE, shown="all usable cores")
+    threads: int | None = option(whole("N", 1), "Threads of the runtime.", Panel.RARE, shown="all usable cores")
     allow_domain: tuple[str, ...] = option(
         words("DOMAIN"),
         "Operator domains that may run. Beside the standard ones, separated by commas.",
@@ -180,5 +189,5 @@ COMMON = (
 )
 """Those that commands have which also measure; the others stand in the settings file."""
 
-OF_REFERENCE = ("reference_preset", "reference_layout", "reference_size", "reference_first_class")
+OF_REFERENCE = ("reference_runtime", "reference_preset", "reference_layout", "reference_size", "reference_first_class")
 """Those that say how a reference is read, or the base of a comparison."""

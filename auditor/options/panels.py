@@ -41,7 +41,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "FIT": ("stretch", "letterbox", "letterbox-top-left", "shortest-edge", "crop", "cover"),
     "PROTOCOL": ("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
     "TASK": ("classification", "dense", "embedding", "detection", "keypoints", "text", "regression"),
-    "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt"),
+    "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "openvino", "coreml", "directml", "gpu", "npu"),
+    "RUNTIME": ("onnxruntime", "openvino", "tflite"),
     "RESULT": ("fail", "warn", "pass"),
 }
 """What a metavar of an enumeration stands for. Help lists it behind the options, a shell completes it."""

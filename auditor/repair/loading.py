@@ -46,9 +46,9 @@ def _is_standard(path: Path) -> bool:
 def _refused(path: Path) -> str | None:
     """Why onnxruntime does not load a model, None where it does."""
     from auditor.verify.worker.client import Worker
+    from auditor.verify.worker.device import Device, DeviceKind
     from auditor.verify.worker.job import SessionSpec
     from auditor.verify.worker.limits import RunLimits
-    from auditor.verify.worker.providers import Device, DeviceKind
 
     try:
         with Worker(Device(DeviceKind.CPU), RunLimits(), threads=1) as worker:

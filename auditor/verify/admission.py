@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from auditor.onnxfile.dtypes import ENCODINGS
-from auditor.onnxfile.graph import Attribute, Graph, Model, Node, Payload, PayloadKind, Tensor
+from auditor.onnxfile.graph import Attribute, Graph, Model, ModelFormat, Node, Payload, PayloadKind, Tensor
 from auditor.text import ModelText
 from auditor.verify.errors import ModelRefusedError
 from auditor.verify.settings import VerifySettings
 from auditor.verify.worker.job import SessionSpec
+from auditor.verify.worker.runtime import chosen_runtime, require_device
 
 # onnxruntime's own operators are built into it and run no code of the model's choice, but for those below.
 STANDARD_DOMAINS = frozenset(["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
@@ -31,17 +32,26 @@ def admit(
 ) -> tuple[SessionSpec, tuple[tuple[ModelText, str], ...]]:
     """The session of a model that may be run, which also returns ``tensors``, and its external files.
 
+    Only onnxruntime returns tensors that are no outputs, so that it runs a model of which some are asked for.
+
     Returns:
         The session, and what :func:`check_external` says of the files.
 
     Raises:
-        ModelRefusedError: the model may not be run (domains, external files).
+        ModelRefusedError: the model may not be run (domains, external files), or its runtime does not read it.
+        DeviceUnavailableError: its runtime has no such device.
     """
+    names = tuple(tensors)
+    runtime = chosen_runtime(model.format, None if names else settings.runtime)
+    if not names:
+        require_device(runtime, settings.device)
+    if model.format is not ModelFormat.ONNX:
+        return SessionSpec(model.source, runtime=runtime), _beside(model)
     check_domains(model, settings.allow_domains)
     external = check_external(model)
     outputs = {value.name for value in model.graph.outputs}
-    extra = tuple(name for name in dict.fromkeys(tensors) if name not in outputs)
-    return SessionSpec(model.source, extra, custom_ops=settings.custom_ops), external
+    extra = tuple(name for name in dict.fromkeys(names) if name not in outputs)
+    return SessionSpec(model.source, extra, custom_ops=settings.custom_ops, runtime=runtime), external
 
 
 def admitted(model: Model, settings: VerifySettings, tensors: Iterable[str] = ()) -> SessionSpec:
@@ -97,6 +107,15 @@ def check_external(model: Model) -> tuple[tuple[ModelText, str], ...]:
             _check_range(tensor, size, location)
         found.append((ModelText(location), _digest(path)))
     return tuple(found)
+
+
+def _beside(model: Model) -> tuple[tuple[ModelText, str], ...]:
+    """The weights of a model in OpenVINO's own format, which lie beside it under its name."""
+    weights = model.source.with_suffix(".bin")
+    if model.format is not ModelFormat.OPENVINO_IR or not weights.exists():
+        return ()
+    path = _bound(model.source.resolve().parent, weights.name)
+    return ((ModelText(weights.name), _digest(path)),)
 
 
 def _bound(folder: Path, location: str) -> Path:

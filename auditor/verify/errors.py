@@ -1,6 +1,6 @@
 """Why a verification could not be made. Each error is one line: what is wrong, where, what to do.
 
-Messages hold our own words and numbers; text that came from the model or from onnxruntime travels in ``detail`` and is
+Messages hold our own words and numbers; text that came from the model or from a runtime travels in ``detail`` and is
 opened only by the sanitiser.
 """
 
@@ -29,6 +29,14 @@ class WorkerMemoryError(WorkerCrashedError):
     """The model took more resident memory than it may (AA910)."""
 
 
+class RuntimeMissingError(VerifyError):
+    """A runtime is not installed. ``runtime`` is the value of ``--runtime`` that names it."""
+
+    def __init__(self, message: str, runtime: str, detail: str = "") -> None:
+        super().__init__(message, detail)
+        self.runtime = runtime
+
+
 class DeviceUnavailableError(VerifyError):
     """The device that was asked for did not run the compute nodes."""
 
@@ -38,7 +46,7 @@ class ModelRefusedError(VerifyError):
 
 
 class ModelRejectedError(VerifyError):
-    """onnxruntime says no to the model or to its input, without dying."""
+    """The runtime says no to the model or to its input, without dying."""
 
 
 class DataError(VerifyError):

@@ -103,9 +103,10 @@ def _settings(options: Measuring) -> VerifySettings:
     from auditor.verify.result import ProtocolKind, Task
     from auditor.verify.settings import VerifySettings
     from auditor.verify.shifts.plan import ShiftSettings
+    from auditor.verify.worker.device import parse_device
     from auditor.verify.worker.limits import RunLimits
     from auditor.verify.worker.memory import default_limit
-    from auditor.verify.worker.providers import parse_device
+    from auditor.verify.worker.runtime import Runtime
 
     axes, decoding = _layouts(options.layout)
     return VerifySettings(
@@ -137,19 +138,28 @@ def _settings(options: Measuring) -> VerifySettings:
         reference_reading=_reference_reading(options),
         allow_domains=frozenset(options.allow_domain),
         custom_ops=tuple(Path(word) for word in options.custom_ops),
+        runtime=None if options.runtime is None else Runtime(options.runtime),
     )
 
 
 def _reference_reading(options: Measuring) -> ReferenceReading:
     """How the reference is read."""
     from auditor.verify.settings import ReferenceReading
+    from auditor.verify.worker.runtime import Runtime
 
     try:
         axes, decoding = _layouts(options.reference_layout)
     except ValueError as error:
         raise ValueError(f"reference-{error}") from None
     preprocessing = None if options.reference_preset is None else _own_preset(options, options.reference_preset)
-    return ReferenceReading(preprocessing, options.reference_size, axes, decoding, options.reference_first_class or 0)
+    return ReferenceReading(
+        preprocessing,
+        options.reference_size,
+        axes,
+        decoding,
+        options.reference_first_class or 0,
+        runtime=None if options.reference_runtime is None else Runtime(options.reference_runtime),
+    )
 
 
 def _own_preset(options: Measuring, name: str) -> Preprocessing:

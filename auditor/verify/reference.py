@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from auditor.onnxfile import ModelFileError, read_model
+from auditor.onnxfile import ModelFileError, read_runnable
 from auditor.verify.admission import admitted
 from auditor.verify.errors import DataError, ModelRefusedError
 from auditor.verify.images.source import ImageSource
@@ -20,6 +20,7 @@ from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, prepare
 from auditor.verify.worker.client import Worker
+from auditor.verify.worker.runtime import chosen_runtime, device_of
 
 _OWN_OPTIONS = re.compile(r"--(preset|layout|size)\b")
 
@@ -33,10 +34,11 @@ def open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: 
     """
     assert settings.reference is not None
     try:
-        model = read_model(settings.reference)
+        model = read_runnable(settings.reference)
     except ModelFileError as error:
         raise ModelRefusedError(f"the reference model {error.reason}") from error
-    spec = admitted(model, settings)
+    runtime = chosen_runtime(model.format, settings.reference_reading.runtime)
+    spec = admitted(model, replace(settings, runtime=runtime, device=device_of(runtime, settings.device)))
     # Names of tensors are those of the model under test; a reference without them has to be told by its shapes.
     names = {port.name for port in (*model.graph.inputs, *model.graph.outputs)}
     known = {name: name if name in names else None for name in (settings.image_input, settings.output)}
@@ -95,8 +97,10 @@ def can_be_native(setup: Setup) -> bool:
 
 
 def reading_remarks(setup: Setup, other: Setup, settings: VerifySettings, switched: bool) -> tuple[str, ...]:
-    """How the reference was read, and what was assumed for it."""
+    """How the reference was read, and what was assumed for it; nothing where both are one file, read alike."""
     assert settings.reference is not None
+    if setup.batching.spec.model == settings.reference and other.preprocessing == setup.preprocessing:
+        return ()
     size = "x".join(map(str, other.image.size))
     line = other.preprocessing.describe()
     if settings.reference_reading.preprocessing is not None:

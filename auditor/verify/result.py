@@ -76,13 +76,21 @@ class Verdict(Enum):
     INCONCLUSIVE = "inconclusive"
 
 
+class OtherRuntime(Struct, frozen=True):
+    """A runtime that is not onnxruntime, and in which precision it computes, read back from the compiled model."""
+
+    name: str
+    version: str
+    precision: str
+
+
 class Provider(Struct, frozen=True):
-    """What executed the model, read back from onnxruntime after the session was made.
+    """What executed the model, read back from the runtime after the session was made.
 
     ``asked`` is the device setting, ``used`` the provider that holds the compute nodes (convolutions, matrix products,
     pools), or most of them. ``placement`` counts the compute nodes and ``others`` the remaining nodes per provider;
     both are empty where onnxruntime (before 1.24) does not say where its nodes are, and ``used`` is then the provider
-    that the session prefers.
+    that the session prefers. ``onnxruntime`` is its version, empty where the model ran in another ``runtime``.
     """
 
     asked: str
@@ -91,6 +99,14 @@ class Provider(Struct, frozen=True):
     others: tuple[tuple[str, int], ...]
     onnxruntime: str
     threads: int
+    runtime: OtherRuntime | None = None
+
+    @property
+    def software(self) -> str:
+        """The runtime and its version, and the precision where it says so."""
+        if self.runtime is None:
+            return f"onnxruntime {self.onnxruntime}"
+        return f"{self.runtime.name} {self.runtime.version} in {self.runtime.precision}"
 
 
 class Rejected(Struct, frozen=True):

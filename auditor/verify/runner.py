@@ -11,9 +11,10 @@ from typing import Any
 
 from msgspec import structs
 
-from auditor.onnxfile.graph import Model
+from auditor.onnxfile.graph import Model, ModelFormat
 from auditor.sampling.result import Analysis
 from auditor.verify.admission import admit
+from auditor.verify.errors import RuntimeMissingError
 from auditor.verify.images.source import ImageSource, spread
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
@@ -23,11 +24,13 @@ from auditor.verify.observer import Observer, Silent
 from auditor.verify.pilot import RunPlan, pilot
 from auditor.verify.result import LayerResult, Verification
 from auditor.verify.rows import measured_rows
+from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_beside_onnxruntime, with_notes
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.time.run import measure_time
 from auditor.verify.worker.client import Worker
+from auditor.verify.worker.runtime import Runtime
 
 SHIFTED_FRAMES = 16  # of a clip: neighbours say nearly the same
 
@@ -49,8 +52,9 @@ def verify(
 
     Raises:
         ModelRefusedError: the model may not be run (domains, external files).
-        ModelRejectedError: onnxruntime refuses the model or its input.
-        WorkerCrashedError: the model killed onnxruntime, or exceeded the limits.
+        RuntimeMissingError: the runtime that is to run a model is not installed.
+        ModelRejectedError: the runtime refuses the model or its input.
+        WorkerCrashedError: the model killed the runtime, or exceeded the limits.
         DeviceUnavailableError: the device that was asked for does not run the model.
         DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
@@ -98,6 +102,30 @@ def _measured(
     plain: tuple[Model, Analysis] | None,
 ) -> _Measured:
     start = time.perf_counter()
+    if runs_beside_onnxruntime(model, settings):
+        try:
+            both = _run(model, source, beside_onnxruntime(model, settings), analysis, observer, plain, start)
+        except RuntimeMissingError as error:
+            if error.runtime != Runtime.ONNXRUNTIME.value:
+                raise
+            settings = replace(settings, reference=None)
+            alone = _run(model, source, settings, analysis, observer, plain, start)
+            return replace(
+                alone, found=with_notes(alone.found, f"answers were not held against onnxruntime's: {error}")
+            )
+        return replace(both, found=with_notes(both.found, *agreement_words(both.plan, both.table)))
+    return _run(model, source, settings, analysis, observer, plain, start)
+
+
+def _run(
+    model: Model,
+    source: ImageSource,
+    settings: VerifySettings,
+    analysis: Analysis | None,
+    observer: Observer,
+    plain: tuple[Model, Analysis] | None,
+    start: float,
+) -> _Measured:
     spec, external = admit(model, settings)
     rows: list[Row[Any]] = []
     interrupted = False
@@ -152,6 +180,8 @@ def _measure_layers(
     chosen = frozenset(row.index for row in table.used[: plan.settings.layer_images])
     if analysis is None or not chosen:
         return MeasuredLayers(), False
+    if model.format is not ModelFormat.ONNX:
+        return MeasuredLayers(remarks=(f"no layers: {model.format.value} files are run, not read",)), False
     run = open_layers(worker, model, analysis, plan.model.setup, plan.settings)
     if isinstance(run, str):
         return MeasuredLayers(remarks=(run,)), False
@@ -168,7 +198,8 @@ def _measure_layers(
                 break
     except KeyboardInterrupt:
         interrupted = True
-    remarks = (f"layers were measured on {len(chosen)} images",)
+    where = "" if plan.model.setup.batching.spec.runtime is Runtime.ONNXRUNTIME else " in onnxruntime, which alone can"
+    remarks = (f"layers were measured on {len(chosen)} images{where}",)
     return MeasuredLayers(run.results(), remarks, run.runs, run.naive), interrupted
 
 

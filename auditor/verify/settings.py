@@ -10,8 +10,9 @@ from auditor.verify.images.preprocess import DEFAULT_PRESET, ImageLayout, Prepro
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
+from auditor.verify.worker.device import Device, DeviceKind
 from auditor.verify.worker.limits import RunLimits
-from auditor.verify.worker.providers import Device, DeviceKind
+from auditor.verify.worker.runtime import Runtime
 
 DEFAULT_SCORE = 0.5
 
@@ -22,6 +23,7 @@ class ReferenceReading:
 
     ``preprocessing``, ``size``, ``layout`` and ``decoding`` are those of :class:`VerifySettings`, None for the same.
     ``first_class`` is its class that is class 0 of the model under test. ``measured``: it is measured by itself, too.
+    ``runtime`` runs it, None for that of its format.
     """
 
     preprocessing: Preprocessing | None = None
@@ -30,6 +32,7 @@ class ReferenceReading:
     decoding: str | None = None
     first_class: int = 0
     measured: bool = False
+    runtime: Runtime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class VerifySettings:
     the score ``box_score`` on. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
     ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
     ``reference`` is a model to agree with, run on the same windows, and ``reference_reading`` how it is read.
-    ``allow_domains`` and ``custom_ops`` let foreign operators in.
+    ``allow_domains`` and ``custom_ops`` let foreign operators in. ``runtime`` is None for that of the file's format.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
@@ -78,3 +81,4 @@ class VerifySettings:
     reference_reading: ReferenceReading = field(default_factory=ReferenceReading)
     allow_domains: frozenset[str] = frozenset()
     custom_ops: tuple[Path, ...] = ()
+    runtime: Runtime | None = None

@@ -24,6 +24,7 @@ from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands
 from tests.verify.models import classifier, model, saved
+from tests.verify.other_runtimes import fake_litert, tflite_file
 from tests.verify.pairs import exported, toy
 
 Run = Callable[..., tuple[int, str, str]]
@@ -368,3 +369,27 @@ def test_how_the_base_is_read_is_asked_for_with_a_pair_alone(run: Run, pair: tup
     code, _, error = run("compare", *pair, "--verify", "--reference-preset", "raw")
     assert code == 2
     assert "--reference-preset says how the base of a pair is read: give --pair, too" in error
+
+
+def test_a_conversion_is_compared_with_what_it_was_made_from_by_its_answers(
+    run: Run, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(fake_litert(workplace))
+    np.save(workplace / "images.npy", np.random.default_rng(0).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8))
+    nodes = [
+        onnx.helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        onnx.helper.make_node("Flatten", ["mean"], ["y"]),
+    ]
+    saved(workplace / "net.onnx", model(nodes, {"x": [1, 3, 16, 16]}, {"y": [1, 3]}))
+    tflite_file(workplace / "net.tflite")
+    how = ("--pair", "--images", "images.npy", "--device", "cpu", "--task", "classification", "--preset", "unit")
+    for models in (("net.onnx", "net.tflite"), ("net.tflite", "net.onnx")):
+        code, out, _ = run("compare", *models, *how)
+        assert code == 0
+        assert "note: the graphs were not compared: TensorFlow Lite files are run, not read" in out
+        assert re.search(r"fidelity +100.0 %", out)
+        assert re.search(r"consistency: (\S+) % in the base, \1 % here, \+0.0 points", out)
+        assert "AA1" not in out
+    code, out, _ = run("compare", "net.onnx", "net.tflite", "--verify")
+    assert code == 3
+    assert "give the .onnx file here" in out

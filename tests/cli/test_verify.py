@@ -12,6 +12,7 @@ import pytest
 
 from auditor.report.json.schema import report_schema
 from tests.verify.models import classifier, saved
+from tests.verify.other_runtimes import fake_litert, fake_openvino, tflite_file, without
 from tests.verify.stand_in import dies_with, stand_in
 
 Run = Callable[..., tuple[int, str, str]]
@@ -202,3 +203,67 @@ def test_figures_that_cannot_be_written_are_said_before_anything_runs(run: Run, 
     assert code == 2
     assert out == ""
     assert "--plots file/figures: cannot be made" in err
+
+
+def test_a_file_without_a_static_audit_is_measured_and_says_so(
+    run: Run, images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(fake_litert(tmp_path))
+    tflite_file(Path("net.tflite"))
+    code, out, err = run(
+        "verify", "net.tflite", *FAST, "--images", images, "--task", "classification", "--fail-on", "never"
+    )
+    assert (code, err) == (0, "")
+    for words in (
+        "No static audit: TensorFlow Lite files are run, not read.",
+        "LiteRT 9.8.7 in float32",
+        "note: no layers: TensorFlow Lite files are run, not read",
+        "consistency",
+    ):
+        assert words in out
+    code, out, _ = run("check", "net.tflite")
+    assert code == 3
+    assert "is a TensorFlow Lite model, which has no static audit" in out
+
+
+def test_another_runtime_is_said_in_every_format(
+    run: Run, images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(fake_openvino(tmp_path))
+    for output_format in ("text", "markdown", "html", "json"):
+        how = ("--runtime", "openvino", "--output-format", output_format, "--fail-on", "never")
+        code, out, _ = verify(run, "--images", images, "--images-limit", "4", *how)
+        assert code == 0
+        assert "2099.1.0" in out
+        assert "answers as in onnxruntime on 4 of 4 pictures" in out or output_format == "markdown"
+    document = json.loads(out)
+    jsonschema.validate(document, report_schema())
+    assert measured(out)["provider"]["runtime"] == {"name": "OpenVINO", "version": "2099.1.0", "precision": "f32"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--runtime", "openvino"), 3, "OpenVINO is not installed: pip install 'aliasaudit[openvino]'"),
+        (
+            ("--runtime", "tflite"),
+            3,
+            "--runtime tflite does not run ONNX files: give --runtime onnxruntime",
+        ),
+        (("--runtime", "openvino", "--device", "cuda"), 3, "OpenVINO has no --device cuda: give one of auto, cpu"),
+        (("--runtime", "tensorflow"), 2, "runtime"),
+    ],
+)
+def test_a_runtime_that_cannot_be_had_is_one_line(
+    run: Run,
+    images: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.syspath_prepend(without(tmp_path, "openvino"))
+    ended, out, err = verify(run, "--images", images, *arguments)
+    assert ended == code
+    assert words in out + err

@@ -19,7 +19,7 @@ from auditor.verify.result import DataKind, ProtocolKind, ShiftAt, Task, Verific
 from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.plan import ShiftSettings
-from auditor.verify.worker.providers import Device, DeviceKind
+from auditor.verify.worker.device import Device, DeviceKind
 from tests.verify.models import brightest_box, model, saved
 
 FACTOR = 5

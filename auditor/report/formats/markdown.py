@@ -20,7 +20,7 @@ from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.changes import MeasuredRow, measured_rows, output_rows, sentences, undecided
 from auditor.report.words.numbers import axes_text, factor_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_title
-from auditor.report.words.sheet import ACCEPTED_WORDS, alias_text, alias_words, meaning
+from auditor.report.words.sheet import ACCEPTED_WORDS, alias_text, alias_words, subsampling
 from auditor.sampling.result import Site, worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
@@ -104,7 +104,7 @@ def _model(page: MarkdownPage, model: ModelReport) -> None:
     findings, sites = model.findings, model.analysis.sites
     counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
     page.unfold(f"<code>{markup(model.path, _NAME)}</code>: {counted}")
-    page.add(markdown_words(meaning(model.analysis)))
+    page.add(markdown_words(subsampling(model)))
     if model.verification is not None:
         page.add(BLANK, _measurement(model.verification), BLANK)
         page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
@@ -204,7 +204,7 @@ def _measurement(found: Verification) -> str:
         f"protocol {shifts.protocol.value} with {shifts.reach}",
         *([shifts.counted] if shifts.counted else []),
         found.preprocessing_words,
-        f"{found.provider.used}, onnxruntime {found.provider.onnxruntime}",
+        f"{found.provider.used}, {found.provider.software}",
     ]
     return f"{markdown_words('; '.join(facts))}."
 

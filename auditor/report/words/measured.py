@@ -106,7 +106,7 @@ def _provider(provider: Provider) -> str:
     if total:
         nodes = f"{used} of {count_text(total, 'compute node')}"
     return (
-        f"ran on {provider.used} ({nodes}), onnxruntime {provider.onnxruntime}, "
+        f"ran on {provider.used} ({nodes}), {provider.software}, "
         f"{count_text(provider.threads, 'thread')}, --device {provider.asked}"
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, Report
+from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
@@ -92,7 +93,7 @@ def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bo
     return Sheet(
         path=plain(model.path),
         facts=tuple(facts(model)),
-        meaning=meaning(model.analysis),
+        meaning=subsampling(model),
         sites=tuple(_site_row(index, site, model.alias) for index, site in enumerate(model.analysis.sites, 1)),
         columns=(*SITE_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), SITE_COLUMNS[-1]),
         legend="; ".join(filter(None, (_legend(model.analysis.sites), *alias_words(model.alias)))),
@@ -180,6 +181,13 @@ def statistics(report: Report) -> list[tuple[str, str, str]]:
     """A count per rule, most frequent first, under a heading."""
     rows = [(str(count), plain(code), plain(name)) for (code, name), count in report.by_rule().items()]
     return [("count", "rule", "name"), *rows]
+
+
+def subsampling(model: ModelReport) -> str:
+    """One sentence on the grid of a model, or on why nothing is known of it."""
+    if model.format is not ModelFormat.ONNX:
+        return f"No static audit: {model.format.value} files are run, not read."
+    return meaning(model.analysis)
 
 
 def meaning(analysis: Analysis) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis, Site
 from auditor.text import ModelText
-from auditor.verify.errors import ModelRejectedError
+from auditor.verify.errors import ModelRejectedError, RuntimeMissingError
 from auditor.verify.layers.attribution import (
     MapAccumulator,
     ShiftGrid,
@@ -173,6 +173,8 @@ def open_layers(
     free = (setup.image.name,) if setup.image.batch == 1 and batch.rows > 1 else ()
     try:
         opened = worker.open(SessionSpec(model.source, tuple(extra), free, settings.custom_ops))
+    except RuntimeMissingError as error:
+        return f"no layer was measured, which onnxruntime alone does: {error}"
     except ModelRejectedError:
         return "no layer was measured: onnxruntime does not return tensors from inside this model"
     margin = setup.protocol.margin if not setup.protocol.positions.circular else min(setup.image.size) - 1

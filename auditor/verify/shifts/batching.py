@@ -15,7 +15,7 @@ from auditor.verify.images.inputs import ImageInput
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Answer, Job, Opened, SessionSpec
-from auditor.verify.worker.providers import CPU
+from auditor.verify.worker.providers import CUDA, TENSORRT
 
 # On a CPU the gain of a batch is used up at four; a GPU needs many rows to be busy.
 CPU_BATCH, GPU_BATCH = 4, 64
@@ -49,7 +49,7 @@ def choose_batching(worker: Worker, opened: Opened, spec: SessionSpec, image: Im
     Returns:
         A batch above one only where trying it gave the rows of single runs.
     """
-    wanted = CPU_BATCH if opened.provider.used == CPU else GPU_BATCH
+    wanted = GPU_BATCH if opened.provider.used in (CUDA, TENSORRT) else CPU_BATCH
     if image.batch is not None and image.batch > 1:
         return Batching(spec, opened, image.batch, exact=True)
     single = _copied(worker.run(replace(probe, session=opened.key, batch=1)), probe.outputs)

@@ -1,7 +1,7 @@
 """The main loop of the worker process: one command in, one reply out, a tick before every call of the model.
 
 File descriptor 0 brings commands. Replies leave through a copy of descriptor 1, which then points where errors go:
-onnxruntime prints to standard output, and those lines must not become part of a report.
+runtimes print to standard output, and those lines must not become part of a report.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 from auditor.verify.errors import DeviceUnavailableError, ModelRejectedError
 from auditor.verify.worker import lifeline, wire
 from auditor.verify.worker.arena import Arena, Array, aligned
+from auditor.verify.worker.device import parse_device
+from auditor.verify.worker.engines import start
+from auditor.verify.worker.engines.engine import Engine, Session, checked
 from auditor.verify.worker.job import SessionSpec, Windows
 from auditor.verify.worker.limits import bound_cpu, bound_memory
 from auditor.verify.worker.messages import (
@@ -26,8 +29,7 @@ from auditor.verify.worker.messages import (
     RunReply,
     StartCommand,
 )
-from auditor.verify.worker.providers import parse_device
-from auditor.verify.worker.session import Engine, Session, checked
+from auditor.verify.worker.runtime import Runtime, device_of
 from auditor.verify.worker.wire import Message, TensorPlace
 
 _LOG = 2
@@ -35,16 +37,16 @@ _LOG_TAIL = 64 << 10
 
 
 class Child:
-    """The state of the worker: the engine and the open sessions."""
+    """The state of the worker: the engines that models asked for, and the open sessions."""
 
-    def __init__(self, start: StartCommand, replies: int) -> None:
+    def __init__(self, settings: StartCommand, replies: int) -> None:
         self._replies = replies
-        self._seconds, self._threads = start.step_seconds, start.threads
-        self._inputs = [Arena(descriptor) for descriptor in start.inputs]
-        self._outputs = [Arena(descriptor) for descriptor in start.outputs]
+        self._seconds, self._threads = settings.step_seconds, settings.threads
+        self._inputs = [Arena(descriptor) for descriptor in settings.inputs]
+        self._outputs = [Arena(descriptor) for descriptor in settings.outputs]
         self._sessions: list[Session] = []
-        self._engine = Engine(parse_device(start.device), self._threads, start.memory_bytes, _log_tail)
-        bound_memory(None if self._engine.gpu else start.memory_bytes)
+        self._engines: dict[Runtime, Engine] = {}
+        self._device, self._memory_bytes = parse_device(settings.device), settings.memory_bytes
 
     def handle(self, command: Message) -> OpenReply | RunReply:
         """The reply to one command."""
@@ -54,20 +56,20 @@ class Child:
         return self._run(wire.read(command, RunCommand))
 
     def _open(self, command: OpenCommand) -> OpenReply:
-        custom_ops = tuple(map(Path, command.custom_ops))
-        spec = SessionSpec(Path(command.model), command.extra_outputs, command.free_batch, custom_ops)
-        session = Session(self._engine, spec, len(self._sessions))
+        custom_ops, runtime = tuple(map(Path, command.custom_ops)), Runtime(command.runtime)
+        spec = SessionSpec(Path(command.model), command.extra_outputs, command.free_batch, custom_ops, runtime)
+        session = self._engine(runtime).open(spec, len(self._sessions))
         self._sessions.append(session)
-        placement = session.placement
-        return OpenReply(
-            key=session.key,
-            inputs=session.inputs,
-            outputs=session.outputs,
-            nodes=placement.nodes,
-            providers=placement.providers,
-            onnxruntime=placement.onnxruntime,
-            log=placement.log,
-        )
+        return OpenReply(session.key, session.inputs, session.outputs, session.placement)
+
+    def _engine(self, runtime: Runtime) -> Engine:
+        if runtime not in self._engines:
+            device = device_of(runtime, self._device)
+            engine = start(runtime, device, self._threads, self._memory_bytes, _log_tail)
+            if not self._engines:
+                bound_memory(None if engine.unbounded else self._memory_bytes)
+            self._engines[runtime] = engine
+        return self._engines[runtime]
 
     def _run(self, command: RunCommand) -> RunReply:
         source, target = self._inputs[command.slot], self._outputs[command.slot]
@@ -119,7 +121,7 @@ def main() -> None:
 
 
 def _failure(error: Exception) -> FailureReply:
-    detail = str(error)[:4000]
+    detail = " ".join(str(error).split())[:4000]
     if isinstance(error, DeviceUnavailableError):
         return FailureReply("unbuilt")
     if isinstance(error, ModelRejectedError):

@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from auditor.verify.errors import (
+    DeviceUnavailableError,
     ModelRejectedError,
+    RuntimeMissingError,
     VerifyError,
     WorkerCrashedError,
     WorkerMemoryError,
@@ -23,10 +25,13 @@ from auditor.verify.errors import (
 )
 from auditor.verify.worker import memory, wire
 from auditor.verify.worker.arena import Arena
-from auditor.verify.worker.job import Answer, Job, ModelCall, NodePlacement, Opened, SessionSpec
+from auditor.verify.worker.device import Device
+from auditor.verify.worker.job import Answer, Job, ModelCall, Opened, SessionSpec
 from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.messages import FailureReply, OpenCommand, OpenReply, RunCommand, RunReply, StartCommand
-from auditor.verify.worker.providers import Device, placed, unbuilt
+from auditor.verify.worker.providers import placed, unbuilt
+from auditor.verify.worker.read_back import ran_in
+from auditor.verify.worker.runtime import Runtime, device_of
 from auditor.verify.worker.wire import Message
 
 T = TypeVar("T")
@@ -64,6 +69,9 @@ class Worker:
         self._on_call = on_call
         self._count = 0
         self._pending: deque[int] = deque()
+        # Of each session, and what the process is busy with.
+        self._runtimes: dict[int, Runtime] = {}
+        self._runtime = Runtime.ONNXRUNTIME
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._inputs = [Arena.create() for _ in range(DEPTH)]
         self._outputs = [Arena.create() for _ in range(DEPTH)]
@@ -124,14 +132,27 @@ class Worker:
         """Load a model.
 
         Raises:
-            ModelRejectedError: onnxruntime refuses the model, or it needs more memory than allowed.
+            ModelRejectedError: the runtime refuses the model, or it needs more memory than allowed.
+            RuntimeMissingError: the runtime is not installed.
             DeviceUnavailableError: a GPU was asked for and does not run the compute nodes.
         """
-        custom_ops = tuple(map(str, spec.custom_ops))
-        reply = self._ask(OpenCommand(str(spec.model), spec.extra_outputs, spec.free_batch, custom_ops))
+        self._runtime = spec.runtime
+        reply = self._ask(
+            OpenCommand(
+                str(spec.model),
+                spec.extra_outputs,
+                spec.free_batch,
+                tuple(map(str, spec.custom_ops)),
+                spec.runtime.value,
+            )
+        )
         opened = self._read(reply, OpenReply)
-        placement = NodePlacement(opened.nodes, opened.providers, opened.onnxruntime, opened.log)
-        provider, remarks = placed(self._device, placement, self._threads)
+        self._runtimes[opened.key] = spec.runtime
+        device = device_of(spec.runtime, self._device)
+        if spec.runtime is Runtime.ONNXRUNTIME:
+            provider, remarks = placed(device, opened.placement, self._threads)
+        else:
+            provider, remarks = ran_in(spec.runtime, device, opened, self._threads)
         return Opened(opened.key, opened.inputs, opened.outputs, provider, remarks)
 
     def run(self, job: Job) -> Answer:
@@ -150,6 +171,7 @@ class Worker:
             raise ValueError("collect an answer before submitting a third job")
         slot = self._count % DEPTH
         self._count += 1
+        self._runtime = self._runtimes[job.session]
         names = list(job.feeds)
         arena = self._inputs[slot]
         places = arena.write([job.windows.canvases, job.windows.places, *job.feeds.values()])
@@ -175,7 +197,7 @@ class Worker:
         """Wait for the oldest submitted job.
 
         Raises:
-            ModelRejectedError: onnxruntime refuses the inputs, or the model needs more memory than allowed.
+            ModelRejectedError: the runtime refuses the inputs, or the model needs more memory than allowed.
         """
         slot = self._pending.popleft()
         reply = self._read(self._reply(), RunReply)
@@ -223,7 +245,7 @@ class Worker:
                 break
             self._on_call()
         if "error" in reply:
-            raise _failure(self._read(reply, FailureReply), self._device)
+            raise _failure(self._read(reply, FailureReply), self._device, self._runtime)
         return reply
 
     def _died(self) -> WorkerCrashedError:
@@ -250,7 +272,7 @@ class Worker:
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             return WorkerCrashedError(
-                f"onnxruntime died with {name} while it ran the model: do not deploy this model",
+                f"{self._runtime.title} died with {name} while it ran the model: do not deploy this model",
                 detail,
             )
         return WorkerCrashedError(f"the process that ran the model ended with status {code}", detail)
@@ -269,14 +291,16 @@ def _bound(limits: RunLimits) -> str:
     return "" if limits.memory_bytes is None else f" of {limits.memory_bytes / 2**30:.1f} GiB"
 
 
-def _failure(reply: FailureReply, device: Device) -> VerifyError:
-    kind, detail = reply.error, reply.detail
+def _failure(reply: FailureReply, device: Device, runtime: Runtime) -> VerifyError:
+    kind, detail, name = reply.error, reply.detail, runtime.title
     if kind == "unbuilt":
-        return unbuilt(device)
+        if runtime is Runtime.ONNXRUNTIME:
+            return unbuilt(device)
+        return DeviceUnavailableError(f"--device {device.asked} was asked for and {name} finds no such device here")
     if kind == "output":
         return ModelRejectedError("an output is no numeric tensor: name the outputs to measure", detail)
     if kind == "missing":
-        return VerifyError("onnxruntime is not installed: pip install 'aliasaudit[cpu]', or [gpu] for CUDA", detail)
+        return RuntimeMissingError(f"{name} is not installed: {runtime.install}", runtime.value, detail)
     if kind == "memory":
         return ModelRejectedError("the system refuses the memory that the model asks for", detail)
-    return ModelRejectedError("onnxruntime refuses the model or its input", detail)
+    return ModelRejectedError(f"{name} refuses the model or its input", detail)

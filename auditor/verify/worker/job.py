@@ -8,6 +8,7 @@ from pathlib import Path
 
 from auditor.verify.result import Provider
 from auditor.verify.worker.arena import Array
+from auditor.verify.worker.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +17,36 @@ class SessionSpec:
 
     ``extra_outputs`` are main-graph tensors to return besides the graph outputs. ``free_batch`` makes the first axis of
     these inputs, and of every output, symbolic. ``custom_ops`` are libraries with native code, named by the user.
+    ``extra_outputs`` and ``custom_ops`` are for onnxruntime alone.
     """
 
     model: Path
     extra_outputs: tuple[str, ...] = ()
     free_batch: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
+    runtime: Runtime = Runtime.ONNXRUNTIME
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """How a tensor of whole numbers stands for real ones: ``scale * (number - zero_point)``."""
+
+    dtype: str
+    scale: float
+    zero_point: int
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output. ``dtype`` is a numpy name, empty for no tensor; an axis is a size, a symbol or None."""
+    """An input or output. ``dtype`` is a numpy name, empty for no tensor; an axis is a size, a symbol or None.
+
+    ``quantised``: the runtime turns real numbers into whole ones there, or back.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | str | None, ...]
+    quantised: Quantisation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +62,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class NodePlacement:
-    """Where the nodes of a session are: (provider, operator, number of nodes), and what onnxruntime said about it.
+    """Where the nodes of a session are: (provider, operator, number of nodes), and what the runtime said about it.
 
     onnxruntime before 1.24 gives no ``nodes``. ``providers`` are those that the session was made with, first choice
-    first: a GPU provider that could not be started is not among them.
+    first: a GPU provider that could not be started is not among them. ``version`` is the runtime's. ``precisions``
+    count the nodes by the type of what they make, where the runtime tells.
     """
 
     nodes: tuple[tuple[str, str, int], ...]
     providers: tuple[str, ...]
-    onnxruntime: str
+    version: str
     log: str
+    precisions: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from auditor.verify.worker.job import Port
+from auditor.verify.worker.job import NodePlacement, Port
 from auditor.verify.worker.wire import TensorPlace
 
 
@@ -29,6 +29,7 @@ class OpenCommand:
     extra_outputs: tuple[str, ...]
     free_batch: tuple[str, ...]
     custom_ops: tuple[str, ...]
+    runtime: str
     do: str = "open"
 
 
@@ -53,15 +54,12 @@ class RunCommand:
 
 @dataclass(frozen=True, slots=True)
 class OpenReply:
-    """The session of a model; see :class:`auditor.verify.worker.job.NodePlacement`."""
+    """The session of a model."""
 
     key: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    nodes: tuple[tuple[str, str, int], ...]
-    providers: tuple[str, ...]
-    onnxruntime: str
-    log: str
+    placement: NodePlacement
 
 
 @dataclass(frozen=True, slots=True)

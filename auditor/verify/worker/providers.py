@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from auditor.verify.errors import DeviceUnavailableError
 from auditor.verify.result import Provider
+from auditor.verify.worker.device import Device, DeviceKind
 from auditor.verify.worker.job import NodePlacement
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
+OPENVINO = "OpenVINOExecutionProvider"
+COREML = "CoreMLExecutionProvider"
+DIRECTML = "DmlExecutionProvider"
 
 # The operators that carry the arithmetic: onnxruntime places shape arithmetic on the CPU whatever the device.
 _COMPUTE = re.compile(
@@ -22,43 +24,25 @@ _COMPUTE = re.compile(
 )
 _LIBRARY = re.compile(r"\blib[\w+.-]+?\.so(?:\.\d+)*|\b\w+64_\d+\.dll")
 
-
-class DeviceKind(Enum):
-    """The kinds of ``--device``."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A parsed ``--device`` setting. ``index`` is the ordinal of the GPU."""
-
-    kind: DeviceKind
-    index: int = 0
-
-    @property
-    def asked(self) -> str:
-        return f"{self.kind.value}:{self.index}" if self.index else self.kind.value
-
-
-def parse_device(text: str) -> Device:
-    """Read ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``tensorrt``; a ``ValueError`` says what is allowed."""
-    name, colon, index = text.partition(":")
-    kinds = {kind.value: kind for kind in DeviceKind}
-    kind = kinds.get(name)
-    if kind is None or (colon and (kind is not DeviceKind.CUDA or not (index.isascii() and index.isdigit()))):
-        raise ValueError("a device is auto, cpu, cuda, cuda:N or tensorrt")
-    return Device(kind, int(index or 0))
+# The provider of onnxruntime that a device is.
+_PROVIDERS = {
+    DeviceKind.CUDA: CUDA,
+    DeviceKind.TENSORRT: TENSORRT,
+    DeviceKind.OPENVINO: OPENVINO,
+    DeviceKind.COREML: COREML,
+    DeviceKind.DIRECTML: DIRECTML,
+}
+# Some compute in less than the model's precision unless they are told not to.
+_FULL_PRECISION: Mapping[str, Mapping[str, str]] = {OPENVINO: {"device_type": "CPU", "precision": "FP32"}}
+# Those behind which CUDA takes what they do not.
+_NVIDIA = (DeviceKind.CUDA, DeviceKind.TENSORRT)
 
 
 def wants_gpu(device: Device, available: Collection[str]) -> bool:
     """Whether a GPU provider is tried. ``available`` are the providers compiled in, which says nothing about a GPU."""
     if device.kind is DeviceKind.AUTO:
         return CUDA in available
-    return device.kind is not DeviceKind.CPU
+    return device.kind in _NVIDIA
 
 
 def provider_list(
@@ -76,6 +60,10 @@ def provider_list(
     if device.kind is DeviceKind.TENSORRT:
         _need(TENSORRT, available, device)
         providers.append((TENSORRT, {"device_id": str(device.index)}))
+    elif device.kind in _PROVIDERS and device.kind is not DeviceKind.CUDA:
+        provider = _PROVIDERS[device.kind]
+        _need(provider, available, device)
+        providers.append((provider, dict(_FULL_PRECISION.get(provider, {}))))
     if wants_gpu(device, available):
         _need(CUDA, available, device)
         options = {"device_id": str(device.index), "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
@@ -101,15 +89,16 @@ def placed(device: Device, placement: NodePlacement, threads: int) -> tuple[Prov
     for name, op, count in placement.nodes:
         (compute if _COMPUTE.search(op) else rest)[_provider_name(name)] += count
     log = placement.log
-    version = placement.onnxruntime if re.fullmatch(r"[\w.+-]{1,40}", placement.onnxruntime) else "unknown"
+    version = shown_version(placement.version)
     counted = compute or rest
     # Best guess first: the provider of most nodes, or the session's first choice.
     holders = [name for name, _ in _ranked(counted)] or [_provider_name(name) for name in placement.providers]
-    wanted = {DeviceKind.CUDA: CUDA, DeviceKind.TENSORRT: TENSORRT}.get(device.kind)
+    wanted = _PROVIDERS.get(device.kind)
     if wanted is not None and wanted not in holders:
         where = "no compute node runs on" if counted else "the session is without"
         raise DeviceUnavailableError(
-            f"--device {device.asked} was asked for and {where} {wanted}: {_reason(log)}", log[-2000:]
+            f"--device {device.asked} was asked for and {where} {wanted}: {_reason(log, device.kind in _NVIDIA)}",
+            log[-2000:],
         )
     used = wanted or next(iter(holders), CPU)
     remarks: tuple[str, ...] = ()
@@ -120,8 +109,13 @@ def placed(device: Device, placement: NodePlacement, threads: int) -> tuple[Prov
         unknown = f"the session has {used}, and how many nodes run there is not known"
         remarks = (f"onnxruntime {version} did not say where its nodes run (1.24 and later can): {unknown}",)
     if device.kind is DeviceKind.AUTO and used == CPU and _LIBRARY.search(log):
-        remarks += (f"CUDA was tried and is not usable: {_reason(log)}",)
+        remarks += (f"CUDA was tried and is not usable: {_reason(log, nvidia=True)}",)
     return Provider(device.asked, used, _ranked(compute), _ranked(rest), version, threads), remarks
+
+
+def shown_version(text: str) -> str:
+    """The version of a runtime, as far as it can be one."""
+    return text if re.fullmatch(r"[\w.+-]{1,60}", text) else "unknown"
 
 
 def _provider_name(name: str) -> str:
@@ -154,6 +148,11 @@ def clashing_wheels(installed: Mapping[str, str]) -> tuple[str, ...]:
 
 def unbuilt(device: Device) -> DeviceUnavailableError:
     """The error for an onnxruntime that was built without the provider of the device."""
+    if device.kind not in _NVIDIA:
+        return DeviceUnavailableError(
+            f"--device {device.asked} was asked for and the installed onnxruntime was built without "
+            f"{_PROVIDERS.get(device.kind, 'it')}: install the build of onnxruntime that has it, alone"
+        )
     return DeviceUnavailableError(
         f"--device {device.asked} was asked for and the installed onnxruntime was built without it: "
         "install the extra aliasaudit[gpu] in place of aliasaudit[cpu]"
@@ -179,7 +178,9 @@ def _need(provider: str, available: Collection[str], device: Device) -> None:
         raise unbuilt(device)
 
 
-def _reason(log: str) -> str:
+def _reason(log: str, nvidia: bool) -> str:
+    if not nvidia:
+        return "onnxruntime fell back without naming a cause"
     libraries = missing_libraries(log)
     if libraries:
         return f"missing {', '.join(libraries)}; install the CUDA and cuDNN that this onnxruntime was built for"

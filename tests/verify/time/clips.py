@@ -19,7 +19,7 @@ from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.time.result import TimeResult
-from auditor.verify.worker.providers import Device, DeviceKind
+from auditor.verify.worker.device import Device, DeviceKind
 from tests.verify.models import model, saved
 
 SIZE = 96

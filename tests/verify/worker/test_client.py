@@ -20,9 +20,10 @@ from auditor.verify.errors import (
     WorkerTimeoutError,
 )
 from auditor.verify.worker.client import Worker
+from auditor.verify.worker.device import parse_device
 from auditor.verify.worker.job import Job, SessionSpec, Windows
 from auditor.verify.worker.limits import RunLimits
-from auditor.verify.worker.providers import CPU, parse_device
+from auditor.verify.worker.providers import CPU
 from tests.runtime import runtime_since
 from tests.verify.models import classifier, model, saved
 from tests.verify.stand_in import dies_with, stand_in
@@ -233,11 +234,12 @@ def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         worker()
 
 
-def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there() -> None:
+def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime was built with CUDA")
-    with pytest.raises(DeviceUnavailableError, match="cuda"), Worker(parse_device("cuda"), RunLimits(), 1):
-        pass
+    path = saved(tmp_path / "m.onnx", classifier())
+    with pytest.raises(DeviceUnavailableError, match="cuda"), Worker(parse_device("cuda"), RunLimits(), 1) as one:
+        one.open(SessionSpec(path))
 
 
 def test_what_the_runtime_prints_does_not_reach_standard_output(

@@ -31,7 +31,7 @@ from pathlib import Path
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
 from auditor.verify.worker.limits import RunLimits
-from auditor.verify.worker.providers import parse_device
+from auditor.verify.worker.device import parse_device
 
 class Leaky(Worker):
     def __init__(self, pipe):

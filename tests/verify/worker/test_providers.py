@@ -3,17 +3,15 @@ from __future__ import annotations
 import pytest
 
 from auditor.verify.errors import DeviceUnavailableError
+from auditor.verify.worker.device import Device, DeviceKind, parse_device
 from auditor.verify.worker.job import NodePlacement
 from auditor.verify.worker.providers import (
     CPU,
     CUDA,
     TENSORRT,
-    Device,
-    DeviceKind,
     clashing_wheels,
     missing_libraries,
     names_and_versions,
-    parse_device,
     placed,
     provider_list,
 )
@@ -42,6 +40,11 @@ def unread(*providers: str, log: str = "") -> NodePlacement:
         ("cuda", Device(DeviceKind.CUDA)),
         ("cuda:3", Device(DeviceKind.CUDA, 3)),
         ("tensorrt", Device(DeviceKind.TENSORRT)),
+        ("openvino", Device(DeviceKind.OPENVINO)),
+        ("coreml", Device(DeviceKind.COREML)),
+        ("directml", Device(DeviceKind.DIRECTML)),
+        ("gpu", Device(DeviceKind.GPU)),
+        ("npu", Device(DeviceKind.NPU)),
     ],
 )
 def test_a_device_is_read(text: str, device: Device) -> None:
@@ -49,7 +52,7 @@ def test_a_device_is_read(text: str, device: Device) -> None:
     assert device.asked == text
 
 
-@pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "CUDA", "cuda:²"])
+@pytest.mark.parametrize("text", ["", "gpu:0", "GPU", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "CUDA", "cuda:²"])
 def test_anything_else_is_no_device(text: str) -> None:
     with pytest.raises(ValueError, match="auto, cpu, cuda"):
         parse_device(text)
@@ -152,3 +155,27 @@ def test_two_wheels_that_own_the_same_import_are_found() -> None:
     both = names_and_versions([("onnxruntime", "1.31.1"), ("onnxruntime_gpu", "1.31.1"), (None, ""), ("numpy", "2")])
     assert clashing_wheels(both) == ("onnxruntime 1.31.1", "onnxruntime-gpu 1.31.1")
     assert clashing_wheels({"onnxruntime-gpu": "1", "onnxruntime-extensions": "1"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider"),
+    [
+        (DeviceKind.OPENVINO, "OpenVINOExecutionProvider"),
+        (DeviceKind.COREML, "CoreMLExecutionProvider"),
+        (DeviceKind.DIRECTML, "DmlExecutionProvider"),
+    ],
+)
+def test_another_provider_is_asked_for_by_its_device_and_has_to_run_the_nodes(kind: DeviceKind, provider: str) -> None:
+    device = Device(kind)
+    assert [name for name, _ in provider_list(device, [provider, CUDA, CPU], 7)] == [provider, CPU], "and not CUDA"
+    with pytest.raises(DeviceUnavailableError, match=f"built without {provider}: install the build of onnxruntime"):
+        provider_list(device, ALL, None)
+    used, _ = placed(device, NodePlacement(((provider, "Conv", 3), (CPU, "Conv", 1)), (), "1.31.1", ""), 1)
+    assert (used.used, used.placement) == (provider, ((provider, 3), (CPU, 1)))
+    with pytest.raises(DeviceUnavailableError, match=f"no compute node runs on {provider}: .* without naming a cause$"):
+        placed(device, NodePlacement(((CPU, "Conv", 4),), (), "1.31.1", ""), 1)
+
+
+def test_openvino_is_asked_to_compute_in_float32() -> None:
+    (_, options), _ = provider_list(Device(DeviceKind.OPENVINO), ["OpenVINOExecutionProvider", CPU], None)
+    assert options["precision"] == "FP32"

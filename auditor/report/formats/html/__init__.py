@@ -21,7 +21,7 @@ from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, 
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
-from auditor.report.words.sheet import facts, meaning, summary
+from auditor.report.words.sheet import facts, subsampling, summary
 from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
 
@@ -145,7 +145,7 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
         element("h1" if alone else "h2", plain(file)),
         element("p", element("code", f"{plain(folder)}/") if folder else None, " " if folder else None,
                 " · ".join(facts(model)), class_="facts"),
-        element("p", prose(meaning(model.analysis)), class_="meaning"),
+        element("p", prose(subsampling(model)), class_="meaning"),
     )  # fmt: skip
     yield element("dl", _tiles(model, prefix), class_="tiles")
     if model.comparison is not None:

@@ -65,7 +65,7 @@ def _facts(found: Verification) -> Iterator[str]:
     if shifts.counted:
         yield shifts.counted
     yield plain(found.preprocessing_words, None)
-    yield f"{plain(found.provider.used)}, onnxruntime {plain(found.provider.onnxruntime)}"
+    yield f"{plain(found.provider.used)}, {plain(found.provider.software)}"
     yield from (plain(note) for note in found.notes)
 
 

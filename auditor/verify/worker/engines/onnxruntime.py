@@ -1,21 +1,21 @@
-"""An onnxruntime session and the calls made with it. Runs in the worker only."""
+"""onnxruntime: the settings of its sessions, and calls that stay on a device. Runs in the worker only."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from auditor.verify.errors import ModelRejectedError
 from auditor.verify.worker import prepare
 from auditor.verify.worker.arena import Array
+from auditor.verify.worker.device import Device
+from auditor.verify.worker.engines.engine import Call, Engine, Session
 from auditor.verify.worker.job import NodePlacement, Port, SessionSpec, Windows
-from auditor.verify.worker.providers import CUDA, TENSORRT, Device, provider_list, wants_gpu
-from auditor.verify.worker.windows import argmax_graph, cut, cutting_graph
+from auditor.verify.worker.providers import CUDA, TENSORRT, provider_list, wants_gpu
+from auditor.verify.worker.windows import argmax_graph, cutting_graph
 
 _NUMPY_NAMES = {
     "tensor(bool)": "bool",
@@ -35,7 +35,7 @@ _NUMPY_NAMES = {
 _ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "float16": 10, "float64": 11}
 
 
-class Engine:
+class OrtEngine(Engine):
     """onnxruntime with the settings that every session of one worker shares."""
 
     def __init__(self, device: Device, threads: int, memory_bytes: int | None, log: Callable[[], str]) -> None:
@@ -48,7 +48,7 @@ class Engine:
         self.threads = threads
         self._log = log
         available = onnxruntime.get_available_providers()
-        self.gpu = wants_gpu(device, available)
+        self.gpu = self.unbounded = wants_gpu(device, available)
         if self.gpu and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
         onnxruntime.set_default_logger_severity(2 if self.gpu else 4)
@@ -69,7 +69,11 @@ class Engine:
                 options.register_custom_ops_library(str(library))
         return options
 
-    def open(self, model: str | bytes, options: Any) -> Any:
+    def open(self, spec: SessionSpec, key: int) -> Session:
+        """Load a model."""
+        return OrtSession(self, spec, key)
+
+    def load(self, model: str | bytes, options: Any) -> Any:
         """A session on the providers of this engine, without onnxruntime's own second attempt on the CPU."""
         names = [name for name, _ in self.providers]
         settings = [dict(values) for _, values in self.providers]
@@ -86,22 +90,13 @@ class Engine:
         return NodePlacement(counted, providers, self.runtime.__version__, self._log() if self.gpu else "")
 
 
-@dataclass(frozen=True, slots=True)
-class CallOutputs:
-    """The outputs of one call, with the windows that were new and the rows that were run."""
+class OrtSession(Session):
+    """A model in onnxruntime."""
 
-    rows: int
-    batch: int
-    outputs: Mapping[str, Array]
-
-
-class Session:
-    """A model in onnxruntime. ``step`` is told before every call."""
-
-    def __init__(self, engine: Engine, spec: SessionSpec, key: int) -> None:
+    def __init__(self, engine: OrtEngine, spec: SessionSpec, key: int) -> None:
         self._engine = engine
         self._helpers: dict[tuple[object, ...], Any] = {}
-        self._session = engine.open(_source(spec), engine.options(spec))
+        self._session = engine.load(_source(spec), engine.options(spec))
         self.key = key
         self.inputs = tuple(_port(value) for value in self._session.get_inputs())
         self.outputs = tuple(_port(value) for value in self._session.get_outputs())
@@ -110,40 +105,16 @@ class Session:
         holders = [name for name, _, _ in self.placement.nodes] or self.placement.providers
         self._on_device = any(name in (CUDA, TENSORRT) for name in holders)
 
-    def run(
-        self,
-        windows: Windows,
-        feeds: Mapping[str, Array],
-        outputs: tuple[str, ...],
-        batch: int,
-        exact: bool,
-        argmax: Mapping[str, int],
-        step: Callable[[], None],
-    ) -> Iterator[CallOutputs]:
-        """Call the model on all windows, ``batch`` at a time; the arguments are those of a ``Job``."""
-        call = self._device_calls(windows, feeds) if self._on_device else self._host_calls(windows, feeds)
-        for start in range(0, len(windows.places), batch):
-            places = windows.places[start : start + batch]
-            rows = len(places)
-            if exact and rows < batch:
-                places = np.concatenate([places, np.repeat(places[-1:], batch - rows, axis=0)])
-            step()
-            yield CallOutputs(rows, len(places), call(places, outputs, argmax))
+    def calls(self, windows: Windows, feeds: Mapping[str, Array]) -> Call:
+        """How one batch of windows is run: on a device they are cut there."""
+        return self._device_calls(windows, feeds) if self._on_device else super().calls(windows, feeds)
 
-    def _host_calls(
-        self, windows: Windows, feeds: Mapping[str, Array]
-    ) -> Callable[[Array, tuple[str, ...], Mapping[str, int]], dict[str, Array]]:
-        def call(places: Array, outputs: tuple[str, ...], argmax: Mapping[str, int]) -> dict[str, Array]:
-            tensor = cut(windows.canvases, places, windows.size, windows.channels_last)
-            values = self._session.run(list(outputs), {windows.input: tensor, **feeds})
-            found = dict(zip(outputs, values, strict=True))
-            return {name: _reduced(value, argmax.get(name)) for name, value in found.items()}
+    def infer(self, feeds: Mapping[str, Array], outputs: tuple[str, ...]) -> Sequence[Array]:
+        """The outputs of these names for one batch of inputs."""
+        values: list[Array] = self._session.run(list(outputs), dict(feeds))
+        return values
 
-        return call
-
-    def _device_calls(
-        self, windows: Windows, feeds: Mapping[str, Array]
-    ) -> Callable[[Array, tuple[str, ...], Mapping[str, int]], dict[str, Array]]:
+    def _device_calls(self, windows: Windows, feeds: Mapping[str, Array]) -> Call:
         """Canvases go to the device once per job; windows, the model and reductions stay there."""
         index = self._engine.device.index
         kind = self._memory
@@ -171,13 +142,13 @@ class Session:
         key = ("cut", dtype, shape[1:], windows.size, windows.channels_last)
         if key not in self._helpers:
             graph = cutting_graph(_ONNX_TYPES[dtype], shape, windows.size, windows.channels_last)
-            self._helpers[key] = self._engine.open(graph, self._engine.options())
+            self._helpers[key] = self._engine.load(graph, self._engine.options())
         return self._helpers[key]
 
     def _reducer(self, dtype: int, axis: int) -> Any:
         key = ("argmax", dtype, axis)
         if key not in self._helpers:
-            self._helpers[key] = self._engine.open(argmax_graph(dtype, axis), self._engine.options())
+            self._helpers[key] = self._engine.load(argmax_graph(dtype, axis), self._engine.options())
         return self._helpers[key]
 
 
@@ -189,10 +160,6 @@ def _bound(session: Any, inputs: Mapping[str, Any], outputs: list[str], kind: st
         binding.bind_output(name, kind, index)
     session.run_with_iobinding(binding)
     return list(binding.get_outputs())
-
-
-def _reduced(value: Array, axis: int | None) -> Array:
-    return value if axis is None else np.asarray(value.argmax(axis))
 
 
 def _source(spec: SessionSpec) -> str | bytes:
@@ -208,14 +175,3 @@ def _source(spec: SessionSpec) -> str | bytes:
 def _port(value: Any) -> Port:
     shape = tuple(size if isinstance(size, int | str) else None for size in value.shape or ())
     return Port(value.name, _NUMPY_NAMES.get(value.type, ""), shape)
-
-
-def checked(value: object, name: str) -> Array:
-    """An output as a tensor that can travel.
-
-    Raises:
-        ModelRejectedError: the output is a sequence, a map or strings.
-    """
-    if not isinstance(value, np.ndarray) or value.dtype.name not in _NUMPY_NAMES.values():
-        raise ModelRejectedError("an output is no numeric tensor: name the outputs to measure", name)
-    return value
