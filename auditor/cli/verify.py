@@ -28,7 +28,7 @@ def verify(
     output: Annotated[Output, Only(without=("statistics", "show_waived"))],
     sources: Annotated[Sources, Only("config", "isolated")],
 ) -> None:
-    """Run ONNX models on shifted images and measure how much their answers depend on position.
+    """Run models on shifted images and measure how much their answers depend on position.
 
     Models run in a process of their own, with limits: ONNX in onnxruntime or in OpenVINO (--runtime), OpenVINO IR and
     TensorFlow Lite files in their runtimes. Every number comes with its interval, the images,
