@@ -51,7 +51,7 @@ def compare_measured(base: Verification, new: Verification, thresholds: Threshol
     if base.shifts.window != new.shifts.window:
         sizes = " and ".join("x".join(map(str, one.shifts.window)) for one in (base, new))
         remarks.append(f"the inputs differ in size ({sizes}): shifts are the same in pixels")
-    rows = _same_images(base, new)
+    rows = same_images(base, new)
     images = len(rows[0])
     if images < len(base.data.used) or images < len(new.data.used):
         remarks.append(f"{images} images could be used with both models; the others are left out")
@@ -61,7 +61,7 @@ def compare_measured(base: Verification, new: Verification, thresholds: Threshol
         for change, said in _changes(before, after, rows, thresholds, same):
             changes.append(change)
             remarks += said
-            if not same and not change.images and change.measure in _gated(before, after):
+            if not (same or change.images or change.protocol) and change.measure in _gated(before, after):
                 unjudged.append(_without_images(change, before, after))
     if not unjudged and not any(change.conditions for change in changes):
         raise NotComparableError("the two models have no measure in common that a threshold could be held against")
@@ -102,7 +102,7 @@ def _require_same_runs(base: Verification, new: Verification) -> None:
         raise NotComparableError("the images changed between the two runs; run again once they no longer change")
 
 
-def _same_images(base: Verification, new: Verification) -> tuple[list[int], list[int]]:
+def same_images(base: Verification, new: Verification) -> tuple[list[int], list[int]]:
     """Rows of the images that both models were measured on. Equal names are told apart by their order."""
     places: dict[tuple[str, int], int] = {}
     for verification, keep in ((base, True), (new, False)):
@@ -139,9 +139,14 @@ def _outputs(base: Verification, new: Verification) -> list[tuple[OutputResult, 
 def _changes(
     before: OutputResult, after: OutputResult, rows: tuple[list[int], list[int]], thresholds: Thresholds, same: bool
 ) -> list[tuple[MeasuredChange, tuple[str, ...]]]:
-    common = [(one, other) for other in after.measures if (one := before.measure(other.name)) is not None]
+    common = [
+        (one, other) for other in after.measures if (one := before.measure(other.name, other.protocol)) is not None
+    ]
     gated = _gated(before, after)
-    return [_change(after, (one, other), rows, thresholds, other.name in gated, same) for one, other in common]
+    return [
+        _change(after, (one, other), rows, thresholds, not other.protocol and other.name in gated, same)
+        for one, other in common
+    ]
 
 
 def _gated(before: OutputResult, after: OutputResult) -> frozenset[str]:
@@ -188,6 +193,7 @@ def _change(
         conditions=judged.conditions,
         ratio=ratio,
         unseen=unseen_share(len(base), 1 - thresholds.confidence) if unchanged else None,
+        protocol=after.protocol,
     )
     return change, judged.remarks
 

@@ -162,7 +162,7 @@ class MeasuredChange(Struct, frozen=True):
     ``difference`` is new less base, with its interval (None: too few images, or a measure without a largest value,
     which has a ``ratio`` in its place). ``conditions`` are empty for measures that are shown but not held to a
     threshold. ``images`` counts the pairs. ``unseen`` is the share of all images that could change without showing
-    here; None where some image changed.
+    here; None where some image changed. ``protocol`` is the perturbation that the measure is about, empty for shifts.
     """
 
     measure: str
@@ -177,6 +177,7 @@ class MeasuredChange(Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     ratio: TypicalRatio | None = None
     unseen: float | None = None
+    protocol: str = ""
 
     @property
     def surely_better(self) -> bool:

@@ -92,7 +92,13 @@ class Measuring(Group, table="verify"):
         "Height and width, where the model leaves them open. Such as 224x320, or one number for both.",
         Panel.IMAGES,
     )
-    protocol: str = option(choice("PROTOCOL"), "How an input is shifted.", Panel.SHIFTS, default="crop")
+    protocol: tuple[str, ...] = option(
+        words("PROTOCOL"),
+        "How an input is changed. By shifts, and beside them such as noise:2,jpeg:75,light:2%,rotate:1,half-pixel.",
+        Panel.SHIFTS,
+        default=("crop",),
+        shown="crop",
+    )
     shift_at: str = option(
         choice("native|model"),
         "Whose whole pixels a shift counts.",

@@ -39,7 +39,10 @@ VALUES: Mapping[str, tuple[str, ...]] = {
         *("mediapipe", "mediapipe-signed", "ppocr", "ppocr-rec"),
     ),
     "FIT": ("stretch", "letterbox", "letterbox-top-left", "shortest-edge", "crop", "cover"),
-    "PROTOCOL": ("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
+    "PROTOCOL": (
+        *("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
+        *("noise", "jpeg", "light", "rotate", "half-pixel", "object"),
+    ),
     "TASK": ("classification", "dense", "embedding", "detection", "keypoints", "text", "regression"),
     "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "openvino", "coreml", "directml", "gpu", "npu"),
     "RUNTIME": ("onnxruntime", "openvino", "tflite"),

@@ -141,7 +141,7 @@ def _assert_shift_consistent(
         raise AssertionError(f"{name}: the same input gave two answers, so shifts cannot be judged")
     measures = [one for output in found.outputs if (one := output.measure(measure)) is not None]
     if not measures:
-        names = sorted({one.name for output in found.outputs for one in output.measures})
+        names = sorted({one.name for output in found.outputs for one in output.measures if not one.protocol})
         raise ValueError(f"{name}: no output has the measure {measure}; there is {', '.join(names) or 'none'}")
     for one in measures:
         _hold(name, one, limit, inconclusive)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from auditor.pipeline.resampling import triangle
 from auditor.pipeline.response import low_pass
@@ -19,13 +20,26 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
-from auditor.verify.result import DataFacts, LayerResult, Rejected, SelfTest, ShiftAt, Shifts, Task, Verification
+from auditor.verify.result import (
+    DataFacts,
+    LayerResult,
+    Measure,
+    OutputResult,
+    Perturbed,
+    Rejected,
+    SelfTest,
+    ShiftAt,
+    Shifts,
+    Task,
+    Verification,
+)
 
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
 ENLARGED = 1.05
 # Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
 SHRUNK = 2.0
 RESIZE_FIRST = "`aliasaudit resize` is the first to try"
+_UNMOVED = frozenset(["accuracy"])  # of the unshifted input, which no perturbation changes
 _COMPARED = frozenset([Task.CLASSIFICATION, Task.DENSE, Task.EMBEDDING, Task.DETECTION])  # by the command resize
 
 
@@ -71,7 +85,10 @@ def of_reference(plan: RunPlan, table: RowTable) -> tuple[RunPlan, RowTable]:
     """The plan and the rows of the reference model by itself, of a run that measured it too."""
     if plan.reference is None:
         raise ValueError("the run has no reference")
-    rows = tuple(replace(row, measured=row.reference, reference=None, repeated=None) for row in table.rows)
+    rows = tuple(
+        replace(row, measured=row.reference, perturbed=row.reference_perturbed, reference=None, repeated=None)
+        for row in table.rows
+    )
     alone = replace(plan.settings, reference=None, preset_assumed=False)
     return replace(plan, settings=alone, model=plan.reference, reference=None, remarks=()), RowTable(rows)
 
@@ -129,7 +146,7 @@ def merge(
             digest.hexdigest(),
         ),
         shifts=_shifts(plan, table),
-        outputs=(plan.model.measures.total(used, settings.confidence),),
+        outputs=(_output(plan, used),),
         layers=layers.results,
         self_test=test,
         incomplete=_void(used) or (_cut_short(table, source) if interrupted else ""),
@@ -157,6 +174,18 @@ def merge(
         ),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
+
+
+def _output(plan: RunPlan, used: Sequence[Row[Any]]) -> OutputResult:
+    """What was measured on the output under shifts, then under every perturbation."""
+    confidence = plan.settings.confidence
+    output = plan.model.measures.total(used, confidence)
+    further: list[Measure] = []
+    for place, perturbation in enumerate(plan.settings.perturbations):
+        rows = [replace(row, measured=row.perturbed[place]) for row in used]
+        measures = plan.model.measures.total(rows, confidence).measures
+        further += (structs.replace(one, protocol=perturbation.name) for one in measures if one.name not in _UNMOVED)
+    return structs.replace(output, measures=(*output.measures, *further))
 
 
 def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:
@@ -218,12 +247,13 @@ def _shifts(plan: RunPlan, table: RowTable) -> Shifts:
         source=setup.protocol.picture,
         window=setup.image.size,
         radius=setup.shifts.radius,
-        per_image=round(table.naive_runs / images) - 1,
+        per_image=round((table.naive_runs - sum(row.runs_beside for row in table.rows)) / images) - 1,
         distinct=round(table.runs / images),
         exhaustive=setup.shifts.exhaustive > 0,
         seed=plan.settings.shifts.seed,
         at=ShiftAt.NATIVE if setup.protocol.native else ShiftAt.MODEL,
         factor=float(np.median(factors)) if factors else None,
+        perturbations=tuple(Perturbed(one.name, one.meaning) for one in plan.settings.perturbations),
     )
 
 

@@ -6,7 +6,7 @@ Importing this module is cheap; what it makes is imported when a model is run.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from auditor.verify.images.drawn import Drawn
     from auditor.verify.images.preprocess import ImageLayout, Preprocessing
     from auditor.verify.images.source import ImageSource
+    from auditor.verify.perturbation import Perturbation
+    from auditor.verify.result import ProtocolKind
     from auditor.verify.settings import ReferenceReading, VerifySettings
 
 # What a preset says unless the user says otherwise.
@@ -86,7 +88,7 @@ def _request(options: Measuring) -> Request:
     clip = sources and sources[0] != "images"
     if clip and options.labels is not None:
         raise ValueError(f"labels belong to a folder of images, not to {sources[0]}")
-    if clip and options.protocol == "frames":
+    if clip and "frames" in options.protocol:
         raise ValueError(f"protocol frames compares the sequences of --images: leave it out with {sources[0]}")
     return Request(
         images=options.images,
@@ -100,7 +102,7 @@ def _request(options: Measuring) -> Request:
 
 
 def _settings(options: Measuring) -> VerifySettings:
-    from auditor.verify.result import ProtocolKind, Task
+    from auditor.verify.result import Task
     from auditor.verify.settings import VerifySettings
     from auditor.verify.shifts.plan import ShiftSettings
     from auditor.verify.worker.device import parse_device
@@ -109,12 +111,14 @@ def _settings(options: Measuring) -> VerifySettings:
     from auditor.verify.worker.runtime import Runtime
 
     axes, decoding = _layouts(options.layout)
+    protocol, perturbations = _protocols(options.protocol)
     return VerifySettings(
         preprocessing=_preprocessing(options),
         native=options.shift_at == "native",
         native_if_needed="shift_at" not in options.given,
         preset_assumed=not options.given & {"preset", "mean", "std", "scale"},
-        protocol=ProtocolKind(options.protocol),
+        protocol=protocol,
+        perturbations=perturbations,
         radius=options.radius,
         shifts=ShiftSettings(pairs=options.shifts, path=options.path, exhaustive=options.exhaustive, seed=options.seed),
         size=options.size,
@@ -140,6 +144,34 @@ def _settings(options: Measuring) -> VerifySettings:
         custom_ops=tuple(Path(word) for word in options.custom_ops),
         runtime=None if options.runtime is None else Runtime(options.runtime),
     )
+
+
+def _protocols(words: Sequence[str]) -> tuple[ProtocolKind, tuple[Perturbation, ...]]:
+    """How windows are shifted, by crops where nothing is said, and what is measured beside."""
+    from auditor.options.panels import VALUES
+    from auditor.verify.perturbation import perturbation
+    from auditor.verify.result import ProtocolKind
+
+    kinds = {kind.value: kind for kind in ProtocolKind}
+    shifting: dict[str, None] = {}
+    beside: dict[Perturbation, None] = {}
+    for word in words:
+        try:
+            one = perturbation(word)
+        except ValueError as error:
+            raise ValueError(f"protocol {error}") from None
+        if one is not None:
+            beside[one] = None
+        elif word in kinds:
+            shifting[word] = None
+        else:
+            known = VALUES["PROTOCOL"]
+            raise ValueError(f"protocol must be of {', '.join(known)}; it is {word!r}{suggestion(word, known)}")
+    if len(shifting) > 1:
+        raise ValueError(f"protocol has {' and '.join(shifting)}, which both shift: measure one at a time")
+    if "frames" in shifting and beside:
+        raise ValueError("protocol frames compares pictures as they are: leave noise and the like out")
+    return kinds[next(iter(shifting), "crop")], tuple(beside)
 
 
 def _reference_reading(options: Measuring) -> ReferenceReading:

@@ -18,8 +18,9 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.measures import TASKS
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Outputs, Subject, TaskMeasures
+from auditor.verify.perturbation import Perturbation, PerturbationKind
 from auditor.verify.reference import can_be_native, open_reference, reading_remarks, require_windows, sees_the_same
-from auditor.verify.result import ProtocolKind
+from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup, first_usable, prepare, tried_images
 from auditor.verify.shifts.alignment import Grid
@@ -104,6 +105,8 @@ def pilot(
     task, protocol = TASKS[setup.target.task], setup.protocol.kind
     if task.WHOLE_PIXELS and protocol in _UNALIGNED:
         raise DataError(f"the protocol {protocol.value} measures classifiers and embeddings only")
+    for perturbation in settings.perturbations:
+        _require_comparable(perturbation, task, setup.target.task)
     if setup.protocol.native and not task.NATIVE:
         kind = setup.target.task.value
         raise DataError(f"{kind} outputs are laid over each other pixel by pixel of the model: use --shift-at model")
@@ -118,6 +121,15 @@ def pilot(
         remarks = reading_remarks(setup, other, settings, switched)
     plan = RunPlan(settings, model, reference, range(first, first + settings.self_test_images), remarks)
     return plan, chain(seen, units)
+
+
+def _require_comparable(perturbation: Perturbation, measures: type[TaskMeasures[Any, Any]], task: Task) -> None:
+    """See to it that the task's answers to both pictures can be laid over each other."""
+    name = perturbation.name
+    if perturbation.kind is PerturbationKind.ROTATE and measures.WHOLE_PIXELS:
+        raise DataError(f"{name} turns what {task.value} outputs place: it measures outputs without places only")
+    if perturbation.kind is PerturbationKind.HALF_PIXEL and not measures.NATIVE:
+        raise DataError(f"{task.value} outputs are laid over each other pixel by pixel: leave {name} out")
 
 
 def _front_beside(setup: Setup, other: Setup) -> WindowMaker | None:

@@ -126,6 +126,13 @@ class DataFacts(Struct, frozen=True):
     sha256: str
 
 
+class Perturbed(Struct, frozen=True):
+    """What was measured beside the shifts: the ``name`` that a measure's protocol refers to, and what it is."""
+
+    name: str
+    meaning: str
+
+
 class Shifts(Struct, frozen=True):
     """The shifts of a run: identical for every model that is given the same protocol, radius, count and seed.
 
@@ -134,6 +141,7 @@ class Shifts(Struct, frozen=True):
     shifts of the radius. ``distinct`` counts the inputs that had to be run per image, equal ones counted once. ``at``
     says whose pixels the radius, the distances and every measure in pixels count. ``factor`` is how many pixels of the
     picture are one of the model, the median over the images and both axes; None where that is not known.
+    ``perturbations`` were measured beside the shifts, on further inputs.
     """
 
     protocol: ProtocolKind
@@ -146,6 +154,7 @@ class Shifts(Struct, frozen=True):
     seed: int
     at: ShiftAt = ShiftAt.MODEL
     factor: float | None = None
+    perturbations: tuple[Perturbed, ...] = ()
 
     @property
     def reach(self) -> str:
@@ -171,6 +180,7 @@ class Measure(Struct, frozen=True):
     "massc", "equivariance-error", "cosine", "centre-jitter", "score-deviation", "flicker", ...). ``unit`` is "share",
     "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. What is
     not finite in ``per_image`` marks an image for which the measure is not defined; ``images`` counts the others.
+    ``protocol`` is the perturbation that it is about, such as "noise:2"; empty for shifts.
     """
 
     computed: ClassVar[tuple[str, ...]] = ("images",)
@@ -181,11 +191,22 @@ class Measure(Struct, frozen=True):
     unit: str
     higher_is_better: bool
     per_image: tuple[FloatOrNan, ...]
+    protocol: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, and the perturbation that it is about."""
+        return titled(self.name, self.protocol)
 
     @property
     def images(self) -> int:
         """How many images the value rests on."""
         return sum(map(isfinite, self.per_image))
+
+
+def titled(name: str, protocol: str) -> str:
+    """The name of a measure, and the perturbation that it is about."""
+    return f"{name}, {protocol}" if protocol else name
 
 
 class CurvePoint(Struct, frozen=True):
@@ -251,9 +272,9 @@ class OutputResult(Struct, frozen=True):
     classes: int | None = None  # that the model can tell apart; classification only
     margin: Margin | None = None  # of classification and detection
 
-    def measure(self, name: str) -> Measure | None:
-        """The measure of this name, or None where it was not made."""
-        return next((one for one in self.measures if one.name == name), None)
+    def measure(self, name: str, protocol: str = "") -> Measure | None:
+        """The measure of this name under shifts, or under a perturbation; None where it was not made."""
+        return next((one for one in self.measures if (one.name, one.protocol) == (name, protocol)), None)
 
 
 class Spectrum(Struct, frozen=True):
@@ -389,7 +410,7 @@ class Verification(Shown, Struct, frozen=True):
             return f"preprocessing assumed: {self.preset_assumed} ({self.preprocessing}); choose it with --preset"
         return f"preprocessing {self.preprocessing}"
 
-    def measure(self, name: str) -> Measure | None:
+    def measure(self, name: str, protocol: str = "") -> Measure | None:
         """The measure of this name on the first output that has it, or None where it was not made."""
-        found = (output.measure(name) for output in self.outputs)
+        found = (output.measure(name, protocol) for output in self.outputs)
         return next((one for one in found if one is not None), None)

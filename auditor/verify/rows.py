@@ -58,7 +58,8 @@ def _collected(worker: Worker, plan: RunPlan, index: int, load: Load) -> Row[Any
         label=load.unit.label,
         pixels=load.digest,
         runs=sum(call.rows for call in answer.calls),
-        naive_runs=load.unit.plan.requested,
+        naive_runs=load.requested,
+        runs_beside=load.requested_beside,
         enlarged=load.enlarged,
         factor=_factor(load),
         notes=load.notes,
@@ -66,15 +67,19 @@ def _collected(worker: Worker, plan: RunPlan, index: int, load: Load) -> Row[Any
     count = len(load.places)
     try:
         outputs = _outputs(plan.model, answer, count)
-        answers, repeated = _answers(plan.model, outputs, count), _repeated(plan.model, outputs, count)
+        shifted = range(len(load.unit.plan.windows))
+        answers, repeated = _answers(plan.model, outputs, shifted), _repeated(plan.model, outputs, count)
+        row = replace(row, perturbed=_perturbed(plan.model, outputs, load))
         others = None
         if plan.reference is not None:
             # It runs in the same memory: nothing of the first answer may be looked at from here on.
             there = load.beside or load
             second = worker.run(plan.reference.setup.job(there, plan.settings, repeat=False))
-            others = _answers(plan.reference, _outputs(plan.reference, second, count), count)
+            outputs = _outputs(plan.reference, second, count)
+            others = _answers(plan.reference, outputs, shifted)
             if plan.settings.reference_reading.measured:
-                row = replace(row, reference=plan.reference.measures.row(there.unit, others, None))
+                alone = plan.reference.measures.row(there.unit, others, None)
+                row = replace(row, reference=alone, reference_perturbed=_perturbed(plan.reference, outputs, there))
             first_class = plan.settings.reference_reading.first_class
             others = plan.model.measures.brought(others, Sides(load.unit, there.unit, first_class))
         return replace(row, measured=plan.model.measures.row(load.unit, answers, others), repeated=repeated)
@@ -97,8 +102,17 @@ def _outputs(model: MeasuredModel, answer: Answer, count: int) -> dict[str, list
     return rows
 
 
-def _answers(model: MeasuredModel, outputs: Mapping[str, list[Array]], count: int) -> Any:
-    return model.measures.read({name: rows[:count] for name, rows in outputs.items()})
+def _answers(model: MeasuredModel, outputs: Mapping[str, list[Array]], windows: Iterable[int]) -> Any:
+    """The answers to these of the windows that were run."""
+    chosen = tuple(windows)
+    return model.measures.read({name: [rows[index] for index in chosen] for name, rows in outputs.items()})
+
+
+def _perturbed(model: MeasuredModel, outputs: Mapping[str, list[Array]], load: Load) -> tuple[Any, ...]:
+    """What was measured for every perturbation."""
+    return tuple(
+        model.measures.row(beside.unit, _answers(model, outputs, beside.windows), None) for beside in load.perturbed
+    )
 
 
 def _repeated(model: MeasuredModel, outputs: Mapping[str, list[Array]], count: int) -> Repeated | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditor.verify.images.preprocess import DEFAULT_PRESET, ImageLayout, Preprocessing, preset
+from auditor.verify.perturbation import Perturbation
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.shifts.protocols import DEFAULT_FRACTIONS, DEFAULT_ZOOMS
@@ -42,7 +43,8 @@ class VerifySettings:
     ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows
     keep seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
-    nobody chose it. ``native``: shifts are whole pixels of the picture, before it is resized; with
+    nobody chose it. ``perturbations`` are measured beside the shifts of the protocol.
+    ``native``: shifts are whole pixels of the picture, before it is resized; with
     ``native_if_needed`` they are also where a reference sees other parts of the picture. ``size`` (H, W) is
     for models that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds``
     are constants for further inputs. ``decoding`` names the layout of the outputs, or is "auto". Boxes count from
@@ -55,6 +57,7 @@ class VerifySettings:
     preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
     preset_assumed: bool = False
     protocol: ProtocolKind = ProtocolKind.CROP
+    perturbations: tuple[Perturbation, ...] = ()
     native: bool = False
     native_if_needed: bool = False
     radius: int | None = None

@@ -151,7 +151,8 @@ def prepare(
     bytes_of_window = sum(rows[name].nbytes for name in target.outputs)
     if protocol.native:  # every window is an input of its own, and all of one image are in memory at once
         bytes_of_window = max(bytes_of_window, probe.windows.canvases[0].nbytes)
-    task_shifts = shifts_for(target.task, shifts, bytes_of_window)
+    canvases = sum(one.canvases for one in settings.perturbations)
+    task_shifts = shifts_for(target.task, shifts, bytes_of_window, canvases)
     if task_shifts != shifts:
         seen, units = [], numbered(enumerate(source), protocol, preprocessing, task_shifts)
     guesses = [*target.remarks]
@@ -261,24 +262,36 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
     if settings.protocol is ProtocolKind.FRAMES:
         margin = 0
     protocol = Protocol(
-        settings.protocol, size, margin, settings.embedded, settings.fractions, settings.zooms, settings.native
+        settings.protocol,
+        size,
+        margin,
+        settings.embedded,
+        settings.fractions,
+        settings.zooms,
+        settings.native,
+        settings.perturbations,
+        shifts.seed,
     )
     return protocol, shifts
 
 
-def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int) -> ShiftSettings:
-    """The shifts that the task's measures use, few enough that all outputs of one image fit in memory."""
+def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int, beside: int = 0) -> ShiftSettings:
+    """The shifts that the task's measures use, few enough that all outputs of one image fit in memory.
+
+    ``beside`` is how many perturbed windows there are for each random pair.
+    """
     if TASKS[task].SINGLE_STEPS:
         return shifts
     path = shifts.path if TASKS[task].TRACKS else 0
     shifts = replace(shifts, neighbours=0, path=path, exhaustive=0)
     windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1) - path)
     curve = 2 * len(shifts.distances) * shifts.per_distance
-    if 2 * shifts.pairs + curve <= windows:
+    each = 2 + beside
+    if each * shifts.pairs + curve <= windows:
         return shifts
     per_distance = min(shifts.per_distance, 1 if windows >= 4 * len(shifts.distances) else 0)
     left = windows - 2 * len(shifts.distances) * per_distance
-    return replace(shifts, per_distance=per_distance, pairs=max(1, min(shifts.pairs, left // 2)))
+    return replace(shifts, per_distance=per_distance, pairs=max(1, min(shifts.pairs, left // each)))
 
 
 def tried_images(settings: VerifySettings) -> int:

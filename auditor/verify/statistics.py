@@ -10,6 +10,8 @@ two intervals.
 * ratio of two unbounded measures, such as the jitter of boxes: Student's t on the logarithms of the ratios per image.
   No interval of a mean without bounds is valid for all distributions (Bahadur and Savage 1956); the typical image's
   ratio has one.
+* ratio of two sums over the images, such as a variance within images over one between them: studentised bootstrap of
+  the logarithm, images drawn with both of their terms.
 * mean of one model without bounds: studentised bootstrap (bootstrap-t; Efron and Tibshirani 1993, ch. 12), with the
   variance of every resample steadied by the weight of one image of the whole sample.
 
@@ -110,6 +112,53 @@ def ratio_interval(
         return math.exp(mean), None
     low, high = _student_interval(mean, float(logs.var(ddof=1)), len(logs), _tail(confidence))
     return math.exp(mean), Interval(math.exp(low), math.exp(high), confidence)
+
+
+def sums_ratio_interval(
+    above: AnyArray, below: AnyArray, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, Interval | None]:
+    """``sum(above) / sum(below)`` over images (N,), terms of 0 or more, and its interval.
+
+    Images with a NaN in either are left out.
+
+    The interval is None below :data:`MIN_IMAGES` images, and where a sum is 0.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+    top, bottom = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
+    if len(top) != len(bottom):
+        raise ValueError(f"{len(top)} and {len(bottom)} terms: a ratio needs both of every image")
+    known = ~(np.isnan(top) | np.isnan(bottom))
+    top, bottom = top[known], bottom[known]
+    sums = float(top.sum()), float(bottom.sum())
+    if not sums[1]:
+        return math.nan, None
+    ratio = sums[0] / sums[1]
+    if len(top) < MIN_IMAGES or not ratio:
+        return ratio, None
+    top, bottom = top / sums[0], bottom / sums[1]  # shares: the error of the logarithm is that of their difference
+    count = len(top)
+    one = float(np.square(top - bottom).sum())
+    if one <= 1e-24:
+        return ratio, Interval(ratio, ratio, confidence)
+    draw, found = np.random.default_rng(seed), []
+    block = max(1, _BLOCK // count)
+    for start in range(0, _RESAMPLES, block):
+        chosen = draw.integers(count, size=(min(block, _RESAMPLES - start), count))
+        over, under = top[chosen], bottom[chosen]
+        totals = over.sum(axis=1), under.sum(axis=1)
+        usable = (totals[0] > 0) & (totals[1] > 0)
+        over, under = over[usable] / totals[0][usable, None], under[usable] / totals[1][usable, None]
+        # Steadied by the weight of one image of the whole sample, as that of a mean.
+        error = np.sqrt(((count - 1) * np.square(over - under).sum(axis=1) + one) / count)
+        found.append(np.log(totals[0][usable] / totals[1][usable]) / error)
+    tail = _tail(confidence)
+    lower, upper = np.quantile(np.concatenate(found), [tail, 1 - tail])
+    spread = math.sqrt(one)
+    return ratio, Interval(
+        ratio * math.exp(-float(upper) * spread), ratio * math.exp(-float(lower) * spread), confidence
+    )
 
 
 def paired(base: AnyArray, new: AnyArray) -> FloatArray:

@@ -24,6 +24,7 @@ from auditor.options.panels import VALUES, Panel, values
 from auditor.rewrite.options import Rewriting
 from auditor.rewrite.result import Kernel, Lowering, Padding, Refit, Strategy
 from auditor.verify.images.preprocess import preset_names
+from auditor.verify.perturbation import PerturbationKind
 from auditor.verify.result import ProtocolKind, Task
 
 Run = Callable[..., tuple[int, str, str]]
@@ -153,7 +154,7 @@ def test_words_behind_a_metavar_are_listed(run: Run, words: str) -> None:
         ("LOWERING", Lowering),
         ("REFIT", Refit),
         ("PRESET", preset_names()),
-        ("PROTOCOL", ProtocolKind),
+        ("PROTOCOL", [*ProtocolKind, *PerturbationKind]),
         ("TASK", Task),
     ],
 )

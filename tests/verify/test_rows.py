@@ -21,11 +21,12 @@ from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge
+from auditor.verify.perturbation import Perturbation, PerturbationKind
 from auditor.verify.pilot import RunPlan, pilot
 from auditor.verify.result import DataKind, ProtocolKind, Rejected, Task
 from auditor.verify.rows import measured_rows, rows
 from auditor.verify.runner import verify
-from auditor.verify.settings import VerifySettings
+from auditor.verify.settings import ReferenceReading, VerifySettings
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
 from tests.verify.models import brightest_box, classifier, saved
@@ -51,6 +52,11 @@ def read() -> list[Picture | Rejected]:
 SOURCE = ImageSource(DataKind.ARRAYS, 13, (), lambda: iter(read()))
 
 
+PERTURBED = tuple(
+    Perturbation(kind, 1.0) for kind in PerturbationKind if kind not in (PerturbationKind.ROTATE, PerturbationKind.JPEG)
+)
+
+
 @dataclass(frozen=True)
 class Case:
     """A model of every task, and how it is measured."""
@@ -70,6 +76,12 @@ CASES = {
     "detection-reference": Case(brightest_box, replace(SETTINGS, task=Task.DETECTION), brightest_box),
     "regression-reference": Case(classifier, replace(SETTINGS, task=Task.REGRESSION), classifier),
     "frames": Case(classifier, replace(SETTINGS, protocol=ProtocolKind.FRAMES)),
+    "perturbed-reference": Case(
+        classifier,
+        replace(SETTINGS, perturbations=PERTURBED, reference_reading=ReferenceReading(measured=True)),
+        classifier,
+    ),
+    "perturbed-detection": Case(brightest_box, replace(SETTINGS, task=Task.DETECTION, perturbations=PERTURBED)),
     "roll": Case(classifier, replace(SETTINGS, protocol=ProtocolKind.ROLL)),
 }
 

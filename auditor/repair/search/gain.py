@@ -75,8 +75,8 @@ class Gain:
         return any(map(better, self.leading)) and not any(map(worse, self.leading))
 
     def change(self, measure: str) -> MeasuredChange | None:
-        """The change of this measure, or None where both models do not have it."""
-        return next((one for one in self.changes if one.measure == measure), None)
+        """The change of this measure under shifts, or None where both models do not have it."""
+        return next((one for one in self.changes if one.measure == measure and not one.protocol), None)
 
 
 def better(change: MeasuredChange) -> bool:

@@ -68,7 +68,7 @@ def gain_between(original: Verification, rewritten: Verification, speed: Speed |
     names = {name for output in rewritten.outputs for name in leading(output.task)}
     return Gain(
         changes=changes,
-        leading=tuple(one for one in changes if one.measure in names),
+        leading=tuple(one for one in changes if one.measure in names and not one.protocol),
         agreement=_agreement(original, rewritten),
         loss=_loss(original, rewritten, changes),
         speed=speed,
@@ -110,7 +110,7 @@ def _agreement(original: Verification, rewritten: Verification) -> Agreement | N
 
 
 def _loss(original: Verification, rewritten: Verification, changes: Sequence[MeasuredChange]) -> Loss | None:
-    told = {one.measure: one for one in changes if not math.isnan(one.difference)}
+    told = {one.measure: one for one in changes if not one.protocol and not math.isnan(one.difference)}
     accuracy = next((told[name] for name in _ACCURACY if name in told), None)
     if accuracy is not None:
         span = accuracy.interval

@@ -115,6 +115,7 @@ class _Change:
     difference: FloatOrNan
     interval: _Span | None
     images: int
+    protocol: str = ""
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -199,6 +200,7 @@ def _written(key: _Key, found: Gain | str) -> dict[str, Any]:
             "difference": _defined(change.difference),
             "interval": change.interval and structs.astuple(change.interval),
             "images": change.images,
+            **({"protocol": change.protocol} if change.protocol else {}),
         }
         for change in found.changes
     ]
@@ -229,6 +231,7 @@ def _gain(saved: _Gain) -> Gain:
             difference=one.difference,
             interval=one.interval and Interval(*one.interval),
             images=one.images,
+            protocol=one.protocol,
         )
         for one in saved.changes
     )
@@ -237,7 +240,7 @@ def _gain(saved: _Gain) -> Gain:
     )
     return Gain(
         changes=changes,
-        leading=tuple(change for change in changes if change.measure in saved.leading),
+        leading=tuple(one for one in changes if one.measure in saved.leading and not one.protocol),
         agreement=agreement and Agreement(*agreement),
         loss=loss and Loss(*loss),
         speed=saved.speed and Speed(*saved.speed),

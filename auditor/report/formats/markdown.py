@@ -216,7 +216,7 @@ def _measures(found: Verification) -> Iterator[str]:
         for measure in output.measures:
             span = measure.interval
             ends = f"{number(span.low, measure.unit)} to {number(span.high, measure.unit)}" if span is not None else "-"
-            name = markdown_words(measure.name)
+            name = markdown_words(measure.title)
             yield _row(
                 [
                     markdown_code(output.output, _NAME),

@@ -12,6 +12,7 @@ from auditor.report.words.numbers import json_number
 from auditor.text import count_text
 from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
+from auditor.verify.result import titled
 
 NOT_RISEN = (
     "nothing was written: --require-gain asks that consistency or MAC surely got better, and neither surely worse"
@@ -46,7 +47,7 @@ def gain_json(gain: Gain) -> dict[str, Any]:
     """A rewrite beside its original."""
     agreement, loss, speed = gain.agreement, gain.loss, gain.speed
     return {
-        "changes": {change.measure: _change(change) for change in gain.changes},
+        "changes": {titled(change.measure, change.protocol): _change(change) for change in gain.changes},
         "agreement": None
         if agreement is None
         else {

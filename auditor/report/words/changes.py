@@ -20,7 +20,7 @@ from auditor.facts.comparison import (
 )
 from auditor.report.words.numbers import factor_text
 from auditor.text import ModelText, count_text
-from auditor.verify.result import Verdict
+from auditor.verify.result import Verdict, titled
 
 VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}
 _FLOOR = "min"  # the threshold that asks nothing of the base
@@ -138,7 +138,7 @@ def _row(change: MeasuredChange) -> MeasuredRow:
     worst = worst_verdict(change.conditions)
     return MeasuredRow(
         output=change.output,
-        measure=change.measure,
+        measure=titled(change.measure, change.protocol),
         base=_value(change, change.base, None if change.ratio is None else change.ratio.base_largest),
         new=_value(change, change.new, None if change.ratio is None else change.ratio.new_largest),
         difference=_moved(change),

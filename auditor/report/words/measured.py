@@ -47,11 +47,14 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     for output in found.outputs:
         if len(found.outputs) > 1:
             lines.append(f"output {plain(output.output)} ({output.task.value})")
-        lines += _columns([measure_cells(measure) for measure in output.measures])
+        lines += _columns([measure_cells(measure) for measure in output.measures if not measure.protocol])
         if output.margin is not None:
             lines += ["", f"margin: {margin_line(output.margin)}"]
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
+        for beside in found.shifts.perturbations:
+            cells = [measure_cells(one)[:4] for one in output.measures if one.protocol == beside.name]
+            lines += ["", f"{beside.name}: {beside.meaning}", *_columns(cells)]
         lines += [*_tracks(output, unicode), *_worst_images(output)]
     if found.time is not None:
         rows = [(row.name, row.everything, row.at_rest, row.rests_on, row.meaning) for row in time_rows(found.time)]
@@ -75,6 +78,8 @@ def _facts(found: Verification) -> Iterator[str]:
     )
     if shifts.counted:
         yield shifts.counted
+    if shifts.perturbations:
+        yield f"beside the shifts: {', '.join(one.name for one in shifts.perturbations)}"
     yield found.preprocessing_words
     yield _provider(found.provider)
     # The self-test runs an input of some images twice, which is more than a loop would where none are equal.

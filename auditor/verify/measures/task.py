@@ -104,7 +104,8 @@ class Row(Generic[RowT]):
     of a loop without reuse of equal inputs. ``enlarged`` is the factor by which its picture was enlarged,
     and ``factor`` (y, x) how many pixels of it are one of the model, None where that is not known. ``notes``
     say what libraries read otherwise in a file like its own. ``reference`` is what was measured on the reference model
-    by itself, where that was asked for.
+    by itself, where that was asked for. ``perturbed`` has one for each perturbation, of which ``runs_beside`` of the
+    ``naive_runs`` are.
     """
 
     index: int
@@ -120,6 +121,9 @@ class Row(Generic[RowT]):
     notes: tuple[str, ...] = ()
     repeated: Repeated | None = None
     reference: RowT | None = None
+    perturbed: tuple[RowT, ...] = ()
+    reference_perturbed: tuple[RowT, ...] = ()
+    runs_beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)

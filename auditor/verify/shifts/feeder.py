@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
 from auditor.verify.errors import DataError
 from auditor.verify.images.picture_file import FileReader
-from auditor.verify.images.preprocess import Preprocessing, in_channels, on_black, to_picture, to_tensor
+from auditor.verify.images.preprocess import ChannelOrder, Preprocessing, in_channels, on_black, to_picture, to_tensor
 from auditor.verify.images.source import Picture
+from auditor.verify.perturbation import PerturbationKind
 from auditor.verify.result import ProtocolKind, Rejected
+from auditor.verify.shifts.perturbing import half_pixel, perturbed
 from auditor.verify.shifts.plan import ShiftPlan, ShiftSettings, Unit, Window, plan_frames
 from auditor.verify.shifts.protocols import Protocol
 from auditor.verify.worker.arena import Array
@@ -31,12 +33,21 @@ _ON_THE_PICTURE = (ProtocolKind.CROP, ProtocolKind.FRAMES)
 
 
 @dataclass(frozen=True, slots=True)
+class PerturbedUnit:
+    """A unit whose plan compares windows with those of the perturbed picture, and their places among all windows."""
+
+    unit: Unit
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """One unit ready to run: ``canvases`` (canvas, C, H, W) in the model's layout and ``places`` (windows, 3).
 
     ``digest`` is the SHA-256 of the pixels, ``extra`` the image's own further inputs of the model. ``enlarged`` is the
     largest factor by which a picture was enlarged, 1 where none was. ``notes`` are those of its pictures.
-    ``beside`` is the same unit as a reference model reads it, None where that is this one.
+    ``beside`` is the same unit as a reference model reads it, None where that is this one. ``perturbed`` has one for
+    each perturbation of the protocol.
     """
 
     unit: Unit
@@ -47,6 +58,17 @@ class Load:
     enlarged: float = 1.0
     notes: tuple[str, ...] = ()
     beside: Load | None = None
+    perturbed: tuple[PerturbedUnit, ...] = ()
+
+    @property
+    def requested(self) -> int:
+        """How many inputs a loop without reuse of equal windows would run for the shifts and the perturbations."""
+        return self.unit.plan.requested + self.requested_beside
+
+    @property
+    def requested_beside(self) -> int:
+        """The part of them that is for the perturbations."""
+        return sum(2 * len(one.unit.plan.pairs) for one in self.perturbed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +180,9 @@ def _load(
 ) -> Load:
     protocol, preprocessing = front.protocol, front.preprocessing
     digest = hashlib.sha256()
-    images = sorted({window.image for window in plan.windows})
+    beside = protocol.beside(plan)
+    windows = _all_windows(plan, beside)
+    images = sorted({window.image for window in windows})
     position: dict[tuple[int, int], int] = {}
     canvases: list[Array] = []
     placed: dict[int, Placement] = {}
@@ -166,20 +190,71 @@ def _load(
     size = protocol.picture[0] - room, protocol.picture[1] - room
     for image, picture in zip(images, pictures, strict=True):
         picture.digest_into(digest)
-        prepared, placed[image] = to_picture(_opaque(picture, preprocessing), size, preprocessing, room)
-        for variant in sorted({window.variant for window in plan.windows if window.image == image}):
+        pixels = _opaque(picture, preprocessing)
+        prepared, placed[image] = to_picture(pixels, size, preprocessing, room)
+        for variant in sorted({window.variant for window in windows if window.image == image}):
             position[image, variant] = len(canvases)
-            canvases.append(to_tensor(protocol.canvas(prepared, variant), preprocessing))
-    places = np.array([(position[one.image, one.variant], one.y, one.x) for one in plan.windows], np.int64)
+            levels = _perturbed(pixels, prepared, placed[image], front, (image, variant))
+            canvases.append(to_tensor(protocol.canvas(levels, variant), preprocessing))
+    places = np.array([(position[one.image, one.variant], one.y, one.x) for one in windows], np.int64)
     placements = (
-        tuple(_cut(placed[window.image], window, size) for window in plan.windows)
+        tuple(_cut(placed[window.image], window, size) for window in windows)
         if protocol.kind in _ON_THE_PICTURE
         else ()
     )
-    unit = Unit(name, label, plan, digest.digest(), placements)
+    unit = Unit(name, label, plan, digest.digest(), placements[: len(plan.windows)])
     notes = tuple(sorted({note for picture in pictures for note in picture.notes}))
     enlarged = max(max(placement.scale) for placement in placed.values())
-    return Load(unit, np.stack(canvases), places, unit.digest, pictures[0].extra, max(enlarged, 1.0), notes)
+    return Load(
+        unit,
+        np.stack(canvases),
+        places,
+        unit.digest,
+        pictures[0].extra,
+        max(enlarged, 1.0),
+        notes,
+        perturbed=_units_beside(unit, beside, windows, placements),
+    )
+
+
+def _all_windows(plan: ShiftPlan, beside: Sequence[ShiftPlan]) -> tuple[Window, ...]:
+    """The windows of a plan, then the further ones of those beside it."""
+    return tuple(dict.fromkeys(chain(plan.windows, *(one.windows for one in beside))))
+
+
+def _units_beside(
+    unit: Unit, beside: Sequence[ShiftPlan], windows: Sequence[Window], placements: Sequence[Placement]
+) -> tuple[PerturbedUnit, ...]:
+    place = {window: index for index, window in enumerate(windows)}
+    units = []
+    for plan in beside:
+        indices = tuple(place[window] for window in plan.windows)
+        placed = tuple(placements[index] for index in indices) if placements else ()
+        units.append(PerturbedUnit(replace(unit, plan=plan, placements=placed), indices))
+    return tuple(units)
+
+
+def _perturbed(pixels: Array, prepared: Array, placement: Placement, front: WindowMaker, of: tuple[int, int]) -> Array:
+    """The picture ``of`` an (image, variant), perturbed where the variant is: before the resize or behind it."""
+    protocol, preprocessing = front.protocol, front.preprocessing
+    found = protocol.perturbation_of(of[1])
+    if found is None:
+        return prepared
+    perturbation, moved = found
+    room = protocol.room
+    if perturbation.kind is not PerturbationKind.HALF_PIXEL:
+        red_first = preprocessing.channels < 3 or preprocessing.order is ChannelOrder.RGB
+        turned = prepared if red_first else prepared[..., [2, 1, 0, 3][: preprocessing.channels]]
+        levels = perturbed(turned, perturbation, (protocol.seed, of[0]), (room, room), moved)
+        return levels if red_first else levels[..., [2, 1, 0, 3][: preprocessing.channels]]
+    step = perturbation.amount
+    if protocol.positions.circular:
+        return half_pixel(prepared, (step, step), circular=True)
+    # As many pixels of the picture as are half a pixel of the model, so that both are resized alike.
+    down, right = placement.scale
+    there = half_pixel(in_channels(pixels, preprocessing), (step / down, step / right))
+    size = protocol.picture[0] - room, protocol.picture[1] - room
+    return to_picture(there, size, preprocessing, room)[0]
 
 
 def still(picture: Picture, size: tuple[int, int], preprocessing: Preprocessing) -> tuple[Load, Array]:
@@ -202,29 +277,46 @@ def _load_native(picture: Picture, plan: ShiftPlan, front: WindowMaker, threads:
     digest = hashlib.sha256()
     picture.digest_into(digest)
     pixels = in_channels(_opaque(picture, preprocessing), preprocessing)
+    beside = protocol.beside(plan)
+    windows = _all_windows(plan, beside)
+    variants = sorted({window.variant for window in windows})
+    sources = {variant: _native_variant(pixels, protocol, (windows[0].image, variant)) for variant in variants}
 
     def prepared(window: Window) -> tuple[Array, Placement]:
         corner = window.y, window.x
-        part = native.window(pixels, corner, (protocol.margin, protocol.margin))
+        part = native.window(sources[window.variant], corner, (protocol.margin, protocol.margin))
         levels, placement = to_picture(part, protocol.window, preprocessing)
         return to_tensor(levels, preprocessing), replace(placement, origin=corner)
 
-    first, placement = prepared(plan.windows[0])
-    if first.nbytes * len(plan.windows) > _MOST_BYTES:
-        size = first.nbytes * len(plan.windows) / (1 << 30)
-        raise ValueError(
-            f"{len(plan.windows)} native windows take {size:.1f} GiB: use fewer shifts, or --shift-at model"
-        )
-    canvases = np.empty((len(plan.windows), *first.shape), first.dtype)
+    first, placement = prepared(windows[0])
+    if first.nbytes * len(windows) > _MOST_BYTES:
+        size = first.nbytes * len(windows) / (1 << 30)
+        raise ValueError(f"{len(windows)} native windows take {size:.1f} GiB: use fewer shifts, or --shift-at model")
+    canvases = np.empty((len(windows), *first.shape), first.dtype)
     canvases[0] = first
     placements = [placement]
-    for index, (tensor, placement) in enumerate(threads.map(prepared, plan.windows[1:]), start=1):
+    for index, (tensor, placement) in enumerate(threads.map(prepared, windows[1:]), start=1):
         canvases[index] = tensor
         placements.append(placement)
-    places = np.zeros((len(plan.windows), 3), np.int64)
-    places[:, 0] = np.arange(len(plan.windows))
-    unit = Unit(picture.name, picture.label, plan, digest.digest(), tuple(placements), native=True)
-    return Load(unit, canvases, places, unit.digest, picture.extra, max(*placement.scale, 1.0), picture.notes)
+    places = np.zeros((len(windows), 3), np.int64)
+    places[:, 0] = np.arange(len(windows))
+    shown = tuple(placements[: len(plan.windows)])
+    unit = Unit(picture.name, picture.label, plan, digest.digest(), shown, native=True)
+    enlarged = max(*placement.scale, 1.0)
+    units = _units_beside(unit, beside, windows, placements)
+    return Load(unit, canvases, places, unit.digest, picture.extra, enlarged, picture.notes, perturbed=units)
+
+
+def _native_variant(pixels: Array, protocol: Protocol, of: tuple[int, int]) -> Array:
+    """The picture ``of`` an (image, variant) at its own resolution."""
+    found = protocol.perturbation_of(of[1])
+    if found is None:
+        return pixels
+    perturbation, moved = found
+    if perturbation.kind is PerturbationKind.HALF_PIXEL:
+        return half_pixel(pixels, (perturbation.amount, perturbation.amount))
+    room = protocol.margin, protocol.margin
+    return perturbed(pixels, perturbation, (protocol.seed, of[0]), room, moved)
 
 
 def _opaque(picture: Picture, preprocessing: Preprocessing) -> Array:

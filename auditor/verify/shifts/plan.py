@@ -29,7 +29,7 @@ from auditor.verify.arrays import FloatArray, IntArray
 
 DEFAULT_RADIUS = 32
 DEFAULT_DISTANCES = (1, 2, 4, 8, 16, 31)
-_DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
 class Window(NamedTuple):
@@ -250,7 +250,7 @@ def _neighbours(
 ) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
     draw = generator(settings.seed, image, 1)
     for _ in range(settings.neighbours):
-        yield _pair_at(draw, positions, _DIRECTIONS[int(draw.integers(len(_DIRECTIONS)))])
+        yield _pair_at(draw, positions, DIRECTIONS[int(draw.integers(len(DIRECTIONS)))])
 
 
 def _at_distances(

@@ -15,6 +15,8 @@ frames         every image is a frame; the fixed central window is compared with
 
 Pictures and canvases are (H, W, C) on the 0..255 scale, before normalisation: black is 0 on that scale.
 
+Perturbations (:mod:`auditor.verify.perturbation`) are further canvases of the same kind, for the same windows.
+
 With ``native`` the window of the protocol crop moves over the picture at its own resolution, and each one is resized by
 itself, as behind a camera that moves. Its margin then counts pixels of the picture.
 """
@@ -28,6 +30,7 @@ import numpy as np
 
 from auditor.pipeline.resampling.triangle import resize_part
 from auditor.verify.arrays import AnyArray, FloatArray
+from auditor.verify.perturbation import Perturbation, PerturbationKind
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import (
     DEFAULT_RADIUS,
@@ -62,7 +65,8 @@ class Protocol:
     ``window`` is the size (H, W) that the model reads and ``margin`` by how much the canvas is larger. ``embedded`` is
     the side of the embedded picture as a share of the window. ``fractions`` (dy, dx) and ``zooms`` list the canvases of
     the sub-pixel and the zoom protocol beside the untouched one, which is always variant 0.
-    ``native``: offsets are pixels of the picture and not of the model.
+    ``native``: offsets are pixels of the picture and not of the model. ``perturbations`` have the last variants, and
+    draw from ``seed``.
     """
 
     kind: ProtocolKind
@@ -72,8 +76,12 @@ class Protocol:
     fractions: tuple[tuple[float, float], ...] = DEFAULT_FRACTIONS
     zooms: tuple[float, ...] = DEFAULT_ZOOMS
     native: bool = False
+    perturbations: tuple[Perturbation, ...] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.perturbations and self.kind is ProtocolKind.FRAMES:
+            raise ValueError("the protocol frames compares pictures as they are: leave noise and the like out")
         if self.native and self.kind is not ProtocolKind.CROP:
             raise ValueError(
                 f"pictures are shifted at their own resolution by the protocol crop, not {self.kind.value}"
@@ -116,15 +124,23 @@ class Protocol:
 
     @property
     def variants(self) -> int:
-        """How many canvases an image has."""
+        """How many canvases an image has, without those of perturbations."""
         if self.kind is ProtocolKind.SUBPIXEL:
             return 1 + len(self.fractions)
         return 1 + len(self.zooms) if self.kind is ProtocolKind.ZOOM else 1
+
+    def perturbation_of(self, variant: int) -> tuple[Perturbation, bool] | None:
+        """What a variant is perturbed by, and whether it is the second of two; None for those of shifts alone."""
+        place = variant - self.variants
+        if place < 0:
+            return None
+        return [(one, bool(moved)) for one in self.perturbations for moved in range(one.canvases)][place]
 
     def canvas(self, picture: AnyArray, variant: int = 0) -> AnyArray:
         """The canvas (H', W', C) of a picture (H, W, C) of size :attr:`picture`; raises ValueError for another size."""
         if picture.shape[:2] != self.picture:
             raise ValueError(f"the picture is {picture.shape[:2]}, the protocol needs {self.picture}")
+        variant = variant if variant < self.variants else 0  # what is perturbed is not shifted by a fraction, too
         pixels = picture  # bytes stay bytes where nothing is computed of them
         if self.kind is ProtocolKind.SUBPIXEL and variant:
             pixels = fourier_shift(pixels, *self.fractions[variant - 1])
@@ -159,6 +175,26 @@ class Protocol:
         if self.kind is ProtocolKind.ZOOM:
             return self._plan_zoom(image, settings)
         return plan_shifts(image, self.positions, settings)
+
+    def beside(self, plan: ShiftPlan) -> tuple[ShiftPlan, ...]:
+        """What to compare for every perturbation: windows of a plan with the same ones of the perturbed picture.
+
+        They are the unshifted one and the first of the random pairs, as many as there are such pairs.
+        """
+        first = [plan.windows[0], *(plan.windows[index] for index in plan.pairs.reference)]
+        chosen = list(dict.fromkeys(first))[: max(1, len(plan.pairs))]
+        plans = []
+        variant = self.variants
+        for one in self.perturbations:
+            before, after = (variant, variant + 1) if one.canvases == 2 else (0, variant)
+            step = (one.amount, one.amount) if one.kind is PerturbationKind.HALF_PIXEL else (0.0, 0.0)
+            builder = PlanBuilder(chosen[0]._replace(variant=before))
+            pairs = builder.pairs(
+                (window._replace(variant=before), window._replace(variant=after), step) for window in chosen
+            )
+            plans.append(builder.build(pairs, no_pairs(), no_pairs(), builder.path(()), no_pairs()))
+            variant += one.canvases
+        return tuple(plans)
 
     def _plan_subpixel(self, image: int, settings: ShiftSettings) -> ShiftPlan:
         """Random pairs: unshifted against 0..radius-1 whole pixels and a random fraction. Neighbours: each fraction."""

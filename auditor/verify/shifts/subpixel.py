@@ -1,4 +1,4 @@
-"""Shifts by a fraction of a pixel, and zooms. Pictures are (H, W, C) floats; each channel is worked on alone."""
+"""Shifts by a fraction of a pixel, zooms and turns. Pictures are (H, W, C) floats; each channel is worked on alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ def zoom(picture: AnyArray, factor: float) -> FloatArray:
         _cubic((size - 1) / 2 + (np.arange(size) - (size - 1) / 2) / factor, size) for size in picture.shape[:2]
     )
     return along(along(picture, rows, 0, np.float64), columns, 1, np.float64)
+
+
+def rotated(picture: AnyArray, degrees: float) -> FloatArray:
+    """The picture turned counterclockwise about its centre, at its size, by cubic convolution, edges replicated."""
+    height, width = picture.shape[:2]
+    angle = np.deg2rad(degrees)
+    y, x = np.arange(height)[:, None] - (height - 1) / 2, np.arange(width)[None, :] - (width - 1) / 2
+    rows = np.cos(angle) * y + np.sin(angle) * x + (height - 1) / 2
+    columns = np.cos(angle) * x - np.sin(angle) * y + (width - 1) / 2
+    top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
+    result = np.zeros(picture.shape)
+    for i in range(-1, 3):
+        row = np.clip(top + i, 0, height - 1)
+        down = keys_half(rows - top - i)
+        for j in range(-1, 3):
+            weight = down * keys_half(columns - left - j)
+            result += weight[..., None] * picture[row, np.clip(left + j, 0, width - 1)]
+    return result
 
 
 def _cubic(positions: FloatArray, size: int) -> Taps:

@@ -31,13 +31,16 @@ def measured(found: Verification) -> Iterator[Child]:
     for output in found.outputs:
         if len(found.outputs) > 1:
             yield element("h4", "Output ", element("code", plain(output.output)))
-        yield _measures(output.measures)
+        yield _measures([one for one in output.measures if not one.protocol])
         if output.margin is not None:
             yield element("p", f"Margin: {margin_line(output.margin)}.")
         charts = [(curve.measure, curve_chart(curve)) for curve in output.curves]
         figures = [_figure(f"{plain(name)} by shift distance", chart) for name, chart in charts if chart is not None]
         if figures:
             yield element("div", figures, class_="figures")
+        for beside in found.shifts.perturbations:
+            yield element("h4", f"Beside shifts: {plain(beside.meaning)} ", element("code", plain(beside.name)))
+            yield _measures([one for one in output.measures if one.protocol == beside.name])
         yield _images(output)
     if found.time is not None:
         yield from _over_time(found.time)
