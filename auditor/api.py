@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.layers.alias import AliasMeasurement
+    from auditor.verify.result import Verification
 
 
 def check(

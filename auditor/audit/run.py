@@ -32,7 +32,8 @@ from auditor.verify.errors import VerifyError, WorkerCrashedError
 if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
     from auditor.targets.review import TargetReview
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.layers.alias import AliasMeasurement
+    from auditor.verify.result import Verification
 
 
 @dataclass(frozen=True, slots=True)

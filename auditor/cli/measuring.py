@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
+    from auditor.verify.layers.alias import AliasMeasurement
     from auditor.verify.observer import Observer
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.result import Verification
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile.graph import ModelFormat
 from auditor.sampling.result import Analysis, worst_alias
 from auditor.text import ModelText, count_text, plain
-from auditor.verify.result import AliasMeasurement, Verification
+from auditor.verify.layers.alias import AliasMeasurement
+from auditor.verify.result import Verification
 
 SCHEMA_VERSION = "2.0"
 

@@ -13,8 +13,9 @@ from auditor.sampling.result import Analysis
 
 if TYPE_CHECKING:
     from auditor.verify.images.source import ImageSource
+    from auditor.verify.layers.alias import AliasMeasurement
     from auditor.verify.observer import Observer
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.result import Verification
     from auditor.verify.settings import VerifySettings
 
 

@@ -25,7 +25,8 @@ from auditor.sampling.result import Site, worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
 if TYPE_CHECKING:
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.layers.alias import AliasMeasurement
+    from auditor.verify.result import Verification
     from auditor.verify.time.result import TimeResult
 
 # By this a later run finds the comment that it edits.

@@ -24,7 +24,8 @@ from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
-    from auditor.verify.result import AliasMeasurement, Verification
+    from auditor.verify.layers.alias import AliasMeasurement
+    from auditor.verify.result import Verification
 
 SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
 MEASURED_COLUMN = "measured"  # in front of the verdict, where the alias energy was measured

@@ -11,13 +11,13 @@ from auditor.verify.admission import admitted
 from auditor.verify.errors import DataError, ModelRejectedError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
+from auditor.verify.layers.alias import AliasMeasurement, SiteAlias
 from auditor.verify.layers.choose import Layer, choose_layers
 from auditor.verify.layers.layer_spectra import SiteSpectra
 from auditor.verify.measures.target import Clues
 from auditor.verify.merge import ENLARGED, enlargement
 from auditor.verify.observer import Observer, Silent
 from auditor.verify.probe import Run, probe
-from auditor.verify.result import AliasMeasurement, SiteAlias
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.worker.arena import Array

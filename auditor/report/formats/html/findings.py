@@ -18,8 +18,7 @@ from auditor.sampling.result import Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 
 if TYPE_CHECKING:
-    from auditor.verify.result import AliasMeasurement
-
+    from auditor.verify.layers.alias import AliasMeasurement
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
 
