@@ -238,8 +238,8 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     Args:
         path: The model.
         output: Where to write, whole or not at all; None for a dry run.
-        strategy: blur, phase-average, window-average, input-average, phase-select or crop-select (or a
-            :class:`~auditor.rewrite.result.Strategy`); auto for the best of several, by measuring.
+        strategy: blur, phase-average, window-average, input-average, phase-select, grid-lock or crop-select
+            (or a :class:`~auditor.rewrite.result.Strategy`); auto for the best of several, by measuring.
         kernel: The low-pass of a blur: rect2, tri3, bin4, bin5, bin6, bin7 or identity.
         where: Blur behind the activation (post), or in front of the operator (pre).
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
@@ -249,7 +249,11 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
             auto: one of the others where the batch axis is not free.
         merges: The nodes where averaged phases end and one copy goes on, one for each of ``sites``; without any, the
             outputs.
-        margin: How many pixels crop-select moves the window to each side; None for a choice by the network.
+        margin: Pixels on each side of a window that the content places; None for a choice by the network.
+        lock: The steps of a grid lock, sub-pixel or whole-pixel.
+        room: Where its window moves: in a picture that is fed larger, in one that the graph pads (pad), or auto.
+        period: The period of its grid in pixels; None for a choice by the network.
+        camera: Whether the camera is moving or fixed, or unknown.
         sites: The names of the nodes to rewrite; the strategy chooses without any.
         calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
             original ones on those pictures.

@@ -57,6 +57,7 @@ STRATEGIES = (
     ),
     Strategy("phase select", ("--strategy", "phase-select")),
     Strategy("crop select", ("--strategy", "crop-select")),
+    Strategy("grid lock", ("--strategy", "grid-lock")),
     Strategy("blur Tri-3", ("--strategy", "blur")),
     Strategy("blur Tri-3, calibrated, refit last", ("--strategy", "blur", "--refit", "last"), calibrated=True),
     Strategy("blur Tri-3, calibrated, refit all", ("--strategy", "blur", "--refit", "all"), calibrated=True),

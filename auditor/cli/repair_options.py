@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 LEAST_HARMFUL = "phase-average"
 
-_SEARCHED = ("sites", "kernel", "where", "padding", "blend", "phases", "lowering", "merges", "margin")
+_LOCK = ("lock", "room", "period", "camera")
+_SEARCHED = ("sites", "kernel", "where", "padding", "blend", "phases", "lowering", "merges", "margin", *_LOCK)
 """What a search decides itself."""
 
 

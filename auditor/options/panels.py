@@ -30,6 +30,9 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),
     "BORDER": ("auto", "reflect", "edge", "zero"),
     "LOWERING": ("auto", "batch", "branch", "dilation"),
+    "LOCK": ("sub-pixel", "whole-pixel"),
+    "ROOM": ("auto", "larger", "pad"),
+    "CAMERA": ("unknown", "moving", "fixed"),
     "REFIT": ("none", "last", "all"),
     "PRESET": (
         *("imagenet", "caffe-bgr", "unit", "raw"),

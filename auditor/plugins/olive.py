@@ -30,7 +30,21 @@ from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Options, RewriteError, Step, Strategy
 from auditor.sampling import analyse
 
-_TAKEN = ("sites", "kernel", "padding", "where", "blend", "lowering", "merges", "margin", "phases")
+_TAKEN = (
+    "sites",
+    "kernel",
+    "padding",
+    "where",
+    "blend",
+    "lowering",
+    "merges",
+    "margin",
+    "phases",
+    "lock",
+    "room",
+    "period",
+    "camera",
+)
 _MODULE = "auditor.plugins.olive.AntiAliasing"
 
 

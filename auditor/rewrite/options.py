@@ -46,10 +46,19 @@ class Rewriting(Group):
     )
     margin: int | None = option(
         parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
-        "Reach of crop-select.",
+        "Pixels beside a placed window.",
         Panel.REWRITE,
         shown="by the model",
     )
+    lock: str = option(choice("LOCK"), "Steps of grid-lock.", Panel.REWRITE, default="sub-pixel")
+    room: str = option(choice("ROOM"), "Where its window moves.", Panel.REWRITE, default="auto")
+    period: int | None = option(
+        parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
+        "Period of its grid.",
+        Panel.REWRITE,
+        shown="by the model",
+    )
+    camera: str = option(choice("CAMERA"), "Whether the camera moves.", Panel.REWRITE, default="unknown")
     calibrate: str | None = option(
         text("PATH|synthetic"), "Fit blurred maps on these unlabelled images.", Panel.REWRITE
     )
@@ -77,7 +86,18 @@ class SearchBudget(Group):
 
 def rewrite_options(given: Rewriting) -> Options:
     """The options of a strategy. A search fits the last convolution unless something else was said."""
-    from auditor.rewrite.result import Kernel, Lowering, Options, Padding, Phases, Refit, Where
+    from auditor.rewrite.result import (
+        Camera,
+        Kernel,
+        Lock,
+        Lowering,
+        Options,
+        Padding,
+        Phases,
+        Refit,
+        Room,
+        Where,
+    )
 
     return Options(
         kernel=Kernel(given.kernel),
@@ -88,5 +108,9 @@ def rewrite_options(given: Rewriting) -> Options:
         lowering=Lowering(given.lowering),
         merges=given.merges,
         margin=given.margin,
+        lock=Lock(given.lock),
+        room=Room(given.room),
+        period=given.period,
+        camera=Camera(given.camera),
         refit=Refit(given.refit or ("last" if given.strategy == AUTO else "all")),
     )

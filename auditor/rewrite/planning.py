@@ -38,6 +38,9 @@ from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
 from auditor.text import count_text
 
+FEEDING = "feeding"
+"""What a strategy records of the pictures that its model takes, where these are others than before."""
+
 _Way: TypeAlias = tuple[Strategy, Callable[[], str | None], Callable[[], Cost]]
 """A strategy with its refusal and its cost, which are worked out when they are asked for."""
 
@@ -94,7 +97,7 @@ def rewrite(
         edits = _at_input(editor, step, options, declaration)
     else:
         edits = _at_sites(editor, step, options, declaration)
-    provenance = _provenance(step.strategy, options, edits.sites)
+    provenance = {**_provenance(step.strategy, options, edits.sites), **editor.recorded}
     calibrated: list[Calibrated] = []
     curve: RefitCurve | None = None
     if pictures is not None and editor.joints:
@@ -118,6 +121,7 @@ def rewrite(
         curve=curve,
         how=made.note,
         backup=backup,
+        feeding=str(editor.recorded.get(FEEDING, "")),
     )
 
 

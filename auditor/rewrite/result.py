@@ -86,12 +86,40 @@ class Refit(str, Enum):
     ALL = "all"
 
 
+class Lock(str, Enum):
+    """How finely a grid lock places its window: at whole pixels, or at steps of a 32nd pixel."""
+
+    SUB_PIXEL = "sub-pixel"
+    WHOLE_PIXEL = "whole-pixel"
+
+
+class Room(str, Enum):
+    """Where a locked window moves: in a picture that is fed larger, or in one that the graph pads.
+
+    ``auto``: padded where outputs say where something is, else larger.
+    """
+
+    AUTO = "auto"
+    LARGER = "larger"
+    PAD = "pad"
+
+
+class Camera(str, Enum):
+    """Whether the camera moves: before a fixed one, what moves is things, which a grid lock would follow."""
+
+    UNKNOWN = "unknown"
+    MOVING = "moving"
+    FIXED = "fixed"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to rewrite. ``blend`` is the share of the kernel against no filter at all (partial blur, 0 < blend <= 1).
 
     ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it. ``margin`` is
-    how many pixels the window of crop-select moves to each side, None for a choice by the network and its input.
+    how many pixels there are beside a window that the content places, on each side; None for a choice by the network
+    and its input. ``lock``, ``room``, ``period`` (in pixels, None: by the network) and ``camera`` are those of a grid
+    lock.
     ``merges`` are the nodes where averaged phases end, one for each site that is named; without any, the outputs.
     """
 
@@ -105,6 +133,10 @@ class Options:
     margin: int | None = None
     lowering: Lowering = Lowering.AUTO
     merges: tuple[str, ...] = ()
+    lock: Lock = Lock.SUB_PIXEL
+    room: Room = Room.AUTO
+    period: int | None = None
+    camera: Camera = Camera.UNKNOWN
 
     @property
     def merge(self) -> str | None:
@@ -122,6 +154,10 @@ class Options:
             "lowering": self.lowering.value,
             "margin": self.margin,
             "merges": list(self.merges),
+            "lock": self.lock.value,
+            "room": self.room.value,
+            "period": self.period,
+            "camera": self.camera.value,
         }
 
     def words(self, names: Iterable[str]) -> str:
@@ -134,6 +170,10 @@ class Options:
             "phases": f"phases {self.phases.value}",
             "merges": f"merged at {', '.join(map(plain, self.merges))}" if self.merges else "",
             "margin": f"margin {'auto' if self.margin is None else self.margin}",
+            "lock": self.lock.value,
+            "room": f"room {self.room.value}",
+            "period": f"period {'auto' if self.period is None else self.period}",
+            "camera": "" if self.camera is Camera.UNKNOWN else f"camera {self.camera.value}",
         }
         return "".join(f", {words[name]}" for name in names if words.get(name))
 
@@ -245,7 +285,7 @@ class Rewritten:
     """What was done. ``path`` is None when nothing was written; ``sites`` are those that were rewritten.
 
     ``how`` says how it was done, where there are several ways; ``backup`` is what the model is called that ``path``
-    replaced.
+    replaced. ``feeding`` says what pictures the new model takes, where these are others than the old one's.
     """
 
     path: Path | None
@@ -259,6 +299,7 @@ class Rewritten:
     curve: RefitCurve | None = None
     how: str = ""
     backup: Path | None = None
+    feeding: str = ""
 
 
 class RewriteError(Exception):

@@ -274,7 +274,7 @@ def test_the_plan_offers_it_beside_input_averaging_with_its_price(tmp_path: Path
     path.write_bytes(network((48, 48)).SerializeToString())
     model = read_model(path)
     offered = {offer.strategy: offer for offer in plan(model, analyse(model)).input}
-    assert offered.keys() == {Strategy.INPUT_AVERAGE, CROP}
+    assert offered.keys() == {Strategy.INPUT_AVERAGE, Strategy.GRID_LOCK, CROP}
     price = offered[CROP].flops
     assert price is not None
     assert 1 < price < 2

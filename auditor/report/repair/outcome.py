@@ -99,6 +99,7 @@ def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
         lines.append(NOT_RISEN)
     lines += written_lines(outcome.repaired)
     if done.changes:
+        lines += [f"input: {done.feeding}"] * bool(done.feeding)
         lines.append(f"note: {notice(done)}")
     return "\n".join(lines) + "\n"
 
@@ -114,7 +115,8 @@ def remark(done: Rewritten) -> str:
     where = f"at {count_text(len(done.sites), 'site')}" if done.sites else "at the input"
     left = f", {count_text(len(done.skipped), 'site')} left as before" if done.skipped else ""
     cost = "" if done.flops is None else f", x{done.flops:.3g} multiply-adds (predicted)"
-    return f"rewritten with {done.strategy.value} {where}{left}{cost}; {notice(done)}"
+    fed = f"; {done.feeding}" if done.feeding else ""
+    return f"rewritten with {done.strategy.value} {where}{left}{cost}{fed}; {notice(done)}"
 
 
 def written_lines(repaired: Repaired) -> Iterator[str]:
@@ -186,6 +188,7 @@ def rewrite_json(done: Rewritten) -> dict[str, Any]:
             for one in done.calibrated
         ],
         "refitted": None if done.curve is None else _curve_json(done.curve),
+        "feeding": done.feeding or None,
         "notice": notice(done),
     }
 

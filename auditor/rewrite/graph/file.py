@@ -7,7 +7,7 @@ source and so cannot be lost. Field numbers: onnx.proto, IR version 14.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from typing import TypeAlias
@@ -165,6 +165,18 @@ def write(reader: Reader, pieces: Iterable[Piece], sink: Callable[[bytes], objec
     for piece in pieces:
         for chunk in reader.chunks(piece):
             sink(chunk)
+
+
+def resized(value: bytes, sizes: Mapping[int, int]) -> bytes:
+    """A ValueInfoProto with other sizes on the axes whose size it fixes."""
+    from onnx import ValueInfoProto
+
+    proto = ValueInfoProto.FromString(value)
+    dims = proto.type.tensor_type.shape.dim
+    for axis, size in sizes.items():
+        if dims[axis].HasField("dim_value"):
+            dims[axis].dim_value = size
+    return bytes(proto.SerializeToString())
 
 
 def _open(model: Model) -> FileIO:

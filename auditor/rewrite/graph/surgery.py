@@ -41,7 +41,7 @@ _OPTIONAL_INPUTS_SINCE = 4
 
 
 class GraphEditor:
-    """Edits the main graph of one model. ``analysis`` is that of the unedited model.
+    """Edits the main graph of one model. ``analysis`` is that of the unedited model; ``recorded`` goes into metadata.
 
     Raises RewriteError for a model whose nodes have too few or too many inputs or outputs.
     """
@@ -53,6 +53,8 @@ class GraphEditor:
         self.opset = model.opsets.get("", 1)
         self.note = ""
         self.joints: list[Joint] = []
+        self.recorded: dict[str, object] = {}
+        self._resized: dict[str, dict[int, int]] = {}
         self._tensors: list[TensorProto] = []
         self._constants: dict[str, Tensor] = {}
         self._dropped: set[str] = set()
@@ -207,6 +209,10 @@ class GraphEditor:
         if shape is not None:
             self._shapes[new] = shape
 
+    def resize_input(self, name: str, sizes: Mapping[int, int]) -> None:
+        """Let an input of the model have other sizes on some axes; those that the file leaves open stay open."""
+        self._resized[name] = dict(sizes)
+
     def drop_value_info(self, tensors: Iterable[str]) -> None:
         """Leave out the recorded types of tensors that no longer exist or have another shape."""
         self._dropped.update(tensors)
@@ -313,6 +319,8 @@ class GraphEditor:
                     else:
                         result.append(field(file.NODE, self._encoded(node, part, reader)))
                 index += 1
+            elif part.number == file.INPUT and (name := reader.text(part.body, file.VALUE_NAME)) in self._resized:
+                result.append(field(file.INPUT, file.resized(reader.read(part.body), self._resized[name])))
             elif not any(
                 part.number == number and names and reader.text(part.body, place) in names
                 for number, place, names in left_out

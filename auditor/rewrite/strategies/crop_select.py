@@ -208,7 +208,7 @@ def _cut(block: Block, picture: _Picture, starts: tuple[str, str]) -> str:
 
 
 STRATEGY = AtInput(
-    rank=5,
+    rank=6,
     applied=CropSelect(),
     reads=("margin",),
     notice=(

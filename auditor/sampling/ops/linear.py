@@ -40,7 +40,19 @@ def matmul(call: Call) -> State:
     if call.node.op in {"FusedMatMul", "TransposeMatMul", "FusedMatMulActivation"}:
         a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
         b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
+    if len(a) > 1 and len(b) > 1:
+        left, right = _as_taps(left, right, b[:-2] + b[-1:], b[-2]), _as_taps(right, left, a[:-1], a[-1])
     return product(call, left, right, a, b)
+
+
+def _as_taps(weights: State, given: State, kept: Sequence[Axis], summed: Axis) -> State:
+    """Weights of a sum over neighbours on a grid that goes on are those of a convolution, also where they are computed:
+    they say nothing of places.
+    """
+    neighbours = {atom.source for atom in summed.atoms} & {atom.source for axis in kept for atom in axis.atoms}
+    if weights.constant or weights.sources() or given.constant or not neighbours - {ANONYMOUS}:
+        return weights
+    return State(weights.axes, {}, constant=True)
 
 
 def packed_matmul(call: Call) -> State:

@@ -1,0 +1,95 @@
+"""The key of a grid lock: where the content of a picture lies modulo a period.
+
+The phase of the S-periodic part of the gradient energy of a smoothed grey picture,
+
+    e = (dx^2 + dy^2)^1.5 under a Hann taper,    A = sum e(y, x) exp(2 pi i y / S),
+
+and the same along x. What is smoothed wavers little under noise, resizing and compression, and moves with the content.
+Taper and waves stand in one matrix T with columns (taper, taper cos, taper sin): ``T' e T`` holds all four sums.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auditor.onnxfile.dtypes import DataType
+from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.lock.picture import LockedPicture
+from auditor.rewrite.lock.tables import LOST, SMOOTHING, taper, waves
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ROWS, COLUMNS = (3, 6), (1, 2)
+"""Where the flattened 3x3 sums hold cosine and sine part along each axis."""
+
+
+def sums(block: Block, picture: LockedPicture, source: str) -> str:
+    """The sums (N, 9) of a float32 picture (N, C, H, W)."""
+    import numpy as np
+
+    weights = np.full((1, picture.channels, 1, 1), 1 / picture.channels, np.float32)
+    (smooth,) = block.node("Conv", [source, weights], "grey", kernel_shape=[1, 1])
+    for _ in range(2):
+        (smooth,) = block.node("AveragePool", [smooth], "smooth", kernel_shape=[SMOOTHING, SMOOTHING])
+    differences = np.zeros((2, 1, 3, 3), np.float32)
+    differences[0, 0, :, 1] = differences[1, 0, 1, :] = -0.5, 0, 0.5
+    (slopes,) = block.node("Conv", [smooth, differences], "slopes", kernel_shape=[3, 3])
+    (squares,) = block.node("Mul", [slopes, slopes], "squares")
+    (squared,) = block.node("Conv", [squares, np.ones((1, 2, 1, 1), np.float32)], "squared", kernel_shape=[1, 1])
+    (length,) = block.node("Sqrt", [squared], "length")
+    (energy,) = block.node("Mul", [squared, length], "energy")
+    across = _table(block, picture, 1, energy)
+    (lines,) = block.node("MatMul", [energy, across], "across")
+    down = _table(block, picture, 0, energy)
+    if isinstance(down, str):
+        (down,) = block.node("Transpose", [down], "table", perm=[1, 0])
+    else:
+        down = np.ascontiguousarray(down.T)
+    (square,) = block.node("MatMul", [down, lines], "down")
+    return block.node("Reshape", [square, np.array([-1, 9], np.int64)], "sums")[0]
+
+
+def _table(block: Block, picture: LockedPicture, side: int, energy: str) -> NDArray[np.float32] | str:
+    """The matrix (length, 3) of a side; of one that the file leaves open it is computed from its length."""
+    import numpy as np
+
+    first = picture.border + LOST
+    if picture.open[side]:
+        return _computed(block, picture, side, energy, first)
+    length = picture.fed[side] - 2 * LOST
+    weight = taper(length)[:, None]
+    return np.concatenate([weight, weight * waves(length, first, picture.period)], axis=1)
+
+
+def _computed(block: Block, picture: LockedPicture, side: int, energy: str, first: int) -> str:
+    import numpy as np
+
+    (sizes,) = block.node("Shape", [energy], "sizes")
+    (count,) = block.node("Gather", [sizes, np.array(2 + side, np.int64)], "count", axis=0)
+    (run,) = block.node("Range", [np.array(0, np.int64), count, np.array(1, np.int64)], "run")
+    (places,) = block.node("Cast", [run], "places", to=int(DataType.FLOAT))
+    (places,) = block.node("Reshape", [places, np.array([-1, 1], np.int64)], "places")
+    (total,) = block.node("Cast", [count], "total", to=int(DataType.FLOAT))
+    (share,) = block.node("Div", [_plus(block, places, 0.5), total], "share")
+    (sine,) = block.node("Sin", [_times(block, share, np.pi)], "sine")
+    (weight,) = block.node("Mul", [sine, sine], "taper")
+    angle = _times(block, _plus(block, places, first), 2 * np.pi / picture.period)
+    columns = [weight]
+    for wave in ("Cos", "Sin"):
+        (values,) = block.node(wave, [angle], "wave")
+        columns.append(block.node("Mul", [values, weight], "wave")[0])
+    return block.concat(columns, "table", axis=1)
+
+
+def _plus(block: Block, tensor: str, number: float) -> str:
+    import numpy as np
+
+    return block.node("Add", [tensor, np.array(number, np.float32)], "places")[0]
+
+
+def _times(block: Block, tensor: str, number: float) -> str:
+    import numpy as np
+
+    return block.node("Mul", [tensor, np.array(number, np.float32)], "angle")[0]

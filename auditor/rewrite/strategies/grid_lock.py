@@ -1,0 +1,145 @@
+"""Grid lock: the network's grid follows the picture.
+
+Strided layers answer differently to each shift of a picture that is no multiple of their stride. Here the picture
+itself says where the network's window lies modulo the period of that grid, to a fraction of a pixel: what moves the
+picture moves the window, and the network sees what it saw before. Phase and energy: :mod:`auditor.rewrite.lock.key`.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from auditor.onnxfile.dtypes import DataType
+from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.cost import Cost
+from auditor.rewrite.graph.marks import OWN, WINDOW
+from auditor.rewrite.graph.parts import PREFIX
+from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.lock.choice import chosen
+from auditor.rewrite.lock.cut import cut
+from auditor.rewrite.lock.feeding import feeding
+from auditor.rewrite.lock.picture import LockedPicture, locked_picture
+from auditor.rewrite.lock.tables import SMOOTHING, TAPS
+from auditor.rewrite.phases.averaging import WITHOUT_GRID
+from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
+from auditor.rewrite.phases.tail_operators import TailError
+from auditor.rewrite.result import Camera, Options, Padding
+from auditor.rewrite.strategy import AtInput
+from auditor.sampling.result import HeadKind
+
+FIXED = (
+    "before a fixed camera the grid would follow what moves, and shake all that stands still: average phases instead "
+    "(--strategy phase-average)"
+)
+_MOVES = {
+    HeadKind.DENSE: "an output is still a grid, which would move with the window",
+    HeadKind.SEQUENCE: "an output is a sequence of positions, which would move with the window",
+    HeadKind.DATA_DEPENDENT: "an output is a list of boxes or rows, whose places would move with the window",
+    HeadKind.ATTENTION: "an output is a list of learned queries, whose places would move with the window",
+}
+
+
+class GridLock:
+    """The strategy ``grid-lock``, which works on the whole model."""
+
+    def refusal(self, editor: GraphEditor, options: Options) -> str | None:
+        """Why it does not apply, in one line; None where it does."""
+        if options.camera is Camera.FIXED:
+            return FIXED
+        if any(part.own and WINDOW in part.name for part in editor.parts()):
+            return OWN
+        try:
+            picture = _picture(editor, options)
+            _check_heads(editor, picture.tensor)
+        except TailError as error:
+            return str(error)
+        return None
+
+    def cost(self, editor: GraphEditor, options: Options) -> Cost:
+        """What it adds: the key, and the window between pixels."""
+        picture = _picture(editor, options)
+        pixels = prod(picture.view)
+        key = pixels * (picture.channels + 2 * SMOOTHING**2)
+        between = 2 * TAPS * picture.channels * pixels if picture.steps > 1 else 0
+        return Cost((picture.batch or 1) * (key + between), (picture.batch or 1) * picture.channels * pixels)
+
+    def rewrite(self, editor: GraphEditor, options: Options) -> None:
+        """Edit the graph."""
+        picture = _picture(editor, options)
+        editor.note = f"grid-lock {picture.period} {options.lock.value}"
+        editor.recorded.update(
+            {"window": picture.sizes, "view": picture.view, "period": picture.period, "feeding": feeding(picture)}
+        )
+        readers = editor.consumers(picture.tensor)
+        block = Block(editor, f"{PREFIX}lock")
+        window = _window(block, picture)
+        first = next(part for part in editor.parts() if part in readers)
+        block.insert(first, after=False)
+        for reader in readers:
+            editor.replace_input(reader, picture.tensor, window)
+        if not picture.padded:
+            editor.resize_input(picture.tensor, dict(zip(picture.axes, picture.view, strict=True)))
+
+
+def _picture(editor: GraphEditor, options: Options) -> LockedPicture:
+    """The picture and its lock. Raises TailError."""
+    places = any(head.kind not in WITHOUT_GRID for head in editor.analysis.heads)
+    return locked_picture(editor, options, places=places)
+
+
+def _check_heads(editor: GraphEditor, tensor: str) -> None:
+    """Raises TailError where an output says where in the picture something is."""
+    reached = editor.downstream([tensor])
+    heads = [head for head in editor.analysis.heads if head.output.raw in reached]
+    if not heads:
+        raise TailError("no output of the model depends on the picture in a way that is known")
+    for head in heads:
+        if head.kind not in WITHOUT_GRID:
+            raise TailError(_MOVES.get(head.kind, "what an output does with position is not known"))
+        if head.kind is HeadKind.POOLED and holds_map(editor, head.output.raw):
+            raise TailError(UNPOOLED)
+
+
+def _window(block: Block, picture: LockedPicture) -> str:
+    """The nodes of the lock; what they make has the place, the type and the layout of the picture."""
+    source = picture.tensor
+    last = picture.channel == 3
+    if last:
+        (source,) = block.node("Transpose", [source], "channels", perm=[0, 3, 1, 2])
+    single = source
+    if picture.dtype != DataType.FLOAT:
+        # Energies do not fit into half precision, nor slopes into bytes.
+        (single,) = block.node("Cast", [source], "cast", to=int(DataType.FLOAT))
+    choice = chosen(block, picture, single)
+    view = single if picture.steps > 1 else source
+    if picture.padded:
+        border = [0, 0, picture.border, picture.border]
+        view = block.pad(view, border, border, Padding.EDGE)
+    tensor = cut(block, picture, view, choice)
+    if picture.steps > 1 and picture.dtype != DataType.FLOAT:
+        tensor = _returned(block, picture, tensor)
+    if last:
+        (tensor,) = block.node("Transpose", [tensor], "channels_last", perm=[0, 2, 3, 1])
+    return tensor
+
+
+def _returned(block: Block, picture: LockedPicture, tensor: str) -> str:
+    """Numbers between pixels in the type of the picture: bytes are rounded, and stay within their range."""
+    import numpy as np
+
+    if picture.dtype == DataType.UINT8:
+        (tensor,) = block.node("Round", [tensor], "rounded")
+        (tensor,) = block.node("Clip", [tensor, np.array(0, np.float32), np.array(255, np.float32)], "bounded")
+    return block.node("Cast", [tensor], "returned", to=picture.dtype)[0]
+
+
+STRATEGY = AtInput(
+    rank=5,
+    applied=GridLock(),
+    reads=("lock", "room", "period", "margin", "camera"),
+    notice=(
+        "a grid lock keeps every weight but changes the function: the network sees the window that the content places, "
+        "so that its grid follows the picture. It is for cameras that move: before a still background, a thing that "
+        "moves would move the grid. Measure the result with `aliasaudit verify`"
+    ),
+)
