@@ -209,9 +209,9 @@ def compare(
     measure = None if verify is None else _measure(options_table("verify", verify), COMPARED_IMAGES)
     check_input_shapes([_file(base), _file(new)], settings)
     with _named(_file(new).name):
-        after = examine(_file(new), settings, measure)
+        after = examine(replace(_file(new), beside=Path(base)), settings, measure)
     with _named(_file(base).name):
-        before = examine(replace(_file(base), place=after.place), settings, measure)
+        before = examine(replace(_file(base), place=after.place, beside=Path(new)), settings, measure)
     (outcome,) = settle([compare_examined(before, after, rules, settings)], rules, settings, baseline)
     if outcome.problems:
         raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
@@ -365,14 +365,15 @@ def _measure(options: Mapping[str, object], images: int | None = None) -> Measur
 
     drawn: Drawn | None = None
 
-    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
+    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
         nonlocal drawn
         from auditor.repair.layered import measure_layered
         from auditor.verify.images.drawn import Drawn
         from auditor.verify.images.synthetic import synthetic_image
+        from auditor.verify.surround import beside
 
         drawn = drawn or Drawn(synthetic_image)
-        return measure_layered(model, request.source(drawn), request.settings, analysis)
+        return measure_layered(model, request.source(drawn), beside(request.settings, model, file.beside), analysis)
 
     return measure
 

@@ -41,13 +41,15 @@ class ModelFile:
     """A model to audit: where it lies, and what it is called in the report.
 
     ``place`` is its path in the project where that is not where it lies, as for the base of a comparison. ``only_run``:
-    it may be of a format that has no static audit, because it is to be run.
+    it may be of a format that has no static audit, because it is to be run. ``beside`` is the other model of a
+    comparison.
     """
 
     path: Path
     name: str
     place: str = ""
     only_run: bool = False
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

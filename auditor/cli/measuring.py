@@ -91,6 +91,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         from auditor.repair.layered import measure_layered
         from auditor.verify.images.drawn import Drawn
         from auditor.verify.images.synthetic import synthetic_image
+        from auditor.verify.surround import beside
         from auditor.verify.worker.providers import installed_clash
 
         drawn = drawn or Drawn(synthetic_image)
@@ -101,7 +102,8 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         if clash and not show.quiet:
             say(clash)
         with watched(show) as observer:
-            found = measure_layered(model, request.source(drawn), request.settings, analysis, observer)
+            chosen = beside(request.settings, model, file.beside)
+            found = measure_layered(model, request.source(drawn), chosen, analysis, observer)
         ended = found.incomplete.startswith("interrupted")
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)

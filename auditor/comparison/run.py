@@ -83,7 +83,7 @@ def _compare(
         except Exception as error:  # noqa: BLE001 - as below
             return failure(error, change.new.name, reraise)
     # The base goes by the place of the new model: fingerprints, waivers and options are the same for both.
-    base = replace(change.base, place=project_path(change.new, settings.root))
+    base = replace(change.base, place=project_path(change.new, settings.root), beside=change.new.path)
     file = base
     try:
         if measure_pair is not None:
@@ -92,7 +92,7 @@ def _compare(
         if before.verification is not None and before.verification.incomplete:
             raise KeyboardInterrupt  # half a base is nothing to compare with, so the new model need not run
         file = change.new
-        after = examine(change.new, settings, measure)
+        after = examine(replace(change.new, beside=base.path), settings, measure)
         return compare(before, after, rules, settings, reraise)
     except Exception as error:  # noqa: BLE001 - one bad model does not end the comparison of the others
         return failure(error, file.name, reraise)

@@ -18,6 +18,7 @@ from auditor.verify.observer import Observer
 from auditor.verify.options import Request
 from auditor.verify.result import Verification
 from auditor.verify.settings import VerifySettings
+from auditor.verify.surround import beside
 
 UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has
 
@@ -29,7 +30,7 @@ class Bench:
         # Curves over the distance are not shown here, and their pairs would be half of the runs.
         shifts = replace(request.settings.shifts, distances=())
         self._original = original
-        self._measured: dict[int, Verification] = {}
+        self._measured: dict[tuple[int, int], Verification] = {}
         self.request = replace(request, settings=replace(request.settings, shifts=shifts))
         self.observer = observer
         self._drawn = Drawn(synthetic_image)
@@ -37,7 +38,7 @@ class Bench:
 
     def gain(self, staged: Path, images: int, timed: bool) -> Gain:
         """The gain of the model at ``staged`` on so many images. Raises VerifyError, NotComparableError."""
-        before = self._before(images)
+        before = self._before(images, staged)
         source, model = self._source(images), self._original.model
         settings = replace(self.request.settings, layer_images=0, reference=None)
         if timed or not labelled(before):
@@ -55,11 +56,14 @@ class Bench:
                 "answers to agree with; measure on other --images, or choose a strategy and give --verify"
             )
 
-    def _before(self, images: int) -> Verification:
-        if images not in self._measured:
-            settings = replace(self.request.settings, layer_images=0, reference=None)
-            self._measured[images] = self._verify(self._original.model.source, settings, self._source(images))
-        return self._measured[images]
+    def _before(self, images: int, staged: Path | None = None) -> Verification:
+        """The original alone, on the pictures of a rewritten model that may read more of them."""
+        model = self._original.model
+        settings = beside(replace(self.request.settings, layer_images=0, reference=None), model, staged)
+        key = images, settings.surround
+        if key not in self._measured:
+            self._measured[key] = self._verify(model.source, settings, self._source(images))
+        return self._measured[key]
 
     def _source(self, images: int) -> ImageSource:
         return replace(self.request, limit=images).source(self._drawn)

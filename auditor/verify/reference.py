@@ -50,6 +50,7 @@ def open_reference(worker: Worker, setup: Setup, source: ImageSource, settings: 
         preprocessing=own.preprocessing or settings.preprocessing,
         channels=settings.channels if own.preprocessing is None else None,
         size=own.size,
+        surround=own.surround,
         layout=own.layout or settings.layout,
         decoding=own.decoding or settings.decoding,
         radius=setup.shifts.radius,
@@ -68,7 +69,7 @@ def sees_the_same(setup: Setup, other: Setup) -> bool:
     """Whether windows of both inputs show the same parts of a picture, pixel by pixel of the model."""
     ours, theirs = setup.preprocessing.geometry, other.preprocessing.geometry
     alike = replace(theirs, kernel=ours.kernel, float_resize=ours.float_resize, fill=ours.fill, name=ours.name)
-    return setup.image.size == other.image.size and alike == ours
+    return setup.protocol.outer == other.protocol.outer and alike == ours
 
 
 def require_windows(setup: Setup, other: Setup) -> None:

@@ -28,6 +28,7 @@ from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_be
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
+from auditor.verify.surround import beside_reference
 from auditor.verify.time.run import measure_time
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.runtime import Runtime
@@ -126,6 +127,7 @@ def _run(
     plain: tuple[Model, Analysis] | None,
     start: float,
 ) -> _Measured:
+    settings = beside_reference(settings, model)
     spec, external = admit(model, settings)
     rows: list[Row[Any]] = []
     interrupted = False

@@ -23,6 +23,7 @@ class ReferenceReading:
     """How the reference model is read where that is not as the model under test is.
 
     ``preprocessing``, ``size``, ``layout`` and ``decoding`` are those of :class:`VerifySettings`, None for the same.
+    ``surround`` is that of its windows.
     ``first_class`` is its class that is class 0 of the model under test. ``measured``: it is measured by itself, too.
     ``runtime`` runs it, None for that of its format.
     """
@@ -31,6 +32,7 @@ class ReferenceReading:
     size: tuple[int, int] | None = None
     layout: ImageLayout | None = None
     decoding: str | None = None
+    surround: int = 0
     first_class: int = 0
     measured: bool = False
     runtime: Runtime | None = None
@@ -51,6 +53,7 @@ class VerifySettings:
     the score ``box_score`` on. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
     ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
     ``reference`` is a model to agree with, run on the same windows, and ``reference_reading`` how it is read.
+    ``surround``: another model beside this one reads so many pixels more on each side of the same windows.
     ``allow_domains`` and ``custom_ops`` let foreign operators in. ``runtime`` is None for that of the file's format.
     """
 
@@ -66,6 +69,7 @@ class VerifySettings:
     fractions: tuple[tuple[float, float], ...] = DEFAULT_FRACTIONS
     zooms: tuple[float, ...] = DEFAULT_ZOOMS
     size: tuple[int, int] | None = None
+    surround: int = 0
     layout: ImageLayout | None = None
     channels: int | None = None
     task: Task | None = None

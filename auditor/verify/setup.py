@@ -251,7 +251,8 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
     Raises:
         ValueError: the radius does not fit the size.
     """
-    radius = settings.radius or max(2, min(DEFAULT_RADIUS, min(size) // _WINDOW_SHARE))
+    outer = min(size) + 2 * settings.surround
+    radius = settings.radius or max(2, min(DEFAULT_RADIUS, outer // _WINDOW_SHARE))
     wanted = settings.shifts
     shifts = replace(
         wanted,
@@ -271,6 +272,7 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
         settings.native,
         settings.perturbations,
         shifts.seed,
+        settings.surround,
     )
     return protocol, shifts
 

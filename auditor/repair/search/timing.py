@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +13,7 @@ from auditor.repair.search.gain import Speed
 from auditor.verify.images.source import ImageSource
 from auditor.verify.probe import probe
 from auditor.verify.settings import VerifySettings
+from auditor.verify.setup import prepare
 from auditor.verify.worker.job import Job, SessionSpec
 
 ROUNDS = 12
@@ -29,19 +31,26 @@ def speed(original: Path, rewritten: Path, source: ImageSource, settings: Verify
         VerifyError: as :func:`auditor.verify.runner.verify`.
     """
     with probe(SessionSpec(original, custom_ops=settings.custom_ops), source, settings) as run:
-        load = next(run.loads())
         # Both are opened anew, so that neither has run before.
         opened = [run.open(SessionSpec(path, custom_ops=settings.custom_ops)) for path in (original, rewritten)]
-        places = load.places[: _CALLS * (run.setup.image.batch or 1)]
+        fed = [run, run]
+        if opened[0].inputs != opened[1].inputs:
+            spec = SessionSpec(rewritten, custom_ops=settings.custom_ops)
+            setup, units = prepare(run.worker, spec, source, replace(settings, native=False), any_task=True)
+            fed[1] = replace(run, setup=setup, units=units)
+        loads = {id(one): next(one.loads()) for one in fed}
 
-        def job(session: int, repeats: int) -> Job:
-            return run.job(session, load, np.tile(places, (repeats, 1)), run.setup.target.outputs)
+        def job(index: int, repeats: int) -> Job:
+            one = fed[index]
+            load = loads[id(one)]
+            places = load.places[: _CALLS * (one.setup.image.batch or 1)]
+            return one.job(opened[index].key, load, np.tile(places, (repeats, 1)), one.setup.target.outputs)
 
-        for one in opened:
-            run.worker.run(job(one.key, 1))
-        taken = run.worker.run(job(opened[0].key, 1)).seconds
+        for index in (0, 1):
+            run.worker.run(job(index, 1))
+        taken = run.worker.run(job(0, 1)).seconds
         repeats = min(_MOST_REPEATS, max(1, math.ceil(_SHORTEST / max(taken, 1e-9))))
-        jobs = [job(one.key, repeats) for one in opened]
+        jobs = [job(index, repeats) for index in (0, 1)]
         ratios = []
         for number in range(ROUNDS):
             seconds = [0.0, 0.0]

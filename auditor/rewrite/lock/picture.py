@@ -12,7 +12,8 @@ from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Lock, Options, Room
 from auditor.rewrite.strategies.input_average import picture_input
 
-_SINCE = 11  # pads, slices and ranges with computed numbers
+_SINCE = 7  # operators that broadcast
+_COMPUTED_SINCE = 11  # ranges, and rounding
 _BATCH_SINCE = 12  # batch_dims of GatherND
 _TYPES = (DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.UINT8)
 _COLOURS = (1, 3, 4)
@@ -91,13 +92,14 @@ def locked_picture(editor: GraphEditor, options: Options, *, places: bool) -> Lo
         raise TailError("a sub-graph or an output takes the input itself")
     dims = given[0].dims or (None,) * 4
     batch = dims[0] if isinstance(dims[0], int) and dims[0] > 0 else None
-    since = _SINCE if batch == 1 else _BATCH_SINCE
+    left_open = tuple(not isinstance(dims[axis], int) or not dims[axis] for axis in axes)
+    computed = any(left_open) or dtype == DataType.UINT8
+    since = max(_SINCE, _COMPUTED_SINCE if computed else 0, 0 if batch == 1 else _BATCH_SINCE)
     if editor.opset < since:
         raise TailError(f"windows that the content chooses need opset {since}: export with a newer opset")
     (channel,) = {1, 2, 3} - set(axes)
     if shape[channel] not in _COLOURS:
         raise TailError(f"the input has {shape[channel]} channels, and pictures have 1, 3 or 4")
-    left_open = tuple(not isinstance(dims[axis], int) or not dims[axis] for axis in axes)
     padded = places if options.room is Room.AUTO else options.room is Room.PAD
     period = _period(editor, options, places=places)
     room = _room(options, period, padded=padded)

@@ -68,7 +68,7 @@ class GridLock:
         picture = _picture(editor, options)
         editor.note = f"grid-lock {picture.period} {options.lock.value}"
         editor.recorded.update(
-            {"window": picture.sizes, "view": picture.view, "period": picture.period, "feeding": feeding(picture)}
+            {"window": picture.sizes, "fed": picture.fed, "period": picture.period, "feeding": feeding(picture)}
         )
         readers = editor.consumers(picture.tensor)
         block = Block(editor, f"{PREFIX}lock")

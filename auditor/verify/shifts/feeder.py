@@ -29,6 +29,7 @@ MAX_FRAMES = 64
 # Arithmetic on large arrays runs beside other Python code; more threads only wait for memory.
 _THREADS = 4
 _MOST_BYTES = 2 << 30  # of the native windows of one image, which are all in memory at once
+_UNMOVED = Window(0, 0, 0)
 _ON_THE_PICTURE = (ProtocolKind.CROP, ProtocolKind.FRAMES)
 
 
@@ -198,7 +199,7 @@ def _load(
             canvases.append(to_tensor(protocol.canvas(levels, variant), preprocessing))
     places = np.array([(position[one.image, one.variant], one.y, one.x) for one in windows], np.int64)
     placements = (
-        tuple(_cut(placed[window.image], window, size) for window in windows)
+        tuple(_cut(placed[window.image], window, protocol) for window in windows)
         if protocol.kind in _ON_THE_PICTURE
         else ()
     )
@@ -285,8 +286,9 @@ def _load_native(picture: Picture, plan: ShiftPlan, front: WindowMaker, threads:
     def prepared(window: Window) -> tuple[Array, Placement]:
         corner = window.y, window.x
         part = native.window(sources[window.variant], corner, (protocol.margin, protocol.margin))
-        levels, placement = to_picture(part, protocol.window, preprocessing)
-        return to_tensor(levels, preprocessing), replace(placement, origin=corner)
+        levels, placement = to_picture(part, protocol.outer, preprocessing)
+        placement = replace(_cut(placement, _UNMOVED, protocol), origin=corner)
+        return to_tensor(protocol.without_surround(levels), preprocessing), placement
 
     first, placement = prepared(windows[0])
     if first.nbytes * len(windows) > _MOST_BYTES:
@@ -326,6 +328,7 @@ def _opaque(picture: Picture, preprocessing: Preprocessing) -> Array:
     return on_black(picture.pixels) if preprocessing.reader is FileReader.OWN else picture.pixels[..., :3]
 
 
-def _cut(placement: Placement, window: Window, size: tuple[int, int]) -> Placement:
+def _cut(placement: Placement, window: Window, protocol: Protocol) -> Placement:
     """Where the picture lies in a window of the canvas that it is placed on."""
-    return replace(placement, out=size, top=placement.top - window.y, left=placement.left - window.x)
+    top, left = placement.top - window.y - protocol.surround, placement.left - window.x - protocol.surround
+    return replace(placement, out=protocol.window, top=top, left=left)

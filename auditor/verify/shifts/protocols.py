@@ -66,7 +66,8 @@ class Protocol:
     the side of the embedded picture as a share of the window. ``fractions`` (dy, dx) and ``zooms`` list the canvases of
     the sub-pixel and the zoom protocol beside the untouched one, which is always variant 0.
     ``native``: offsets are pixels of the picture and not of the model. ``perturbations`` have the last variants, and
-    draw from ``seed``.
+    draw from ``seed``. ``surround`` is by how many pixels the windows of another model are larger on each side:
+    canvases are made for those, and the windows lie in their middle.
     """
 
     kind: ProtocolKind
@@ -78,6 +79,7 @@ class Protocol:
     native: bool = False
     perturbations: tuple[Perturbation, ...] = ()
     seed: int = 0
+    surround: int = 0
 
     def __post_init__(self) -> None:
         if self.perturbations and self.kind is ProtocolKind.FRAMES:
@@ -86,7 +88,7 @@ class Protocol:
             raise ValueError(
                 f"pictures are shifted at their own resolution by the protocol crop, not {self.kind.value}"
             )
-        if min(self.window) < 1 or self.margin < 0:
+        if min(self.window) < 1 or self.margin < 0 or self.surround < 0:
             raise ValueError(f"the window {self.window[0]} x {self.window[1]} with margin {self.margin} is empty")
         if self.kind in _EMBEDDED and self._inner_margin < 0:
             raise ValueError(
@@ -96,22 +98,28 @@ class Protocol:
 
     @property
     def _inner_margin(self) -> int:
-        return min(size - picture for size, picture in zip(self.window, self.picture, strict=True)) - self.margin
+        return min(size - picture for size, picture in zip(self.outer, self.picture, strict=True)) - self.margin
+
+    @property
+    def outer(self) -> tuple[int, int]:
+        """The size (H, W) of a window with what surrounds it."""
+        height, width = self.window
+        return height + 2 * self.surround, width + 2 * self.surround
 
     @property
     def picture(self) -> tuple[int, int]:
         """The size (H, W) to which an image is resized and cropped before :meth:`canvas`."""
-        height, width = self.window
+        height, width = self.outer
         if self.native or self.kind in _CIRCULAR or self.kind is ProtocolKind.FRAMES:
-            return self.window
+            return self.outer
         if self.kind in _EMBEDDED:
             return max(1, round(height * self.embedded)), max(1, round(width * self.embedded))
         return height + self.margin, width + self.margin
 
     @property
     def room(self) -> int:
-        """By how much :attr:`picture` is larger than a window."""
-        return max(self.picture[0] - self.window[0], 0)
+        """By how much :attr:`picture` is larger than a window with what surrounds it."""
+        return max(self.picture[0] - self.outer[0], 0)
 
     @property
     def positions(self) -> Range:
@@ -119,7 +127,7 @@ class Protocol:
         if self.kind is ProtocolKind.FRAMES:
             return Range(0, 0)
         if self.kind in _CIRCULAR:
-            return Range(*self.window, circular=True)
+            return Range(*self.outer, circular=True)
         return Range(self.margin, self.margin)
 
     @property
@@ -140,6 +148,13 @@ class Protocol:
         """The canvas (H', W', C) of a picture (H, W, C) of size :attr:`picture`; raises ValueError for another size."""
         if picture.shape[:2] != self.picture:
             raise ValueError(f"the picture is {picture.shape[:2]}, the protocol needs {self.picture}")
+        return self.without_surround(self._whole(picture, variant))
+
+    def without_surround(self, canvas: AnyArray) -> AnyArray:
+        """The middle of a canvas (H', W', C) that was made for windows with what surrounds them."""
+        return canvas[self.surround : canvas.shape[0] - self.surround, self.surround : canvas.shape[1] - self.surround]
+
+    def _whole(self, picture: AnyArray, variant: int) -> AnyArray:
         variant = variant if variant < self.variants else 0  # what is perturbed is not shifted by a fraction, too
         pixels = picture  # bytes stay bytes where nothing is computed of them
         if self.kind is ProtocolKind.SUBPIXEL and variant:
@@ -147,14 +162,14 @@ class Protocol:
         if self.kind is ProtocolKind.ZOOM and variant:
             return zoom(pixels, self.zooms[variant - 1])
         if self.kind in _CIRCULAR:
-            height, width = self.window
+            height, width = self.outer
             return np.pad(pixels, ((0, height - 1), (0, width - 1), (0, 0)), mode="wrap")
         if self.kind in _EMBEDDED:
             return self._embed(pixels)
         return pixels
 
     def _embed(self, pixels: AnyArray) -> FloatArray:
-        size = tuple(side + self.margin for side in self.window)
+        size = tuple(side + self.margin for side in self.outer)
         y, x = ((outer - inner) // 2 for outer, inner in zip(size, pixels.shape, strict=False))
         canvas = np.zeros((*size, pixels.shape[2]))
         canvas[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
