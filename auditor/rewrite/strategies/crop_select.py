@@ -208,7 +208,7 @@ def _cut(block: Block, picture: _Picture, starts: tuple[str, str]) -> str:
 
 
 STRATEGY = AtInput(
-    rank=6,
+    rank=7,
     applied=CropSelect(),
     reads=("margin",),
     notice=(
