@@ -248,7 +248,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         lowering: Phases on the batch axis (batch), on branches of their own (branch) or, all of them, by dilation;
             auto: one of the others where the batch axis is not free.
         merges: The nodes where averaged phases end and one copy goes on, one for each of ``sites``; without any, the
-            outputs.
+            outputs. auto with window-average tries several, by measuring.
         margin: Pixels on each side of a window that the content places; None for a choice by the network.
         lock: The steps of a grid lock, sub-pixel or whole-pixel.
         room: Where its window moves: in a picture that is fed larger, in one that the graph pads (pad), or auto.
@@ -284,6 +284,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     from auditor.repair.job import RepairJob
     from auditor.repair.original import opened
     from auditor.repair.run import run
+    from auditor.repair.search.candidates import restriction
     from auditor.repair.search.search import Budget
     from auditor.rewrite.options import rewrite_options
     from auditor.rewrite.result import Options, Step, Strategy
@@ -293,13 +294,15 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     settings = _settings(settings)
     if rewriting.strategy is None:
         raise TypeError("fix() needs a strategy, such as strategy='blur'")
-    options, auto = rewrite_options(rewriting), rewriting.strategy == AUTO
+    only, options = restriction(rewriting), rewrite_options(rewriting)
+    auto = rewriting.strategy == AUTO or only is not None
     method = None if auto else Strategy(rewriting.strategy)
     if calibrate is not None and method is not None and not declared(method).calibrates:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
     if verify is None and (auto or rewriting.require_gain):
         raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")
-    if auto and (options != Options(refit=options.refit) or rewriting.sites):
+    searched = Options(refit=options.refit, merges=options.merges if only else ())
+    if auto and (options != searched or (rewriting.sites and only is None)):
         raise ValueError("the strategy auto chooses sites and options itself: leave them out")
     request = None if verify is None else read_keywords(options_table("verify", verify))
     with _named("calibrate"):
@@ -309,7 +312,8 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     with _named(_file(path).name), opened(Path(path), settings, target, inline=rewriting.inline) as original:
         step = None if method is None else Step(method, options, rewriting.sites, calibrated=pictures is not None)
         budget = Budget(search.max_cost, search.max_drop / 100)
-        return run(original, RepairJob(step, request, rewriting.require_gain, budget, pictures, options.refit))
+        job = RepairJob(step, request, rewriting.require_gain, budget, pictures, options.refit, only=only)
+        return run(original, job)
 
 
 def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collection[Need]) -> ModelReport:

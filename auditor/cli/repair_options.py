@@ -13,6 +13,7 @@ from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
 if TYPE_CHECKING:
     from auditor.policy.settings import Settings
     from auditor.repair.pictures import WorkerPictures
+    from auditor.repair.search.candidates import Restriction
     from auditor.repair.search.search import Budget
     from auditor.rewrite.result import Options, Strategy
 
@@ -34,6 +35,7 @@ class RepairRequest:
     pictures: WorkerPictures | None
     rewriting: Rewriting
     search: SearchBudget
+    only: Restriction | None = None
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -47,21 +49,27 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
     Raises:
         UsageError: Options do not go together.
     """
+    from auditor.repair.search.candidates import restriction
     from auditor.repair.search.search import Budget
     from auditor.rewrite.options import rewrite_options
     from auditor.rewrite.result import Strategy
     from auditor.rewrite.table import declared
 
     chosen = rewriting.strategy or (LEAST_HARMFUL if rewriting.unsafe_fixes else None)
-    auto = chosen == AUTO
+    try:
+        only = restriction(rewriting)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    auto = chosen == AUTO or only is not None
     method = None if chosen is None or auto else Strategy(chosen)
-    if rewriting.calibrate is not None and not auto and not (method and declared(method).calibrates):
+    if rewriting.calibrate is not None and chosen != AUTO and not (method and declared(method).calibrates):
         raise UsageError("--calibrate fits blurred maps, so it goes with --strategy blur or auto")
     if rewriting.refit is not None and rewriting.calibrate is None:
         raise UsageError("--refit says what is fitted on the pictures of --calibrate: give them too")
     for name in _SEARCHED:
-        if auto and name in rewriting.given:
-            raise UsageError(f"--strategy auto chooses that itself: leave {rewriting.options[name].flag} out")
+        if auto and name in rewriting.given and (only is None or name not in ("sites", "merges")):
+            search_ = "--strategy auto" if only is None else "--merge auto"
+            raise UsageError(f"{search_} chooses that itself: leave {rewriting.options[name].flag} out")
     for name, wish in search.options.items():
         if not auto and name in search.given:
             raise UsageError(f"{wish.flag} is for a search: give --strategy auto with it")
@@ -69,7 +77,7 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
     if search.plot is not None:
         _check_plot(search.plot)
     budget = Budget(search.max_cost, search.max_drop / 100)
-    return RepairRequest(method, auto, rewrite_options(rewriting), budget, pictures, rewriting, search)
+    return RepairRequest(method, auto, rewrite_options(rewriting), budget, pictures, rewriting, search, only)
 
 
 def _check_plot(path: Path) -> None:

@@ -46,6 +46,7 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
         refit=wanted.how.refit,
         fitted_on=(rewriting.calibrate or "", fitted),
         state=wanted.search.state,
+        only=wanted.only,
         watched=lambda: watched(show),
     )
 

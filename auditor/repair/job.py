@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditor.repair.search.candidates import Restriction
 from auditor.repair.search.search import Budget
 from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.rewrite.result import Refit, Step
@@ -22,8 +23,8 @@ class RepairJob:
     both models are run on: a search needs it, and one step is not measured without. ``require_gain``: keep nothing
     unless a leading measure surely got better. ``pictures`` are what blurs are calibrated on, and ``fitted_on`` the
     words that name them; without them a search calibrates nothing, with them ``refit`` says what else it fits.
-    ``state`` is a file that keeps every measurement of a search. ``watched`` is entered for the time of measuring, and
-    gives who is told of its progress.
+    ``only`` restricts what a search tries. ``state`` is a file that keeps every measurement of a search. ``watched`` is
+    entered for the time of measuring, and gives who is told of its progress.
     """
 
     step: Step | None
@@ -34,4 +35,5 @@ class RepairJob:
     refit: Refit = Refit.LAST
     fitted_on: Sequence[str] = ()
     state: Path | None = None
+    only: Restriction | None = None
     watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext

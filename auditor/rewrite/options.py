@@ -42,7 +42,7 @@ class Rewriting(Group):
     phases: str = option(choice("diagonal|all"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
     lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
     merges: tuple[str, ...] = option(
-        names("NODE"), "Average up to this node; one per --site.", Panel.REWRITE, "--merge"
+        names("NODE"), "Average up to this node, or auto; one per --site.", Panel.REWRITE, "--merge"
     )
     margin: int | None = option(
         parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
@@ -69,7 +69,7 @@ class Rewriting(Group):
     @property
     def measures(self) -> bool:
         """Whether both models are run though --verify was not given."""
-        return self.require_gain or self.strategy == AUTO
+        return self.require_gain or self.strategy == AUTO or AUTO in self.merges
 
 
 class SearchBudget(Group):

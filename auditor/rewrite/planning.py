@@ -14,12 +14,14 @@ from auditor._version import __version__
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.calibration.calibrate import Pictures, calibrate
 from auditor.rewrite.graph.cost import Cost, largest, total
-from auditor.rewrite.graph.marks import OWN, has_phases
+from auditor.rewrite.graph.marks import OWN, common_refusal, has_phases
 from auditor.rewrite.graph.save import Admit, anything, save
 from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.phases.merges import merges_behind
 from auditor.rewrite.phases.region import merge_node
 from auditor.rewrite.result import (
     Calibrated,
+    Merge,
     Offer,
     Options,
     Plan,
@@ -32,11 +34,12 @@ from auditor.rewrite.result import (
     Skipped,
     Step,
     Strategy,
+    WindowStart,
 )
 from auditor.rewrite.strategy import AtInput, AtSites
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
-from auditor.text import count_text
+from auditor.text import ModelText, count_text
 
 FEEDING = "feeding"
 """What a strategy records of the pictures that its model takes, where these are others than before."""
@@ -64,8 +67,40 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
                 refusal, cost = declaration.applied.refusal, declaration.applied.cost
                 yield strategy, partial(refusal, editor, options), partial(cost, editor, options)
 
-    sites = tuple(SitePlan(site, *_weighed(offer, ways_at(site))) for site in analysis.sites)
-    return Plan(sites, *_weighed(offer, ways_at_input()))
+    ends = {id(window.site): window.merges for window in _windows(editor, offer, options)}
+    sites = tuple(SitePlan(site, *_weighed(offer, ways_at(site)), ends[id(site)]) for site in analysis.sites)
+    return Plan(sites, *_weighed(offer, ways_at_input()), ends[id(None)])
+
+
+def windows(model: Model, analysis: Analysis, options: Options | None = None) -> tuple[WindowStart, ...]:
+    """Where windows of averaging may begin and end: at the input, and at each site in graph order."""
+    editor = GraphEditor(model, analysis)
+    return tuple(_windows(editor, _Offering(editor), options or Options()))
+
+
+def _windows(editor: GraphEditor, offer: _Offering, options: Options) -> Iterator[WindowStart]:
+    at_input, at_site = declared(Strategy.INPUT_AVERAGE), declared(Strategy.WINDOW_AVERAGE)
+    assert isinstance(at_input, AtInput)
+    assert isinstance(at_site, AtSites)
+
+    def merges(strategy: Strategy, starts: Sequence[str], offered: Callable[[str], Cost | None]) -> tuple[Merge, ...]:
+        found = merges_behind(editor, starts, offered)
+        return tuple(Merge(ModelText(name), offer(strategy, cost).flops) for name, cost in found)
+
+    def behind_input(merge: str) -> Cost | None:
+        wanted = replace(options, merges=(merge,))
+        return None if at_input.applied.refusal(editor, wanted) else at_input.applied.cost(editor, wanted)
+
+    def behind(site: Site, merge: str) -> Cost | None:
+        wanted = replace(options, merges=(merge,))
+        return None if at_site.applied.refusal(editor, site, wanted) else at_site.applied.cost(editor, site, wanted)
+
+    pictures = list({source.input.raw for source in editor.analysis.sources})
+    yield WindowStart(None, merges(Strategy.INPUT_AVERAGE, pictures, behind_input))
+    for site in editor.analysis.sites:
+        part = editor.part(site)
+        starts = [] if part is None or common_refusal(editor, site, blurred=True) else [part.outputs[0]]
+        yield WindowStart(site, merges(Strategy.WINDOW_AVERAGE, starts, partial(behind, site)))
 
 
 def rewrite(

@@ -200,12 +200,29 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """A node where a window of averaging may end. ``flops`` is the ratio of multiply-adds, as in :class:`Offer`."""
+
+    node: ModelText
+    flops: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowStart:
+    """Where windows that begin at a site may end, the nearest merge first; ``site`` is None for the input."""
+
+    site: Site | None
+    merges: tuple[Merge, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SitePlan:
     """What can be done at one site."""
 
     site: Site
     offers: tuple[Offer, ...]
     refusals: tuple[Refusal, ...]
+    merges: tuple[Merge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +232,7 @@ class Plan:
     sites: tuple[SitePlan, ...]
     input: tuple[Offer, ...]
     input_refusals: tuple[Refusal, ...]
+    input_merges: tuple[Merge, ...] = ()
 
 
 class ChangeKind(Enum):

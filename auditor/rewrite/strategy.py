@@ -8,7 +8,7 @@ from typing import Protocol
 
 from auditor.rewrite.graph.cost import Cost
 from auditor.rewrite.graph.surgery import GraphEditor
-from auditor.rewrite.result import Options, Refit, Step, Strategy
+from auditor.rewrite.result import Options, Refit, Step, Strategy, WindowStart
 from auditor.sampling.result import Analysis, Site
 
 
@@ -86,6 +86,15 @@ class Survey(Protocol):
 
     def names(self) -> Sequence[str]:
         """The names of the sites that can be told by their names, in graph order."""
+        ...
+
+    @property
+    def most_starts(self) -> int:
+        """From how many places windows of averaging are tried."""
+        ...
+
+    def windows(self) -> Sequence[WindowStart]:
+        """Where windows of averaging may begin and end: the input, and the sites that have names of their own."""
         ...
 
     def last_groups(self, strategy: Strategy) -> Sequence[Sequence[Site]]:

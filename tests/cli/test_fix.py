@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ import onnx
 import pytest
 
 from auditor.cli import measuring
+from auditor.demo import demo_model
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.runner_commands import commands, control_bytes
 
@@ -88,9 +90,32 @@ def test_the_json_report_holds_every_change(run: Run, network: Path) -> None:
     assert {offer["strategy"] for offer in plan["plan"]["sites"][0]["offers"]} == {"blur", "phase-average"}
 
 
+def test_the_plan_names_the_nodes_where_a_window_may_end_and_fix_takes_them(run: Run) -> None:
+    shutil.copy(demo_model(), "demo.onnx")
+    assert "window-average: --merge at /layer1/conv1/Conv x" in run("fix", "demo.onnx", "--plan")[1]
+    plan = json.loads(run("fix", "demo.onnx", "--plan", "--output-format", "json")[1])["plan"]
+    assert plan["input"]["merges"][0]["node"] == "/conv1/Conv"
+    for number, site in enumerate(plan["sites"]):
+        for merge in site["merges"][:: max(len(site["merges"]) - 1, 1)]:
+            names = ("--site", site["node"], "--merge", merge["node"])
+            way = ("fix", "demo.onnx", "-o", f"{number}.onnx", "--strategy", "window-average", *names)
+            code, out, _ = run(*way, "--output-format", "json")
+            done = json.loads(out)
+            assert code == 0
+            assert done["multiply_adds_ratio"] == merge["multiply_adds_ratio"]
+            assert done["options"]["merges"] == [merge["node"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--strategy", "blur", "-o", "x.onnx", "--merge", "pool"), "blur averages nothing up to a node"),
+        (("--strategy", "phase-average", "-o", "x.onnx", "--merge", "auto"), "with the strategy window-average"),
+        (
+            ("--strategy", "window-average", "-o", "x.onnx", "--merge", "auto", "--phases", "all"),
+            "--merge auto chooses",
+        ),
+        (("--strategy", "window-average", "-o", "x.onnx", "--merge", "nowhere"), "no node of the main graph is called"),
         (("--strategy", "blurr", "-o", "x.onnx"), "--strategy must be one of"),
         (("--strategy", "blur"), "say where to write"),
         (("--plan", "--output-format", "sarif"), "--output-format must be one of text, json"),

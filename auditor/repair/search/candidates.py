@@ -6,12 +6,16 @@ Every strategy proposes its own: at most sixteen, and those that helped on train
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from auditor.onnxfile.graph import Model
-from auditor.rewrite.planning import rewrite
-from auditor.rewrite.result import Refit, RewriteError, Rewritten, Step, Strategy
+from auditor.rewrite.options import AUTO, Rewriting
+from auditor.rewrite.planning import chosen, rewrite, windows
+from auditor.rewrite.result import Refit, RewriteError, Rewritten, Step, Strategy, WindowStart
+from auditor.rewrite.strategies.window_average import FEW, MANY
 from auditor.rewrite.strategy import Candidate
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
@@ -19,16 +23,45 @@ from auditor.sampling.result import Analysis, Site
 _MOST_GROUPS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What a search is to try: the candidates of one strategy, at sites of these names (none: all of them)."""
+
+    strategy: Strategy
+    sites: tuple[str, ...] = ()
+
+
+def restriction(rewriting: Rewriting) -> Restriction | None:
+    """The search that ``--merge auto`` asks for. Raises ValueError where it asks for none that there is."""
+    if AUTO not in rewriting.merges:
+        return None
+    if rewriting.merges != (AUTO,) or rewriting.strategy != Strategy.WINDOW_AVERAGE.value:
+        raise ValueError("a merge of auto is given once, with the strategy window-average")
+    return Restriction(Strategy.WINDOW_AVERAGE, rewriting.sites)
+
+
 def candidates(
-    model: Model, analysis: Analysis, *, refit: Refit | None = None, most_cost: float = math.inf
+    model: Model,
+    analysis: Analysis,
+    *,
+    refit: Refit | None = None,
+    most_cost: float = math.inf,
+    only: Restriction | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates that apply to a model, the cheapest first.
 
     ``refit`` says what else is fitted where a blur is calibrated, None that there are no pictures to calibrate on.
-    What costs more with every site further in front is proposed only up to ``most_cost``.
+    What costs more with every site further in front is proposed only up to ``most_cost``. Windows of averaging are
+    tried from more starts where they are the ``only`` candidates.
+
+    Raises:
+        RewriteError: a name is no site.
     """
-    survey = ModelSurvey(model, analysis, refit, most_cost)
-    proposed = [candidate for strategy in ranked() for candidate in declared(strategy).candidates(survey)]
+    strategies = ranked() if only is None else [only.strategy]
+    sites = () if only is None else only.sites
+    chosen(analysis, sites)
+    survey = ModelSurvey(model, analysis, refit, most_cost, sites, FEW if only is None else MANY)
+    proposed = [candidate for strategy in strategies for candidate in declared(strategy).candidates(survey)]
     applying = [candidate for candidate in proposed if all(map(survey.applies, candidate.steps))]
     return tuple(sorted(applying, key=lambda one: (math.inf if one.cost is None else one.cost, one.place)))
 
@@ -36,9 +69,18 @@ def candidates(
 class ModelSurvey:
     """Answers what strategies ask of a model, by dry runs: each step is tried once."""
 
-    def __init__(self, model: Model, analysis: Analysis, refit: Refit | None, most_cost: float) -> None:
-        self.analysis, self.refit, self.most_cost = analysis, refit, most_cost
+    def __init__(
+        self,
+        model: Model,
+        analysis: Analysis,
+        refit: Refit | None,
+        most_cost: float,
+        sites: Collection[str] = (),
+        most_starts: int = FEW,
+    ) -> None:
+        self.analysis, self.refit, self.most_cost, self.most_starts = analysis, refit, most_cost, most_starts
         self._model = model
+        self._sites = sites
         self._known: dict[Step, Rewritten | None] = {}
         self._groups: dict[Strategy, Sequence[Sequence[Site]]] = {}
 
@@ -54,6 +96,20 @@ class ModelSurvey:
     def names(self) -> Sequence[str]:
         """The names of sites that are those of one site alone, in graph order."""
         return self._names
+
+    def windows(self) -> Sequence[WindowStart]:
+        """Where windows of averaging may begin and end, at the sites that are asked for."""
+        return [found for found in self._windows if self._is_wanted(found.site)]
+
+    def _is_wanted(self, site: Site | None) -> bool:
+        if site is None:
+            return not self._sites
+        name = site.node.name.raw
+        return name in self._names and (not self._sites or name in self._sites)
+
+    @cached_property
+    def _windows(self) -> Sequence[WindowStart]:
+        return windows(self._model, self.analysis)
 
     def last_groups(self, strategy: Strategy) -> Sequence[Sequence[Site]]:
         """The last places where a strategy applies, the last one first; branches that meet again are one place."""
@@ -92,3 +148,25 @@ class ModelSurvey:
             else:
                 self._known[step] = done if done.changes else None
         return self._known[step]
+
+
+def pairs(running: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The best window of averaging together with the best one from another start; ``running`` are in their order."""
+    single = [one for one in running if len(one.steps) == 1 and one.steps[0].options.merges]
+    if not single:
+        return ()
+    first = single[0]
+    others = (one for one in single[1:] if _start(one) != _start(first))
+    return [_together(first, other) for other in islice(others, 1)]
+
+
+def _start(candidate: Candidate) -> object:
+    step = candidate.steps[0]
+    return step.strategy, step.sites
+
+
+def _together(one: Candidate, other: Candidate) -> Candidate:
+    """Two windows, one after the other. The one from the input comes last: the other's site is still read as it was."""
+    steps = sorted((*one.steps, *other.steps), key=lambda step: not step.sites)
+    cost = None if one.cost is None or other.cost is None else one.cost + other.cost - 1
+    return Candidate(f"{one.name} and {other.name.removeprefix('window ')}", tuple(steps), cost)

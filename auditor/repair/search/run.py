@@ -11,7 +11,7 @@ from auditor.repair.bench import Bench
 from auditor.repair.job import RepairJob
 from auditor.repair.original import Original
 from auditor.repair.result import Staged
-from auditor.repair.search.candidates import candidates
+from auditor.repair.search.candidates import candidates, pairs
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.memory import remembering
 from auditor.repair.search.search import MeasureCandidate, Stage, search
@@ -53,13 +53,13 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
                 raise RewriteError(str(error)) from error
 
         refit = None if job.pictures is None else job.refit
-        offered = candidates(*source, refit=refit, most_cost=job.budget.cost)
+        offered = candidates(*source, refit=refit, most_cost=job.budget.cost, only=job.only)
         with job.watched() as observer, _naming(job.state):
             measuring: MeasureCandidate = measure
             if job.state is not None:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)
             bench.observer = told = _Told(observer or Silent())
-            found = search(offered, measuring, job.budget, bench.images, told.enter)
+            found = search(offered, measuring, job.budget, bench.images, told.enter, pairs)
         if found.best is None:
             yield Staged(None, (), search=found)
         else:

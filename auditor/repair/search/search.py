@@ -9,7 +9,7 @@ numbers: with seeded shifts, the same measurements give the same choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -101,14 +101,19 @@ class Stage:
 
 
 def search(
-    candidates: Sequence[Candidate],
+    offered: Sequence[Candidate],
     measure: MeasureCandidate,
     budget: Budget,
     images: int,
     told: Callable[[Stage], None] = lambda _: None,
+    grown: Callable[[Sequence[Candidate]], Sequence[Candidate]] = lambda _: (),
 ) -> Search:
-    """Find the candidate that gains most within the budget. ``told`` is called before each measurement."""
+    """Find the candidate that gains most within the budget. ``told`` is called before each measurement.
+
+    ``grown`` is asked once, after the first round, for further candidates, by those that are left, the best first.
+    """
     trials: dict[int, Trial] = {}
+    candidates = list(offered)
     running = []
     for index, candidate in enumerate(candidates):
         if candidate.cost is not None and candidate.cost > budget.cost * _SLACK:
@@ -122,6 +127,17 @@ def search(
             told(Stage(number, len(sizes), place, len(running), candidates[index]))
             trials[index] = _tried(candidates[index], measure, size, last, budget)
         running = [index for index in running if trials[index].verdict is CandidateVerdict.WITHIN]
+        running.sort(key=lambda index: (-_merit(trials[index]), index))
+        added = grown(_promising(trials, candidates)) if number == 1 else ()
+        for index, candidate in enumerate(added, len(candidates)):
+            candidates.append(candidate)
+            if candidate.cost is not None and candidate.cost > budget.cost * _SLACK:
+                trials[index] = Trial(candidate, CandidateVerdict.TOO_COSTLY)
+                continue
+            told(Stage(number, len(sizes), len(running) + 1, len(running) + 1, candidate))
+            trials[index] = _tried(candidate, measure, size, last, budget)
+            if trials[index].verdict is CandidateVerdict.WITHIN:
+                running.append(index)
         if not last:
             running.sort(key=lambda index: (-_merit(trials[index]), index))
             kept = max(_STAYING, math.ceil(len(running) / 2))
@@ -134,6 +150,13 @@ def search(
     full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
     found = [trials[index] for index in range(len(candidates))]
     return Search(tuple(replace(one, frontier=_on_frontier(one, full)) for one in found), budget, images)
+
+
+def _promising(trials: Mapping[int, Trial], candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """What was measured and lies within the budget, the largest gain first, sure or not."""
+    fitting = (CandidateVerdict.WITHIN, CandidateVerdict.NO_GAIN)
+    kept = [index for index, trial in trials.items() if trial.verdict in fitting]
+    return [candidates[index] for index in sorted(kept, key=lambda index: (-_merit(trials[index]), index))]
 
 
 def rounds(images: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ They say plainly what a rewrite does to the function of a network: a valid file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from auditor.report.words.numbers import axes_text, json_number, percent_text
 from auditor.rewrite.result import (
     Calibrated,
     Change,
+    Merge,
     Offer,
     Options,
     Plan,
@@ -31,6 +32,7 @@ from auditor.sampling.result import Analysis, Site
 from auditor.text import count_text, exact, plain
 
 SCHEMA = "aliasaudit-fix/1"
+_MOST_MERGES = 4
 
 HELD_BACK = (
     "nothing was written: every rewrite changes what the network computes. Choose one with --strategy, or give "
@@ -64,8 +66,10 @@ def plan_text(name: str, plan: Plan, held_back: bool) -> str:
     for entry in plan.sites:
         lines.append(f"  site {_site(entry.site)}")
         lines += [f"    {line}" for line in _ways(entry.offers, entry.refusals)]
+        lines += [f"    window-average: {line}" for line in _merges(entry.merges)]
     lines.append("  input")
     lines += [f"    {line}" for line in _ways(plan.input, plan.input_refusals)]
+    lines += [f"    input-average for a while: {line}" for line in _merges(plan.input_merges)]
     if held_back:
         lines += ["", HELD_BACK]
     return "\n".join(lines) + "\n"
@@ -132,11 +136,19 @@ def written_lines(repaired: Repaired) -> Iterator[str]:
 
 def plan_json(name: str, plan: Plan, held_back: bool) -> str:
     """The plan as a JSON document."""
-    sites = [{**_site_json(entry.site), **_ways_json(entry.offers, entry.refusals)} for entry in plan.sites]
+    sites = [
+        {
+            **_site_json(entry.site),
+            **_ways_json(entry.offers, entry.refusals),
+            "merges": _merges_json(entry.merges),
+        }
+        for entry in plan.sites
+    ]
+    at_input = {**_ways_json(plan.input, plan.input_refusals), "merges": _merges_json(plan.input_merges)}
     return document(
         {
             "model": name,
-            "plan": {"sites": sites, "input": _ways_json(plan.input, plan.input_refusals)},
+            "plan": {"sites": sites, "input": at_input},
             "held_back": held_back,
         }
     )
@@ -232,6 +244,19 @@ def _ways(offers: Iterable[Offer], refusals: Iterable[Refusal]) -> Iterator[str]
         yield f"{offer.strategy.value}: {_cost(offer.flops, offer.memory)}{how}"
     for refusal in refusals:
         yield f"{refusal.strategy.value} does not apply: {refusal.reason}"
+
+
+def _merges(merges: Sequence[Merge]) -> Iterator[str]:
+    """The nearest place where a window may end, the farthest, and some in between."""
+    if len(merges) > _MOST_MERGES:
+        merges = [merges[round(step * (len(merges) - 1) / (_MOST_MERGES - 1))] for step in range(_MOST_MERGES)]
+    if merges:
+        places = ", ".join(f"{plain(merge.node)} {_ratio(merge.flops)}" for merge in merges)
+        yield f"--merge at {places} multiply-adds (predicted)"
+
+
+def _merges_json(merges: Iterable[Merge]) -> list[dict[str, Any]]:
+    return [{"node": exact(merge.node), "multiply_adds_ratio": json_number(merge.flops)} for merge in merges]
 
 
 def _cost(flops: float | None, memory: float | None) -> str:

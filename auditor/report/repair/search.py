@@ -13,7 +13,8 @@ from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_li
 from auditor.report.repair.outcome import document, posix
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.numbers import json_number
-from auditor.text import count_text, plain
+from auditor.rewrite.result import Step
+from auditor.text import ModelText, count_text, exact, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.measures import leading as leading_measures
 from auditor.verify.result import Task
@@ -54,7 +55,8 @@ def search_text(name: str, found: Search) -> str:
     best = found.best
     if best is None or best.gain is None:
         return "\n".join([*lines, "", NOTHING_HELPS]) + "\n"
-    lines += ["", f"best: {best.candidate.name}", *(f"  {line}" for line in gain_lines(best.gain)), "", _CHOSEN]
+    said = f"  {' then '.join(map(_said, best.candidate.steps))}"
+    lines += ["", f"best: {best.candidate.name}", said, *(f"  {line}" for line in gain_lines(best.gain)), "", _CHOSEN]
     return "\n".join(lines) + "\n"
 
 
@@ -76,6 +78,7 @@ def trials_json(found: Search) -> list[dict[str, Any]]:
     return [
         {
             "candidate": trial.candidate.name,
+            "steps": [_step_json(step) for step in trial.candidate.steps],
             "multiply_adds_ratio": json_number(trial.candidate.cost),
             "verdict": trial.verdict.value,
             "images": trial.images,
@@ -99,6 +102,17 @@ def search_json(name: str, found: Search, done: Repaired) -> str:
         "backup": posix(done.backup),
     }
     return document(content)
+
+
+def _said(step: Step) -> str:
+    """A step as ``fix`` takes it."""
+    pairs = [*(("--site", name) for name in step.sites), *(("--merge", name) for name in step.options.merges)]
+    return " ".join([f"--strategy {step.strategy.value}", *(f"{flag} {plain(name)}" for flag, name in pairs)])
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    names = {"sites": step.sites, "merges": step.options.merges}
+    return {"strategy": step.strategy.value, **{key: [exact(ModelText(n)) for n in v] for key, v in names.items()}}
 
 
 def _table(found: Search) -> list[tuple[str, ...]]:

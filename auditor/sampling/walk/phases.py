@@ -107,6 +107,9 @@ def _phases(scope: Scope, names: Sequence[str], sites: Sequence[Site]) -> tuple[
         move = []
         for axis, factor in enumerate(first.factor):
             here, there, total = site.offset[axis], first.offset[axis], first.cumulative[axis]
+            if factor == 1 and here is None and there is None:
+                move.append(0)  # an axis of no grid, which is not sampled
+                continue
             if here is None or there is None or not total:
                 return None
             steps = (here - there) * factor / total

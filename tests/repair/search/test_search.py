@@ -15,10 +15,10 @@ from onnx import helper
 from auditor.demo import demo_model
 from auditor.facts.comparison import MeasuredChange
 from auditor.onnxfile import read_model
-from auditor.repair.search.candidates import candidates
+from auditor.repair.search.candidates import Restriction, candidates, pairs
 from auditor.repair.search.gain import Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Budget, CandidateVerdict, Search, Stage, Trial, rounds, search
-from auditor.rewrite.result import Kernel, Refit, RewriteError, Step, Strategy
+from auditor.rewrite.result import Kernel, Options, Refit, RewriteError, Step, Strategy
 from auditor.rewrite.strategy import Candidate
 from auditor.sampling import analyse
 from auditor.text import ModelText
@@ -204,12 +204,58 @@ def test_the_candidates_of_a_residual_network_are_places_and_not_the_branches_of
         "phase-average at the last two sites",
         "input-average",
         "input-average and phase-average at the last site",
+        "window from the input, x1.28",
+        "window from site 1 of 5, x1.17",
     }
     (earlier,) = offered["phase-average one site earlier"].steps
     assert earlier.sites[0].startswith("/layer1/")
     costs = [one.cost for one in offered.values()]
     assert costs == sorted(costs, key=lambda cost: cost or 0)
     assert offered["input-average"].cost == pytest.approx(2)
+
+
+def test_a_search_for_windows_alone_keeps_to_the_sites_that_are_named() -> None:
+    model = read_model(demo_model())
+    analysis = analyse(model)
+    every, one = (
+        candidates(model, analysis, most_cost=2.0, only=Restriction(Strategy.WINDOW_AVERAGE, names))
+        for names in ((), ("/maxpool/MaxPool",))
+    )
+    assert {step.options.merges != () for found in every for step in found.steps} == {True}
+    assert {step.sites for found in one for step in found.steps} == {("/maxpool/MaxPool",)}
+    assert len(one) < len(every)
+    with pytest.raises(RewriteError, match='no sampling site is called "nowhere"'):
+        candidates(model, analysis, only=Restriction(Strategy.WINDOW_AVERAGE, ("nowhere",)))
+
+
+def test_the_best_windows_from_two_starts_are_tried_together_after_the_first_round() -> None:
+    def window(name: str, site: str, merge: str) -> Candidate:
+        step = Step(Strategy.WINDOW_AVERAGE, Options(merges=(merge,)), (site,))
+        return Candidate(f"window from {name}", (step,), 1.2)
+
+    offered = [window("a", "a", "x"), window("a further", "a", "y"), window("b", "b", "z"), Candidate("blur", (), 1.2)]
+    truths = {
+        "window from a": Truth(0.05),
+        "window from a further": Truth(0.04),
+        "window from b": Truth(0.03),
+        "blur": Truth(0.06),
+        "window from a and from b": Truth(0.09),
+    }
+    for images in (40, 200):
+        bench = Bench(truths)
+        result = search(offered, bench, Budget(), images, grown=pairs)
+        assert best(result).candidate.name == "window from a and from b"
+        assert best(result).candidate.cost == pytest.approx(1.4)
+        assert [step.sites for step in best(result).candidate.steps] == [("a",), ("b",)]
+        first = [name for name, size, _ in bench.asked if size == rounds(images)[0]]
+        assert first == [*truths]
+
+
+def test_no_pair_is_made_of_windows_from_one_start_nor_of_other_rewrites() -> None:
+    step = Step(Strategy.WINDOW_AVERAGE, Options(merges=("x",)), ("a",))
+    single = Candidate("window", (step,), 1.2)
+    assert pairs([Candidate("phases", (Step(Strategy.PHASE_AVERAGE),), 1.2)]) == ()
+    assert list(pairs([single, Candidate("other", (step,), 1.3)])) == []
 
 
 def test_blur_is_only_a_candidate_where_it_can_be_calibrated() -> None:
@@ -236,6 +282,7 @@ def test_sites_further_in_front_are_candidates_only_where_they_are_predicted_to_
     (further,) = {one.name for one in many} - {one.name for one in few}
     assert further == "phase-average two sites earlier"
     assert all((one.cost or 0) <= 2.0 for one in many if one.name == further)
+    assert all((one.cost or 0) <= 1.5 for one in few if one.name.startswith("window"))
 
 
 def test_an_output_that_is_still_a_grid_takes_a_blur_without_calibration_too(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Where a window of averaging may end: behind nodes that few other tensors pass by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+
+from auditor.rewrite.graph.cost import Cost, multiply_adds
+from auditor.rewrite.graph.parts import EditNode
+from auditor.rewrite.graph.surgery import GraphEditor
+
+MOST_LIVE = 3
+"""How many tensors are merged at most where no merge is named: the scales of a detector."""
+MOST_MERGES = 12
+"""How many places are looked at for each site, at costs as far apart as possible."""
+_MOST_TRIED = 4
+
+
+def merges_behind(
+    editor: GraphEditor, starts: Sequence[str], offered: Callable[[str], Cost | None]
+) -> Iterator[tuple[str, Cost]]:
+    """The names of nodes behind ``starts`` to merge at, the nearest first, and what that adds.
+
+    ``offered`` says what a merge at a node costs, None where it is refused.
+    """
+    groups = list(_narrow(editor, starts))
+    if len(groups) > MOST_MERGES:
+        groups = [groups[round(step * (len(groups) - 1) / (MOST_MERGES - 1))] for step in range(MOST_MERGES)]
+    names = Counter(map(_name, editor.parts()))
+    for nodes in groups:
+        for part in nodes:
+            name = _name(part) if names[_name(part)] == 1 else part.outputs[0]
+            cost = offered(name)
+            if cost is not None:
+                yield name, cost
+                break
+
+
+def _name(part: EditNode) -> str:
+    return part.name or f"{part.op}_{part.index}"
+
+
+def _narrow(editor: GraphEditor, starts: Sequence[str]) -> Iterator[Sequence[EditNode]]:
+    """Nodes behind which few of the tensors made so far are still read, together where they cost the same.
+
+    Those with the fewest come first, and of these the first in the graph: in front of an activation rather than behind
+    it, and behind the sum of a residual block. The walk ends at the first output of the model.
+    """
+    reached = editor.downstream(starts)
+    unread = {name: set(editor.consumers(name)) for name in starts}
+    group: list[tuple[int, EditNode]] = []
+    begun = False
+    for part in editor.parts():
+        if reached.isdisjoint(part.inputs) or part.op in ("Shape", "Size"):
+            continue
+        heavy = multiply_adds(editor, part) != 0
+        if heavy and group:
+            yield _sorted(group)
+            group = []
+        begun = begun or heavy
+        for name in part.inputs:
+            unread.get(name, set()).discard(part)
+        unread.update((name, set(editor.consumers(name))) for name in part.outputs if name)
+        unread = {name: readers for name, readers in unread.items() if readers}
+        if any(map(editor.is_output, part.outputs)):
+            break
+        if begun and not part.own and part.outputs[0] in unread and len(unread) <= MOST_LIVE:
+            group.append((len(unread), part))
+    if group:
+        yield _sorted(group)
+
+
+def _sorted(group: Sequence[tuple[int, EditNode]]) -> Sequence[EditNode]:
+    return [part for _, part in sorted(group, key=itemgetter(0))][:_MOST_TRIED]
