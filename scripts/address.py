@@ -22,7 +22,16 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "https://github.com/"
-PATTERNS = ("*.md", "*.yml", "pyproject.toml", ".github/**/*", "docs/**/*.md", "rules/*.md", "auditor/demo/*.yml")
+PATTERNS = (
+    "*.md",
+    "*.yml",
+    "pyproject.toml",
+    ".github/**/*",
+    "docs/**/*.md",
+    "rules/*.md",
+    "auditor/demo/*.yml",
+    "auditor/_version.py",
+)
 """Where the address may be named; in pyproject.toml, the other links of the table follow ``repository``."""
 
 
@@ -56,7 +65,7 @@ def _slug(root: Path, key: str, end: str) -> str:
 def files(root: Path) -> Iterator[Path]:
     """The text files that may name the address."""
     for path in sorted({path for pattern in PATTERNS for path in root.glob(pattern)}):
-        if path.suffix in {".md", ".yml", ".toml"} or path.name == "CODEOWNERS":
+        if path.suffix in {".md", ".yml", ".toml", ".py"} or path.name == "CODEOWNERS":
             yield path
 
 

@@ -3,8 +3,8 @@
 Passes, the surest first. The fingerprint of the neighbourhood survives retraining and new names; where places look
 alike it only counts them, so that equal names come before it. What is left of the sampling sites is recognised by what
 they do (operator, factor, kernel, cumulative factor), in the order of the graph, for exports that changed both: the
-float operator and its quantised forms are one, and so are a site and the blur that replaced it. Each place is taken
-once.
+float operator and its quantised forms are one, and so are a site and the blur that replaced it, or averaged phases and
+such a blur. Each place is taken once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def marked(model: Model, sites: Sequence[Site], limits: Limits) -> tuple[MarkedS
 
 def pair_sites(base: Sequence[MarkedSite], new: Sequence[MarkedSite]) -> tuple[Pair, ...]:
     """The sites that both networks have, in the order of the new one."""
-    passes = (FINGERPRINT, FINGERPRINT, NAME, NAME, FINGERPRINT, ROLE, ROLE, ROLE)
+    passes = (FINGERPRINT, FINGERPRINT, NAME, NAME, FINGERPRINT, ROLE, ROLE, ROLE, ROLE)
     alone = _alone([one.fingerprint for one in base]) & _alone([one.fingerprint for one in new])
     return _paired(
         [_site_keys(one, alone, one.site.antialiased) for one in base],
@@ -116,6 +116,7 @@ def _site_keys(one: MarkedSite, alone: frozenset[str], blurred: bool) -> _Keys:
         (*does, site.kernel, site.stride),
         does,
         (site.factor, site.cumulative, blurred),
+        (site.factor, site.cumulative) if site.antialiased else None,
     )
 
 

@@ -21,9 +21,10 @@ from auditor.audit.run import (
     judge,
     project_path,
 )
+from auditor.comparison.identity import same_model
 from auditor.comparison.sizes import shared_shapes
-from auditor.comparison.static import compare_sites, with_findings
-from auditor.facts.comparison import Comparison
+from auditor.comparison.static import compare_sites, graph_verdict, with_findings
+from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
 from auditor.onnxfile.graph import Graph, ModelFormat
@@ -146,6 +147,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
         inconclusive=held.inconclusive,
         confidence=held.confidence,
         base_verification=base.verification,
+        same_model=same_model(base.model, new.model),
     )
     comparison, problems = _with_measured(comparison, base, new, held)
     comparison = structs.replace(comparison, remarks=(*comparison.remarks, *_unread(base, new)))
@@ -160,6 +162,14 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
         [one for one in after.report.findings if one.rule not in comparing],
         sites,
     )
+    verdict = ComparisonVerdict.UNDECIDED  # of graphs that were not read
+    if comparison.same_model or not _only_run(base, new):
+        verdict = graph_verdict(
+            comparison,
+            [one for one in after.report.findings if one.rule in comparing],
+            {rule.code for rule in (*before.ran, *after.ran) if Need.MEASUREMENT in rule.needs},
+        )
+    comparison = structs.replace(comparison, graph_verdict=verdict)
     report = structs.replace(after.report, comparison=comparison)
     return replace(after, report=report, problems=(*before.problems, *after.problems, *problems))
 
@@ -184,15 +194,13 @@ def _with_measured(
         message = "the settings require a measurement (require-verify): give --verify"
         return comparison, (Problem(ProblemKind.NOT_MEASURED, message, new.file.name, "required"),)
     # The arrays behind a measurement are not for a static comparison to load.
-    from auditor.comparison.identity import same_model
     from auditor.comparison.measured import NotComparableError, compare_measured
 
-    same = same_model(base.model, new.model)
     try:
-        measured = compare_measured(base.verification, new.verification, held, same)
+        measured = compare_measured(base.verification, new.verification, held, comparison.same_model)
     except NotComparableError as error:
         return comparison, (Problem(ProblemKind.NOT_MEASURED, str(error), new.file.name, "not-comparable"),)
     problems = tuple(
         Problem(ProblemKind.NOT_MEASURED, reason, new.file.name, "not-comparable") for reason in measured.unjudged
     )
-    return structs.replace(comparison, measured=measured.changes, remarks=measured.remarks, same_model=same), problems
+    return structs.replace(comparison, measured=measured.changes, remarks=measured.remarks), problems

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from msgspec.structs import replace
 
 from auditor.comparison.pairing import marked, pair_findings, pair_sites
-from auditor.facts.comparison import Comparison, GridChange, Kept, KeptSite, OutputChange
-from auditor.facts.finding import Finding
+from auditor.facts.comparison import Comparison, ComparisonVerdict, GridChange, Kept, KeptSite, OutputChange
+from auditor.facts.finding import Finding, Severity
 from auditor.onnxfile.graph import Model
 from auditor.onnxfile.limits import Limits
 from auditor.onnxfile.noderef import NodeRef
@@ -32,7 +32,7 @@ def compare_sites(
         new_sites=tuple(site for index, site in enumerate(after.sites) if index not in kept_after),
         removed_sites=tuple(site for index, site in enumerate(before.sites) if index not in kept_before),
         kept_sites=len(pairs),
-        risen_sites=tuple(site for site in both if max(site.rise, site.expected_rise or 0.0) > 0),
+        changed_sites=tuple(site for site in both if site.changed),
         outputs=compare_outputs(before.heads, after.heads, (before.sources, after.sources)),
         before=before.subsampling,
         after=after.subsampling,
@@ -122,3 +122,26 @@ def with_findings(
         fixed=tuple(one for index, one in enumerate(before) if index not in kept_before),
         kept=tuple(Kept(before[pair.base], after[pair.new], pair.how) for pair in pairs),
     )
+
+
+def graph_verdict(found: Comparison, against_base: Sequence[Finding], run: Collection[str]) -> ComparisonVerdict:
+    """What the two graphs come to, without what a run showed.
+
+    ``against_base`` are the findings of the rules that read the comparison, and ``run`` the codes of the rules that
+    judge a run. A note alone makes nothing worse, and an output makes it worse where it moved or got coarser. Losses
+    below an error beside gains leave it open: only a run tells which of them weighs more.
+    """
+    if found.same_model:
+        return ComparisonVerdict.SAME_MODEL
+    rose = [*found.added, *(one for one in against_base if one.node is not None)]
+    rose += [kept.after for kept in found.kept if kept.worse]
+    losses = {one.severity for one in rose if one.severity is not Severity.NOTE and one.rule not in run}
+    moved = any(output.grid is not None and (output.grid.shift or output.grid.detour) for output in found.outputs)
+    if moved or Severity.ERROR in losses or any(output.rose for output in found.outputs):
+        return ComparisonVerdict.WORSE
+    eased = [kept for kept in found.kept if kept.after.severity.rank < kept.before.severity.rank]
+    gone = [one for one in [*found.fixed, *(kept.after for kept in eased)] if one.rule not in run]
+    gains = bool(gone) or any(site.moved < 0 for site in found.changed_sites)
+    if losses:
+        return ComparisonVerdict.UNDECIDED if gains else ComparisonVerdict.WORSE
+    return ComparisonVerdict.BETTER if gains else ComparisonVerdict.NO_DIFFERENCE_FOUND

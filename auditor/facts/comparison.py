@@ -22,6 +22,7 @@ from auditor.verify.interval import Interval
 from auditor.verify.result import Verdict, Verification
 
 _MINIMUM = "min"  # the threshold that asks nothing of the base
+_VISIBLE = 0.005  # of an alias energy: half a per cent, since reports show whole ones
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
@@ -87,6 +88,24 @@ class KeptSite(Struct, frozen=True):
         before = None if self.before.alias is None else self.before.alias.expected
         after = None if self.after.alias is None else self.after.alias.expected
         return None if before is None or after is None else after - before
+
+    @property
+    def changed(self) -> bool:
+        """Whether operator, kernel, factor, verdict or alias energy differ by what a reader would see."""
+        forms = [
+            (one.kind, one.kernel, one.stride, one.dilation, one.factor, one.cumulative, one.verdict)
+            for one in (self.before, self.after)
+        ]
+        return forms[0] != forms[1] or max(abs(self.rise), abs(self.expected_rise or 0.0)) >= _VISIBLE
+
+    @property
+    def moved(self) -> float:
+        """By how much more folds: of the expected alias energy, of the flat one where that is not known.
+
+        0 where a reader would not see it.
+        """
+        rise = self.rise if self.expected_rise is None else self.expected_rise
+        return rise if abs(rise) >= _VISIBLE else 0.0
 
 
 class OutputChange(Struct, frozen=True):
@@ -189,7 +208,7 @@ class MeasuredChange(Struct, frozen=True):
 
 
 class ComparisonVerdict(Enum):
-    """What a measured comparison comes to, the worst first."""
+    """What a comparison comes to, the worst first."""
 
     WORSE = "worse"
     MINIMUM_NOT_HELD = "minimum-not-held"
@@ -203,14 +222,16 @@ class Comparison(Shown, Struct, frozen=True):
     """A model against the one it is to replace. ``base`` is what the user called that one.
 
     Findings and sites are matched by fingerprint, then by name, then by what they do in the order of the graph.
-    ``fixed`` and ``removed`` are of the base, ``risen_sites`` those of both at which more folds than before.
-    ``measured`` is empty where the models were not run. ``inconclusive`` (fail, warn or pass) says what a verdict means
-    that more images would decide; ``confidence`` is that of a verdict.
-    ``same_model``: both were run, and graph and weights are equal, so that nothing is left to chance. ``verdict`` is
-    what the measured comparison comes to, null where nothing was asked of it.
+    ``fixed`` and ``removed`` are of the base, ``changed_sites`` those of both that differ by what a reader would see,
+    ``risen_sites`` those of them at which more folds than before. ``measured`` is empty where the models were not run.
+    ``inconclusive`` (fail, warn or pass) says what a verdict means that more images would decide; ``confidence`` is
+    that of a verdict.
+    ``same_model``: graph and weights are equal, so that nothing is left to chance. ``verdict`` is what the measured
+    comparison comes to, null where nothing was asked of it; ``graph_verdict`` what the two graphs do, which no run
+    stands behind, and ``headline`` the measured verdict, that of the graphs where there is none.
     """
 
-    computed: ClassVar[tuple[str, ...]] = ("verdict",)
+    computed: ClassVar[tuple[str, ...]] = ("verdict", "headline", "risen_sites")
 
     base: str
     added: tuple[Finding, ...] = ()
@@ -219,7 +240,7 @@ class Comparison(Shown, Struct, frozen=True):
     new_sites: tuple[Site, ...] = ()
     removed_sites: tuple[Site, ...] = ()
     kept_sites: int = 0
-    risen_sites: tuple[KeptSite, ...] = ()
+    changed_sites: tuple[KeptSite, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
     before: Fraction | None = None
     after: Fraction | None = None
@@ -229,6 +250,12 @@ class Comparison(Shown, Struct, frozen=True):
     remarks: tuple[str, ...] = ()
     base_verification: Verification | None = None
     same_model: bool = False
+    graph_verdict: ComparisonVerdict = ComparisonVerdict.NO_DIFFERENCE_FOUND
+
+    @property
+    def risen_sites(self) -> tuple[KeptSite, ...]:
+        """The sites of both at which more folds than before."""
+        return tuple(site for site in self.changed_sites if max(site.rise, site.expected_rise or 0.0) > 0)
 
     @property
     def asked(self) -> list[tuple[MeasuredChange, Condition]]:
@@ -265,6 +292,11 @@ class Comparison(Shown, Struct, frozen=True):
         }
         found = {self.against_base, minimum.get(self.against_minimum) if self.against_minimum else None}
         return next((verdict for verdict in ComparisonVerdict if verdict in found), None)
+
+    @property
+    def headline(self) -> ComparisonVerdict:
+        """The one verdict: that of the measurement, that of the graphs where nothing was measured."""
+        return self.verdict or self.graph_verdict
 
     def __repr__(self) -> str:
         worse = sum(kept.worse for kept in self.kept)

@@ -35,9 +35,9 @@ class MarkdownPage:
             if not self.add(line):
                 break
 
-    def unfold(self, summary: str) -> None:
-        """Begin a folded part; ``summary`` is HTML."""
-        if self.add(BLANK, f"<details><summary>{summary}</summary>", BLANK):
+    def unfold(self, summary: str, is_open: bool = False) -> None:
+        """Begin a folded part, or one that can be folded; ``summary`` is HTML."""
+        if self.add(BLANK, f"<details{' open' if is_open else ''}><summary>{summary}</summary>", BLANK):
             self._folds += 1
 
     def fold(self) -> None:

@@ -28,7 +28,7 @@ def test_one_report_says_what_was_found_before_and_what_is_left(run: Run, networ
     code, out, err = run("check", network, *FIX, "--strategy", "blur")
     assert code == 0
     assert "model fixed.onnx" in out
-    assert "compared with net.onnx: 1 finding fixed" in out
+    assert "BETTER, compared with net.onnx: 1 finding fixed" in out
     assert "fixed: warning AA101 strided-max-pool at pool (MaxPool)" in out
     assert "note: rewritten with blur at 1 site" in out
     assert "21 and 43 points" in out

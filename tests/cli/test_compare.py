@@ -46,9 +46,9 @@ def test_a_model_that_samples_more_fails_and_says_why_in_the_first_lines(run: Ru
     code, out, _ = run("compare", *pair)
     assert code == 1
     lines = out.splitlines()
-    compared = next(line for line in lines if line.startswith("  compared with base.onnx: "))
-    assert "1 finding added" in compared
-    assert "cumulative factor 2 to 4" in compared
+    assert lines[1].startswith("  WORSE, compared with base.onnx: 1 finding added, 1 sampling site new, cumulative")
+    assert any(re.fullmatch(r"  new +second +- +MaxPool 3x3/2, total 4: \S+ % weak filter", line) for line in lines[:9])
+    assert "  grid 2 px in the base, 4 px here; by the graphs alone, --verify runs both models" in lines
     assert "error AA502 new-sampling-site at second (MaxPool)" in out
     assert "AA101 strided-max-pool at pool" not in out  # the base has it too
     assert "in the base too: warning AA101 strided-max-pool at pool" in run("compare", *pair, "--show-waived")[1]
@@ -57,7 +57,9 @@ def test_a_model_that_samples_more_fails_and_says_why_in_the_first_lines(run: Ru
 def test_a_model_that_samples_less_passes_and_says_what_it_fixed(run: Run, pair: tuple[Path, Path]) -> None:
     code, out, _ = run("compare", pair[1], pair[0])
     assert code == 0
-    assert "    fixed: warning AA101 strided-max-pool at second (MaxPool)" in out
+    assert "WORSE" not in out
+    assert "regression" not in out
+    assert "  fixed: warning AA101 strided-max-pool at second (MaxPool)" in out
 
 
 def test_the_json_report_of_a_comparison_holds_its_schema_and_compares_equal(run: Run, pair: tuple[Path, Path]) -> None:
@@ -96,7 +98,7 @@ def test_the_base_may_be_the_file_at_a_git_revision(run: Run, workplace: Path) -
     two_pools(workplace / "models" / "net.onnx")
     code, out, _ = run("compare", "--base-ref", "main", "--model", "models/net.onnx")
     assert code == 1
-    assert "compared with main:models/net.onnx: 1 finding added" in out
+    assert "WORSE, compared with main:models/net.onnx: 1 finding added" in out
     assert run("compare", "--base-ref", "nowhere", "--model", "models/net.onnx")[0] == 3
 
 
@@ -203,7 +205,7 @@ def test_what_is_neither_here_nor_in_the_base_is_an_incomplete_comparison(run: R
     assert "no findings" not in markdown
     assert "no model was audited; the audit is incomplete" in markdown
     markdown = run("compare", "--base-ref", "main", "--output-format", "markdown", "models/a.onnx", "typo.onnx")[1]
-    assert "no findings in the 1 model that could be audited" in markdown
+    assert "❌ aliasaudit: `models/a.onnx`: the same model; the comparison is incomplete" in markdown
 
 
 def test_a_new_model_that_cannot_be_read_does_not_end_the_comparison_of_the_others(run: Run, project: Path) -> None:
@@ -296,11 +298,11 @@ def test_both_models_are_run_on_the_same_images_and_a_regression_fails(run: Run,
     Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 8\n", encoding="utf-8")
     code, out, _ = run("compare", fine, fine, *options)
     assert code == 0
-    assert "compared with fine.onnx: SAME MODEL (equal graph and weights)" in out
-    assert ": pass (max-absolute-drop 0.02)" in out
+    assert "SAME MODEL, compared with fine.onnx: equal graph and weights" in out
+    assert "consistency: pass (max-absolute-drop 0.02)" in out
     code, out, _ = run("compare", fine, coarse, *options, "--max-absolute-drop", "0.001")
     assert code == 1
-    assert "compared with fine.onnx: WORSE" in out
+    assert re.search(r"WORSE, compared with fine.onnx: consistency fell by \S+ points \(0.1 points allowed\)", out)
     assert "error AA501 consistency-regression" in out
 
 
@@ -321,16 +323,21 @@ def test_an_undecided_comparison_says_so_in_the_first_line_and_fails_only_where_
         "cpu",
         "-q",
         "--select",
-        "AA501",
+        "AA501,AA506",
     ]
     Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 2\n", encoding="utf-8")
     code, out, _ = run("compare", fine, "again.onnx", *options)
     assert code == 0
-    assert "compared with fine.onnx: UNDECIDED (149 images would decide it if the values stay as they are)" in out
+    assert (
+        "UNDECIDED, compared with fine.onnx: consistency looks the same and may be 7.2 points worse (2 points allowed);"
+        " 149 images would decide it if the values stay as they are"
+    ) in out
+    assert "note AA506 undecided-comparison" in out
+    assert "regression" not in out
     assert "no image changed; up to 7.2 % of all images could and would not show in 40" in out
     assert "1 comparison undecided" in out.splitlines()[-1]
     code, out, _ = run("compare", fine, "again.onnx", *options, "--output-format", "markdown")
-    assert "1 comparison undecided" in out.splitlines()[1]
+    assert out.splitlines()[1] == "### ⚠️ aliasaudit: `again.onnx`: undecided"
     code, out, _ = run("compare", fine, "again.onnx", *options, "--output-format", "json")
     compared = json.loads(out)["models"][0]["comparison"]
     assert compared["verdict"] == "undecided"
@@ -361,7 +368,7 @@ def test_a_pair_of_models_that_are_not_alike_is_compared_by_its_answers(run: Run
     assert re.search(r"preprocessing .* NHWC, uint8 \(--preset raw\)", out)
     assert re.search(r"note: the reference float.onnx reads 16x16 px, .* float32 \(--reference-preset unit\)", out)
     assert re.search(r"fidelity +100.0 %", out)
-    assert re.search(r"consistency: (\S+) % in the base, \1 % here, \+0.0 points", out)
+    assert re.search(r"consistency +(\S+) % +\1 % +\+0.0 points", out)
     assert re.search(r"the model adds 0 changed answers at 1 px \(of 36; ", out)
 
 

@@ -47,12 +47,13 @@ def measured(verdict: Verdict, needed: int | None = None, inconclusive: str = "w
 
 
 def test_rules_of_a_comparison_need_one_and_are_silent_where_nothing_got_worse() -> None:
-    assert RULES["AA501"].needs == {Need.COMPARISON, Need.MEASUREMENT}
+    assert RULES["AA501"].needs == RULES["AA506"].needs == {Need.COMPARISON, Need.MEASUREMENT}
     assert RULES["AA502"].needs == {Need.COMPARISON}
-    for code in ("AA501", "AA502"):
+    for code in ("AA501", "AA502", "AA506"):
         assert check(code, None) == []
         assert check(code, Comparison("base.onnx")) == []
-    assert check("AA501", measured(Verdict.PASS)) == []
+    assert check("AA501", measured(Verdict.PASS)) == check("AA506", measured(Verdict.PASS)) == []
+    assert check("AA506", measured(Verdict.FAIL)) == []
 
 
 def test_a_broken_threshold_is_an_error_with_both_values_the_interval_and_the_threshold() -> None:
@@ -69,18 +70,19 @@ def test_a_broken_threshold_is_an_error_with_both_values_the_interval_and_the_th
 def test_an_open_question_weighs_what_the_settings_say_and_tells_how_many_images_would_answer_it(
     meaning: str, severity: Severity
 ) -> None:
-    (finding,) = check("AA501", measured(Verdict.INCONCLUSIVE, 900, meaning))
+    assert check("AA501", measured(Verdict.INCONCLUSIVE, 900, meaning)) == []  # it is no regression
+    (finding,) = check("AA506", measured(Verdict.INCONCLUSIVE, 900, meaning))
     assert finding.severity is severity
     assert finding.advice == (
         "About 900 to 1800 images would decide it if the difference stays as it is (95 % confidence): --images,"
         " --images-limit."
     )
-    (endless,) = check("AA501", measured(Verdict.INCONCLUSIVE, None, meaning))
+    (endless,) = check("AA506", measured(Verdict.INCONCLUSIVE, None, meaning))
     assert "to tell with a practical number of images" in endless.advice
 
 
 def test_an_open_question_may_be_let_pass() -> None:
-    assert check("AA501", measured(Verdict.INCONCLUSIVE, 900, "pass")) == []
+    assert check("AA506", measured(Verdict.INCONCLUSIVE, 900, "pass")) == []
 
 
 def test_jitter_that_rose_is_told_by_the_ratio_of_the_typical_image() -> None:

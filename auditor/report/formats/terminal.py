@@ -16,9 +16,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from auditor.facts.comparison import ComparisonVerdict
 from auditor.facts.finding import Severity
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
+from auditor.report.words.compared import ComparedSheet
 from auditor.report.words.sheet import SITE_COLUMNS, FindingBlock, Sheet, SiteRow, problems, sheet, statistics, summary
 from auditor.sampling.result import SiteVerdict
 from auditor.text import plain
@@ -36,6 +38,14 @@ _VERDICT_STYLES = {
     SiteVerdict.MIXED_PHASES: "yellow",
     SiteVerdict.LABELS: "green",
     SiteVerdict.UNKNOWN: "dim",
+}
+_HEADLINE_STYLES = {
+    ComparisonVerdict.WORSE: "bold red",
+    ComparisonVerdict.MINIMUM_NOT_HELD: "bold red",
+    ComparisonVerdict.UNDECIDED: "bold yellow",
+    ComparisonVerdict.NO_DIFFERENCE_FOUND: "bold",
+    ComparisonVerdict.BETTER: "bold green",
+    ComparisonVerdict.SAME_MODEL: "bold",
 }
 _RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected", "measured"}
 _SHORT_HEADINGS = {"kernel/stride": "kernel"}
@@ -93,12 +103,13 @@ class _TerminalPage:
     def model(self, page: Sheet) -> None:
         """Print one model."""
         self.line(Text.assemble(("model ", "dim"), (self._short(page.path, self._width - 6), "bold")))
+        if page.compared is not None:
+            self._compared(page.compared)
+            if not self._options.quiet:
+                self.line(Text())
         if not self._options.quiet:
             self._facts(page.facts)
             self.prose(page.meaning, "  ")
-        for line in page.compared:
-            self.line(Text(self._short(f"  {line}", self._width)))
-        if not self._options.quiet:
             if page.sites:
                 self.line(Text())
                 self._sites(page.sites, page.columns)
@@ -115,6 +126,34 @@ class _TerminalPage:
         for line in page.measured:
             self.line(Text(self._short(f"  {line}" if line else "", self._width)))
         self.line(Text())
+
+    def _compared(self, page: ComparedSheet) -> None:
+        """Print what became of the base."""
+        head = Text.assemble("  ", (page.word, _HEADLINE_STYLES[page.verdict]), ", compared with ")
+        joined = f"{page.base}: {page.reason}"
+        if cell_len(joined) <= self._width - head.cell_len:
+            self.line(head.append(joined))
+        else:
+            self.line(head.append(self._short(page.base, self._width - head.cell_len)))
+            self.prose(page.reason, "    ")
+        for rows, name in ((page.numbers + page.more, 0), (page.sites, 1)):
+            if rows:
+                self.line(Text())
+                self._fitted(rows, name)
+        if page.summary or page.why or page.named:
+            self.line(Text())
+        for line in filter(None, (page.summary, *page.why)):
+            self.prose(line, "  ")
+        for line in page.named:
+            self.line(Text(self._short(f"  {line}", self._width)))
+
+    def _fitted(self, rows: Sequence[Sequence[str]], name: int) -> None:
+        """Print rows under a heading; the column ``name`` is shortened to what the others leave."""
+        widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        room = max(self._width - sum(widths) + widths[name] - 2 * len(widths), _NARROWEST_NODE)
+        self.table(
+            [[self._short(cell, room) if place == name else cell for place, cell in enumerate(row)] for row in rows]
+        )
 
     def problem(self, code: str, path: str, message: str) -> None:
         """Print one part of the audit that is missing."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
+from auditor.report.words.compared import ComparedSheet
 from auditor.report.words.sheet import FindingBlock, Sheet, problems, sheet, statistics, summary
 from auditor.text import plain
 
@@ -29,12 +30,14 @@ def render(report: Report, options: RenderOptions) -> str:
 
 def _model(page: Sheet, quiet: bool) -> Iterator[str]:
     yield f"model {page.path}"
+    if page.compared is not None:
+        yield from _compared(page.compared)
+        if not quiet:
+            yield ""
     if not quiet:
         if page.facts:
             yield f"  {', '.join(page.facts)}"
         yield f"  {page.meaning}"
-    yield from (f"  {line}" for line in page.compared)
-    if not quiet:
         if page.sites:
             yield ""
             rows = [(*row.cells[:-1], row.verdict_and_reason) for row in page.sites]
@@ -49,6 +52,16 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
     if page.measured and (page.findings or not quiet):
         yield ""
     yield from (f"  {line}" if line else "" for line in page.measured)
+
+
+def _compared(page: ComparedSheet) -> Iterator[str]:
+    yield f"  {page.word}, compared with {page.base}: {page.reason}"
+    for table in (page.numbers + page.more, page.sites):
+        if table:
+            yield ""
+            yield from (line.rstrip() for line in _columns(table, "  "))
+    yield from ("", f"  {page.summary}") if page.summary else ()
+    yield from (f"  {line}" for line in (*page.why, *page.named))
 
 
 def _finding(block: FindingBlock) -> Iterator[str]:

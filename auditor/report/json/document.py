@@ -73,11 +73,11 @@ def _contradictions(model: ModelReport) -> Iterator[tuple[str, str]]:
             yield f"verification.layers[{index}].site", "is the index of no site"
     if model.comparison is not None:
         compared = model.comparison
-        risen = tuple(site for pair in compared.risen_sites for site in (pair.before, pair.after))
+        changed = tuple(site for pair in compared.changed_sites for site in (pair.before, pair.after))
         for name, places in (
             ("new_sites", compared.new_sites),
             ("removed_sites", compared.removed_sites),
-            ("risen_sites", risen),
+            ("changed_sites", changed),
         ):
             if not all(map(_agrees, places)):
                 yield f"comparison.{name}", "has a site with lists of other lengths"

@@ -145,7 +145,7 @@ def _cell(change: MeasuredChange | None) -> str:
     if change is None:
         return "-"
     (row,) = measured_rows(Comparison("", measured=(change,)))
-    return f"{row.difference} [{row.interval.replace(' points', '')}]" if row.interval else row.difference
+    return f"{row.difference} [{row.interval}]" if row.interval else row.difference
 
 
 def _loss(loss: Loss) -> str:

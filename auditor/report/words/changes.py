@@ -9,28 +9,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.facts.comparison import (
-    Comparison,
-    ComparisonVerdict,
-    Condition,
-    GridChange,
-    MeasuredChange,
-    needed_words,
-    worst_verdict,
-)
+from auditor.facts.comparison import Comparison, Condition, GridChange, MeasuredChange, needed_words, worst_verdict
 from auditor.report.words.numbers import factor_text
-from auditor.text import ModelText, count_text
-from auditor.verify.result import Verdict, titled
+from auditor.report.words.site_changes import sites_summary
+from auditor.report.words.verdict import graph_changes, headline
+from auditor.text import ModelText
+from auditor.verify.result import titled
 
 VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}
-_FLOOR = "min"  # the threshold that asks nothing of the base
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRow:
     """One measure in both models. ``verdict`` is fail, inconclusive, pass, or empty where nothing was asked of it.
 
-    ``notes`` are sentences on what the verdict assumes.
+    ``interval`` is in the unit of ``difference``. ``notes`` are sentences on what the verdict assumes.
     """
 
     output: ModelText
@@ -44,69 +37,17 @@ class MeasuredRow:
     notes: tuple[str, ...] = ()
 
 
-def headline(found: Comparison) -> str:
-    """What the measured comparison comes to, in a few words; empty where nothing was measured."""
-    minimum = {
-        Verdict.FAIL: "MINIMUM NOT HELD",
-        Verdict.INCONCLUSIVE: "MINIMUM UNDECIDED",
-        Verdict.PASS: "minimum held",
-    }
-    words = [_base_words(found), *(words for verdict, words in minimum.items() if verdict is found.against_minimum)]
-    return ", ".join(filter(None, words))
-
-
-def undecided(found: Comparison | None) -> bool:
-    """Whether no threshold fails, and one cannot be judged with the images that there are."""
-    verdicts = {row.verdict for row in measured_rows(found)} if found is not None else set()
-    return "inconclusive" in verdicts and "fail" not in verdicts
-
-
-def _base_words(found: Comparison) -> str:
-    verdict = found.against_base
-    drops = [(change, condition) for change, condition in found.asked if condition.name != _FLOOR]
-    if verdict is ComparisonVerdict.SAME_MODEL:
-        return "SAME MODEL (equal graph and weights)"
-    if verdict is ComparisonVerdict.UNDECIDED:
-        condition = next(condition for _, condition in drops if condition.verdict is Verdict.INCONCLUSIVE)
-        return f"UNDECIDED ({needed_words(condition.images_needed, condition.images_enough)})"
-    if verdict is ComparisonVerdict.NO_DIFFERENCE_FOUND:
-        return f"NO DIFFERENCE FOUND (at most {allowed_text(*drops[0])}, {100 * found.confidence:.4g} %)"
-    return "" if verdict is None else verdict.value.upper()
-
-
-def allowed_text(change: MeasuredChange, condition: Condition) -> str:
-    """What a threshold on a change allows."""
-    if condition.name == "max-jitter-rise":
-        return f"{100 * condition.limit:.4g} % more jitter"
-    if condition.name == "max-relative-drop":
-        return f"{100 * condition.limit:.4g} % of the base worse"
-    if condition.name == _FLOOR:
-        return _number(condition.limit, change.unit)
-    unit = change.unit == "share"
-    return f"{100 * condition.limit:.4g} points worse" if unit else f"{condition.limit:g} worse"
-
-
 def sentences(found: Comparison) -> Iterator[str]:
     """Verdict, findings, sites and subsampling against the base, the weightiest first; each without a full stop."""
-    if verdict := headline(found):
-        yield verdict
-    worse = sum(kept.worse for kept in found.kept)
-    counts = [(len(found.added), "added"), (worse, "worse"), (len(found.fixed), "fixed")]
-    changed = [f"{count_text(count, 'finding')} {word}" for count, word in counts if count]
-    same = len(found.kept) - worse
-    yield (
-        ", ".join(changed)
-        if changed
-        else f"no finding added or fixed, {same} kept"
-        if same
-        else "no findings in either"
-    )
-    if found.before != found.after:
-        yield f"cumulative factor {factor_text(found.before)} to {factor_text(found.after)}"
-    sites = [(len(found.new_sites), "new"), (len(found.removed_sites), "gone")]
-    moved = [f"{count_text(count, 'sampling site')} {word}" for count, word in sites if count]
-    if moved:
-        yield ", ".join(moved)
+    yield headline(found)
+    if found.verdict is not None:
+        yield ", ".join(graph_changes(found)) or "the graphs have the same sites and findings"
+    yield from sites_summary(found)
+    yield from moved_outputs(found)
+
+
+def moved_outputs(found: Comparison) -> Iterator[str]:
+    """The outputs whose grid lies elsewhere than in the base: clauses."""
     for output in found.outputs:
         if output.grid is not None and max(output.grid.shift, output.grid.detour) > 0:
             yield grid_words(output.grid)
@@ -117,6 +58,22 @@ def grid_words(grid: GridChange) -> str:
     if grid.shift:
         return f"output centre moved by {factor_text(grid.shift)} px"
     return f"the deepest path to the output moved by {factor_text(grid.detour)} px"
+
+
+# Beside what is held to a threshold, a reader looks for these first.
+_LEADING = ("accuracy", "top1-change", "mac-1px")
+_ROWS = 3
+
+
+def leading_rows(found: Comparison) -> tuple[list[MeasuredRow], list[MeasuredRow]]:
+    """The measures that matter, all that are held to a threshold and at least three, and the others."""
+    asked = [change for change in found.measured if change.conditions]
+    others = [change for change in found.measured if not change.conditions]
+    known = [change for name in _LEADING for change in others if change.measure == name and not change.protocol]
+    ordered = [*asked, *known, *(change for change in others if change not in known)]
+    count = max(len(asked), _ROWS)
+    rows = [_row(change) for change in ordered]
+    return rows[:count], rows[count:]
 
 
 def measured_rows(found: Comparison) -> list[MeasuredRow]:
@@ -139,19 +96,14 @@ def _row(change: MeasuredChange) -> MeasuredRow:
     return MeasuredRow(
         output=change.output,
         measure=titled(change.measure, change.protocol),
-        base=_value(change, change.base, None if change.ratio is None else change.ratio.base_largest),
-        new=_value(change, change.new, None if change.ratio is None else change.ratio.new_largest),
+        base=_number(change.base, change.unit),
+        new=_number(change.new, change.unit),
         difference=_moved(change),
         interval=_span(change),
         verdict="" if worst is None else worst.value,
         detail="; ".join(_condition(condition) for condition in change.conditions if condition.verdict is worst),
         notes=tuple(_notes(change)),
     )
-
-
-def _value(change: MeasuredChange, value: float, largest: float | None) -> str:
-    text = _number(value, change.unit)
-    return text if largest is None else f"{text} (largest {_number(largest, change.unit)})"
 
 
 def _moved(change: MeasuredChange) -> str:
@@ -166,7 +118,8 @@ def _span(change: MeasuredChange) -> str:
     span = change.interval
     if span is None:
         return ""
-    return f"{_difference(span.low, change.unit)} to {_difference(span.high, change.unit)}"
+    ends = [_difference(end, change.unit) for end in (span.low, span.high)]
+    return " to ".join(end.removesuffix(" points").removesuffix(" px") for end in ends)
 
 
 def _condition(condition: Condition) -> str:
@@ -179,6 +132,9 @@ def _condition(condition: Condition) -> str:
 
 
 def _notes(change: MeasuredChange) -> Iterator[str]:
+    if change.ratio is not None:
+        largest = [_number(value, change.unit) for value in (change.ratio.base_largest, change.ratio.new_largest)]
+        yield f"largest of any image: {largest[0]} in the base, {largest[1]} here"
     if not change.conditions:
         return
     if change.unseen is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from auditor._version import REPOSITORY
 from auditor.facts.finding import Finding
 from auditor.onnxfile.noderef import NodeRef, Origin
 from auditor.text import ModelText, plain
@@ -32,3 +35,10 @@ def node_key(node: NodeRef) -> tuple[ModelText, ModelText, ModelText]:
 def rule_title(finding: Finding) -> str:
     """``AA101 strided-max-pool``."""
     return f"{plain(finding.rule)} {plain(finding.name)}"
+
+
+def rule_page(finding: Finding) -> str | None:
+    """The address of the page of a built-in rule; None for a rule of another pack."""
+    if not re.fullmatch(r"AA\d{3}", finding.rule) or not re.fullmatch(r"[a-z0-9-]+", finding.name):
+        return None
+    return f"{REPOSITORY}/blob/main/rules/{finding.rule.lower()}_{finding.name.replace('-', '_')}.md"

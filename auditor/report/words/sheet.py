@@ -13,13 +13,13 @@ from fractions import Fraction
 from math import lcm, prod
 from typing import TYPE_CHECKING
 
-from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, Report
 from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
-from auditor.report.words.changes import VERDICT_WORDS, measured_rows, output_rows, sentences, undecided
+from auditor.report.words.compared import ComparedSheet, compared_sheet, finding_place
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
+from auditor.report.words.verdict import undecided
 from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 
@@ -73,8 +73,8 @@ class Sheet:
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
-    that do not count, each with the reason; none where they are not asked for. ``compared`` are lines about what
-    changed since a base. ``columns`` head the cells of the sites.
+    that do not count, each with the reason; none where they are not asked for. ``compared`` is what changed since a
+    base, None where there is none. ``columns`` head the cells of the sites.
     """
 
     path: str
@@ -85,7 +85,7 @@ class Sheet:
     findings: tuple[FindingBlock, ...]
     measured: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
-    compared: tuple[str, ...] = ()
+    compared: ComparedSheet | None = None
     columns: tuple[str, ...] = SITE_COLUMNS
 
 
@@ -101,27 +101,8 @@ def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bo
         findings=tuple(_blocks(model, verbose)),
         measured=_measured(model.verification, unicode),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
-        compared=() if model.comparison is None else tuple(_compared(model.comparison)),
+        compared=None if model.comparison is None else compared_sheet(model.comparison),
     )
-
-
-def _compared(found: Comparison) -> Iterator[str]:
-    yield f"compared with {plain(found.base)}: {'; '.join(sentences(found))}"
-    for name, before, after in output_rows(found):
-        yield f"  subsampling to {plain(name)}: {before} in the base, {after} here"
-    for row in measured_rows(found):
-        span = f" ({100 * (2 * found.confidence - 1):.4g} % interval {row.interval})" if row.interval else ""
-        verdict = f": {VERDICT_WORDS[row.verdict]} ({row.detail})" if row.verdict else ""
-        yield f"  {row.measure}: {row.base} in the base, {row.new} here, {row.difference}{span}{verdict}"
-        yield from (f"    {note}" for note in row.notes)
-    for remark in found.remarks:
-        yield f"  note: {plain(remark)}"
-    for kept in found.kept:
-        if kept.worse:
-            before, after = kept.before.severity.value, kept.after.severity.value
-            yield f"  worse, {before} to {after}: {_headline(kept.after)}"
-    for finding in found.fixed:
-        yield f"  fixed: {finding.severity.value} {_headline(finding)}"
 
 
 ACCEPTED_WORDS = {AcceptedBy.WAIVER: "waived", AcceptedBy.BASELINE: "known", AcceptedBy.BASE: "in the base too"}
@@ -131,14 +112,8 @@ def _accepted(one: Accepted) -> str:
     why = [plain(one.reason)] if one.reason else []
     why += [f"owner {plain(one.owner)}"] if one.owner else []
     why += [f"until {plain(one.expires)}"] if one.expires else []
-    head = f"{ACCEPTED_WORDS[one.by]}: {one.finding.severity.value} {_headline(one.finding)}"
+    head = f"{ACCEPTED_WORDS[one.by]}: {one.finding.severity.value} {finding_place(one.finding)}"
     return f"{head}: {', '.join(why)}" if why else head
-
-
-def _headline(finding: Finding) -> str:
-    """Rule and place of a finding on one line."""
-    where = f" at {_place(finding.node)}" if finding.node is not None else ""
-    return f"{plain(finding.rule)} {plain(finding.name)}{where}"
 
 
 def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:

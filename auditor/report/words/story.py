@@ -6,11 +6,12 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from auditor.facts.comparison import Comparison
+from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.report import ModelReport
-from auditor.report.words.changes import headline, measured_rows
+from auditor.report.words.changes import measured_rows
 from auditor.report.words.measured import measure_cells
 from auditor.report.words.sheet import meaning, sheet
+from auditor.report.words.verdict import headline, verdict_word
 from auditor.text import count_text, plain
 from auditor.verify.result import Verification
 
@@ -46,11 +47,16 @@ def measured_lines(found: Verification) -> Iterator[str]:
 
 def compared_lines(found: Comparison, before: Verification, after: Verification) -> Iterator[str]:
     """The verdict, then what each leading measure was and is."""
-    yield from textwrap.wrap(headline(found), _WIDTH)
+    # Of a model that got better the table says it all.
+    better = found.headline is ComparisonVerdict.BETTER
+    yield from [verdict_word(found)] if better else textwrap.wrap(headline(found), _WIDTH)
     yield f"pictures that get another answer: {unsteady(before)} before, {unsteady(after)} after"
     confidence = f"{100 * (2 * found.confidence - 1):.4g} %"
     rows = [row for row in measured_rows(found) if row.measure in _MEASURES]
-    table = [(row.measure, row.base, "to", row.new, row.difference, _interval(row.interval)) for row in rows]
+    table = [
+        (row.measure, row.base, "to", row.new, row.difference, f"[{row.interval}]" if row.interval else "")
+        for row in rows
+    ]
     yield from _columns(table)
     yield f"(in brackets the {confidence} interval of the difference, the picture is the unit)"
 
@@ -58,11 +64,6 @@ def compared_lines(found: Comparison, before: Verification, after: Verification)
 def unsteady(found: Verification) -> int:
     """How many pictures get another class at one of their shifts."""
     return sum(image.flips > 0 for output in found.outputs for image in output.images)
-
-
-def _interval(words: str) -> str:
-    """The unit stands with the difference in front of it."""
-    return f"[{words.replace(' points', '')}]" if words else ""
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
