@@ -6,6 +6,9 @@ import numpy as np
 
 from auditor.pipeline.decoding.answers import Array
 
+# Up to here all pairs at once are less work than one pass for each box that stays.
+_FEW = 64
+
 
 def from_centre(boxes: Array) -> Array:
     """(N, 4) centre x, centre y, width, height as corners x0, y0, x1, y1."""
@@ -41,11 +44,31 @@ def suppressed(boxes: Array, scores: Array, labels: Array, iou: float) -> Array:
     A box goes when its intersection over union with a surer one of its class is above ``iou``.
     """
     order = np.argsort(-scores, kind="stable")
+    if len(order) <= _FEW:
+        return order[_first_of_doubles(boxes[order], labels[order], iou)]
     by_class = np.argsort(labels[order], kind="stable")
     classes = np.split(by_class, np.flatnonzero(np.diff(labels[order][by_class])) + 1)
     kept = [members[_surest(boxes[order[members]], iou)] for members in classes if len(members)]
     result: Array = order[np.sort(np.concatenate(kept))] if kept else order
     return result
+
+
+def _first_of_doubles(boxes: Array, labels: Array, iou: float) -> Array:
+    """As :func:`_surest` within each class, for so few boxes (N, 4) that all pairs cost less than a loop."""
+    left, top, right, bottom = np.ascontiguousarray(boxes[:, :4].T, np.float64)
+    area = (right - left) * (bottom - top)
+    wide = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    high = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    shared = np.maximum(wide, 0) * np.maximum(high, 0)
+    apart = shared <= iou * np.maximum(area[:, None] + area - shared, np.finfo(float).tiny)
+    apart |= labels[:, None] != labels
+    stays = np.ones(len(boxes), np.bool_)
+    np.fill_diagonal(apart, val=True)
+    if not apart.all():
+        for place in range(len(boxes)):
+            if stays[place]:
+                stays[place + 1 :] &= apart[place, place + 1 :]
+    return np.flatnonzero(stays)
 
 
 def _surest(boxes: Array, iou: float) -> list[int]:

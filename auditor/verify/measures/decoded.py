@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -22,18 +22,17 @@ def decoder_of(subject: Subject) -> Decoder:
     return decoder
 
 
-def windows_of(outputs: Sequence[str], rows: WindowOutputs) -> list[Outputs]:
-    """The outputs of each window.
+def windows_of(outputs: Sequence[str], rows: WindowOutputs) -> Iterator[Outputs]:
+    """The outputs of each window, checked one by one: each is decoded while it is in the processor's cache.
 
     Raises:
         UnusableOutputError: a number is not finite.
     """
-    count = min(len(rows[name]) for name in outputs)
-    windows: list[Outputs] = [{name: rows[name][index] for name in outputs} for index in range(count)]
-    for window in windows:
+    for index in range(min(len(rows[name]) for name in outputs)):
+        window = {name: rows[name][index] for name in outputs}
         if any(value.dtype.kind == "f" and not np.isfinite(value).all() for value in window.values()):
             raise UnusableOutputError(NOT_FINITE)
-    return windows
+        yield window
 
 
 def answers_of(decoder: Decoder, outputs: Sequence[str], rows: WindowOutputs, kind: type[AnswerT]) -> list[AnswerT]:

@@ -20,7 +20,7 @@ import numpy as np
 from auditor.pipeline.decoding import Detections
 from auditor.pipeline.decoding.boxes import iou
 from auditor.text import count_text
-from auditor.verify.arrays import FloatArray
+from auditor.verify.arrays import BoolArray, FloatArray, IntArray
 from auditor.verify.hysteresis import AnswerScores, margin
 from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match, within
 from auditor.verify.measures.decoded import answers_of, decoder_of, windows_of
@@ -159,8 +159,7 @@ def _compare(
     one, two = match(left, right.at(corners), least)
     both = counts[0][one] & counts[1][two]
     gone, come = (
-        np.flatnonzero(count & ~np.isin(np.arange(len(count)), used))
-        for count, used in zip(counts, (one, two), strict=True)
+        np.flatnonzero(count & _others(used, len(count))) for count, used in zip(counts, (one, two), strict=True)
     )
     total = len(gone) + len(come) + int(np.count_nonzero(both))
     if not total:
@@ -181,6 +180,13 @@ def _compare(
     scores = np.abs(left.scores[one[both]] - right.scores[two[both]])
     overlap = np.diagonal(iou(first, second))
     return (*[float(values.mean()) for values in (centres, change, scores, overlap)], *shares)
+
+
+def _others(indices: IntArray, count: int) -> BoolArray:
+    """Which of ``count`` places are not among the indices."""
+    others = np.ones(count, dtype=np.bool_)
+    others[indices] = False
+    return others
 
 
 def _paired(boxes: Boxes, others: Boxes, least: float) -> int:
@@ -250,7 +256,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         boxes = tuple(Boxes(answer.boxes[:_MANY], answer.scores[:_MANY], answer.labels[:_MANY]) for answer in answers)
         highest = max((float(window.scores.max()) for window in boxes if len(window)), default=None)
         if highest is None and boxes:
-            highest = self.decoder.highest_score(windows_of(self.outputs, rows)[0])
+            highest = self.decoder.highest_score(next(windows_of(self.outputs, rows)))
         return WindowBoxes(boxes, highest)
 
     def row(self, unit: Unit, answers: WindowBoxes, reference: WindowBoxes | None) -> DetectionImage:

@@ -86,6 +86,8 @@ class Worker:
             # ^C in the terminal reaches the parent only, which then ends this process in its own time.
             start_new_session=True,
         )
+        assert self._process.stdout is not None
+        self._replies = wire.Inbox(self._process.stdout.fileno())
         self._start = StartCommand(
             device=device.asked,
             threads=threads,
@@ -229,10 +231,9 @@ class Worker:
             raise self._died() from error
 
     def _reply(self) -> Message:
-        assert self._process.stdout is not None
         while True:
             try:
-                reply = wire.receive(self._process.stdout.fileno(), self._limits.step_seconds)
+                reply = self._replies.receive(self._limits.step_seconds)
             except wire.PipeTimeoutError as error:
                 self._process.kill()
                 raise WorkerTimeoutError(

@@ -46,8 +46,9 @@ def commands() -> Iterator[Message]:
 
 
 def _read(waiting: queue.SimpleQueue[Message]) -> None:
+    inbox = wire.Inbox(_STANDARD_INPUT)
     while True:
         try:
-            waiting.put(wire.receive(_STANDARD_INPUT))
+            waiting.put(inbox.receive())
         except (wire.PipeError, OSError):
             os._exit(0)

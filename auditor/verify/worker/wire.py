@@ -71,36 +71,42 @@ def send(descriptor: int, message: Message) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def receive(descriptor: int, seconds: float | None = None) -> Message:
-    """Read one message, waiting at most ``seconds`` for all of it.
+class Inbox:
+    """The messages that come through one pipe. One read takes what is there: a run sends many small ones."""
 
-    Raises:
-        PipeError: the pipe was closed, or the message is too long or not a JSON object.
-        PipeTimeoutError: the time is over.
-    """
-    deadline = None if seconds is None else time.monotonic() + seconds
-    (length,) = _HEADER.unpack(_read(descriptor, _HEADER.size, deadline))
-    if length > MAX_MESSAGE:
-        raise PipeError("a message is too long")
-    try:
-        message = json.loads(_read(descriptor, length, deadline))
-    except (ValueError, RecursionError) as error:
-        raise PipeError("a message is not JSON") from error
-    if not isinstance(message, dict):
-        raise PipeError("a message is not an object")
-    return message
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._held = bytearray()
 
+    def receive(self, seconds: float | None = None) -> Message:
+        """The next message, waiting at most ``seconds`` for all of it.
 
-def _read(descriptor: int, size: int, deadline: float | None) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise PipeTimeoutError("no answer in time")
-        part = os.read(descriptor, min(size, 1 << 20))
-        if not part:
-            raise PipeError("the pipe was closed")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        Raises:
+            PipeError: the pipe was closed, or the message is too long or not a JSON object.
+            PipeTimeoutError: the time is over.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        (length,) = _HEADER.unpack(self._taken(_HEADER.size, deadline))
+        if length > MAX_MESSAGE:
+            raise PipeError("a message is too long")
+        try:
+            message = json.loads(self._taken(length, deadline))
+        except (ValueError, RecursionError) as error:
+            raise PipeError("a message is not JSON") from error
+        if not isinstance(message, dict):
+            raise PipeError("a message is not an object")
+        return message
+
+    def _taken(self, size: int, deadline: float | None) -> bytes:
+        while len(self._held) < size:
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
+                    raise PipeTimeoutError("no answer in time")
+            part = os.read(self._descriptor, 1 << 20)
+            if not part:
+                raise PipeError("the pipe was closed")
+            self._held += part
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
