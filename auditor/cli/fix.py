@@ -145,6 +145,7 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
     from auditor.report.repair.gains import gain_lines
     from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text, written_lines
     from auditor.report.repair.search import search_json, search_text
+    from auditor.report.repair.trials import trial_lines
 
     drawn = True
 
@@ -155,7 +156,7 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
                 emit(search_text(task.name, made.search))
             drawn = draw(made.search, task.wanted.search.plot)
         elif made.gain is not None and not task.as_json:
-            emit("\n".join(gain_lines(made.gain)) + "\n\n")
+            emit("\n".join((*gain_lines(made.gain), *trial_lines(made.trials))) + "\n\n")
 
     with resumable(task.wanted.search.state):
         done = run(original, job_for(original, task.name, task.wanted, task.show, measured=measured), told)

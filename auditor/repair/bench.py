@@ -24,7 +24,10 @@ UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has
 
 
 class Bench:
-    """Measures rewritten models beside their original, which is measured once per number of images."""
+    """Measures rewritten models beside their original, which is measured once per number of images.
+
+    ``pair`` are the newest results of both.
+    """
 
     def __init__(self, original: Original, request: Request, observer: Observer | None = None) -> None:
         # Curves over the distance are not shown here, and their pairs would be half of the runs.
@@ -34,6 +37,7 @@ class Bench:
         self.request = replace(request, settings=replace(request.settings, shifts=shifts))
         self.observer = observer
         self._drawn = Drawn(synthetic_image)
+        self.pair: tuple[Verification, Verification] | None = None
         self.images = self.request.source().count or self.request.limit or UNCOUNTED_IMAGES
 
     def gain(self, staged: Path, images: int, timed: bool) -> Gain:
@@ -45,6 +49,7 @@ class Bench:
             # The agreement costs a run of the original: few images only ask for it where it tells the loss.
             settings = replace(settings, reference=model.source)
         after = self._verify(staged, settings, source)
+        self.pair = before, after
         found = speed(model.source, staged, source, settings) if timed else None
         return gain_between(before, after, found)
 

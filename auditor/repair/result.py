@@ -9,6 +9,7 @@ from auditor.document import Documented
 from auditor.repair.original import Original
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.search import Search
+from auditor.repair.trials import LockTest
 from auditor.rewrite.result import Rewritten, Skipped
 from auditor.sampling.result import Site
 from auditor.text import count_text, plain
@@ -20,7 +21,8 @@ class Repaired(Documented):
 
     ``rewrites`` were done one after the other: those of the best candidate of a ``search``, none where nothing helps.
     ``gain`` is what was measured, None where nothing was. ``kept_back`` says that a gain was required, and not found.
-    ``inlined`` counts the local functions that were put in the place of their calls.
+    ``inlined`` counts the local functions that were put in the place of their calls. ``trials`` are the tests that a
+    grid lock had to pass: where one of them failed, nothing was written.
     """
 
     path: Path | None
@@ -30,6 +32,7 @@ class Repaired(Documented):
     backup: Path | None = None
     kept_back: bool = False
     inlined: int = 0
+    trials: tuple[LockTest, ...] = ()
 
     def __repr__(self) -> str:
         written = "nothing written" if self.path is None else f"wrote {plain(self.path.as_posix(), 120)}"
@@ -65,11 +68,14 @@ class Staged:
     gain: Gain | None = None
     search: Search | None = None
     kept_back: bool = False
+    trials: tuple[LockTest, ...] = ()
 
     def keep(self, original: Original) -> Repaired:
         """Give it its name, if there is a place for it and nothing against it. Raises RewriteError."""
-        done = Repaired(None, self.rewrites, self.gain, self.search, inlined=original.inlined)
+        done = Repaired(None, self.rewrites, self.gain, self.search, inlined=original.inlined, trials=self.trials)
         if self.path is None or original.target is None:
+            return done
+        if any(one.held_back for one in self.trials):
             return done
         if self.kept_back:
             return replace(done, kept_back=True)

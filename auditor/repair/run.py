@@ -9,6 +9,7 @@ from dataclasses import replace
 from auditor.comparison.measured import NotComparableError
 from auditor.repair.bench import Bench
 from auditor.repair.job import RepairJob
+from auditor.repair.locked import lock_trials, with_trials
 from auditor.repair.original import Original
 from auditor.repair.result import Repaired, Staged
 from auditor.repair.search.run import searching
@@ -51,7 +52,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         yield Staged(None, (able,))
         return
     original.check()
-    bench = None if job.request is None else Bench(original, job.request)
+    bench = None if job.request is None else Bench(original, with_trials(job.request, job.step))
     with staging(original.target) as folder:
         path, done = staged(source, (job.step,), folder, original.read, job.pictures)
         if bench is None:
@@ -60,9 +61,11 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         try:
             with job.watched() as bench.observer:
                 gain = bench.gain(path, bench.images, timed=True)
+                tests = lock_trials(original, bench, path, job.step)
         except NotComparableError as error:
             raise RewriteError(str(error)) from error
-        yield Staged(path, done, gain, kept_back=job.require_gain and not gain.rose)
+        kept_back = job.require_gain and not gain.rose
+        yield Staged(path, done, gain, kept_back=kept_back, trials=tests)
 
 
 def _rewritten(original: Original, step: Step, job: RepairJob) -> Rewritten:

@@ -14,6 +14,7 @@ from auditor._version import __version__
 from auditor.codec import text
 from auditor.repair.result import Repaired
 from auditor.report.repair.gains import NOT_RISEN, gain_json
+from auditor.report.repair.trials import lock_refusal, trials_json
 from auditor.report.words.numbers import axes_text, json_number, percent_text
 from auditor.rewrite.result import (
     Calibrated,
@@ -99,13 +100,18 @@ def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
         lines.append("nothing was written: no site could be rewritten")
     elif outcome.dry:
         lines.append("nothing was written: this was a dry run")
-    elif outcome.repaired.kept_back:
-        lines.append(NOT_RISEN)
+    elif (refused := refusal_of(outcome.repaired)) is not None:
+        lines.append(refused)
     lines += written_lines(outcome.repaired)
     if done.changes:
         lines += [f"input: {done.feeding}"] * bool(done.feeding)
         lines.append(f"note: {notice(done)}")
     return "\n".join(lines) + "\n"
+
+
+def refusal_of(repaired: Repaired) -> str | None:
+    """Why a finished rewrite was not kept, in one line."""
+    return lock_refusal(repaired.trials) or (NOT_RISEN if repaired.kept_back else None)
 
 
 def notice(done: Rewritten) -> str:
@@ -169,7 +175,8 @@ def outcome_json(outcome: RepairOutcome) -> str:
                 "after": None if outcome.after is None else _aliased(outcome.after),
             },
             "gain": None if repaired.gain is None else gain_json(repaired.gain),
-            "refused": NOT_RISEN if repaired.kept_back else None,
+            "tests": trials_json(repaired.trials),
+            "refused": refusal_of(repaired),
         }
     )
 

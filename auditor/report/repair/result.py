@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from auditor.repair.result import Repaired
-from auditor.report.repair.gains import NOT_RISEN, gain_json
-from auditor.report.repair.outcome import document, posix, rewrite_json
+from auditor.report.repair.gains import gain_json
+from auditor.report.repair.outcome import document, posix, refusal_of, rewrite_json
 from auditor.report.repair.search import trials_json
+from auditor.report.repair.trials import trials_json as tests_json
 
 
 def repaired_json(done: Repaired) -> str:
@@ -18,7 +19,8 @@ def repaired_json(done: Repaired) -> str:
             "inlined": done.inlined,
             "rewrites": [rewrite_json(rewrite) for rewrite in done.rewrites],
             "gain": None if done.gain is None else gain_json(done.gain),
-            "refused": NOT_RISEN if done.kept_back else None,
+            "tests": tests_json(done.trials),
+            "refused": refusal_of(done),
             "best": None if search is None or search.best is None else search.best.candidate.name,
             "candidates": None if search is None else trials_json(search),
         }

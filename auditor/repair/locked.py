@@ -1,0 +1,78 @@
+"""A grid lock tested on the pictures that it is measured on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from auditor.repair.bench import Bench
+from auditor.repair.held import added_by_choice
+from auditor.repair.original import Original
+from auditor.repair.trials import NOISE, LockTest, perturbations, trials
+from auditor.rewrite.result import Step, Strategy
+from auditor.verify.measures import leading
+from auditor.verify.options import Request
+from auditor.verify.result import OutputResult, Verification
+
+
+def with_trials(request: Request, step: Step) -> Request:
+    """The request with what a lock is tested with; the same for any other rewrite."""
+    if step.strategy is not Strategy.GRID_LOCK:
+        return request
+    asked = request.settings.perturbations
+    further = tuple(one for one in perturbations(step.options) if one not in asked)
+    return replace(request, settings=replace(request.settings, perturbations=(*asked, *further)))
+
+
+def lock_trials(original: Original, bench: Bench, locked: Path, step: Step) -> tuple[LockTest, ...]:
+    """The tests of a lock that the bench has measured; none for any other rewrite.
+
+    Raises:
+        VerifyError: as :func:`auditor.verify.runner.verify`.
+        ModelFileError: the file cannot be read.
+    """
+    if step.strategy is not Strategy.GRID_LOCK or bench.pair is None:
+        return ()
+    before, after = bench.pair
+    measure = _measure(after)
+    if measure is None:
+        return ()
+    pairs = {one.name: _paired(before, after, measure, one.name) for one in perturbations(step.options)}
+    added: dict[str, float] = {}
+    if NOISE.name in pairs:
+        source = replace(bench.request, limit=bench.images).source()
+        _, analysis = original.read(locked)
+        added = added_by_choice(locked, analysis, source, bench.request.settings, NOISE, measure)
+    images = _images(before, after)
+    return tuple(trials(step.options, [added.get(image, math.nan) for image in images], pairs))
+
+
+def _measure(found: Verification) -> str | None:
+    """The leading measure of the first output that grows with what a disturbance changes."""
+    for output in found.outputs:
+        for name in leading(output.task):
+            one = output.measure(name, NOISE.name)
+            if one is not None and not one.higher_is_better:
+                return name
+    return None
+
+
+def _images(before: Verification, after: Verification) -> list[str]:
+    """The images of both runs, in the order of the first."""
+    there = {image.name.raw for image in after.outputs[0].images}
+    return [image.name.raw for image in before.outputs[0].images if image.name.raw in there]
+
+
+def _paired(
+    before: Verification, after: Verification, measure: str, protocol: str
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    base, new = (_per_image(one.outputs[0], measure, protocol) for one in (before, after))
+    images = _images(before, after)
+    return tuple(base[image] for image in images), tuple(new[image] for image in images)
+
+
+def _per_image(output: OutputResult, measure: str, protocol: str) -> dict[str, float]:
+    found = output.measure(measure, protocol)
+    values = (math.nan,) * len(output.images) if found is None else found.per_image
+    return {image.name.raw: value for image, value in zip(output.images, values, strict=True)}
