@@ -16,7 +16,7 @@ from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit, examine, load_rules
 from auditor.audit.settle import settle
 from auditor.choices import options_table
-from auditor.comparison.run import compare as compare_examined
+from auditor.comparison.run import MeasurePair, compared
 from auditor.facts.report import ModelReport
 from auditor.facts.rule import Need
 from auditor.onnxfile import ModelFileError, read_model, read_runnable
@@ -24,7 +24,7 @@ from auditor.options.flatten import Only
 from auditor.options.keywords import keywords
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
-from auditor.policy.thresholds import COMPARED_IMAGES
+from auditor.policy.thresholds import COMPARED_IMAGES, thresholds
 from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
 from auditor.sampling import analyse
 from auditor.text import plain
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
     from auditor.rewrite.calibration.calibrate import Pictures
     from auditor.sampling.result import Analysis
-    from auditor.verify.images.drawn import Drawn
     from auditor.verify.layers.alias import AliasMeasurement
     from auditor.verify.result import Verification
 
@@ -186,7 +185,8 @@ def compare(
         new: The model to replace it.
         settings: As for :func:`check`; its ``compare`` holds the thresholds of a measured difference.
         verify: The options of a measurement by name (``{"images": "photos", "device": "cpu"}``, or ``{}``) to also run
-            both models on the same images and shifts, at most 256 images unless they say otherwise; None runs neither.
+            both models on the same images and shifts, at most 256 images unless they say otherwise, fewer where the
+            verdict is certain before; None runs neither.
 
     Raises:
         ModelFileError: A file cannot be read, is no ONNX model, or exceeds the limits.
@@ -206,13 +206,13 @@ def compare(
     settings = _settings(settings)
     rules = load_rules(settings)
     baseline = load(settings.baseline) if settings.baseline is not None else None
-    measure = None if verify is None else _measure(options_table("verify", verify), COMPARED_IMAGES)
+    measure = None if verify is None else _measure_pair(options_table("verify", verify), settings)
     check_input_shapes([_file(base), _file(new)], settings)
     with _named(_file(new).name):
-        after = examine(replace(_file(new), beside=Path(base)), settings, measure)
+        after = examine(_file(new), settings)
     with _named(_file(base).name):
-        before = examine(replace(_file(base), place=after.place, beside=Path(new)), settings, measure)
-    (outcome,) = settle([compare_examined(before, after, rules, settings)], rules, settings, baseline)
+        before = examine(replace(_file(base), place=after.place), settings)
+    (outcome,) = settle([compared(before, after, measure, rules, settings)], rules, settings, baseline)
     if outcome.problems:
         raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
     given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
@@ -359,25 +359,27 @@ def _file(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(Path(path), Path(path).as_posix())
 
 
-def _measure(options: Mapping[str, object], images: int | None = None) -> Measure:
-    """A measurement with these options; ``images`` is how many are used where they do not say."""
+def _measure_pair(options: Mapping[str, object], settings: Settings) -> MeasurePair:
+    """A measurement of a base and the model that is to replace it."""
+    from auditor.repair.paired import measure_both
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options)
-    if request.limit is None:
-        request = replace(request, limit=images)
+    request = replace(request, limit=request.limit or COMPARED_IMAGES)
+    held = thresholds(settings.compare)
+    return MeasurePair(lambda base, new: measure_both(base, new, request.source(), request.settings, held))
 
-    drawn: Drawn | None = None
 
-    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
-        nonlocal drawn
+def _measure(options: Mapping[str, object]) -> Measure:
+    """A measurement with these options."""
+    from auditor.verify.options import read_keywords
+
+    request = read_keywords(options)
+
+    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
         from auditor.repair.layered import measure_layered
-        from auditor.verify.images.drawn import Drawn
-        from auditor.verify.images.synthetic import synthetic_image
-        from auditor.verify.surround import beside
 
-        drawn = drawn or Drawn(synthetic_image)
-        return measure_layered(model, request.source(drawn), beside(request.settings, model, file.beside), analysis)
+        return measure_layered(model, request.source(), request.settings, analysis)
 
     return measure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -209,10 +210,7 @@ def _interrupted(outcome: Outcome) -> bool:
 
 
 def failure(error: Exception, path: str, reraise: bool = False) -> Outcome:
-    """What is left of a model that could not be audited; called where ``error`` is handled.
-
-    ``reraise`` raises it again where it is a fault of this program.
-    """
+    """What is left of a model that could not be audited; ``reraise``: a fault of this program is raised again."""
     if isinstance(error, ModelFileError):
         kind = ProblemKind.NOT_FOUND if error.kind.value == "missing" else ProblemKind.UNREADABLE
         return Outcome(None, (Problem(kind, error.reason, path, error.kind.value),))
@@ -240,37 +238,39 @@ def audit(
 def examine(
     file: ModelFile, settings: Settings, measure: Measure | None = None, measure_alias: MeasureAlias | None = None
 ) -> Examined:
-    """Read, analyse and, with ``measure`` or ``measure_alias``, run one model.
-
-    Raises:
-        ModelFileError: The file cannot be read or exceeds the limits.
-    """
+    """Read, analyse and, with ``measure`` or ``measure_alias``, run one model. Raises ModelFileError."""
     model = (read_runnable if file.only_run else read_model)(file.path, settings.limits)
     analysis, targets = analysed(model, settings, settings.input_shapes)
-    problems: list[Problem] = []
-    verification, crash = None, ""
-    if measure is not None:
-        try:
-            verification = measure(file, model, analysis)
-        except VerifyError as error:
-            problems.append(not_measured(error, file.name))
-            crash = str(error) if isinstance(error, WorkerCrashedError) else ""
-        else:
-            if verification.incomplete:
-                problems.append(Problem(ProblemKind.NOT_MEASURED, verification.incomplete, file.name, "incomplete"))
-    alias = None
-    if measure_alias is not None:
-        try:
-            alias = measure_alias(file, model, analysis)
-        except VerifyError as error:
-            problems.append(not_measured(error, file.name))
-        else:
-            if alias.incomplete:
-                problems.append(Problem(ProblemKind.NOT_MEASURED, alias.incomplete, file.name, "incomplete"))
-    given = frozenset({Need.MEASUREMENT}) if verification is not None or crash else frozenset[Need]()
-    given |= {Need.TARGETS} if targets is not None else frozenset[Need]()
     place = project_path(file, settings.root)
-    return Examined(file, place, model, analysis, verification, crash, tuple(problems), given, alias, targets=targets)
+    given = frozenset([Need.TARGETS] if targets is not None else [])
+    seen = Examined(file, place, model, analysis, None, "", (), given, targets=targets)
+    try:
+        seen = with_measurement(seen, None if measure is None else measure(file, model, analysis))
+    except VerifyError as error:
+        seen = with_measurement(seen, error)
+    try:
+        alias = None if measure_alias is None else measure_alias(file, model, analysis)
+    except VerifyError as error:
+        return dataclass_replace(seen, problems=(*seen.problems, not_measured(error, file.name)))
+    return dataclass_replace(seen, problems=(*seen.problems, *_incomplete(alias, file)), alias=alias)
+
+
+def with_measurement(seen: Examined, measured: Verification | VerifyError | None) -> Examined:
+    """A model with what was measured on it, or with why it was not; None where it was not tried."""
+    if measured is None:
+        return seen
+    if isinstance(measured, VerifyError):
+        problems = (*seen.problems, not_measured(measured, seen.file.name))
+        if not isinstance(measured, WorkerCrashedError):
+            return dataclass_replace(seen, problems=problems)
+        return dataclass_replace(seen, crash=str(measured), problems=problems, given=seen.given | {Need.MEASUREMENT})
+    problems = (*seen.problems, *_incomplete(measured, seen.file))
+    return dataclass_replace(seen, verification=measured, problems=problems, given=seen.given | {Need.MEASUREMENT})
+
+
+def _incomplete(measured: Verification | AliasMeasurement | None, file: ModelFile) -> Iterator[Problem]:
+    if measured is not None and measured.incomplete:
+        yield Problem(ProblemKind.NOT_MEASURED, measured.incomplete, file.name, "incomplete")
 
 
 def judge(

@@ -85,10 +85,10 @@ def compare(
         refuse_models(output.report, models)
         running, known = load_rules(settings), read_baseline(settings)
         fit_input_shapes(audited, settings, output.quiet)
-        measure = measure_with(settings, output, images=COMPARED_IMAGES) if measured else None
-        both = measure_pair_with(settings, output, COMPARED_IMAGES) if pairs.pair else None
+        alone = measure_with(settings, output) if measured else None
+        both = measure_pair_with(settings, output, COMPARED_IMAGES, pairs.pair) if measured else None
         outcomes = settle(
-            list(compare_all(found.changes, running, settings, measure, both, reraise=output.debug)),
+            list(compare_all(found.changes, running, settings, alone, both, reraise=output.debug)),
             running,
             settings,
             known,

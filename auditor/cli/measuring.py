@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from auditor.audit.run import Measure, MeasureAlias, ModelFile, project_path
+from auditor.audit.run import Examined, Measure, MeasureAlias, ModelFile, project_path
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import say
@@ -20,17 +20,19 @@ from auditor.options.general import Output
 from auditor.options.measuring import Measuring
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import Settings, Source
+from auditor.policy.thresholds import thresholds
 from auditor.verify.errors import VerifyError
 from auditor.verify.options import Request, read_request
+from auditor.verify.result import Verification
 
 if TYPE_CHECKING:
+    from auditor.comparison.looks import MeasuredPair
     from auditor.comparison.run import MeasurePair
     from auditor.onnxfile.graph import Model
     from auditor.sampling.result import Analysis
     from auditor.verify.images.drawn import Drawn
     from auditor.verify.layers.alias import AliasMeasurement
     from auditor.verify.observer import Observer
-    from auditor.verify.result import Verification
 
 
 @dataclass(slots=True)
@@ -65,10 +67,8 @@ class Plots:
             say(f"--plots {self.folder.as_posix()}: {error}")
 
 
-def measure_with(settings: Settings, show: Output, plots: Plots | None = None, images: int | None = None) -> Measure:
+def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -> Measure:
     """The function that measures a model with the options that the settings hold for it, and draws its figures.
-
-    ``images`` is how many are used where the settings do not say.
 
     Raises:
         SettingsError: an option is not valid, or a settings file turns on what only the command line may.
@@ -92,15 +92,10 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
         from auditor.verify.images.drawn import Drawn
         from auditor.verify.images.synthetic import synthetic_image
         from auditor.verify.surround import beside
-        from auditor.verify.worker.providers import installed_clash
 
         drawn = drawn or Drawn(synthetic_image)
         request = _request(settings, project_path(file, settings.root))
-        if request.limit is None:
-            request = replace(request, limit=images)
-        clash = installed_clash()
-        if clash and not show.quiet:
-            say(clash)
+        _say_of_clash(show)
         with watched(show) as observer:
             chosen = beside(request.settings, model, file.beside)
             found = measure_layered(model, request.source(drawn), chosen, analysis, observer)
@@ -112,27 +107,45 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None, i
     return measure
 
 
-def measure_pair_with(settings: Settings, show: Output, images: int) -> MeasurePair:
-    """The function that measures a model and the base that it is to replace in one run.
+def measure_pair_with(settings: Settings, show: Output, images: int, together: bool) -> MeasurePair:
+    """The function that measures a base and the model that is to replace it; ``together`` on the same windows.
+
+    ``images`` is how many are used at most where the settings do not say.
 
     Raises:
         SettingsError: an option is not valid, or a settings file turns on what only the command line may.
     """
+    from auditor.comparison.run import MeasurePair
+
     trusted_request(settings, "")
+    held = thresholds(settings.compare)
+    ended = False
+    drawn: Drawn | None = None
 
-    def measure_pair(
-        base: ModelFile, file: ModelFile, model: Model, analysis: Analysis
-    ) -> tuple[Verification, Verification]:
-        from auditor.verify.runner import verify_pair
+    def measure_pair(before: Examined, after: Examined) -> MeasuredPair:
+        nonlocal ended, drawn
+        if ended:  # by the user, during the pair before
+            raise KeyboardInterrupt
+        from auditor.comparison.looks import MeasuredPair
+        from auditor.repair.paired import measure_both
+        from auditor.verify.images.drawn import Drawn
+        from auditor.verify.images.synthetic import synthetic_image
 
-        request = trusted_request(settings, project_path(file, settings.root))
+        drawn = drawn or Drawn(synthetic_image)
+        request = trusted_request(settings, after.place)
         request = replace(request, limit=request.limit or images)
+        _say_of_clash(show)
+        try:
+            source = request.source(drawn)
+        except VerifyError as error:
+            return MeasuredPair(None, error)
         with watched(show) as observer:
-            return verify_pair(
-                model, request.source(), replace(request.settings, reference=base.path), analysis, observer
-            )
+            found = measure_both(before, after, source, request.settings, held, observer, together)
+        sides = (found.base, found.new)
+        ended = any(isinstance(side, Verification) and side.incomplete.startswith("interrupted") for side in sides)
+        return found
 
-    return measure_pair
+    return MeasurePair(measure_pair, together)
 
 
 def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
@@ -159,6 +172,14 @@ def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
         return found
 
     return measure_alias
+
+
+def _say_of_clash(show: Output) -> None:
+    from auditor.verify.worker.providers import installed_clash
+
+    clash = installed_clash()
+    if clash and not show.quiet:
+        say(clash)
 
 
 def trusted_request(settings: Settings, path: str) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -20,11 +20,12 @@ from auditor.audit.run import (
     failure,
     judge,
     project_path,
+    with_measurement,
 )
 from auditor.comparison.identity import same_model
 from auditor.comparison.sizes import shared_shapes
 from auditor.comparison.static import compare_sites, graph_verdict, with_findings
-from auditor.facts.comparison import Comparison, ComparisonVerdict
+from auditor.facts.comparison import Comparison, ComparisonVerdict, Looks
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
 from auditor.onnxfile.graph import Graph, ModelFormat
@@ -34,12 +35,18 @@ from auditor.policy.thresholds import thresholds
 from auditor.sampling.analysis import analyse
 
 if TYPE_CHECKING:
-    from auditor.onnxfile.graph import Model
-    from auditor.sampling.result import Analysis
-    from auditor.verify.result import Verification
+    from auditor.comparison.looks import MeasuredPair
 
-# Runs a model and its base in one go, on the same windows: what was measured on the base, and on the model.
-MeasurePair: TypeAlias = "Callable[[ModelFile, ModelFile, Model, Analysis], tuple[Verification, Verification]]"
+
+@dataclass(frozen=True, slots=True)
+class MeasurePair:
+    """Runs a base and the model that is to replace it on the same images, in this order.
+
+    ``together``: on the same windows, for which neither needs a static audit.
+    """
+
+    measure: Callable[[Examined, Examined], MeasuredPair]
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,8 @@ def compare_all(
 ) -> Iterator[Outcome]:
     """Compare pairs of models, one after the other; a model that fails is a problem and does not end the others.
 
-    The outcomes are of the new models, to be settled like those of an audit. ``measure`` runs each model by itself,
-    ``measure_pair`` both of a pair in one go, where they are not alike. ``done`` is called after each pair.
+    The outcomes are of the new models, to be settled like those of an audit. ``measure`` runs a model by itself, and
+    ``measure_pair`` both of a pair. ``done`` is called after each pair.
     ``reraise`` lets faults of this program through.
     """
     for change in changes:
@@ -88,7 +95,11 @@ def _compare(
     file = base
     try:
         if measure_pair is not None:
-            return compare(*_examined_pair(base, change.new, settings, measure_pair), rules, settings, reraise)
+            only_run = measure_pair.together
+            before = examine(replace(base, only_run=only_run), settings)
+            file = change.new
+            after = examine(replace(file, only_run=only_run), settings)
+            return compared(before, after, measure_pair, rules, settings, reraise)
         before = examine(base, settings, measure)
         if before.verification is not None and before.verification.incomplete:
             raise KeyboardInterrupt  # half a base is nothing to compare with, so the new model need not run
@@ -99,25 +110,22 @@ def _compare(
         return failure(error, file.name, reraise)
 
 
-def _examined_pair(
-    base: ModelFile, new: ModelFile, settings: Settings, measure_pair: MeasurePair
-) -> tuple[Examined, Examined]:
-    """Both models read, and run in one go; where one has no static audit, they are compared by their answers alone."""
-    base, new = replace(base, only_run=True), replace(new, only_run=True)
-    before = examine(base, settings)
-    of_base: list[Verification] = []
-
-    def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
-        first, second = measure_pair(base, file, model, analysis)
-        of_base.append(first)
-        return second
-
-    after = examine(new, settings, measure)
-    if of_base:
-        before = replace(before, verification=of_base[0], given=before.given | {Need.MEASUREMENT})
-    if _only_run(before, after):
-        return _without_graph(before), _without_graph(after)
-    return before, after
+def compared(
+    before: Examined,
+    after: Examined,
+    measure_pair: MeasurePair | None,
+    rules: RuleSet,
+    settings: Settings,
+    reraise: bool = True,
+) -> Outcome:
+    """As :func:`compare`, for two models that are measured together, or not at all."""
+    if measure_pair is None:
+        return compare(before, after, rules, settings, reraise)
+    found = measure_pair.measure(before, after)
+    before, after = with_measurement(before, found.base), with_measurement(after, found.new)
+    if _only_run(before, after):  # compared by their answers alone
+        before, after = _without_graph(before), _without_graph(after)
+    return compare(before, after, rules, settings, reraise, found.looks)
 
 
 def _only_run(base: Examined, new: Examined) -> list[Examined]:
@@ -134,10 +142,18 @@ def _without_graph(seen: Examined) -> Examined:
     return replace(seen, model=model, analysis=analyse(model), targets=None)
 
 
-def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, reraise: bool = True) -> Outcome:
+def compare(
+    base: Examined,
+    new: Examined,
+    rules: RuleSet,
+    settings: Settings,
+    reraise: bool = True,
+    looks: Looks | None = None,
+) -> Outcome:
     """What became of the base: the outcome of the new model with the comparison in its report.
 
-    Findings that the base has too, at the same place and as heavy, are accepted when the outcome is settled.
+    Findings that the base has too, at the same place and as heavy, are accepted when the outcome is settled. ``looks``
+    say when the measurement of both ended.
     """
     held = thresholds(settings.compare)
     base, new = _at_the_size_of(new, base, settings), _at_the_size_of(base, new, settings)
@@ -148,6 +164,7 @@ def compare(base: Examined, new: Examined, rules: RuleSet, settings: Settings, r
         confidence=held.confidence,
         base_verification=base.verification,
         same_model=same_model(base.model, new.model),
+        looks=looks,
     )
     comparison, problems = _with_measured(comparison, base, new, held)
     comparison = structs.replace(comparison, remarks=(*comparison.remarks, *_unread(base, new)))
@@ -196,6 +213,8 @@ def _with_measured(
     # The arrays behind a measurement are not for a static comparison to load.
     from auditor.comparison.measured import NotComparableError, compare_measured
 
+    if comparison.looks is not None:
+        held = held.but(confidence=1 - comparison.looks.level)
     try:
         measured = compare_measured(base.verification, new.verification, held, comparison.same_model)
     except NotComparableError as error:

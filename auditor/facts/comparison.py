@@ -207,6 +207,46 @@ class MeasuredChange(Struct, frozen=True):
         return span is not None and (span.low > 0 if self.higher_is_better else span.high < 0)
 
 
+class Looks(Struct, frozen=True):
+    """How a measurement was looked at while it went on, to stop once its verdict is certain.
+
+    ``planned`` are the images of each look, the last of them the most there may be, and ``taken`` is how many looks
+    were taken. The intervals are those of the last one taken, where each verdict errs in at most the share ``level`` of
+    the runs, so that over all looks it errs in at most ``error`` of them.
+    """
+
+    computed: ClassVar[tuple[str, ...]] = ("early",)
+
+    planned: tuple[int, ...]
+    taken: int
+    level: float
+    error: float
+
+    @property
+    def images(self) -> int:
+        """The images of the last look taken."""
+        return self.planned[self.taken - 1]
+
+    @property
+    def early(self) -> bool:
+        """Whether not all images had to be measured."""
+        return self.taken < len(self.planned)
+
+    @property
+    def short(self) -> str:
+        """When it ended, as a clause behind a verdict."""
+        return f"after {self.images} of at most {self.planned[-1]} images"
+
+    @property
+    def words(self) -> str:
+        """When and why it ended, and what the intervals allow for, as a sentence."""
+        count = f"look {self.taken} of {len(self.planned)}"
+        why = "the verdict was certain there" if self.early else "all images were measured"
+        width = f"intervals of {100 * (1 - 2 * self.level):.4g} %"
+        rate = f"{100 * self.error:.3g} % of the runs"
+        return f"{self.short} ({count}): {why}; {width}, for a wrong verdict at any of the looks in at most {rate}"
+
+
 class ComparisonVerdict(Enum):
     """What a comparison comes to, the worst first."""
 
@@ -226,6 +266,7 @@ class Comparison(Shown, Struct, frozen=True):
     ``risen_sites`` those of them at which more folds than before. ``measured`` is empty where the models were not run.
     ``inconclusive`` (fail, warn or pass) says what a verdict means that more images would decide; ``confidence`` is
     that of a verdict.
+    ``looks`` say when the measurement ended, null where all images were measured at once.
     ``same_model``: graph and weights are equal, so that nothing is left to chance. ``verdict`` is what the measured
     comparison comes to, null where nothing was asked of it; ``graph_verdict`` what the two graphs do, which no run
     stands behind, and ``headline`` the measured verdict, that of the graphs where there is none.
@@ -251,11 +292,24 @@ class Comparison(Shown, Struct, frozen=True):
     base_verification: Verification | None = None
     same_model: bool = False
     graph_verdict: ComparisonVerdict = ComparisonVerdict.NO_DIFFERENCE_FOUND
+    looks: Looks | None = None
 
     @property
     def risen_sites(self) -> tuple[KeptSite, ...]:
         """The sites of both at which more folds than before."""
         return tuple(site for site in self.changed_sites if max(site.rise, site.expected_rise or 0.0) > 0)
+
+    @property
+    def interval_confidence(self) -> float:
+        """The confidence of the intervals of the changes, which allow for all looks."""
+        level = 1 - self.confidence if self.looks is None else self.looks.level
+        return 1 - 2 * level
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """When the measurement ended, and the remarks."""
+        ended = [] if self.looks is None or self.same_model else [self.looks.words]
+        return (*ended, *self.remarks)
 
     @property
     def asked(self) -> list[tuple[MeasuredChange, Condition]]:

@@ -61,7 +61,10 @@ class Thresholds(Group, table="compare"):
         Panel.THRESHOLDS,
         default=0.95,
     )
-    min_images: int = option(whole("N", 1), "Fewer images decide nothing.", Panel.THRESHOLDS, default=32)
+    min_images: int = option(whole("N", 1), "Fewer images decide nothing.", Panel.THRESHOLDS, default=16)
+    all_images: bool = option(
+        switch(), "Measure every image. Without it a certain verdict ends the run.", Panel.THRESHOLDS
+    )
     inconclusive: str = option(
         choice("RESULT"),
         "What an undecided comparison is. `fail` requires a verdict.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from auditor.verify.images.source import ImageSource
     from auditor.verify.layers.alias import AliasMeasurement
     from auditor.verify.observer import Observer
+    from auditor.verify.open_run import OpenRun
     from auditor.verify.result import Verification
     from auditor.verify.settings import VerifySettings
 
@@ -36,6 +37,18 @@ def measure_layered(
 
     with _plain(model, analysis, settings.layer_images > 0) as plain:
         return verify(model, source, settings, analysis, observer, plain)
+
+
+@contextmanager
+def open_layered(model: Model, source: ImageSource, settings: VerifySettings, analysis: Analysis) -> Iterator[OpenRun]:
+    """As :func:`auditor.verify.open_run.open_run`, for the layers of :func:`measure_layered`."""
+    from auditor.verify.open_run import open_run
+
+    with (
+        _plain(model, analysis, settings.layer_images > 0) as plain,
+        open_run(model, source, settings, analysis, plain) as (run, _),
+    ):
+        yield run
 
 
 def measure_alias_layered(

@@ -53,7 +53,7 @@ class RunPlan:
     settings: VerifySettings
     model: MeasuredModel
     reference: MeasuredModel | None
-    repeated: range
+    repeated: Collection[int]
     remarks: tuple[str, ...] = ()
 
     def units(self, source: ImageSource, wanted: Collection[int] | None = None) -> Iterator[Numbered]:

@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 from msgspec import structs
 
-from auditor.onnxfile.graph import Model, ModelFormat
+from auditor.onnxfile.graph import Model
 from auditor.sampling.result import Analysis
-from auditor.verify.admission import admit
 from auditor.verify.errors import RuntimeMissingError
 from auditor.verify.images.source import ImageSource, spread
-from auditor.verify.layers.layer_runs import open_layers
-from auditor.verify.measures.target import Clues
-from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer, Silent
-from auditor.verify.pilot import RunPlan, pilot
-from auditor.verify.result import LayerResult, Verification
-from auditor.verify.rows import measured_rows
+from auditor.verify.open_run import open_run
+from auditor.verify.pilot import RunPlan
+from auditor.verify.result import Verification
 from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_beside_onnxruntime, with_notes
 from auditor.verify.settings import VerifySettings
-from auditor.verify.setup import Setup
-from auditor.verify.shifts.feeder import Load
-from auditor.verify.surround import beside_reference
 from auditor.verify.time.run import measure_time
-from auditor.verify.worker.client import Worker
 from auditor.verify.worker.runtime import Runtime
 
 SHIFTED_FRAMES = 16  # of a clip: neighbours say nearly the same
@@ -127,37 +118,30 @@ def _run(
     plain: tuple[Model, Analysis] | None,
     start: float,
 ) -> _Measured:
-    settings = beside_reference(settings, model)
-    spec, external = admit(model, settings)
-    rows: list[Row[Any]] = []
     interrupted = False
-    with Worker(settings.device, settings.limits, settings.threads) as worker:
-        plan, units = pilot(worker, spec, source, settings, Clues.of(model, analysis), analysis)
+    with open_run(model, source, settings, analysis, plain) as (run, units):
+        plan = run.plan
         over_time, count = None, source.count
         if source.is_clip:
             # Each frame is looked at once; shifts are run on some of them.
-            over_time = measure_time(worker, plan, source, _grid_of(analysis), observer)
+            over_time = measure_time(run.worker, plan, source, _grid_of(analysis), observer)
             chosen = spread(over_time.frames, SHIFTED_FRAMES)
             units, count = plan.units(source, frozenset(chosen)), len(chosen)
         observer.begin("images", count)
         try:
-            for row in measured_rows(worker, plan, units):
-                rows.append(row)
-                observer.advance()
+            run.add(units, observer)
         except KeyboardInterrupt:
-            if not any(row.measured is not None for row in rows):
+            if not any(row.measured is not None for row in run.rows):
                 raise
             interrupted = True
-        table = RowTable.of(rows)
+        table = run.table
         require_measured(plan, table)
         layers = MeasuredLayers()
         if not interrupted:
-            layers, interrupted = _measure_layers(worker, plan, plain or (model, analysis), source, table, observer)
-    if plain is not None and analysis is not None:
-        layers = replace(layers, results=tuple(_in_place(layer, analysis) for layer in layers.results))
+            layers, interrupted = run.layers(observer)
     # Of a clip only some frames are shifted: the others are not missing.
     asked = replace(source, count=count)
-    found = merge(plan, asked, table, layers, external, interrupted, time.perf_counter() - start)
+    found = merge(plan, asked, table, layers, run.external, interrupted, time.perf_counter() - start)
     if over_time is not None:
         found = structs.replace(found, time=over_time)
     return _Measured(found, plan, table, interrupted)
@@ -167,49 +151,3 @@ def _grid_of(analysis: Analysis | None) -> float | None:
     """The pitch of the model's grid in pixels, None where it is not known."""
     total = None if analysis is None else analysis.subsampling
     return None if total is None else float(total)
-
-
-def _measure_layers(
-    worker: Worker,
-    plan: RunPlan,
-    graph: tuple[Model, Analysis | None],
-    source: ImageSource,
-    table: RowTable,
-    observer: Observer,
-) -> tuple[MeasuredLayers, bool]:
-    """The layers on the first images that were used, and whether that was interrupted."""
-    model, analysis = graph
-    chosen = frozenset(row.index for row in table.used[: plan.settings.layer_images])
-    if analysis is None or not chosen:
-        return MeasuredLayers(), False
-    if model.format is not ModelFormat.ONNX:
-        return MeasuredLayers(remarks=(f"no layers: {model.format.value} files are run, not read",)), False
-    run = open_layers(worker, model, analysis, plan.model.setup, plan.settings)
-    if isinstance(run, str):
-        return MeasuredLayers(remarks=(run,)), False
-    observer.begin("images for layers", len(chosen))
-    interrupted = False
-    try:
-        left = len(chosen)
-        for _, load in _on_model_pixels(plan.model.setup).units(source, chosen):
-            if isinstance(load, Load):
-                run.add(worker, load, plan.settings)
-                observer.advance()
-            left -= 1
-            if not left:
-                break
-    except KeyboardInterrupt:
-        interrupted = True
-    where = "" if plan.model.setup.batching.spec.runtime is Runtime.ONNXRUNTIME else " in onnxruntime, which alone can"
-    remarks = (f"layers were measured on {len(chosen)} images{where}",)
-    return MeasuredLayers(run.results(), remarks, run.runs, run.naive), interrupted
-
-
-def _in_place(layer: LayerResult, analysis: Analysis) -> LayerResult:
-    """A layer of the model without functions, at the node that its site has in the model itself."""
-    return layer if layer.site is None else structs.replace(layer, node=analysis.sites[layer.site].node)
-
-
-def _on_model_pixels(setup: Setup) -> Setup:
-    """Layers are shifted by pixels of the model's input: its grids are what they tell about."""
-    return replace(setup, protocol=replace(setup.protocol, native=False))

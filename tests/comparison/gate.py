@@ -18,6 +18,7 @@ import numpy as np
 from auditor.comparison.conditions import conditions
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
+from auditor.verify.looks import Look, planned_looks
 from auditor.verify.result import Measure, Verdict
 from auditor.verify.statistics import judge_mean
 
@@ -131,6 +132,24 @@ TRUTHS = (
 )
 
 
+NOTHING_CHANGES = Truth("no image changes", 0.0, mixture())
+
+# What is allowed is not the true drop, so that there is a right verdict.
+OFF_THE_MARGIN = (
+    (NOTHING_CHANGES, 0.05),
+    (NOTHING_CHANGES, 0.02),
+    (stand_in(0.0), 0.02),
+    (stand_in(0.0), 0.005),
+    (stand_in(0.02), 0.005),
+    (stand_in(0.05), 0.005),
+    (stand_in(0.1), 0.005),
+    (rare((0.2, -1.0)), 0.005),
+    (rare((0.05, -1.0)), 0.005),
+    (stand_in(0.05), 0.02),
+    (stand_in(0.1), 0.02),
+)
+
+
 def errors(truth: Truth, images: int, runs: int, seed: int = 0) -> Rates:
     """The verdicts where exactly the true drop is allowed: passes and fails are errors."""
     return rates(truth, images, truth.mean, runs, seed)
@@ -141,6 +160,35 @@ def rates(truth: Truth, images: int, limit: float, runs: int, seed: int = 0) -> 
     draw = np.random.default_rng([seed, images])
     verdicts = [judge_mean(truth.draw(draw, images), limit, ALPHA, (-1.0, 1.0)) for _ in range(runs)]
     return _rates(verdicts)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The verdicts of runs that end at the first certain look, and how many images they took on average."""
+
+    rates: Rates
+    images: float
+
+    @property
+    def decided(self) -> float:
+        return self.rates.passed + self.rates.failed
+
+
+def sequence(truth: Truth, limit: float, runs: int, seed: int = 0, most: int = SIZES[-1]) -> Sequence:
+    """The runs of at most ``most`` images, each looked at while it goes on."""
+    draw = np.random.default_rng([seed, most, 1])
+    looks = planned_looks(most, ALPHA)
+    verdicts, taken = [], []
+    for _ in range(runs):
+        values = truth.draw(draw, most)
+        verdict = Verdict.INCONCLUSIVE
+        for look in looks:
+            verdict = judge_mean(values[: look.images], limit, look.level, (-1.0, 1.0))
+            if verdict is not Verdict.INCONCLUSIVE:
+                break
+        verdicts.append(verdict)
+        taken.append(look.images)
+    return Sequence(_rates(verdicts), float(np.mean(taken)))
 
 
 def through_the_gate(
@@ -156,15 +204,26 @@ def through_the_gate(
     return _rates(verdicts)
 
 
-def jitter(images: int, spread: float, ratio: float, rise: float, runs: int, seed: int = 0) -> Rates:
-    """The verdicts on boxes that jitter ``1 + rise`` times as much; images differ, and so do their ratios."""
+def jitter(
+    images: int, spread: float, ratio: float, rise: float, runs: int, seed: int = 0, looks: bool = False
+) -> Rates:
+    """The verdicts on boxes that jitter ``1 + rise`` times as much; images differ, and so do their ratios.
+
+    With ``looks`` each run ends at the first certain one.
+    """
     draw = np.random.default_rng([seed, images])
     verdicts = []
+    taken = planned_looks(images, ALPHA) if looks else (Look(images, ALPHA),)
     for _ in range(runs):
         base = np.exp(draw.normal(0.0, spread, images))
         # Kept clear of zero, so that what is added to both sides does not move the truth.
         new = base * np.exp(draw.normal(np.log1p(rise), ratio, images))
-        (condition,) = conditions(1000 * base, 1000 * new, _JITTER, Thresholds(max_jitter_rise=rise)).conditions
+        for look in taken:
+            held = Thresholds(max_jitter_rise=rise, confidence=1 - look.level)
+            seen = slice(look.images)
+            (condition,) = conditions(1000 * base[seen], 1000 * new[seen], _JITTER, held).conditions
+            if condition.verdict is not Verdict.INCONCLUSIVE:
+                break
         verdicts.append(condition.verdict)
     return _rates(verdicts)
 
@@ -198,8 +257,28 @@ def power_rows(runs: int, sizes: Iterable[int] = SIZES[1:]) -> Iterator[str]:
         yield f"| {images} | {' | '.join(f'{100 * share:.0f} %' for share in shown)} |"
 
 
+def sequence_rows(runs: int) -> Iterator[str]:
+    """The table of runs that end at the first certain look, as Markdown; ``runs`` sets of images per cell."""
+    yield "| the new model | allowed | decided | images on average | decided with 256 images at once |"
+    yield "|---|--:|--:|--:|--:|"
+    for truth, allowed in OFF_THE_MARGIN:
+        found = sequence(truth, -allowed, runs)
+        once = rates(truth, SIZES[-1], -allowed, runs)
+        decided = f"{100 * found.decided:.0f} % | {found.images:.0f} | {100 * (once.passed + once.failed):.0f} %"
+        yield f"| {truth.name} | {100 * allowed:g} points | {decided} |"
+
+
+def sequence_error_row(runs: int) -> str:
+    """The worst errors of any truth over all looks, in a sentence."""
+    cells = [sequence(truth, truth.mean, runs).rates for truth in TRUTHS]
+    passed, failed = max(cell.passed for cell in cells), max(cell.failed for cell in cells)
+    return (
+        f"Over all looks, {100 * passed:.1f} % false passes and {100 * failed:.1f} % false fails with the worst truth."
+    )
+
+
 if __name__ == "__main__":
-    for table in (error_rows(2000), power_rows(500)):
+    for table in (error_rows(2000), power_rows(500), sequence_rows(500), [sequence_error_row(2000)]):
         for line in table:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

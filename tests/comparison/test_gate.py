@@ -15,6 +15,7 @@ from auditor.verify.result import Verdict
 from auditor.verify.statistics import images_needed, judge_mean
 from tests.comparison.gate import (
     ALPHA,
+    NOTHING_CHANGES,
     SIZES,
     TRUTHS,
     Truth,
@@ -24,6 +25,9 @@ from tests.comparison.gate import (
     power_rows,
     rare,
     rates,
+    sequence,
+    sequence_error_row,
+    sequence_rows,
     stand_in,
     through_the_gate,
 )
@@ -64,6 +68,24 @@ def test_alike_models_pass_and_a_large_loss_fails_with_the_images_that_a_compari
     assert through_the_gate(64, 0.1, Thresholds(), 60).failed >= 0.85
 
 
+@pytest.mark.parametrize(
+    "truth", [rare((0.02, -1.0)), rare((0.01, -1.0), (0.05, -0.1)), stand_in(0.02)], ids=lambda truth: truth.name
+)
+def test_looking_while_a_run_goes_on_errs_no_more_often_than_the_gate_says(truth: Truth) -> None:
+    found = sequence(truth, truth.mean, 300).rates
+    assert found.passed <= at_most(ALPHA, 300)
+    assert found.failed <= at_most(ALPHA, 300)
+
+
+def test_a_large_loss_ends_a_run_early_and_what_is_surely_alike_passes_as_with_all_images() -> None:
+    # The averages of an independent simulation of the same schedule.
+    assert sequence(stand_in(0.1), -0.005, 100).images == pytest.approx(78, abs=8)
+    assert sequence(stand_in(0.05), -0.005, 100).images == pytest.approx(144, abs=15)
+    assert sequence(rare((0.2, -1.0)), -0.005, 100).images == pytest.approx(60, abs=8)
+    unchanged = sequence(NOTHING_CHANGES, -0.05, 2)
+    assert (unchanged.images, unchanged.rates.passed) == (128, 1)
+
+
 def test_more_confidence_is_fewer_verdicts() -> None:
     usual, sure = (through_the_gate(256, 0.03, Thresholds(confidence=one), 60) for one in (0.9, 0.999))
     assert sure.open > usual.open
@@ -83,6 +105,21 @@ def test_jitter_errs_in_about_one_run_of_twenty_each_way(images: int, spread: fl
     found = jitter(images, spread, ratio, 0.1, 2000, seed=1)
     for rate in (found.passed, found.failed):
         assert 0.03 <= rate <= at_most(ALPHA, 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)
+def test_no_truth_makes_a_run_that_is_looked_at_wrong_in_more_than_one_of_twenty(truth: Truth) -> None:
+    found = sequence(truth, truth.mean, 2000, seed=1).rates
+    assert found.passed <= at_most(ALPHA, 2000)
+    assert found.failed <= at_most(ALPHA, 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "ratio"), [(1.0, 0.3), (1.5, 0.7)])
+def test_jitter_that_is_looked_at_errs_in_at_most_one_run_of_twenty_each_way(spread: float, ratio: float) -> None:
+    found = jitter(256, spread, ratio, 0.1, 2000, seed=1, looks=True)
+    assert max(found.passed, found.failed) <= at_most(ALPHA, 2000)
 
 
 @pytest.mark.slow
@@ -112,8 +149,15 @@ def test_twice_the_number_of_images_that_would_decide_mostly_does(drop: float) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [error_rows(2000), power_rows(500)], ids=["errors", "power"])
+@pytest.mark.parametrize(
+    "rows", [error_rows(2000), power_rows(500), sequence_rows(500)], ids=["errors", "power", "looks"]
+)
 def test_the_tables_in_the_documentation_are_those_of_the_gate(rows: Iterator[str]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     for row in rows:
         assert re.search(f"^{re.escape(row)}$", page, re.MULTILINE), "run: python -m tests.comparison.gate"
+
+
+@pytest.mark.slow
+def test_the_errors_over_all_looks_in_the_documentation_are_those_of_the_gate() -> None:
+    assert sequence_error_row(2000) in PAGE.read_text(encoding="utf-8"), "run: python -m tests.comparison.gate"

@@ -19,6 +19,7 @@ EVERYTHING: dict[str, Any] = {
     "largest-change": 0.4,
     "confidence": 0.9,
     "min-images": 100,
+    "all-images": True,
     "inconclusive": "fail",
     "require-verify": True,
 }
@@ -34,6 +35,7 @@ def test_every_threshold_is_read_from_numbers_and_from_text_as_typed() -> None:
         largest_change=0.4,
         confidence=0.9,
         min_images=100,
+        all_images=True,
         inconclusive="fail",
         require_verify=True,
     )

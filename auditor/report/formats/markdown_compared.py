@@ -135,7 +135,7 @@ def _model(page: MarkdownPage, model: ModelReport, found: Comparison, fails: boo
         page.add(BLANK, "| | sampling site | base | new |", "| :-- | :-- | :-- | :-- |")
         page.rows(map(_site_change, changes))
     page.add(BLANK, _summary(model, found))
-    page.rows(["", *(f"- {markdown_words(remark)}" for remark in found.remarks)] if found.remarks else ())
+    page.rows(["", *(f"- {markdown_words(remark)}" for remark in found.notes)] if found.notes else ())
     _outputs(page, found)
     if model.findings:
         undecided = found.headline is ComparisonVerdict.UNDECIDED and not fails
@@ -164,7 +164,7 @@ def _numbers(page: MarkdownPage, found: Comparison, rows: Sequence[MeasuredRow])
         return
     images = count_text(max(change.images for change in found.measured), "image")
     several = len({change.output for change in found.measured}) > 1
-    interval = f"{100 * (2 * found.confidence - 1):.4g} % interval"
+    interval = f"{100 * found.interval_confidence:.4g} % interval"
     page.add(BLANK, f"| on {images} | base | new | difference | {interval} |", "| :-- | --: | --: | --: | --: |")
     page.rows(_number(cells, several) for cells in rows)
 

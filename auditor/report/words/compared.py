@@ -62,7 +62,7 @@ def _unmeasured(found: Comparison) -> Iterator[str]:
 
 def _heading(found: Comparison) -> tuple[str, ...]:
     images = max((change.images for change in found.measured), default=0)
-    interval = f"{100 * (2 * found.confidence - 1):.4g} % interval"
+    interval = f"{100 * found.interval_confidence:.4g} % interval"
     return f"on {count_text(images, 'image')}", "base", "new", "difference", interval, ""
 
 
@@ -97,7 +97,7 @@ def _named(found: Comparison) -> Iterator[str]:
             yield f"worse, {before} to {after}: {finding_place(kept.after)}"
     for finding in found.fixed:
         yield f"fixed: {finding.severity.value} {finding_place(finding)}"
-    yield from (f"note: {plain(remark)}" for remark in found.remarks)
+    yield from (f"note: {plain(remark)}" for remark in found.notes)
 
 
 def finding_place(finding: Finding) -> str:

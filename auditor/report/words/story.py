@@ -51,7 +51,7 @@ def compared_lines(found: Comparison, before: Verification, after: Verification)
     better = found.headline is ComparisonVerdict.BETTER
     yield from [verdict_word(found)] if better else textwrap.wrap(headline(found), _WIDTH)
     yield f"pictures that get another answer: {unsteady(before)} before, {unsteady(after)} after"
-    confidence = f"{100 * (2 * found.confidence - 1):.4g} %"
+    confidence = f"{100 * found.interval_confidence:.4g} %"
     rows = [row for row in measured_rows(found) if row.measure in _MEASURES]
     table = [
         (row.measure, row.base, "to", row.new, row.difference, f"[{row.interval}]" if row.interval else "")

@@ -37,6 +37,7 @@ def reason(found: Comparison) -> str:
     clauses = list(_measured(found))
     if found.graph_verdict is ComparisonVerdict.WORSE and found.verdict is not ComparisonVerdict.WORSE:
         clauses.append(f"but in the graph {', '.join(changes)}")
+    clauses += [found.looks.short] if found.looks is not None else []
     return "; ".join(clauses)
 
 

@@ -70,6 +70,7 @@ class ImageSource:
     """Images in a fixed order. ``count`` is None where only reading tells; ``notes`` say what was assumed.
 
     ``at`` reads the image at one place of that order, None where only reading on from the first one leads there.
+    ``missing`` places come in front of the counted ones, and are known to be unusable.
     """
 
     kind: DataKind
@@ -77,13 +78,21 @@ class ImageSource:
     notes: tuple[str, ...]
     read: Callable[[], Iterator[Picture | Rejected]]
     at: Callable[[int], Picture | Rejected] | None = None
+    missing: int = 0
 
     @classmethod
     def listed(
         cls, kind: DataKind, count: int, notes: tuple[str, ...], at: Callable[[int], Picture | Rejected], first: int = 0
     ) -> ImageSource:
         """``count`` images behind the ``first`` ones, which are known to be unusable, each of them read by itself."""
-        return cls(kind, count, notes, lambda: (at(index) for index in range(first + count)), at)
+        return cls(kind, count, notes, lambda: (at(index) for index in range(first + count)), at, first)
+
+    @property
+    def all_places(self) -> range | None:
+        """All places, each of which can be read by itself; None where that is not so, or frames belong together."""
+        if self.at is None or self.count is None or self.is_clip:
+            return None
+        return range(self.missing + self.count)
 
     @property
     def is_clip(self) -> bool:

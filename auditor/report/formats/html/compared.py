@@ -20,8 +20,8 @@ def compared(found: Comparison) -> Iterator[Child]:
     """The headline of the comparison, the measures of both models, and the findings that came and went."""
     yield element("h3", "Compared with ", element("code", plain(found.base)))
     yield element("p", prose("; ".join(sentences(found))), class_="meaning")
-    if found.remarks:
-        yield element("ul", (element("li", prose(remark)) for remark in found.remarks))
+    if found.notes:
+        yield element("ul", (element("li", prose(note)) for note in found.notes))
     if found.measured:
         yield _table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
     outputs = [
