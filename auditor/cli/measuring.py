@@ -16,6 +16,7 @@ from auditor.audit.run import Examined, Measure, MeasureAlias, ModelFile, projec
 from auditor.cli.errors import UsageError
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import say
+from auditor.facts.formats import Format
 from auditor.options.general import Output
 from auditor.options.measuring import Measuring
 from auditor.policy.errors import SettingsError
@@ -83,6 +84,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
 
     ended = False
     drawn: Drawn | None = None
+    pictured = not show.no_thumbnails and _writes_html(settings, show)
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:
         nonlocal ended, drawn
@@ -96,6 +98,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         drawn = drawn or Drawn(synthetic_image)
         request = _request(settings, project_path(file, settings.root))
         _say_of_clash(show)
+        request = replace(request, settings=replace(request.settings, thumbnails=pictured))
         with watched(show) as observer:
             chosen = beside(request.settings, model, file.beside)
             found = measure_layered(model, request.source(drawn), chosen, analysis, observer)
@@ -105,6 +108,11 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         return found
 
     return measure
+
+
+def _writes_html(settings: Settings, show: Output) -> bool:
+    """Whether a page comes of the run: nothing else shows pictures."""
+    return Format.HTML in (settings.output_format, *(Format(file.format) for file in show.report))
 
 
 def measure_pair_with(settings: Settings, show: Output, images: int, together: bool) -> MeasurePair:

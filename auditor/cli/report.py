@@ -26,7 +26,7 @@ def report(
     saved: Annotated[
         str, typer.Argument(metavar="REPORT", help="A report in the format json, or - for standard input.")
     ],
-    output: Annotated[Output, Only(without=("exit_zero", "show_waived", "no_progress"))],
+    output: Annotated[Output, Only(without=("exit_zero", "show_waived", "no_progress", "no_thumbnails"))],
     policy: Annotated[Policy, Only("fail_on")],
 ) -> None:
     """Render a saved JSON report again, in any format, without running anything.

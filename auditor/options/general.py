@@ -86,6 +86,7 @@ class Output(Group):
     show_waived: bool = option(switch(), "Also list findings that do not count, and why.", Panel.REPORT)
     quiet: bool = option(switch(), "Show findings and the summary only.", Panel.REPORT, "--quiet", "-q")
     verbose: bool = option(switch(), "Show the numbers behind each finding.", Panel.REPORT, "--verbose", "-v")
+    no_thumbnails: bool = option(switch(), "Put no pictures into an HTML report.", Panel.RARE)
     markdown_limit: int = option(whole_bytes("BYTES", 1000), "Longest Markdown report.", Panel.RARE, default=1_000_000)
     color: str = option(choice("WHEN"), "Colour on stdout.", Panel.RARE, default="auto")
     no_progress: bool = option(switch(), "Show no progress bar on stderr.", Panel.RARE)

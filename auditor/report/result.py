@@ -88,9 +88,9 @@ def _page(result: object) -> str:
         return render_resize(_resize_report(result), Format.HTML)
     section: list[Child]
     if isinstance(result, Verification):
-        from auditor.report.formats.html.measured import measured
+        from auditor.report.formats.html.measured import layers, measured
 
-        section = list(measured(result))
+        section = [*measured(result), *layers(result)]
     elif isinstance(result, Comparison):
         from auditor.report.formats.html.compared import compared
 

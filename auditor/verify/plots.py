@@ -89,19 +89,22 @@ def distance_figure(curves: Sequence[Curve]) -> Figure:
 
 
 def map_figure(layers: Sequence[LayerResult]) -> Figure:
-    """The equivariance map of every layer side by side: cosine over the shifts (dx, dy), one colour scale for all."""
+    """The map of every layer side by side: the relative error over the shifts (dx, dy), one colour scale for all.
+
+    Without a shift at the top left, as in the HTML report.
+    """
     figure, panels = _panels(len(layers), columns=4, layout="compressed")  # the maps are square
-    known = [value for layer in layers for row in layer.map.cosine for value in row if not math.isnan(value)]
+    known = [value for layer in layers for row in layer.map.error for value in row if not math.isnan(value)]
     last = None
     for axes, layer in zip(panels, layers, strict=True):
-        last = axes.imshow(_rows(layer.map.cosine), vmin=min([0.999, *known]), vmax=1.0, cmap="viridis", origin="lower")
+        last = axes.imshow(_rows(layer.map.error), vmin=0.0, vmax=max([0.001, *known]), cmap="Blues", origin="upper")
         axes.set_xticks(range(len(layer.map.dx)), [str(shift) for shift in layer.map.dx], fontsize=6)
         axes.set_yticks(range(len(layer.map.dy)), [str(shift) for shift in layer.map.dy], fontsize=6)
-        axes.set_title(f"{_name(layer.tensor)}\nfactor {_factor(layer)}", fontsize=8, parse_math=False)
+        axes.set_title(f"{_place(layer)}\nfactor {_factor(layer)}", fontsize=8, parse_math=False)
         axes.set_xlabel("dx (px)", fontsize=7)
         axes.set_ylabel("dy (px)", fontsize=7)
     if last is not None:
-        figure.colorbar(last, ax=panels, label="cosine", shrink=0.8)
+        figure.colorbar(last, ax=panels, label="relative error", shrink=0.8)
     return figure
 
 
@@ -142,7 +145,7 @@ def spectrum_figure(layers: Sequence[LayerResult]) -> Figure:
             axes.semilogy(scaled, _positive(layer.after.power), color=COLOURS[1], label="after")
         if factor > 1:
             axes.axvline(0.5 / factor, color="black", linestyle="--", linewidth=1, label="new Nyquist")
-        title = _name(layer.tensor)
+        title = _place(layer)
         if layer.alias_measured is not None:
             title += f"\nalias energy {layer.alias_measured:.1%}"
             title += "" if layer.alias_predicted is None else f", predicted {layer.alias_predicted:.1%}"
@@ -180,6 +183,11 @@ def render(figure: Figure, kind: str) -> bytes:
 
 def _name(text: ModelText) -> str:
     return plain(text, _LABEL)
+
+
+def _place(layer: LayerResult) -> str:
+    """The node of a layer as other reports call it, or its tensor."""
+    return _name(layer.node.name if layer.node is not None and layer.node.name else layer.tensor)
 
 
 def _factor(layer: LayerResult) -> str:

@@ -18,6 +18,7 @@ from auditor.codec import FloatOrNan
 from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.example import ClassChange, MovingBox, ShownImage
 from auditor.verify.interval import Interval
 from auditor.verify.margin import Margin
 from auditor.verify.time.result import TimeResult
@@ -245,7 +246,8 @@ class ImageResult(Struct, frozen=True):
     ``reference`` is the top-1 class of the unshifted input and ``score`` its probability (None outside classification).
     ``path`` are the scores of that class along the diagonal shift path and ``flips`` the share of shifts with another
     class. ``worst`` is the shift (dy, dx) whose score is lowest. ``tracks`` are the answers of other tasks along the
-    path.
+    path. ``class_change`` are two inputs with different classes, and ``moving_box`` is the box whose score
+    moves most.
     """
 
     name: ModelText
@@ -257,6 +259,8 @@ class ImageResult(Struct, frozen=True):
     worst: tuple[FloatOrNan, FloatOrNan] | None
     worst_score: float | None
     tracks: tuple[Track, ...] = ()
+    class_change: ClassChange | None = None
+    moving_box: MovingBox | None = None
 
 
 class OutputResult(Struct, frozen=True):
@@ -338,10 +342,11 @@ class Verification(Shown, Struct, frozen=True):
     what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
     ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
     that was taken because nobody chose one, empty otherwise. ``time`` is what was measured over the frames of a clip.
+    ``shown`` are thumbnails of the images that changed most, where a page asked for them.
     """
 
     # Two runs of the same thing write equal documents.
-    unwritten: ClassVar[frozenset[str]] = frozenset({"seconds"})
+    unwritten: ClassVar[frozenset[str]] = frozenset({"seconds", "shown"})
     computed: ClassVar[tuple[str, ...]] = ("complete",)
 
     provider: Provider
@@ -360,6 +365,7 @@ class Verification(Shown, Struct, frozen=True):
     notes: tuple[str, ...] = ()
     preset_assumed: str = ""
     time: TimeResult | None = None
+    shown: tuple[ShownImage, ...] = ()
 
     @property
     def complete(self) -> bool:

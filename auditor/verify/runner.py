@@ -21,6 +21,7 @@ from auditor.verify.pilot import RunPlan
 from auditor.verify.result import Verification
 from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_beside_onnxruntime, with_notes
 from auditor.verify.settings import VerifySettings
+from auditor.verify.shown import shown_images
 from auditor.verify.time.run import measure_time
 from auditor.verify.worker.runtime import Runtime
 
@@ -144,6 +145,8 @@ def _run(
     found = merge(plan, asked, table, layers, run.external, interrupted, time.perf_counter() - start)
     if over_time is not None:
         found = structs.replace(found, time=over_time)
+    if settings.thumbnails and not interrupted:
+        found = structs.replace(found, shown=shown_images(plan, source, table, found.outputs[0].images))
     return _Measured(found, plan, table, interrupted)
 
 

@@ -52,6 +52,7 @@ class VerifySettings:
     are constants for further inputs. ``decoding`` names the layout of the outputs, or is "auto". Boxes count from
     the score ``box_score`` on. ``layer_images`` is on how many images the layers are measured, 0 for not at all.
     ``self_test_images`` get their unshifted input a second time. ``confidence`` is that of all intervals.
+    ``thumbnails``: pictures of the images that change most are made for a page.
     ``reference`` is a model to agree with, run on the same windows, and ``reference_reading`` how it is read.
     ``surround``: another model beside this one reads so many pixels more on each side of the same windows.
     ``allow_domains`` and ``custom_ops`` let foreign operators in. ``runtime`` is None for that of the file's format.
@@ -80,6 +81,7 @@ class VerifySettings:
     box_score: float = DEFAULT_SCORE
     layer_images: int = 4
     self_test_images: int = 8
+    thumbnails: bool = False
     confidence: float = 0.95
     device: Device = field(default_factory=lambda: Device(DeviceKind.AUTO))
     threads: int = 1

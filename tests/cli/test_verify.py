@@ -267,3 +267,16 @@ def test_a_runtime_that_cannot_be_had_is_one_line(
     ended, out, err = verify(run, "--images", images, *arguments)
     assert ended == code
     assert words in out + err
+
+
+def test_a_page_shows_pictures_unless_they_are_not_wanted(run: Run, images: str) -> None:
+    for arguments in ((), ("--no-thumbnails",)):
+        verify(run, "--images", images, "--report", "html=page.html", *arguments)
+        page = Path("page.html").read_text(encoding="utf-8")
+        assert "What people feel" not in page or ("data:image/jpeg" in page) == (not arguments)
+        assert ("img-src data:" in page) == ("data:image/jpeg" in page)
+
+
+def test_pictures_are_in_no_document_that_programs_read(run: Run, images: str) -> None:
+    verify(run, "--images", images, "--report", "html=page.html", "--report", "json=report.json")
+    assert "shown" not in measured(Path("report.json").read_text(encoding="utf-8"))

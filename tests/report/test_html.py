@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from auditor.facts.formats import Format
 from auditor.facts.report import Report
 from auditor.report import render
-from auditor.report.formats.html.charts import SHADES, shade
+from auditor.report.formats.html.axes import round_above
+from auditor.report.formats.html.maps import SHADES, shade
 from auditor.report.formats.html.staircase import MOST_STEPS, steps
 from auditor.report.formats.html.tree import element, prose, serialised
 from auditor.sampling.result import SiteVerdict
@@ -97,7 +98,9 @@ def test_the_policy_allows_the_pages_own_style_and_script_and_nothing_else() -> 
 
 def test_what_matters_can_be_read_from_the_top() -> None:
     root = parsed(page(residual_network()))
-    assert texts(root, "h1") == ["small.onnx"]
+    assert texts(root, "title") == ["small.onnx - aliasaudit"]
+    assert texts(root, "h1") == ["4 of 5 sampling sites have no low-pass."]
+    assert "■ 1 error" in texts(root, "span")
     tiles = dict(zip(texts(root, "dt"), texts(root, "dd"), strict=True))
     assert tiles == {
         "findings": "41 error · 2 warnings · 1 note",
@@ -179,16 +182,15 @@ def test_measurements_have_their_pictures() -> None:
     root = parsed(page(evil_report("net")))
     classes = Counter(one.get("class") for one in root.iter())
     assert classes["chart"] == classes["map"] == 1
-    assert "consistency by shift distance" in texts(root, "figcaption")
+    assert "consistency by shift distance; higher is better" in texts(root, "figcaption")
     assert any("93.1 %" in text for text in texts(root, "dd"))
 
 
-def test_maps_are_darker_where_equivariance_is_lost_and_finer_near_one() -> None:
-    shades = [shade(value / 100) for value in range(100, -1, -1)]
+def test_maps_are_darker_where_more_is_lost_on_one_scale_that_ends_at_a_round_number() -> None:
+    shades = [shade(value / 100, 0.5) for value in range(60)]
     assert shades == sorted(shades)
-    assert (shades[0], shades[-1]) == (0, SHADES - 1)
-    assert shade(0.97) >= 1
-    assert shade(-1.0) == shade(0.0)
+    assert (shades[0], shades[1], shades[50], shades[-1]) == (0, 1, SHADES - 1, SHADES - 1)
+    assert [round_above(value) for value in (0.49, 0.5, 0.51, 0.0, 3.0, 17.0)] == [0.5, 0.5, 1.0, 1.0, 5.0, 20.0]
 
 
 def test_every_verdict_and_shade_has_a_colour_in_both_schemes() -> None:

@@ -10,7 +10,7 @@ from auditor.verify.hysteresis import AnswerScores, margin
 from auditor.verify.margin import Margin
 from auditor.verify.measures.boxes import Boxes
 from auditor.verify.measures.classification import lead_scores
-from auditor.verify.measures.object_scores import object_scores
+from auditor.verify.measures.object_scores import followed_boxes
 from auditor.verify.shifts.plan import Window
 
 
@@ -92,18 +92,20 @@ def boxes(*rows: tuple[float, float, float]) -> Boxes:
 def test_a_box_is_followed_by_where_it_lies_in_every_window() -> None:
     windows = [Window(0, 0, 0), Window(0, 3, 5), Window(0, 8, 0)]
     seen = [boxes((30, 30, 0.6), (60, 60, 0.9)), boxes((25, 27, 0.4), (55, 57, 0.8)), boxes((30, 22, 0.55))]
-    found = object_scores(seen, windows, (100, 100), 0.5, 2)
-    assert [(one.first, one.low) for one in found] == [(0.9, 0.0), (0.6, 0.4)]
+    found = followed_boxes(seen, windows, (100, 100), 0.5, 2)
+    assert [one.scores.tolist() for one in found] == [[0.9, 0.8, 0.0], [0.6, 0.4, 0.55]]
+    assert found[1].corners.tolist() == [[30, 30, 50, 50]] * 3  # the shifts are undone
+    assert np.isnan(found[0].corners[2]).all()
 
 
 def test_a_box_that_some_window_cuts_is_not_taken_for_lost_there() -> None:
     windows = [Window(0, 0, 0), Window(0, 0, 12), Window(0, 0, 1), Window(0, 0, 2)]
     seen = [boxes((10, 30, 0.6)), boxes(), boxes((9, 30, 0.62)), boxes((8, 30, 0.58))]
-    (found,) = object_scores(seen, windows, (100, 100), 0.5, 2)
-    assert found.low == 0.58
+    (found,) = followed_boxes(seen, windows, (100, 100), 0.5, 2)
+    assert found.scores.tolist() == [0.6, 0.62, 0.58]
 
 
 def test_boxes_that_only_a_shifted_window_has_are_no_answer_of_the_unshifted_one() -> None:
     none = Boxes(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
     two = Boxes(np.array([[10.0, 10, 30, 30], [50, 50, 70, 70]]), np.array([0.9, 0.8]), np.zeros(2, np.int64))
-    assert object_scores([none, two], [Window(0, 4, 4), Window(0, 4, 5)], (100, 100), 0.5, 2) == ()
+    assert followed_boxes([none, two], [Window(0, 4, 4), Window(0, 4, 5)], (100, 100), 0.5, 2) == ()

@@ -18,6 +18,7 @@ from auditor.facts.report import SCHEMA_VERSION, ModelReport, Report
 from auditor.report import RenderOptions
 from auditor.sampling.result import Analysis, Site
 from auditor.text import plain
+from auditor.verify.result import Verification
 
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
@@ -71,6 +72,8 @@ def _contradictions(model: ModelReport) -> Iterator[tuple[str, str]]:
     for index, layer in enumerate(() if model.verification is None else model.verification.layers):
         if layer.site is not None and layer.site not in sites:
             yield f"verification.layers[{index}].site", "is the index of no site"
+    if model.verification is not None:
+        yield from _of_examples(model.verification)
     if model.comparison is not None:
         compared = model.comparison
         changed = tuple(site for pair in compared.changed_sites for site in (pair.before, pair.after))
@@ -81,6 +84,13 @@ def _contradictions(model: ModelReport) -> Iterator[tuple[str, str]]:
         ):
             if not all(map(_agrees, places)):
                 yield f"comparison.{name}", "has a site with lists of other lengths"
+
+
+def _of_examples(found: Verification) -> Iterator[tuple[str, str]]:
+    for number, output in enumerate(found.outputs):
+        for index, image in enumerate(output.images):
+            if image.moving_box is not None and not image.moving_box.seen:
+                yield f"verification.outputs[{number}].images[{index}].moving_box.seen", "is empty"
 
 
 def _of_analysis(analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 # Strides in a hostile file multiply to integers of thousands of digits, which Python refuses to print.
 _LARGEST_INTEGER = 2**63
+MINUS = "\N{MINUS SIGN}"
 
 
 def json_number(value: Fraction | float | int | None) -> int | float | None:
@@ -62,6 +63,16 @@ def percent_text(share: float | None) -> str:
     if 0.995 <= share < 1:
         return ">99 %"
     return f"{share:.0%}".replace("%", " %")
+
+
+def score_text(score: float) -> str:
+    """A score of 0 to 1 with two decimals; ``-`` where there is none."""
+    return f"{score:.2f}" if math.isfinite(score) else "-"
+
+
+def signed_text(value: float) -> str:
+    """A change with its sign and two decimals."""
+    return f"{MINUS if value < 0 else '+'}{abs(value):.2f}"
 
 
 def _integer_text(value: int) -> str:

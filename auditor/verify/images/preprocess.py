@@ -235,6 +235,18 @@ def to_tensor(canvas: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     return np.ascontiguousarray(values)
 
 
+def to_levels(tensor: AnyArray, preprocessing: Preprocessing) -> AnyArray:
+    """The picture of bytes (H, W, 1, 3 or 4), red first, of an input that :func:`to_tensor` made, as near as it can."""
+    if preprocessing.layout is ImageLayout.NCHW:
+        tensor = tensor.transpose(1, 2, 0)
+    elif preprocessing.layout is ImageLayout.NHW:
+        tensor = tensor[..., None]
+    values = tensor.astype(np.float64) * np.asarray(preprocessing.std) + np.asarray(preprocessing.mean)
+    levels: AnyArray = np.clip(np.rint(values / preprocessing.scale), 0, 255).astype(np.uint8)
+    swapped = preprocessing.channels > 1 and preprocessing.order is ChannelOrder.BGR
+    return levels[..., [2, 1, 0, 3][: preprocessing.channels]] if swapped else levels
+
+
 def _numbers(levels: AnyArray, preprocessing: Preprocessing) -> AnyArray:
     """(H, W, C) levels as numbers of the tensor's type."""
     kind = np.float32 if preprocessing.single else np.float64

@@ -26,7 +26,7 @@ from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, mat
 from auditor.verify.measures.decoded import answers_of, decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
-from auditor.verify.measures.object_scores import object_scores
+from auditor.verify.measures.object_scores import FollowedBox, followed_boxes, moving_box
 from auditor.verify.measures.reference import (
     ADDED,
     AGREEMENT,
@@ -273,6 +273,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         boxes = len(answers.windows[0].above(self.score))
         placed = self._placed(answers, unit)
         path = [] if self.circular else [placed[window] for window in plan.walk]
+        followed = self._followed(unit, answers)
         return DetectionImage(
             values,
             by_distance(curves, plan.distances.distance),
@@ -281,7 +282,8 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             boxes,
             beside=beside,
             tracks=box_tracks(path, self.score, self.period),
-            scores=self._scores(unit, answers),
+            scores=tuple(AnswerScores.of(box.scores) for box in followed),
+            moving_box=moving_box(followed, plan.windows, self._extent(unit)[0], self.score),
         )
 
     def brought(self, answers: WindowBoxes, sides: Sides) -> WindowBoxes:
@@ -340,12 +342,12 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         values |= added
         return beside
 
-    def _scores(self, unit: Unit, boxes: WindowBoxes) -> tuple[AnswerScores, ...]:
-        """The scores of every box in all windows; a circular shift cuts boxes, so none there."""
+    def _followed(self, unit: Unit, boxes: WindowBoxes) -> tuple[FollowedBox, ...]:
+        """Every box in all windows; a circular shift cuts boxes, so none there."""
         if self.circular:
             return ()
         window, border = self._extent(unit)
-        return object_scores(self._placed(boxes, unit), unit.plan.windows, window, self.score, border)
+        return followed_boxes(self._placed(boxes, unit), unit.plan.windows, window, self.score, border)
 
     def _extent(self, unit: Unit) -> tuple[tuple[int, int], float]:
         """The size of a window and the border, in the pixels that the run counts."""

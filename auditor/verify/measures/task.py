@@ -39,6 +39,7 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
+from auditor.verify.example import ClassChange, MovingBox
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.reference import Beside
 from auditor.verify.measures.target import Target
@@ -73,7 +74,7 @@ class ImageMeasures:
 
     ``values`` and ``curves`` are by the name of the measure; NaN says that one is not defined for the image. ``flips``
     is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts, and ``beside`` the
-    counts of this and a reference model.
+    counts of this and a reference model. ``class_change`` and ``moving_box`` are examples to look at.
     """
 
     values: Mapping[str, float]
@@ -81,6 +82,8 @@ class ImageMeasures:
     flips: float
     tracks: tuple[Track, ...] = field(default=(), kw_only=True)
     beside: Beside | None = field(default=None, kw_only=True)
+    class_change: ClassChange | None = field(default=None, kw_only=True)
+    moving_box: MovingBox | None = field(default=None, kw_only=True)
 
 
 RowT = TypeVar("RowT", bound=ImageMeasures)

@@ -59,7 +59,18 @@ def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confi
 
 def _image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
     return tuple(
-        ImageResult(row.name, None, None, None, row.measured.flips, (), None, None, row.measured.tracks)
+        ImageResult(
+            row.name,
+            None,
+            None,
+            None,
+            row.measured.flips,
+            (),
+            None,
+            None,
+            row.measured.tracks,
+            moving_box=row.measured.moving_box,
+        )
         for row in rows
         if row.measured is not None
     )

@@ -15,17 +15,20 @@ from pathlib import Path
 
 from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport, Report
+from auditor.onnxfile.graph import ModelFormat
 from auditor.report import RenderOptions
 from auditor.report.formats.html.findings import findings, sites_table
+from auditor.report.formats.html.following import next_step
 from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
+from auditor.report.words.sentence import Sentence
 from auditor.report.words.sheet import facts, subsampling, summary
 from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
 
-_STYLE, _SCRIPT = "style.css", "sort.js"
+_STYLE, _SCRIPT = "style.css", "page.js"
 
 _HEADS = {
     HeadKind.POOLED: "global pooling: a low-pass before each subsampling makes it shift-invariant",
@@ -44,8 +47,21 @@ _TILE_NAME = 40
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
     """The report as one HTML document."""
-    title = f"aliasaudit: {plain(report.models[0].path)}" if len(report.models) == 1 else "aliasaudit report"
-    return page(title, _body(report), f"aliasaudit {plain(report.version)} · {summary(report)}")
+    alone = len(report.models) == 1
+    title = f"{plain(report.models[0].path).rpartition('/')[2]} - aliasaudit" if alone else "Report - aliasaudit"
+    pictures = sum(_embedded(model) for model in report.models)
+    footer = f"aliasaudit {plain(report.version)} · {summary(report)}"
+    if pictures:
+        footer += f" · {pictures} pictures embedded, leave them out with --no-thumbnails"
+    return page(title, _body(report), footer, images=pictures > 0)
+
+
+def _embedded(model: ModelReport) -> int:
+    if model.verification is None or not model.verification.shown:
+        return 0
+    from auditor.report.formats.html.examples import embedded
+
+    return embedded(model.verification)
 
 
 def page(title: str, content: Iterable[Child], footer: str, style: str = "", images: bool = False) -> str:
@@ -138,37 +154,88 @@ def _open(model: ModelReport) -> int:
 
 
 def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone: bool) -> Iterator[Child]:
-    folder, _, file = model.path.rpartition("/")
     prefix = f"m{number}-site-"
-    yield element(
-        "header",
-        element("h1" if alone else "h2", plain(file)),
-        element("p", element("code", f"{plain(folder)}/") if folder else None, " " if folder else None,
-                " · ".join(facts(model)), class_="facts"),
-        element("p", prose(subsampling(model)), class_="meaning"),
-    )  # fmt: skip
+    yield _header(model, alone)
     yield element("dl", _tiles(model, prefix), class_="tiles")
     if model.comparison is not None:
         from auditor.report.formats.html.compared import compared
 
         yield from compared(model.comparison)
-    picture = staircase(model.analysis, prefix)
-    if picture is not None:
-        yield element("h3", "Path of sampling sites")
-        yield element("div", picture, class_="scroll picture", tabindex=0, role="region", aria_label="path of sites")
-        yield _legend(steps(model.analysis.sites))
     if model.verification is not None:
         from auditor.report.formats.html.measured import measured
 
-        yield from measured(model.verification)
-    if model.findings or model.accepted:
-        yield element("h3", "New findings" if model.baselined else "Findings")
-        yield from findings(model, summaries, prefix)
-    table = sites_table(model, prefix)
-    if table is not None:
+        total = model.analysis.subsampling
+        yield from measured(model.verification, int(total) if total is not None and total.denominator == 1 else None)
+    picture = staircase(model.analysis, prefix)
+    if picture is not None:
         yield element("h3", "Sampling sites")
-        yield table
+        yield element("div", picture, class_="scroll picture", tabindex=0, role="region", aria_label="path of sites")
+        yield _legend(steps(model.analysis.sites))
+    yield sites_table(model, prefix)
+    if model.verification is not None:
+        from auditor.report.formats.html.measured import layers
+
+        yield from layers(model.verification)
+    if model.findings or model.accepted:
+        yield element("h3", "New findings" if model.baselined else "Findings and what to do")
+        yield from findings(model, summaries, prefix)
     yield from _heads(model.analysis.heads)
+    yield from next_step(model)
+
+
+def _header(model: ModelReport, alone: bool) -> Element:
+    """The file, then what the report says of it in one sentence, and what stands behind that."""
+    folder, _, file = model.path.rpartition("/")
+    words, kind = _pill(model)
+    said, behind = _of_the_graph(model), [subsampling(model)]
+    if model.verification is not None:
+        from auditor.report.words.headline import lead, sentence
+
+        said, behind = sentence(model.verification) or said, [*lead(model.verification), *behind]
+    title = [said.start, element("em", said.accent) if said.accent else None, said.end]
+    return element(
+        "header",
+        element(
+            "div",
+            element(
+                "div",
+                element("p", element("code", plain(file)), class_="subject"),
+                element("p", element("code", f"{plain(folder)}/") if folder else None, " " if folder else None,
+                        " · ".join(facts(model)), class_="facts"),
+            ),
+            element("span", words, class_=f"verdict-pill {kind}"),
+            class_="head",
+        ),
+        element("h1" if alone else "h2", title, class_="sentence"),
+        element("p", prose(" ".join(behind)), class_="lead"),
+    )  # fmt: skip
+
+
+def _of_the_graph(model: ModelReport) -> Sentence:
+    """What the static audit found, in one sentence."""
+    sites, left = len(model.analysis.sites), _open(model)
+    if model.format is not ModelFormat.ONNX:
+        return Sentence("", "", "The graph of this model was not audited.")
+    if not sites:
+        return Sentence("", "", "No sampling site was found.")
+    if not left:
+        return Sentence("", "", "Every sampling site has a low-pass.")
+    have = "has" if left == 1 else "have"
+    return Sentence("", f"{left} of {count_text(sites, 'sampling site')}", f" {have} no low-pass.")
+
+
+_SIGNS = {Severity.ERROR: "■", Severity.WARNING: "▲", Severity.NOTE: "●"}
+
+
+def _pill(model: ModelReport) -> tuple[str, str]:
+    """How many findings of the worst severity there are, with its sign and its class."""
+    if model.verification is not None and model.verification.incomplete:
+        return "○ incomplete", "open"
+    counts = {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
+    worst = next((severity for severity, count in counts.items() if count), None)
+    if worst is None:
+        return "✓ no findings", "good"
+    return f"{_SIGNS[worst]} {count_text(counts[worst], worst.value)}", worst.value
 
 
 def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
@@ -178,10 +245,11 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     found = [element("span", count_text(count, severity.value)) for severity, count in counts.items() if count]
     yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")
     if model.verification is not None:
-        from auditor.report.formats.html.measured import headline, interval
+        from auditor.report.formats.html.measured import interval
+        from auditor.report.words.headline import headline_measure
         from auditor.report.words.measured import number
 
-        measure = headline(model.verification)
+        measure = headline_measure(model.verification)
         if measure is not None:
             yield _tile(
                 plain(measure.name),

@@ -10,6 +10,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.report import Accepted, ModelReport
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.formats.html.staircase import verdict_class
+from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
@@ -102,12 +103,14 @@ def sites_table(model: ModelReport, prefix: str) -> Element | None:
         return None
     names = (*_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), _COLUMNS[-1])
     head = [element("th", name, scope="col", class_="n" if name in _NUMERIC else None) for name in names]
-    rows = [_row(number, site, prefix, model.alias) for number, site in enumerate(sites, 1)]
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable sites")
+    rows = [_row(number, site, prefix, model.alias, names) for number, site in enumerate(sites, 1)]
+    table = element(
+        "table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable sites stacked"
+    )
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="sampling sites")
 
 
-def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None) -> Element:
+def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None, names: Sequence[str]) -> Element:
     given = site.verdict
     flat, energy = (None, None) if site.alias is None else (site.alias.flat, site.alias.expected)
     words: list[Child] = [_bar(energy), " ", percent_text(energy) or "-"]
@@ -117,31 +120,38 @@ def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None
     origin = origin_text(site.node.origin)
     known = [abs(value) for value in site.cumulative if value is not None]
     kernel = "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride)))))
-    return element(
-        "tr",
-        element("td", str(number), class_="n", data_value=number),
-        element("td", _name(site.node), element("div", origin, class_="origin") if origin else None),
-        element("td", node_op(site.node), class_="op"),
-        element("td", kernel or "-"),
-        element("td", axes_text(site.factor), class_="n", data_value=_sortable(map(abs, site.factor))),
-        element("td", axes_text(site.cumulative) or "-", class_="n", data_value=_sortable(known)),
-        element("td", percent_text(flat) or "-", class_="n", data_value="" if flat is None else str(json_share(flat))),
-        element("td", words, class_="energy", data_value="" if energy is None else str(json_share(energy))),
-        None if measured is None else _measured(number, measured),
-        element(
-            "td",
-            element("span", given.value, class_=f"verdict {verdict_class(given)}"),
-            element("div", reason, class_="origin") if reason else None,
+    cells = [
+        _cell([str(number)], str(number)),
+        _cell([_name(site.node), element("div", origin, class_="origin") if origin else None]),
+        _cell([node_op(site.node)], kind="op"),
+        _cell([kernel or "-"]),
+        _cell([axes_text(site.factor)], _sortable(map(abs, site.factor))),
+        _cell([axes_text(site.cumulative) or "-"], _sortable(known)),
+        _cell([percent_text(flat) or "-"], "" if flat is None else str(json_share(flat))),
+        _cell([element("span", words)], "" if energy is None else str(json_share(energy)), "energy"),
+        *([] if measured is None else [_measured(number, measured)]),
+        _cell(
+            [
+                element(
+                    "span",
+                    element("span", given.value, class_=f"verdict {verdict_class(given)}"),
+                    element("div", reason, class_="origin") if reason else None,
+                )
+            ]
         ),
-        id=f"{prefix}{number}",
-        class_=verdict_class(given),
-    )
+    ]
+    return element("tr", labelled(cells, names), id=f"{prefix}{number}", class_=verdict_class(given))
+
+
+def _cell(content: Sequence[Child], value: str | None = None, kind: str | None = None) -> Element:
+    """A cell; one with a value is sorted by it, and stands at the right where it has no class of its own."""
+    return element("td", content, class_=kind or (None if value is None else "n"), data_value=value)
 
 
 def _measured(number: int, found: AliasMeasurement) -> Element:
     one = found.sites.get(number - 1)
     value = "" if one is None else str(json_share(one.share))
-    return element("td", alias_text(found, number) or "-", class_="n", data_value=value)
+    return _cell([alias_text(found, number) or "-"], value)
 
 
 def _bar(share: float | None) -> Element | None:

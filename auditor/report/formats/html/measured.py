@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
-from auditor.report.formats.html.charts import SHADES, curve_chart, map_chart
+from auditor.report.formats.html.charts import Series, curve_chart, path_chart
+from auditor.report.formats.html.examples import examples
+from auditor.report.formats.html.maps import legend, map_chart, scale_end
+from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.margins import margin_line
 from auditor.report.words.measured import images_words, number
-from auditor.report.words.numbers import percent_text
+from auditor.report.words.numbers import percent_text, signed_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
-from auditor.verify.measures.facts import Gate
-from auditor.verify.result import DataKind, LayerResult, Measure, OutputResult, Verification
+from auditor.verify.result import DataKind, ImageResult, Measure, OutputResult, ShiftAt, Track, Verification
 from auditor.verify.time.result import TimeResult
 
 _MOST_MAPS = 12
 _MOST_IMAGES = 8
 
 
-def measured(found: Verification) -> Iterator[Child]:
-    """Facts, then for each output its measures and curves, then the layers that lose most."""
-    yield element("h3", "Measured on shifted images")
-    yield element("p", " · ".join(_facts(found)), class_="facts")
+def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
+    """For each output what people feel, its measures, curves and paths. ``period`` is that of the grid in pixels."""
     if found.incomplete:
         yield element("p", f"Incomplete: {plain(found.incomplete, None)}", class_="alert")
     if found.self_test is not None and not found.self_test.passed:
         yield element("p", "The same input gave different answers: this run says nothing about shifts.", class_="alert")
     for output in found.outputs:
         if len(found.outputs) > 1:
-            yield element("h4", "Output ", element("code", plain(output.output)))
+            yield element("h3", "Output ", element("code", plain(output.output)))
+        yield from examples(found, output)
+        yield from _paths(output, period)
+        yield element("h3", "Measured on shifted images")
+        yield element("p", " · ".join(_facts(found)), class_="facts")
         yield _measures([one for one in output.measures if not one.protocol])
         if output.margin is not None:
             yield element("p", f"Margin: {margin_line(output.margin)}.")
         charts = [(curve.measure, curve_chart(curve)) for curve in output.curves]
-        figures = [_figure(f"{plain(name)} by shift distance", chart) for name, chart in charts if chart is not None]
+        figures = [_figure(_by_distance(name), chart) for name, chart in charts if chart is not None]
         if figures:
+            yield element("h3", "Steadiness by distance")
+            yield element("p", _whiskers(found), class_="facts")
             yield element("div", figures, class_="figures")
         for beside in found.shifts.perturbations:
             yield element("h4", f"Beside shifts: {plain(beside.meaning)} ", element("code", plain(beside.name)))
@@ -44,14 +51,65 @@ def measured(found: Verification) -> Iterator[Child]:
         yield _images(output)
     if found.time is not None:
         yield from _over_time(found.time)
-    if found.layers:
-        yield from _layers(found.layers)
 
 
-def headline(found: Verification) -> Measure | None:
-    """The measure that stands for all of them at the top of the page."""
-    named = (found.measure(facts.name) for facts in MEASURES.values() if facts.gate is Gate.CHANGE)
-    return next((one for one in named if one is not None), None)
+def _by_distance(name: str) -> str:
+    better = ""
+    if name in MEASURES:
+        better = "; higher is better" if MEASURES[name].higher_is_better else "; lower is better"
+    return f"{plain(name)} by shift distance{better}"
+
+
+def _whiskers(found: Verification) -> str:
+    images = count_text(len(found.data.used), "image")
+    return f"{images}; whiskers are intervals over them, the image is the unit. Shifts count {_pixels(found)}."
+
+
+def _pixels(found: Verification) -> str:
+    return "pixels of the picture" if found.shifts.at is ShiftAt.NATIVE else "pixels of the model's input"
+
+
+def _paths(output: OutputResult, period: int | None) -> Iterator[Element]:
+    """The answer along the path of the picture in which it moves most."""
+    scores = [image for image in output.images if len(image.path) > 1]
+    followed = [image for image in output.images if image.tracks]
+    image: ImageResult
+    if scores:
+        image = max(scores, key=lambda one: max(one.path) - min(one.path))
+        known = image.label if image.label is not None else image.reference
+        series = [Series("the score" if known is None else f"class {known}", "probability", image.path)]
+        chart = path_chart(series, period)
+    elif followed:
+        image = max(followed, key=lambda one: max(_range(track) for track in one.tracks))
+        first = image.tracks[0]
+        series = [
+            Series(plain(track.name).partition(":")[0], track.unit, track.values)
+            for track in image.tracks
+            if track.unit == first.unit
+        ]
+        threshold = output.margin.threshold if output.margin is not None and output.margin.of == "score" else None
+        chart = path_chart(series, first.period or period, threshold)
+    else:
+        return
+    if chart is None:
+        return
+    yield element("h3", "The answer along a path")
+    yield element(
+        "p",
+        "The picture moves by one pixel a step, down and to the right. What the sampling grid does comes back every S"
+        " pixels; what enters and leaves the picture does not.",
+        class_="facts",
+    )
+    shares = [track.periodic for track in image.tracks if track.periodic is not None]
+    words: list[Child] = [element("code", plain(image.name, 60))]
+    if shares:
+        words.append(f": {percent_text(max(shares))} of the movement of one line repeats with the grid")
+    yield element("figure", element("figcaption", words), chart)
+
+
+def _range(track: Track) -> float:
+    known = [value for value in track.values if math.isfinite(value)]
+    return max(known, default=0.0) - min(known, default=0.0)
 
 
 def interval(measure: Measure) -> str:
@@ -77,16 +135,14 @@ def _measures(measures: Sequence[Measure]) -> Element:
     for one in measures:
         meaning = MEASURES[one.name].meaning if one.name in MEASURES else ""
         better = "higher is better" if one.higher_is_better else "lower is better"
-        rows.append(
-            element(
-                "tr",
-                element("th", plain(one.name), scope="row"),
-                element("td", number(one.value, one.unit), class_="n"),
-                element("td", interval(one) or "-", class_="n"),
-                element("td", images_words(one), class_="n"),
-                element("td", f"{meaning} ({better})" if meaning else better),
-            )
-        )
+        cells = [
+            element("th", plain(one.name), scope="row"),
+            element("td", number(one.value, one.unit), class_="n"),
+            element("td", interval(one) or "-", class_="n"),
+            element("td", images_words(one), class_="n"),
+            element("td", f"{meaning} ({better})" if meaning else better),
+        ]
+        rows.append(element("tr", labelled(cells, [words for words, _ in _MEASURE_COLUMNS])))
     head = [element("th", words, scope="col", class_=kind) for words, kind in _MEASURE_COLUMNS]
     return _table(head, rows)
 
@@ -110,31 +166,37 @@ def _over_time(found: TimeResult) -> Iterator[Element]:
     yield element("p", summary(found), class_="facts")
     head = [element("th", words, scope="col") for words in ("measure", *HEAD[1:])]
     rows = [
-        element("tr", element("th", row.name, scope="row"), *(element("td", cell) for cell in row[1:]))
+        element(
+            "tr",
+            labelled(
+                [element("th", row.name, scope="row"), *(element("td", cell) for cell in row[1:])],
+                ["measure", *HEAD[1:]],
+            ),
+        )
         for row in time_rows(found)
     ]
     yield _table(head, rows)
     yield element("ul", [element("li", sentence) for sentence in sentences(found)])
 
 
-def _layers(layers: Sequence[LayerResult]) -> Iterator[Element]:
-    yield element("h4", "Where equivariance is lost")
-    worst = sorted(enumerate(layers), key=lambda item: (-item[1].added, item[0]))[:_MOST_MAPS]
+def layers(found: Verification) -> Iterator[Element]:
+    """Maps of the layers that lose most; nothing where none were measured."""
+    if not found.layers:
+        return
+    worst = sorted(enumerate(found.layers), key=lambda item: (-item[1].added, item[0]))[:_MOST_MAPS]
+    end = scale_end([layer for _, layer in worst])
+    yield element("h3", "Where equivariance is lost")
+    yield legend(end)
     figures = []
     for _, layer in worst:
         name = layer.node.name if layer.node is not None and layer.node.name else layer.tensor
-        words = [f"error {layer.added:+.3f} (in all {layer.error:.3f}), cosine {layer.cosine:.3f}"]
+        words = [f"error {layer.error:.2f}, {signed_text(layer.added)} here; cosine {layer.cosine:.3f}"]
         if layer.alias_measured is not None:
-            predicted = percent_text(layer.alias_predicted) or "?"
-            words.append(f"alias energy {percent_text(layer.alias_measured)}, expected {predicted}")
-        chart = map_chart(layer.map)
+            expected = percent_text(layer.alias_predicted) or "?"
+            words.append(f"alias energy {percent_text(layer.alias_measured)}, expected {expected}")
         caption = element("figcaption", element("code", plain(name, 80)), element("br"), "; ".join(words))
-        figures.append(element("figure", chart, caption))
+        figures.append(element("figure", caption, map_chart(layer.map, end)))
     yield element("div", figures, class_="maps")
-    scale = [element("span", class_=f"swatch q{step}") for step in range(SHADES)]
-    yield element(
-        "p", "Maps: one cell per shift (right and down from no shift); cosine 1 ", scale, " 0", class_="legend"
-    )
 
 
 def _figure(caption: str, chart: Element) -> Element:
@@ -142,5 +204,5 @@ def _figure(caption: str, chart: Element) -> Element:
 
 
 def _table(head: Sequence[Element], rows: Sequence[Element]) -> Element:
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows))
+    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="stacked")
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="measures")

@@ -24,3 +24,30 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Commands can be copied, and long tables filtered; without this script the page says the same.
+for (const line of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", () => {
+    navigator.clipboard.writeText(line.dataset.copy).then(() => { button.textContent = "Copied"; });
+  });
+  line.append(button);
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < 8) continue;
+  const label = document.createElement("p");
+  const field = document.createElement("input");
+  label.className = "filter";
+  field.type = "search";
+  field.placeholder = "Filter " + rows.length + " rows";
+  field.setAttribute("aria-label", "Filter the rows of the table below");
+  field.addEventListener("input", () => {
+    const wanted = field.value.toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+  label.append(field);
+  table.parentElement.before(label);
+}

@@ -1,0 +1,84 @@
+"""What a measurement says in one sentence, and what stands behind it in a second one: for the top of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from auditor.report.words.measured import number
+from auditor.report.words.sentence import Sentence
+from auditor.text import count_text
+from auditor.verify.measures import MEASURES
+from auditor.verify.measures.facts import Gate
+from auditor.verify.result import Measure, OutputResult, Task, Verification
+from auditor.verify.statistics import FEW_IMAGES
+
+_THINGS = {Task.CLASSIFICATION: "answers", Task.TEXT: "lines of text", Task.EMBEDDING: "embeddings"}
+_SCORES = {
+    "mac": "the winning score",
+    "score-deviation": "the score of a box",
+}
+
+
+def headline_measure(found: Verification) -> Measure | None:
+    """The measure that stands for all of them at the top of a page."""
+    named = (found.measure(facts.name) for facts in MEASURES.values() if facts.gate is not Gate.NONE)
+    return next((one for one in named if one is not None and math.isfinite(one.value)), None)
+
+
+def sentence(found: Verification) -> Sentence | None:
+    """What happens to somebody whose picture moves; None where nothing was measured that can be said so."""
+    output = next(iter(found.outputs), None)
+    measure = headline_measure(found)
+    if output is None or measure is None or found.incomplete:
+        return None
+    if output.task is Task.DETECTION:
+        return _boxes(output, measure)
+    if measure.name == "consistency":
+        return _answers(output, measure)
+    facts = MEASURES[measure.name]
+    value = number(measure.value, measure.unit)
+    return Sentence("Shift the picture: ", f"{facts.heading} {value}", f" ({facts.meaning}).")
+
+
+def _answers(output: OutputResult, measure: Measure) -> Sentence:
+    things = _THINGS.get(output.task, "answers")
+    if measure.value == 1:
+        return Sentence(f"No {things[:-1] if things.endswith('s') else things} changed ", "", "at any shift tried.")
+    start = Sentence("Shift the picture and ", f"{_of_100(1 - measure.value)} of 100", f" {things} change.")
+    near = output.measure("top1-change")
+    if near is not None and near.value > 0:
+        return start._replace(end=f"{start.end} One pixel can be enough.")
+    return start
+
+
+def _boxes(output: OutputResult, measure: Measure) -> Sentence:
+    flicker = output.measure("flicker")
+    if flicker is not None and flicker.value > 0:
+        return Sentence("Shift the picture and ", f"{_of_100(flicker.value)} of 100", " boxes come or go.")
+    if flicker is not None and flicker.value == 0 and measure.unit == "px":
+        return Sentence("No box came or went; their centres ", f"move by {number(measure.value, 'px')}", ".")
+    return Sentence("Shift the picture: ", f"{measure.name} {number(measure.value, measure.unit)}", ".")
+
+
+def _of_100(share: float) -> str:
+    """A share as so many of a hundred, never 0 or 100 where it is neither."""
+    return str(min(max(round(100 * share), 1), 99)) if 0 < share < 1 else f"{100 * share:.0f}"
+
+
+def lead(found: Verification) -> Iterator[str]:
+    """How far the scores move, and how sure the numbers are, in sentences."""
+    reach = f"up to {found.shifts.radius} px"
+    for name, thing in _SCORES.items():
+        measure = found.measure(name)
+        if measure is not None and math.isfinite(measure.value):
+            span = measure.interval
+            ends = f" ({number(span.low, measure.unit)} to {number(span.high, measure.unit)})" if span else ""
+            moved = number(measure.value, measure.unit)
+            yield f"Between two shifts of {reach} {thing} moves by {moved} on average{ends}."
+    measure = headline_measure(found)
+    images = len(found.data.used) if measure is None else measure.images
+    if images < FEW_IMAGES:
+        all_images = count_text(len(found.data.used), "image")
+        rests = f"{images} of {all_images}" if images < len(found.data.used) else all_images
+        yield f"These numbers rest on {rests}, so intervals are wide; {FEW_IMAGES} or more would narrow them."
