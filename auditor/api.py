@@ -232,8 +232,8 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
 ) -> Repaired:
     """Rewrite a model so that it samples properly. The model itself is never overwritten; nothing is printed.
 
-    A rewrite changes what the network computes: measure it with ``verify`` before use. Where no site could be
-    rewritten, or nothing helps, nothing is written, ``path`` is None, and ``skipped`` or ``search`` says why.
+    A rewrite changes what the network computes: measure it with ``verify`` before use. Where nothing could be done, or
+    nothing helps, nothing is written, ``path`` is None, and ``skipped`` or ``search`` says why.
 
     Args:
         path: The model.
@@ -247,24 +247,22 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         phases: The phases or shifts to average, diagonal or all.
         lowering: Phases on the batch axis (batch), on branches of their own (branch) or, all of them, by dilation;
             auto: one of the others where the batch axis is not free.
-        merges: The nodes where averaged phases end and one copy goes on, one for each of ``sites``; without any, the
-            outputs. auto with window-average tries several, by measuring.
+        merges: The nodes where averaged phases end, one for each of ``sites``; none: the outputs; auto: by measuring.
         margin: Pixels on each side of a window that the content places; None for a choice by the network.
         lock: The steps of a grid lock, sub-pixel or whole-pixel.
         room: Where its window moves: in a picture that is fed larger, in one that the graph pads (pad), or auto.
         period: The period of its grid in pixels; None for a choice by the network.
         camera: Whether the camera is moving or fixed, or unknown.
         sites: The names of the nodes to rewrite; the strategy chooses without any.
-        calibrate: The options of a measurement by name (``{"images": "photos"}``, or ``{}``) to fit blurred maps to the
-            original ones on those pictures.
+        calibrate: Options of a measurement by name (``{"images": "photos"}``) to fit blurred maps to the original's.
         refit: Which convolutions behind are fitted too: none, last or all; without it all, and in a search the last.
-        verify: The options of a measurement by name (or ``{}``) to run both models on the same images and shifts before
-            the file appears; ``gain`` is the result. A search needs it.
+        verify: Options of a measurement (or ``{}``) to run both models before the file appears; a search needs it.
+        portable: Write what the ``targets`` of the settings (or all known) compute differently as all compute it.
         require_gain: Keep nothing unless a leading measure surely got better; needs ``verify``.
-        max_cost: The largest factor in time of what a search chooses.
+        max_cost: The largest factor in time of what a search chooses, and of a portable form (1.5 unless given).
         max_drop: The largest loss of what a search chooses, in points.
         inline: Put local functions in the place of their calls first; the result is one graph.
-        settings: Input shapes and limits.
+        settings: Input shapes, limits and targets.
 
     Raises:
         ModelFileError: The model cannot be read, or exceeds the limits.
@@ -283,6 +281,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     """
     from auditor.repair.job import RepairJob
     from auditor.repair.original import opened
+    from auditor.repair.portable import portability
     from auditor.repair.run import run
     from auditor.repair.search.candidates import restriction
     from auditor.repair.search.search import Budget
@@ -292,11 +291,13 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     from auditor.verify.options import read_keywords
 
     settings = _settings(settings)
-    if rewriting.strategy is None:
-        raise TypeError("fix() needs a strategy, such as strategy='blur'")
+    if rewriting.strategy is None and not rewriting.portable:
+        raise TypeError("fix() needs a strategy, such as strategy='blur', or portable=True")
     only, options = restriction(rewriting), rewrite_options(rewriting)
     auto = rewriting.strategy == AUTO or only is not None
-    method = None if auto else Strategy(rewriting.strategy)
+    method = None if auto or rewriting.strategy is None else Strategy(rewriting.strategy)
+    if method is None and not auto and (verify, calibrate) != (None, None):
+        raise ValueError("portable alone keeps what the network computes: name a strategy to measure")
     if calibrate is not None and method is not None and not declared(method).calibrates:
         raise ValueError("calibrate fits blurred maps, so it goes with the strategy blur or auto")
     if verify is None and (auto or rewriting.require_gain):
@@ -313,7 +314,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         step = None if method is None else Step(method, options, rewriting.sites, calibrated=pictures is not None)
         budget = Budget(search.max_cost, search.max_drop / 100)
         job = RepairJob(step, request, rewriting.require_gain, budget, pictures, options.refit, only=only)
-        return run(original, job)
+        return run(original, replace(job, portable=portability(rewriting, search, settings, searches=auto)))
 
 
 def _report(outcome: Outcome, rules: RuleSet, settings: Settings, given: Collection[Need]) -> ModelReport:

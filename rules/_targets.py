@@ -39,7 +39,7 @@ def _finding(rule: Rule, context: Context, verdict: TargetVerdict) -> Finding:
         name=rule.name,
         severity=Severity.WARNING if light else Severity.ERROR,
         message=_message(verdict),
-        advice=_sentence(verdict.portable),
+        advice=_advice(verdict),
         node=verdict.node,
         numbers=numbers,
     )
@@ -62,5 +62,9 @@ _DOES = {
 }
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _advice(verdict: TargetVerdict) -> str:
+    """The portable form, and that the program writes it."""
+    from auditor.rewrite.portable.table import lowered_forms
+
+    words = verdict.portable[:1].upper() + verdict.portable[1:]
+    return f"{words} `aliasaudit fix --portable` writes it." if verdict.entry.form in lowered_forms() else words

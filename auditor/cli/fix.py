@@ -12,7 +12,7 @@ from auditor.cli.errors import UsageError
 from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
-from auditor.options.general import InputShapes, Output, Sources, TextOrJson
+from auditor.options.general import InputShapes, Output, Selection, Sources, TextOrJson
 from auditor.options.kinds import file, switch
 from auditor.options.measuring import COMMON, Measuring
 from auditor.options.option import Group, option
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Writing(Group):
     """Where the rewritten model goes, and what is said of it."""
 
-    target: Path | None = option(file("FILE"), "Write the rewritten model here.", Panel.REWRITE, "--output", "-o")
+    written: Path | None = option(file("FILE"), "Write the rewritten model here.", Panel.REWRITE, "--output", "-o")
     verify: bool = option(switch(), "Measure both models before the new one is kept.", Panel.MEASURING)
     plan: bool = option(switch(), "Show what applies at each site, and its cost.", Panel.REWRITE)
     recipe: bool = option(switch(), "Print the matching PyTorch edits instead.", Panel.REWRITE)
@@ -46,6 +46,7 @@ def fix(
     search: SearchBudget,
     measuring: Annotated[Measuring, Only(*COMMON)],
     inputs: InputShapes,
+    selection: Annotated[Selection, Only("target")],
     report: TextOrJson,
     sources: Annotated[Sources, Only("config", "isolated")],
     output: Annotated[Output, Only("no_progress")],
@@ -54,6 +55,11 @@ def fix(
 
     Keeps inputs, outputs, weights, metadata and the centre of every lattice, and edits nothing but the nodes at the
     sampling sites. A rewrite that changes what the network computes needs --strategy or --unsafe-fixes.
+
+    With --portable, nodes that the runtimes of --target (or of the settings; all known without any) ignore, refuse or
+    compute differently are written in forms that all compute alike, to 1e-4 of the range: with a strategy behind its
+    rewrite, and alone without changing what the network computes. --max-cost bounds the time of each form against
+    that of the node, 1.5 unless given.
 
     With --verify both models run on the same images and shifts, and the difference is stated before the file appears.
     --strategy auto tries several rewrites that way and keeps the best within --max-cost and --max-drop, or none.
@@ -71,22 +77,29 @@ def fix(
     from auditor.rewrite.result import RewriteError
     from auditor.verify.errors import NothingMeasuredError, VerifyError
 
-    settings = settings_from(sources, report.output, inputs, measuring)
+    settings = settings_from(sources, report.output, inputs, measuring, selection)
     wanted = read(rewriting, search, settings)
-    if writing.in_place and writing.target is not None:
+    if writing.in_place and writing.written is not None:
         raise UsageError("--in-place replaces the model itself, so it cannot go with --output")
-    target = Path(model) if writing.in_place else writing.target
-    if target is None and (wanted.auto or wanted.method) and not (writing.plan or writing.dry_run or writing.recipe):
+    target = Path(model) if writing.in_place else writing.written
+    works = wanted.auto or wanted.method is not None or wanted.lowers_only
+    if target is None and works and not (writing.plan or writing.dry_run or writing.recipe):
         raise UsageError("say where to write with --output FILE or --in-place, or give --plan or --dry-run")
     task = _Task(model, wanted, settings, output)
     measured = writing.verify or rewriting.require_gain or measuring.images is not None
+    if measured and wanted.lowers_only:
+        raise UsageError("--portable alone keeps what the network computes: give --strategy to measure a rewrite")
+    if selection.target and not rewriting.portable:
+        raise UsageError("--target says for what to lower: give --portable with it")
     goal = None if writing.dry_run else target
     fit_input_shapes([ModelFile(Path(model), model)], settings)
     try:
         with opened(Path(model), settings, goal, in_place=writing.in_place, inline=rewriting.inline) as original:
             if writing.recipe:
                 code = _recipe(task, original)
-            elif writing.plan or not (wanted.auto or wanted.method):
+            elif writing.plan and rewriting.portable:
+                code = _portable_plan(task, original)
+            elif writing.plan or not works:
                 code = _plan(task, original, held_back=not writing.plan)
             else:
                 code = _repair(task, original, measured, writing.diff)
@@ -127,6 +140,19 @@ def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
     return 1 if held_back else 0
 
 
+def _portable_plan(task: _Task, original: Original) -> int:
+    from auditor.cli.output import emit
+    from auditor.repair.portable import lowered, portability
+    from auditor.report.repair.portable import portable_plan_json, portable_plan_text
+
+    options = task.wanted.rewriting, task.wanted.search
+    wanted = portability(*options, original.settings, searches=task.wanted.auto)
+    assert wanted is not None  # asked for
+    found = lowered(original, original.model, wanted, None)
+    emit((portable_plan_json if task.as_json else portable_plan_text)(task.name, found))
+    return 0
+
+
 def _recipe(task: _Task, original: Original) -> int:
     from auditor.cli.output import emit
     from auditor.report.repair.recipe import recipe_json, recipe_text
@@ -144,6 +170,13 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
     from auditor.repair.run import run
     from auditor.report.repair.gains import gain_lines
     from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text, written_lines
+    from auditor.report.repair.portable import (
+        LoweringOutcome,
+        lowering_json,
+        lowering_text,
+        portable_json,
+        portable_lines,
+    )
     from auditor.report.repair.search import search_json, search_text
     from auditor.report.repair.trials import trial_lines
 
@@ -160,16 +193,22 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
 
     with resumable(task.wanted.search.state):
         done = run(original, job_for(original, task.name, task.wanted, task.show, measured=measured), told)
+    portable = {} if done.lowered is None else {"portable": portable_json(done.lowered)}
+    lines = [] if done.lowered is None else list(portable_lines(done.lowered))
     if done.search is not None:
         if task.as_json:
-            emit(search_json(task.name, done.search, done))
+            emit(search_json(task.name, done.search, done, portable))
         else:
-            emit("".join(f"{line}\n" for line in written_lines(done)))
+            emit("".join(f"{line}\n" for line in (*lines, *written_lines(done))))
         if not drawn:
             return ExitCode.ERROR
         return 0 if done.search.best is not None else 1
+    if task.wanted.lowers_only:
+        lowering = LoweringOutcome(task.name, done, dry=original.target is None)
+        emit(lowering_json(lowering) if task.as_json else lowering_text(lowering, diff))
+        return lowering.code
     after = None if done.path is None else original.read(done.path)[1]
     outcome = RepairOutcome(task.name, done, task.wanted.how, original.analysis, after, dry=original.target is None)
-    emit(outcome_json(outcome) if task.as_json else outcome_text(outcome, diff))
+    emit(outcome_json(outcome, portable) if task.as_json else outcome_text(outcome, diff, lines))
     (rewritten,) = done.rewrites
     return 0 if done.path is not None or (rewritten.changes and original.target is None) else 1

@@ -42,6 +42,11 @@ class RepairRequest:
         """The names of the nodes to rewrite; without any the strategy chooses."""
         return self.rewriting.sites
 
+    @property
+    def lowers_only(self) -> bool:
+        """Whether portable forms alone are asked for."""
+        return self.rewriting.portable and self.method is None and not self.auto
+
 
 def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> RepairRequest:
     """What the options say together.
@@ -71,9 +76,11 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
             search_ = "--strategy auto" if only is None else "--merge auto"
             raise UsageError(f"{search_} chooses that itself: leave {rewriting.options[name].flag} out")
     for name, wish in search.options.items():
-        if not auto and name in search.given:
+        if not auto and name in search.given and not (name == "max_cost" and rewriting.portable):
             raise UsageError(f"{wish.flag} is for a search: give --strategy auto with it")
     pictures = None if rewriting.calibrate is None else _pictures(rewriting, settings)
+    if rewriting.portable and method is None and not auto and rewriting.require_gain:
+        raise UsageError("--portable alone keeps what the network computes: leave --require-gain out")
     if search.plot is not None:
         _check_plot(search.plot)
     budget = Budget(search.max_cost, search.max_drop / 100)

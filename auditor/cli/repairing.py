@@ -29,9 +29,11 @@ from auditor.options.general import Output
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.repair.original import Original, opened
+from auditor.repair.result import Staged
 from auditor.repair.run import repairing
 from auditor.report.repair.gains import NOT_RISEN
 from auditor.report.repair.outcome import remark
+from auditor.report.repair.portable import portable_remarks
 from auditor.report.repair.search import search_remarks
 from auditor.rewrite.options import Rewriting, SearchBudget
 from auditor.rewrite.result import RewriteError
@@ -67,7 +69,7 @@ def repair_from(
         raise UsageError("--fix-output, --strategy and their like say how to repair: give --fix with them")
     if target is None:
         raise UsageError("--fix writes a new model: name it with --fix-output FILE")
-    if rewriting.strategy is None and not rewriting.unsafe_fixes:
+    if rewriting.strategy is None and not (rewriting.unsafe_fixes or rewriting.portable):
         raise UsageError(
             "--fix: every rewrite changes what the network computes; choose one with --strategy, or give "
             "--unsafe-fixes for the least harmful one"
@@ -177,10 +179,19 @@ def _made(original: Original, name: str, wanted: RepairRequest, show: Output) ->
         else:
             drawn, remarks = True, ()
             if repaired.path is None:
-                refusals = (skip.refusal.reason for done in repaired.rewrites for skip in done.skipped)
-                reasons = "; ".join(dict.fromkeys(refusals)) or "it has no sampling site"
-                say(f"{name}: nothing was written, no site could be rewritten: {reasons}")
-        yield None if repaired.path is None else Made(repaired.path, (*map(remark, repaired.rewrites), *remarks), drawn)
+                say(f"{name}: nothing was written{_reasons(repaired)}")
+        remarks = (*map(remark, repaired.rewrites), *portable_remarks(repaired.lowered), *remarks)
+        yield None if repaired.path is None else Made(repaired.path, remarks, drawn)
+
+
+def _reasons(repaired: Staged) -> str:
+    """Why a repair wrote nothing."""
+    if repaired.lowered is not None:
+        reasons = "; ".join(dict.fromkeys(left.reason for left in repaired.lowered.left))
+        return f", no node could be lowered: {reasons}" if reasons else ": it is portable already"
+    refusals = (skip.refusal.reason for done in repaired.rewrites for skip in done.skipped)
+    reasons = "; ".join(dict.fromkeys(refusals)) or "it has no sampling site"
+    return f", no site could be rewritten: {reasons}"
 
 
 def _refuse_same(report: Path, target: Path, option: str) -> None:

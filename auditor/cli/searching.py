@@ -29,6 +29,7 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
     """The repair that the flags ask for. Raises SettingsError."""
     from auditor.cli.measuring import watched
     from auditor.repair.job import RepairJob
+    from auditor.repair.portable import portability
     from auditor.rewrite.result import Step
 
     rewriting = wanted.rewriting
@@ -47,6 +48,7 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
         fitted_on=(rewriting.calibrate or "", fitted),
         state=wanted.search.state,
         only=wanted.only,
+        portable=portability(rewriting, wanted.search, original.settings, searches=wanted.auto),
         watched=lambda: watched(show),
     )
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditor.repair.portable import Portability
 from auditor.repair.search.candidates import Restriction
 from auditor.repair.search.search import Budget
 from auditor.rewrite.calibration.calibrate import Pictures
@@ -25,6 +26,7 @@ class RepairJob:
     words that name them; without them a search calibrates nothing, with them ``refit`` says what else it fits.
     ``only`` restricts what a search tries. ``state`` is a file that keeps every measurement of a search. ``watched`` is
     entered for the time of measuring, and gives who is told of its progress.
+    ``portable``: lower the result for its targets, or the model as it is where there is neither step nor request.
     """
 
     step: Step | None
@@ -36,4 +38,10 @@ class RepairJob:
     fitted_on: Sequence[str] = ()
     state: Path | None = None
     only: Restriction | None = None
+    portable: Portability | None = None
     watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
+
+    @property
+    def lowers_only(self) -> bool:
+        """Whether there is no rewrite in front of a lowering."""
+        return self.step is None and self.request is None and self.portable is not None

@@ -10,6 +10,7 @@ from auditor.repair.original import Original
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.search import Search
 from auditor.repair.trials import LockTest
+from auditor.rewrite.portable.result import Lowered
 from auditor.rewrite.result import Rewritten, Skipped
 from auditor.sampling.result import Site
 from auditor.text import count_text, plain
@@ -22,7 +23,8 @@ class Repaired(Documented):
     ``rewrites`` were done one after the other: those of the best candidate of a ``search``, none where nothing helps.
     ``gain`` is what was measured, None where nothing was. ``kept_back`` says that a gain was required, and not found.
     ``inlined`` counts the local functions that were put in the place of their calls. ``trials`` are the tests that a
-    grid lock had to pass: where one of them failed, nothing was written.
+    grid lock had to pass: where one of them failed, nothing was written. ``lowered`` says what got a portable form,
+    None where none was asked for.
     """
 
     path: Path | None
@@ -33,14 +35,17 @@ class Repaired(Documented):
     kept_back: bool = False
     inlined: int = 0
     trials: tuple[LockTest, ...] = ()
+    lowered: Lowered | None = None
 
     def __repr__(self) -> str:
         written = "nothing written" if self.path is None else f"wrote {plain(self.path.as_posix(), 120)}"
         facts = [rewrite.strategy.value for rewrite in self.rewrites]
-        facts += [
-            f"{count_text(len(self.sites), 'site')} rewritten",
-            *[f"{len(self.skipped)} left"] * bool(self.skipped),
-        ]
+        if self.rewrites or self.lowered is None:
+            facts += [
+                f"{count_text(len(self.sites), 'site')} rewritten",
+                *[f"{len(self.skipped)} left"] * bool(self.skipped),
+            ]
+        facts += [] if self.lowered is None else [f"{count_text(len(self.lowered.nodes), 'node')} lowered"]
         facts += [f"{count_text(len(self.search.trials), 'candidate')} measured"] if self.search is not None else []
         facts += ["measured"] * (self.gain is not None) + ["no gain"] * self.kept_back
         return f"<Repaired: {written}; {', '.join(facts)}>"
@@ -69,10 +74,19 @@ class Staged:
     search: Search | None = None
     kept_back: bool = False
     trials: tuple[LockTest, ...] = ()
+    lowered: Lowered | None = None
 
     def keep(self, original: Original) -> Repaired:
         """Give it its name, if there is a place for it and nothing against it. Raises RewriteError."""
-        done = Repaired(None, self.rewrites, self.gain, self.search, inlined=original.inlined, trials=self.trials)
+        done = Repaired(
+            None,
+            self.rewrites,
+            self.gain,
+            self.search,
+            inlined=original.inlined,
+            trials=self.trials,
+            lowered=self.lowered,
+        )
         if self.path is None or original.target is None:
             return done
         if any(one.held_back for one in self.trials):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from auditor.comparison.measured import NotComparableError
 from auditor.repair.bench import Bench
 from auditor.repair.job import RepairJob
 from auditor.repair.locked import lock_trials, with_trials
 from auditor.repair.original import Original
+from auditor.repair.portable import lowered
 from auditor.repair.result import Repaired, Staged
 from auditor.repair.search.run import searching
 from auditor.repair.staging import staged, staging
@@ -27,7 +29,7 @@ def run(original: Original, job: RepairJob, told: Callable[[Staged], None] = lam
             rewrite would lose.
         ModelFileError: a file changed meanwhile.
     """
-    if job.step is not None and job.request is None:
+    if job.step is not None and job.request is None and job.portable is None:
         done = _rewritten(original, job.step, job)
         return Repaired(done.path, (done,), backup=done.backup, inlined=original.inlined)
     with repairing(original, job) as made:
@@ -42,9 +44,14 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
     Raises:
         RewriteError, VerifyError, ModelFileError: as :func:`run`.
     """
+    if job.lowers_only:
+        original.check()
+        with staging(original.target) as folder:
+            yield _portable(original, Staged(original.model.source, ()), job, folder)
+        return
     if job.step is None:
-        with searching(original, job) as found:
-            yield found
+        with searching(original, job) as found, staging(original.target) as folder:
+            yield _portable(original, found, job, folder)
         return
     source = (original.model, original.analysis)
     able = rewrite(*source, job.step)
@@ -54,18 +61,30 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
     original.check()
     bench = None if job.request is None else Bench(original, with_trials(job.request, job.step))
     with staging(original.target) as folder:
-        path, done = staged(source, (job.step,), folder, original.read, job.pictures)
-        if bench is None:
-            yield Staged(path, done)
+        made = _portable(
+            original, Staged(*staged(source, (job.step,), folder, original.read, job.pictures)), job, folder
+        )
+        if bench is None or made.path is None:
+            yield made
             return
         try:
             with job.watched() as bench.observer:
-                gain = bench.gain(path, bench.images, timed=True)
-                tests = lock_trials(original, bench, path, job.step)
+                gain = bench.gain(made.path, bench.images, timed=True)
+                tests = lock_trials(original, bench, made.path, job.step)
         except NotComparableError as error:
             raise RewriteError(str(error)) from error
         kept_back = job.require_gain and not gain.rose
-        yield Staged(path, done, gain, kept_back=kept_back, trials=tests)
+        yield replace(made, gain=gain, kept_back=kept_back, trials=tests)
+
+
+def _portable(original: Original, made: Staged, job: RepairJob, folder: Path) -> Staged:
+    """The staged model with its nodes lowered, where that is asked for and there is one."""
+    if job.portable is None or made.path is None:
+        return made
+    model = original.model if job.lowers_only else original.read(made.path)[0]
+    done = lowered(original, model, job.portable, folder / "portable.onnx")
+    path = done.path or (None if job.lowers_only else made.path)
+    return replace(made, path=path, lowered=replace(done, path=None))
 
 
 def _rewritten(original: Original, step: Step, job: RepairJob) -> Rewritten:

@@ -64,6 +64,9 @@ class Rewriting(Group):
     )
     calibrate_images: int = option(whole("N", 1), "Use at most N of them.", Panel.REWRITE, default=200)
     refit: str | None = option(choice("REFIT"), "Also fit convolutions.", Panel.REWRITE, shown="all, auto: last")
+    portable: bool = option(
+        switch(), "Write in forms that all runtimes compute alike. Of --target, or all known.", Panel.REWRITE
+    )
     require_gain: bool = option(switch(), "Keep nothing unless it surely got steadier.", Panel.REWRITE)
 
     @property

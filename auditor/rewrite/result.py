@@ -240,6 +240,7 @@ class ChangeKind(Enum):
 
     ADDED = "added"
     EDITED = "edited"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)

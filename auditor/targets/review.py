@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms import forms_of
 from auditor.targets.forms.form import Form
-from auditor.targets.table import Effect, RequestedTarget, TableEntry
+from auditor.targets.table import Effect, RequestedTarget, TableEntry, TargetTable
 from auditor.targets.versions import version_range
 
 # A refusal says all; other values say more than an attribute that is left out.
@@ -98,6 +98,23 @@ _ALWAYS = frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool", "
 """Operators that sample in any form, so that one without a name is not known rather than the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the table of one target says against one form of a node."""
+
+    target: TargetTable
+    entry: TableEntry
+    form: Form
+
+
+def faults(node: ObservedNode, targets: Sequence[RequestedTarget]) -> tuple[Fault, ...]:
+    """All that the tables of the targets say against a node, by target, the heaviest first."""
+    holding = {form.name: form for form in forms_of(node)}
+    return tuple(
+        Fault(target.table, entry, holding[entry.form]) for target in targets for entry in _entries(target, holding)
+    )
+
+
 def _gap(target: RequestedTarget) -> UncoveredVersions | None:
     """What was asked for and is not in the table: versions before it, or all of them."""
     table, asked = target.table, target.versions
@@ -112,16 +129,21 @@ def _verdict(target: RequestedTarget, node: ObservedNode, forms: Sequence[Form])
     """The heaviest of what the table says of the forms of a node."""
     table = target.table
     holding = {form.name: form for form in forms}
-    entries = [one for one in table.entries if one.form in holding and _applies(one, target)]
+    entries = _entries(target, holding)
     if not entries:
         return None
-    entries.sort(key=lambda one: _WEIGHT[one.effect])
     first, *others = entries
     form = holding[first.form]
     also = () if first.effect is Effect.REFUSED else tuple(f"{holding[one.form].words}: {one.does}" for one in others)
     return TargetVerdict(
         table.name, target.text, table.title, table.measured, node.ref, first, form.words, form.portable, also
     )
+
+
+def _entries(target: RequestedTarget, forms: Collection[str]) -> list[TableEntry]:
+    """The entries about these forms that hold in the versions asked for, the heaviest first."""
+    entries = [one for one in target.table.entries if one.form in forms and _applies(one, target)]
+    return sorted(entries, key=lambda one: _WEIGHT[one.effect])
 
 
 def _applies(entry: TableEntry, target: RequestedTarget) -> bool:

@@ -5,7 +5,7 @@ They say plainly what a rewrite does to the function of a network: a valid file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from auditor.report.words.numbers import axes_text, json_number, percent_text
 from auditor.rewrite.result import (
     Calibrated,
     Change,
+    ChangeKind,
     Merge,
     Offer,
     Options,
@@ -76,8 +77,8 @@ def plan_text(name: str, plan: Plan, held_back: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
-    """What was done, as lines, each beginning with words of the tool."""
+def outcome_text(outcome: RepairOutcome, diff: bool, further: Iterable[str] = ()) -> str:
+    """What was done, as lines, each beginning with words of the tool; ``further`` ones stand behind."""
     done = outcome.done
     lines = [
         f"model {plain(outcome.name)}",
@@ -94,7 +95,8 @@ def outcome_text(outcome: RepairOutcome, diff: bool) -> str:
     if outcome.after is not None and declared(done.strategy).protects:
         lines.append(f"  aliased sites: {_aliased(outcome.before)} before, {_aliased(outcome.after)} after")
     if diff:
-        lines += [f"  {_line(change)}" for change in done.changes]
+        lines += [f"  {change_line(change)}" for change in done.changes]
+    lines += further
     lines.append("")
     if not done.changes:
         lines.append("nothing was written: no site could be rewritten")
@@ -160,12 +162,13 @@ def plan_json(name: str, plan: Plan, held_back: bool) -> str:
     )
 
 
-def outcome_json(outcome: RepairOutcome) -> str:
-    """What was done, with every change, as a JSON document."""
+def outcome_json(outcome: RepairOutcome, further: Mapping[str, Any]) -> str:
+    """What was done, with every change, as a JSON document; with ``further`` members."""
     repaired, options = outcome.repaired, outcome.options
     return document(
         {
             **rewrite_json(outcome.done),
+            **further,
             "model": outcome.name,
             "options": options.described(),
             "written": posix(repaired.path),
@@ -192,10 +195,7 @@ def rewrite_json(done: Rewritten) -> dict[str, Any]:
         ],
         "multiply_adds_ratio": json_number(done.flops),
         "largest_tensor_ratio": json_number(done.memory),
-        "changes": [
-            {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
-            for change in done.changes
-        ],
+        "changes": [change_json(change) for change in done.changes],
         "calibrated": [
             {
                 "site": exact(one.site.node.name),
@@ -210,6 +210,11 @@ def rewrite_json(done: Rewritten) -> dict[str, Any]:
         "feeding": done.feeding or None,
         "notice": notice(done),
     }
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """One line of the node-level difference, as JSON values."""
+    return {"kind": change.kind.value, "node": exact(change.node), "op": exact(change.op), "detail": change.detail}
 
 
 def posix(path: Path | None) -> str | None:
@@ -294,9 +299,12 @@ def _aliased(analysis: Analysis) -> int:
     return sum(site.unprotected for site in analysis.sites)
 
 
-def _line(change: Change) -> str:
-    sign = "+" if change.kind.value == "added" else "~"
-    return f"{sign} {plain(change.node)} ({plain(change.op)}): {change.detail}"
+_SIGNS = {ChangeKind.ADDED: "+", ChangeKind.EDITED: "~", ChangeKind.REMOVED: "-"}
+
+
+def change_line(change: Change) -> str:
+    """One line of the node-level difference."""
+    return f"{_SIGNS[change.kind]} {plain(change.node)} ({plain(change.op)}): {change.detail}"
 
 
 def _site_json(site: Site) -> dict[str, Any]:

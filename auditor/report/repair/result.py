@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditor.repair.result import Repaired
 from auditor.report.repair.gains import gain_json
 from auditor.report.repair.outcome import document, posix, refusal_of, rewrite_json
+from auditor.report.repair.portable import portable_json
 from auditor.report.repair.search import trials_json
 from auditor.report.repair.trials import trials_json as tests_json
 
@@ -21,6 +22,7 @@ def repaired_json(done: Repaired) -> str:
             "gain": None if done.gain is None else gain_json(done.gain),
             "tests": tests_json(done.trials),
             "refused": refusal_of(done),
+            "portable": None if done.lowered is None else portable_json(done.lowered),
             "best": None if search is None or search.best is None else search.best.candidate.name,
             "candidates": None if search is None else trials_json(search),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from auditor.facts.comparison import Comparison, MeasuredChange
@@ -90,8 +90,8 @@ def trials_json(found: Search) -> list[dict[str, Any]]:
     ]
 
 
-def search_json(name: str, found: Search, done: Repaired) -> str:
-    """A search, and what was written then, as a JSON document."""
+def search_json(name: str, found: Search, done: Repaired, further: Mapping[str, Any]) -> str:
+    """A search, and what was written then, as a JSON document; with ``further`` members."""
     content = {
         "model": name,
         "strategy": "auto",
@@ -100,6 +100,7 @@ def search_json(name: str, found: Search, done: Repaired) -> str:
         "candidates": trials_json(found),
         "written": posix(done.path),
         "backup": posix(done.backup),
+        **further,
     }
     return document(content)
 

@@ -35,7 +35,7 @@ class EditNode:
     attributes: Mapping[str, Attribute]
     index: int | None
     proto: NodeProto | None = None
-    assigned: dict[str, int | tuple[int, ...] | None] = field(default_factory=dict)
+    assigned: dict[str, int | str | tuple[int, ...] | None] = field(default_factory=dict)
     edited: bool = False
     details: list[str] = field(default_factory=list)
     note: str = ""

@@ -21,10 +21,10 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.onnxfile.wire import field
 from auditor.rewrite.graph import file
 from auditor.rewrite.graph.arity import check_arity
+from auditor.rewrite.graph.changed import node_changes
 from auditor.rewrite.graph.parts import EditNode, Joint, captures, holds_graph
-from auditor.rewrite.result import Change, ChangeKind, RewriteError
+from auditor.rewrite.result import Change, RewriteError
 from auditor.sampling.result import Analysis, Lattice, Site
-from auditor.text import ModelText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,7 @@ class GraphEditor:
         self._consumers: dict[str, dict[EditNode, None]] = {}
         self._captured: set[str] = set()
         self._remembered: dict[str, object] = {}
+        self._removed: list[EditNode] = []
         self._outputs = {value.name for value in model.graph.outputs}
         self._names = {*model.graph.initializers, *(value.name for value in model.graph.inputs)}
         for node in model.graph.nodes:
@@ -110,7 +111,7 @@ class GraphEditor:
         index = self._places.get(node.order)
         if index is None or node.scope:
             return None
-        return next(part for part in self._slots[index] if part.index == index)
+        return next((part for part in self._slots[index] if part.index == index), None)
 
     def producer(self, tensor: str) -> EditNode | None:
         """The node that computes a tensor, None for inputs and initializers."""
@@ -173,7 +174,7 @@ class GraphEditor:
         self._names.add(found)
         return found
 
-    def set_attribute(self, part: EditNode, name: str, value: int | tuple[int, ...] | None) -> None:
+    def set_attribute(self, part: EditNode, name: str, value: int | str | tuple[int, ...] | None) -> None:
         """Set an attribute, or remove it (None)."""
         old = part.attributes.get(name)
         if old == value:
@@ -256,22 +257,15 @@ class GraphEditor:
         return added
 
     def changes(self) -> tuple[Change, ...]:
-        """What was done so far, node by node in graph order."""
-        return tuple(
-            Change(
-                ChangeKind.ADDED if part.index is None else ChangeKind.EDITED,
-                ModelText(part.name or f"{part.op}_{part.index}"),
-                ModelText(part.op),
-                "; ".join(part.details),
-            )
-            for part in self.parts()
-            if part.details
-        )
+        """What was done so far, node by node in graph order; what was removed comes last."""
+        return node_changes(self.parts(), self._removed, self.note)
 
     def remove(self, part: EditNode) -> None:
-        """Take a node that this rewrite inserted out again. Nothing may read what it writes any more."""
+        """Take a node out. Nothing may read what it writes any more, or another node writes it now."""
         self._remembered.clear()
         part.slot.remove(part)
+        if part.index is not None:
+            self._removed.append(part)
         for name in part.inputs:
             self._consumers.get(name, {}).pop(part, None)
         for name in part.outputs:
@@ -396,5 +390,5 @@ class GraphEditor:
         return reached
 
 
-def _shown(value: int | tuple[int, ...]) -> str:
+def _shown(value: int | str | tuple[int, ...]) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
