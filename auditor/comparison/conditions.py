@@ -34,7 +34,7 @@ from auditor.verify.statistics import (
 )
 
 _MOST = 2.0
-_FLOORS = {"px": 0.01}
+_FLOORS = {"px": 0.01, "variance": 1e-4}
 _FLOOR = 0.001  # of a ratio
 
 

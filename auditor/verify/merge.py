@@ -17,6 +17,7 @@ from auditor.text import ModelText
 from auditor.verify.errors import DataError, NothingMeasuredError
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
+from auditor.verify.measures import facts_of
 from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
@@ -39,7 +40,6 @@ ENLARGED = 1.05
 # Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
 SHRUNK = 2.0
 RESIZE_FIRST = "`aliasaudit resize` is the first to try"
-_UNMOVED = frozenset(["accuracy"])  # of the unshifted input, which no perturbation changes
 _COMPARED = frozenset([Task.CLASSIFICATION, Task.DENSE, Task.EMBEDDING, Task.DETECTION])  # by the command resize
 
 
@@ -184,7 +184,7 @@ def _output(plan: RunPlan, used: Sequence[Row[Any]]) -> OutputResult:
     for place, perturbation in enumerate(plan.settings.perturbations):
         rows = [replace(row, measured=row.perturbed[place]) for row in used]
         measures = plan.model.measures.total(rows, confidence).measures
-        further += (structs.replace(one, protocol=perturbation.name) for one in measures if one.name not in _UNMOVED)
+        further += (structs.replace(one, protocol=perturbation.name) for one in measures if not facts_of(one).unshifted)
     return structs.replace(output, measures=(*output.measures, *further))
 
 

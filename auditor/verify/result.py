@@ -178,9 +178,9 @@ class Measure(Struct, frozen=True):
 
     ``name`` is the stable key ("consistency", "top1-change", "jaggedness", "mac", "worst-case", "accuracy", "fidelity",
     "massc", "equivariance-error", "cosine", "centre-jitter", "score-deviation", "flicker", ...). ``unit`` is "share",
-    "probability", "px" or "ratio". ``interval`` is None where there are too few images for one. What is
-    not finite in ``per_image`` marks an image for which the measure is not defined; ``images`` counts the others.
-    ``protocol`` is the perturbation that it is about, such as "noise:2"; empty for shifts.
+    "probability", "px", "variance" (a share of one) or "ratio". ``interval`` is None where there are too few
+    images for one. What is not finite in ``per_image`` marks an image for which the measure is not defined; ``images``
+    counts the others. ``protocol`` is the perturbation that it is about, such as "noise:2"; empty for shifts.
     """
 
     computed: ClassVar[tuple[str, ...]] = ("images",)

@@ -7,7 +7,7 @@ from typing import Any
 
 from auditor.facts.comparison import Comparison, MeasuredChange
 from auditor.repair.result import Repaired
-from auditor.repair.search.gain import Loss, Yardstick
+from auditor.repair.search.gain import Gain, Loss, Yardstick
 from auditor.repair.search.search import Search, Trial
 from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_lines, speed_text
 from auditor.report.repair.outcome import document, posix
@@ -118,10 +118,16 @@ def _step_json(step: Step) -> dict[str, Any]:
 
 def _table(found: Search) -> list[tuple[str, ...]]:
     gains = [trial.gain for trial in found.trials if trial.gain is not None]
-    leading = tuple(change.measure for change in gains[0].leading) if gains else leading_measures(Task.CLASSIFICATION)
+    leading = _shown(gains[0]) if gains else leading_measures(Task.CLASSIFICATION)
     titles = [MEASURES[measure].heading for measure in leading]
     header = ("candidate", "cost", "time", "images", *titles, "agreement", "loss", "verdict")
     return [header, *(_row(trial, leading) for trial in found.trials)]
+
+
+def _shown(gain: Gain) -> tuple[str, ...]:
+    """The measures that a gain is told by, and beside them the variance that timid scores cannot lower."""
+    variances = [one.measure for one in gain.changes if one.unit == "variance" and not one.protocol]
+    return (*(one.measure for one in gain.leading), *(name for name in variances if MEASURES[name].summary))
 
 
 def _row(trial: Trial, leading: Sequence[str]) -> tuple[str, ...]:

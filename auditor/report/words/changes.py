@@ -153,11 +153,19 @@ def _notes(change: MeasuredChange) -> Iterator[str]:
 def _number(value: float, unit: str) -> str:
     if math.isnan(value):
         return "-"
-    return f"{100 * value:.1f} %" if unit == "share" else f"{value:.2f} px" if unit == "px" else f"{value:.3f}"
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f} px" if unit == "px" else f"{value:.{_digits(unit)}f}"
 
 
 def _difference(value: float, unit: str) -> str:
     """Differences of shares are percentage points."""
     if math.isnan(value):
         return "-"
-    return f"{100 * value:+.1f} points" if unit == "share" else f"{value:+.2f} px" if unit == "px" else f"{value:+.3f}"
+    if unit == "share":
+        return f"{100 * value:+.1f} points"
+    return f"{value:+.2f} px" if unit == "px" else f"{value:+.{_digits(unit)}f}"
+
+
+def _digits(unit: str) -> int:
+    return 4 if unit == "variance" else 3

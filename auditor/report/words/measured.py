@@ -122,7 +122,7 @@ def number(value: float, unit: str) -> str:
         return "-"
     if unit == "share":
         return f"{100 * value:.1f} %"
-    return f"{value:.2f} px" if unit == "px" else f"{value:.3f}"
+    return f"{value:.2f} px" if unit == "px" else f"{value:.4f}" if unit == "variance" else f"{value:.3f}"
 
 
 def images_words(measure: Measure) -> str:
@@ -135,7 +135,7 @@ def _interval(interval: Interval | None, unit: str) -> str:
         return "(no interval)"
     if unit == "share":
         return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    digits = 2 if unit == "px" else 3
+    digits = {"px": 2, "variance": 4}.get(unit, 3)
     return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 

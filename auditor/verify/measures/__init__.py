@@ -20,6 +20,7 @@ from auditor.verify.measures.reference import AGREEMENT
 from auditor.verify.measures.regression import Regression
 from auditor.verify.measures.task import TaskMeasures
 from auditor.verify.measures.text import TextLines
+from auditor.verify.measures.variance import VARIANCES
 from auditor.verify.result import Measure, Task
 
 TASKS: Mapping[Task, type[TaskMeasures[Any, Any]]] = MappingProxyType(
@@ -39,6 +40,7 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
         facts.name: facts
         for table in (
             Classification.MEASURES,
+            VARIANCES,
             AGREEMENT,
             *(task.MEASURES for kind, task in TASKS.items() if kind is not Task.CLASSIFICATION),
         )

@@ -7,6 +7,7 @@ windows by C classes. Ties of the largest probability go to the lowest class ind
 * P(top-1 change), MAC (mean absolute change of the probability of the reference's top-1 class), jaggedness: Azulay and
   Weiss, JMLR 2019 and arXiv 1805.12177v1 (jaggedness: flips of "is the class among the five likeliest" along a path).
 * worst case over all shifts of a radius: Engstrom et al., ICML 2019.
+* J: variance of the scores within an image over that between images, see :mod:`auditor.verify.measures.variance`.
 * stability, agree and be right: Saha and Gokhale (TIPS), WACV 2025. Fidelity: agreement with a reference model.
 """
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
@@ -39,6 +41,7 @@ from auditor.verify.measures.task import (
     stacked,
 )
 from auditor.verify.measures.totals import curve_totals, measure_totals, same_everywhere, steady_digest
+from auditor.verify.measures.variance import J_NEAR, VARIANCES, J, spread_of
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, ShiftPlan, Unit
 
@@ -67,7 +70,7 @@ MEASURES = (
     MeasureFacts("jaggedness", "share", False, "one-pixel steps of a path at which the top-5 decision flips"),
     MeasureFacts("worst-case", "share", False, "images whose class some shift of the radius changes"),
     MeasureFacts("worst-change", "probability", False, "largest change of the score over all shifts of the radius"),
-    MeasureFacts("accuracy", "share", True, "unshifted inputs with the labelled class", summary=True),
+    MeasureFacts("accuracy", "share", True, "unshifted inputs with the labelled class", summary=True, unshifted=True),
     MeasureFacts("shifted-accuracy", "share", True, "inputs of the random pairs with the labelled class", summary=True),
     MeasureFacts("robust-accuracy", "share", True, "images with the labelled class at every shift of the radius"),
     MeasureFacts("stability", "share", True, "random pairs that agree and are right"),
@@ -108,6 +111,19 @@ def probabilities(outputs: AnyArray, scale: OutputScale) -> FloatArray:
     shifted = np.exp(values - values.max(axis=-1, keepdims=True))
     softmax: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
     return softmax
+
+
+def log_scores(probabilities: FloatArray, independent: bool, least: float) -> FloatArray:
+    """(W, C) the logits up to what changes no probability, from the probabilities (W, C).
+
+    Of classes that exclude each other their logarithms less the mean over the classes, which is what logits are less
+    theirs; of ``independent`` ones the log-odds. Nothing is below ``least``.
+    """
+    logs = np.log(np.maximum(probabilities, least))
+    if independent:
+        # Close to 1 the type of the outputs is coarser than close to 0.
+        return np.asarray(logs - np.log(np.maximum(1 - probabilities, max(least, 1e-7))))
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
 def top1(scores: FloatArray) -> IntArray:
@@ -271,21 +287,32 @@ class ClassMeasures(ImageMeasures):
     lead: AnswerScores | None = field(default=None, kw_only=True)
 
 
+def _least(kind: npt.DTypeLike) -> float:
+    """Half precision is exact to a tenth a few steps above nothing; the others have numbers enough."""
+    facts = np.finfo(kind if np.dtype(kind).kind == "f" else np.float64)
+    return float(8 * facts.smallest_subnormal if facts.bits == 16 else facts.tiny)
+
+
 @dataclass(frozen=True, slots=True)
 class Classification(TaskMeasures[FloatArray, ClassMeasures]):
-    """Reads and measures class scores. Answers are probabilities (W, C); ``scale`` is what the outputs are."""
+    """Reads and measures class scores. Answers are probabilities (W, C); ``scale`` is what the outputs are.
+
+    ``least`` is the smallest probability that the type of the outputs tells from its neighbours.
+    """
 
     MEASURES = MEASURES
     SINGLE_STEPS = True
 
     scale: OutputScale | None = None
+    least: float = 1e-300
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Classification:
         output = subject.target.outputs[0]
         rows = [sample[output].reshape(-1) for sample in samples]
         known = [row for row in rows if np.isfinite(row).all()]
-        return cls((output,), output_scale(np.stack(known)) if known else None)
+        scale = output_scale(np.stack(known)) if known else None
+        return cls((output,), scale, _least(np.float64 if scale is OutputScale.LOGITS else rows[0].dtype))
 
     def read(self, rows: WindowOutputs) -> FloatArray:
         outputs = stacked(rows[self.outputs[0]])
@@ -311,6 +338,10 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             along["consistency"] = agreement(answers, plan.distances).astype(np.float64)
             along["mac"] = score_change(answers, plan.distances)
         best = top1(answers)
+        scores = log_scores(answers, self.scale is OutputScale.INDEPENDENT, self.least)
+        spreads = {J.name: spread_of(scores, plan.pairs, plan)} if len(plan.pairs) else {}
+        if len(plan.neighbours):
+            spreads[J_NEAR.name] = spread_of(scores, plan.neighbours, plan)
         return ClassMeasures(
             values=values,
             curves=by_distance(along, plan.distances.distance),
@@ -324,6 +355,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             beside=beside,
             lead=lead_scores(answers),
             class_change=nearest_change(answers, plan),
+            spreads=spreads,
         )
 
     def brought(self, answers: FloatArray, sides: Sides) -> FloatArray:
@@ -334,7 +366,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.CLASSIFICATION,
-            measure_totals((*MEASURES, *AGREEMENT), rows, confidence),
+            measure_totals((*MEASURES, *VARIANCES, *AGREEMENT), rows, confidence),
             curve_totals(MEASURES, rows, confidence),
             tuple(_image(row, measured) for row, measured in images),
             prediction_counts(measured.reference for _, measured in images),

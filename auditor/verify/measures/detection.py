@@ -12,17 +12,17 @@ count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from auditor.pipeline.decoding import Detections
-from auditor.pipeline.decoding.boxes import iou
 from auditor.text import count_text
-from auditor.verify.arrays import BoolArray, FloatArray, IntArray
+from auditor.verify.arrays import FloatArray
 from auditor.verify.hysteresis import AnswerScores, margin
-from auditor.verify.measures.boxes import DEFAULT_IOU, Boxes, compare_boxes, match, within
+from auditor.verify.measures.box_pairs import BORDER, pair_stability
+from auditor.verify.measures.boxes import Boxes, compare_boxes, within
 from auditor.verify.measures.decoded import answers_of, decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
@@ -52,9 +52,26 @@ from auditor.verify.measures.task import (
 )
 from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import box_tracks
+from auditor.verify.measures.variance import Spread, spread_of_several
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
+J_SCORE = MeasureFacts(
+    "score-j",
+    "variance",
+    False,
+    "variance of a box's score under shifts over that between boxes",
+    title="J of scores",
+    summary=True,
+)
+J_CENTRE = MeasureFacts(
+    "centre-j",
+    "variance",
+    False,
+    "the same of its centre, once the shift is undone",
+    title="J of centres",
+    summary=True,
+)
 MEASURES = (
     MeasureFacts(
         "centre-jitter",
@@ -73,6 +90,8 @@ MEASURES = (
         leading=True,
         summary=True,
     ),
+    J_SCORE,
+    J_CENTRE,
     MeasureFacts("box-overlap", "share", True, "intersection over union of matched boxes"),
     MeasureFacts(
         "flicker", "share", False, "boxes that appear or disappear", gate=Gate.CHANGE, leading=True, summary=True
@@ -83,121 +102,6 @@ MEASURES = (
 )
 
 _CURVES = ("centre-jitter", "size-deviation", "score-deviation", "flicker")
-BORDER = 2.0  # pixels
-
-
-@dataclass(frozen=True, slots=True)
-class PairStability:
-    """(P,) per pair of windows, NaN where a pair has no box to measure on.
-
-    ``centre``: mean distance of matched centres in pixels. ``size``: mean relative change of width and height.
-    ``score``: mean absolute change of score. ``overlap``: mean intersection over union of matched boxes.
-    Of all boxes, a matched pair counted once: ``lost`` and ``gained`` are the shares of those of the reference and of
-    the moved input without a partner, ``flicker`` is both together, and ``crossings`` is the part of them whose
-    partner is there, below the threshold.
-    """
-
-    centre: FloatArray
-    size: FloatArray
-    score: FloatArray
-    overlap: FloatArray
-    flicker: FloatArray
-    lost: FloatArray
-    gained: FloatArray
-    crossings: FloatArray
-
-
-def pair_stability(
-    boxes: list[Boxes],
-    pairs: Pairs,
-    window: tuple[int, int],
-    circular: bool = False,
-    least: float = DEFAULT_IOU,
-    border: float = BORDER,
-    threshold: float = 0.0,
-) -> PairStability:
-    """Compare the boxes of the windows of one image, pair by pair; ``window`` is the input's (H, W).
-
-    Boxes, shifts and ``window`` count the same pixels: of the model's input, or of the part of a picture that it shows.
-    Boxes count from the score ``threshold`` on; weaker ones only tell those that cross it from those that vanish.
-
-    A circular shift moves boxes across the seam, where they are cut: boxes that touch the seam in either input do not
-    count.
-    """
-    rows = np.full((len(fields(PairStability)), len(pairs)), np.nan)
-    strong, weak = [one.above(threshold) for one in boxes], [one.below(threshold) for one in boxes]
-    for index, (reference, moved, shift) in enumerate(zip(pairs.reference, pairs.moved, pairs.shift, strict=True)):
-        ends = (strong[reference], strong[moved]), (weak[reference], weak[moved])
-        rows[:, index] = _compare(*ends, shift, window, circular, least, border)
-    return PairStability(*rows)
-
-
-def _compare(
-    strong: tuple[Boxes, Boxes],
-    weak: tuple[Boxes, Boxes],
-    shift: FloatArray,
-    window: tuple[int, int],
-    circular: bool,
-    least: float,
-    border: float,
-) -> tuple[float, ...]:
-    left, right = strong
-    step = np.array([shift[1], shift[0]])
-    extent = np.array([window[1], window[0]], dtype=np.float64)
-    corners = right.corners + np.tile(step, 2)
-    if circular:
-        corners = _wrapped(corners, extent)
-        # Uncut in its own input, and not across the seam of the other one either.
-        there = _wrapped(left.corners - np.tile(step, 2), extent)
-        counts = (
-            within(left.corners, np.zeros(2), extent, border) & within(there, np.zeros(2), extent, border),
-            within(right.corners, np.zeros(2), extent, border) & within(corners, np.zeros(2), extent, border),
-        )
-    else:
-        low, high = np.maximum(0, step), extent + np.minimum(0, step)
-        counts = within(left.corners, low, high, border), within(corners, low, high, border)
-    one, two = match(left, right.at(corners), least)
-    both = counts[0][one] & counts[1][two]
-    gone, come = (
-        np.flatnonzero(count & _others(used, len(count))) for count, used in zip(counts, (one, two), strict=True)
-    )
-    total = len(gone) + len(come) + int(np.count_nonzero(both))
-    if not total:
-        return (np.nan,) * 8
-    ahead, behind = weak[0].corners - np.tile(step, 2), weak[1].corners + np.tile(step, 2)
-    if circular:
-        ahead, behind = _wrapped(ahead, extent), _wrapped(behind, extent)
-    crossed = _paired(left.chosen(gone), weak[1].at(behind), least) + _paired(
-        right.chosen(come), weak[0].at(ahead), least
-    )
-    shares = [part / total for part in (len(gone) + len(come), len(gone), len(come), crossed)]
-    if not both.any():
-        return (*[np.nan] * 4, *shares)
-    first, second = left.corners[one[both]], corners[two[both]]
-    centres = np.linalg.norm((first[:, :2] + first[:, 2:] - second[:, :2] - second[:, 2:]) / 2, axis=1)
-    sizes = [matched[:, 2:] - matched[:, :2] for matched in (first, second)]
-    change = np.abs(sizes[1] - sizes[0]) / np.maximum((sizes[0] + sizes[1]) / 2, 1e-9)
-    scores = np.abs(left.scores[one[both]] - right.scores[two[both]])
-    overlap = np.diagonal(iou(first, second))
-    return (*[float(values.mean()) for values in (centres, change, scores, overlap)], *shares)
-
-
-def _others(indices: IntArray, count: int) -> BoolArray:
-    """Which of ``count`` places are not among the indices."""
-    others = np.ones(count, dtype=np.bool_)
-    others[indices] = False
-    return others
-
-
-def _paired(boxes: Boxes, others: Boxes, least: float) -> int:
-    """How many boxes have a partner among the others."""
-    return len(match(boxes, others, least)[0]) if len(boxes) and len(others) else 0
-
-
-def _wrapped(corners: FloatArray, extent: FloatArray) -> FloatArray:
-    """Moved by whole periods so that the centres lie in the input."""
-    centre = (corners[:, :2] + corners[:, 2:]) / 2
-    return corners - np.tile(np.floor(centre / extent) * extent, 2)
 
 
 # Comparing boxes is quadratic; the strongest of them say whether a detector is steady.
@@ -263,8 +167,12 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         plan = unit.plan
         values: dict[str, float] = {}
         beside: Beside | None = None
+        spreads: dict[str, Spread] = {}
         if len(plan.pairs):
-            values = {name: known_mean(along) for name, along in self._along(unit, answers, plan.pairs).items()}
+            along = self._along(unit, answers, plan.pairs)
+            squares = {name: along.pop(name) for name in (J_SCORE.name, J_CENTRE.name)}
+            values = {name: known_mean(changes) for name, changes in along.items()}
+            spreads = self._spreads(unit, answers, squares)
         if reference is not None:
             beside = self._beside(unit, answers, reference, values)
         curves = self._along(unit, answers, plan.distances) if len(plan.distances) else {}
@@ -284,6 +192,7 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             tracks=box_tracks(path, self.score, self.period),
             scores=tuple(AnswerScores.of(box.scores) for box in followed),
             moving_box=moving_box(followed, plan.windows, self._extent(unit)[0], self.score),
+            spreads=spreads,
         )
 
     def brought(self, answers: WindowBoxes, sides: Sides) -> WindowBoxes:
@@ -371,7 +280,18 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
             "boxes-lost": found.lost,
             "boxes-gained": found.gained,
             "threshold-crossings": found.crossings,
+            J_SCORE.name: found.score_square,
+            J_CENTRE.name: found.centre_square,
         }
+
+    def _spreads(self, unit: Unit, boxes: WindowBoxes, squares: Mapping[str, FloatArray]) -> dict[str, Spread]:
+        """The spreads of scores and centres, over the boxes of the unshifted input that no border cuts."""
+        window, border = self._extent(unit)
+        first = self._placed(boxes, unit)[0].above(self.score)
+        whole = within(first.corners, np.zeros(2), np.array([window[1], window[0]], np.float64), border)
+        seen = first.chosen(whole)
+        objects = {J_SCORE.name: seen.scores[:, None], J_CENTRE.name: seen.corners.reshape(-1, 2, 2).mean(axis=1)}
+        return {name: spread_of_several(known_mean(squares[name]), objects[name]) for name in objects}
 
 
 def _in_the_picture(boxes: list[Boxes], unit: Unit) -> list[Boxes]:

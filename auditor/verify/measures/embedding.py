@@ -28,6 +28,7 @@ from auditor.verify.measures.task import (
     stacked,
 )
 from auditor.verify.measures.totals import output_result, same_everywhere, steady_digest
+from auditor.verify.measures.variance import VARIANCES, J, spread_of
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -106,10 +107,11 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
             flips=float(np.mean(cosines < CHANGED_BELOW)) if len(cosines) else 0.0,
             steady=steady_digest(answers),
             beside=beside,
+            spreads={J.name: spread_of(answers, plan.pairs, plan)} if len(plan.pairs) else {},
         )
 
     def total(self, rows: Sequence[Row[EmbeddingImage]], confidence: float) -> OutputResult:
-        return output_result(self.outputs[0], Task.EMBEDDING, (*AGREEMENT, COSINE), rows, confidence)
+        return output_result(self.outputs[0], Task.EMBEDDING, (*AGREEMENT, COSINE, *VARIANCES), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[EmbeddingImage]]) -> str:
         constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])

@@ -20,11 +20,11 @@ class Gate(Enum):
 class MeasureFacts:
     """One measure.
 
-    ``unit`` is "share", "probability", "px" or "ratio"; ``meaning`` is one line for reports and ``title`` what the head
-    of a column says, the name where it is empty. ``limits`` are the least and largest possible value; None for those of
-    a share or probability, and where a ratio or a number of pixels has none. ``leading`` measures tell whether a
-    rewrite gained, those of a ``summary`` are shown with it. ``in_points`` says that two of a hundred are as good a
-    gain anywhere on the scale.
+    ``unit`` is "share", "probability", "px", "variance" (a share of one) or "ratio"; ``meaning`` is one line for
+    reports and ``title`` what the head of a column says, the name where it is empty. ``limits`` are the least and
+    largest possible value; None for those of a share or probability, and where a ratio or a number of pixels has none.
+    ``leading`` measures tell whether a rewrite gained, those of a ``summary`` are shown with it. ``in_points`` says
+    that two of a hundred are as good a gain anywhere on the scale. ``unshifted``: it is of the unshifted input alone.
     """
 
     name: str
@@ -37,6 +37,7 @@ class MeasureFacts:
     leading: bool = False
     summary: bool = False
     in_points: bool = False
+    unshifted: bool = False
 
     @property
     def heading(self) -> str:

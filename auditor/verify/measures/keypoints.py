@@ -60,6 +60,7 @@ from auditor.verify.measures.task import (
 )
 from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import diagonal, point_tracks
+from auditor.verify.measures.variance import VARIANCES, J, Spread, spread_from
 from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -202,6 +203,15 @@ def _lost(pitch: float, move: float) -> float:
     return pitch**2 * part * (1 - part)
 
 
+def _spreads(first: Poses, moves: JointMoves) -> dict[str, Spread]:
+    """The spread of the coordinates of all joints, of an image whose unshifted input shows one whole figure."""
+    if len(first) != 1 or not first.visible.all() or not len(moves):
+        return {}
+    points = first.points.reshape(1, -1)
+    within = float(np.square(moves.distance).mean()) / 2 * first.points.shape[1]
+    return {J.name: spread_from(within, points)}
+
+
 @dataclass(frozen=True, slots=True)
 class KeypointsImage(ImageMeasures):
     """One image: ``joints`` is the mean distance of each joint in pixels, NaN where it was not seen twice, ``figures``
@@ -281,6 +291,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             len(moves),
             beside=beside,
             tracks=self._tracks(seen, plan.walk),
+            spreads=_spreads(seen[0], moves) if len(plan.pairs) else {},
         )
 
     def _tracks(self, figures: tuple[Poses, ...], path: IntArray) -> tuple[Track, ...]:
@@ -300,7 +311,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         return brought_figures(answers, sides)
 
     def total(self, rows: Sequence[Row[KeypointsImage]], confidence: float) -> OutputResult:
-        return output_result(self.outputs[0], Task.KEYPOINTS, (*AGREEMENT, *MEASURES), rows, confidence)
+        return output_result(self.outputs[0], Task.KEYPOINTS, (*AGREEMENT, *MEASURES, *VARIANCES), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[KeypointsImage]]) -> str:
         images = measured_of(rows)

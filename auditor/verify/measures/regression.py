@@ -36,6 +36,7 @@ from auditor.verify.measures.task import (
 )
 from auditor.verify.measures.totals import output_result, same_everywhere, steady_digest
 from auditor.verify.measures.tracks import number_tracks
+from auditor.verify.measures.variance import VARIANCES, J, Spread, spread_from
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -91,12 +92,17 @@ def spread(unshifted: FloatArray, turn: float | None = None) -> FloatArray:
     """
     if len(unshifted) < LEAST_SPREAD:
         return np.full(unshifted.shape[1:], np.nan)
+    away = deviations(unshifted, turn)
+    return np.asarray(np.sqrt(np.square(away).sum(axis=0) / (len(unshifted) - 1)))
+
+
+def deviations(unshifted: FloatArray, turn: float | None = None) -> FloatArray:
+    """(N, D) how far the answers (N, D) are from their mean, the short way where they come round."""
     if turn is None:
-        return np.asarray(unshifted.std(axis=0, ddof=1))
+        return np.asarray(unshifted - unshifted.mean(axis=0))
     angles = unshifted * (2 * np.pi / turn)
     middle = np.arctan2(np.sin(angles).mean(axis=0), np.cos(angles).mean(axis=0)) * turn / (2 * np.pi)
-    away = difference(middle[None], unshifted, turn)
-    return np.asarray(np.sqrt(np.square(away).sum(axis=0) / (len(unshifted) - 1)))
+    return difference(middle[None], unshifted, turn)
 
 
 def relative_change(changes: FloatArray, between: FloatArray) -> FloatArray:
@@ -183,7 +189,7 @@ class Regression(TaskMeasures[FloatArray, RegressionImage]):
         )
 
     def total(self, rows: Sequence[Row[RegressionImage]], confidence: float) -> OutputResult:
-        return output_result(self.outputs[0], Task.REGRESSION, MEASURES, self._scaled(rows), confidence)
+        return output_result(self.outputs[0], Task.REGRESSION, (*MEASURES, *VARIANCES), self._scaled(rows), confidence)
 
     def nothing(self, rows: Sequence[Row[RegressionImage]]) -> str:
         digests = [image.steady for image in measured_of(rows)]
@@ -210,11 +216,20 @@ class Regression(TaskMeasures[FloatArray, RegressionImage]):
         between = spread(np.array([image.unshifted for image in images]), self.turn)
         relative = relative_change(np.array([np.mean(image.change, axis=0) for image in images]), between)
         steady = [consistency(np.array(image.change), between) for image in images]
-        more = iter(zip(relative.tolist(), steady, strict=True))
+        spreads = _spreads(images, between, self.turn)
+        more = iter(zip(relative.tolist(), steady, spreads, strict=True))
         return [row if row.measured is None else _with(row, *next(more)) for row in rows]
 
 
-def _with(row: Row[RegressionImage], relative: float, steady: float) -> Row[RegressionImage]:
+def _with(row: Row[RegressionImage], relative: float, steady: float, spread: Spread) -> Row[RegressionImage]:
     assert row.measured is not None
     values = {**row.measured.values, "relative-change": relative, "value-consistency": steady}
-    return replace(row, measured=replace(row.measured, values=values))
+    return replace(row, measured=replace(row.measured, values=values, spreads={J.name: spread}))
+
+
+def _spreads(images: Sequence[RegressionImage], between: FloatArray, turn: float | None) -> list[Spread]:
+    """The spread of every image; each number counts alike, whatever its unit."""
+    known = np.flatnonzero(np.nan_to_num(between) > 0)
+    away = deviations(np.array([image.unshifted for image in images]), turn)[:, known] / between[known]
+    squares = [np.square(np.array(image.change)[:, known] / between[known]).sum(axis=1) / 2 for image in images]
+    return [spread_from(float(within.mean()), row[None]) for within, row in zip(squares, away, strict=True)]

@@ -43,6 +43,7 @@ from auditor.verify.example import ClassChange, MovingBox
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.reference import Beside
 from auditor.verify.measures.target import Target
+from auditor.verify.measures.variance import Spread
 from auditor.verify.result import OutputResult, Track
 from auditor.verify.shifts.alignment import Grid
 from auditor.verify.shifts.plan import Unit
@@ -74,7 +75,8 @@ class ImageMeasures:
 
     ``values`` and ``curves`` are by the name of the measure; NaN says that one is not defined for the image. ``flips``
     is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts, and ``beside`` the
-    counts of this and a reference model. ``class_change`` and ``moving_box`` are examples to look at.
+    counts of this and a reference model. ``class_change`` and ``moving_box`` are examples to look at. ``spreads`` are
+    by the name of the measure that is a ratio of variances.
     """
 
     values: Mapping[str, float]
@@ -84,6 +86,7 @@ class ImageMeasures:
     beside: Beside | None = field(default=None, kw_only=True)
     class_change: ClassChange | None = field(default=None, kw_only=True)
     moving_box: MovingBox | None = field(default=None, kw_only=True)
+    spreads: Mapping[str, Spread] = field(default_factory=dict, kw_only=True)
 
 
 RowT = TypeVar("RowT", bound=ImageMeasures)

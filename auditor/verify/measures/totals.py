@@ -13,6 +13,7 @@ from auditor.verify.arrays import AnyArray
 from auditor.verify.margin import Margin
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row, RowT, measured_of
+from auditor.verify.measures.variance import variance_ratio
 from auditor.verify.result import Curve, CurvePoint, ImageResult, Measure, OutputResult, Task
 from auditor.verify.statistics import mean_interval
 
@@ -39,12 +40,14 @@ def output_result(
 
 def measure_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Measure, ...]:
     """Every measure of the table that some image has, in the table's order."""
-    return tuple(
-        _measure(facts, measured, confidence)
-        for measured in [measured_of(rows)]
-        for facts in table
-        if any(facts.name in image.values for image in measured)
-    )
+    images = measured_of(rows)
+    totals: list[Measure] = []
+    for facts in table:
+        if any(facts.name in image.values for image in images):
+            totals.append(_measure(facts, images, confidence))
+        elif any(facts.name in image.spreads for image in images):
+            totals.append(variance_ratio(facts, [image.spreads.get(facts.name) for image in images], confidence))
+    return tuple(one for one in totals if one.unit != "variance" or not math.isnan(one.value))
 
 
 def curve_totals(table: Sequence[MeasureFacts], rows: Sequence[Row[RowT]], confidence: float) -> tuple[Curve, ...]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from auditor.pipeline.decoding.boxes import iou
+from auditor.verify.measures.box_pairs import pair_stability
 from auditor.verify.measures.boxes import Boxes, match
-from auditor.verify.measures.detection import pair_stability
 from auditor.verify.shifts.plan import Pairs
 
 WINDOW = (100, 120)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from auditor.verify.measures import MEASURES, TASKS, facts_of, gated, leading
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT
+from auditor.verify.measures.variance import VARIANCES
 from auditor.verify.result import Measure, Task
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +52,7 @@ def test_no_other_room_decides_by_the_name_of_a_measure() -> None:
 
 
 def test_every_measure_is_declared_once_under_its_own_name() -> None:
-    declared = [facts.name for facts in chain(AGREEMENT, *(task.MEASURES for task in TASKS.values()))]
+    declared = [facts.name for facts in chain(AGREEMENT, VARIANCES, *(task.MEASURES for task in TASKS.values()))]
     assert sorted(declared) == sorted(MEASURES)
     assert all(name == facts.name and facts.meaning for name, facts in MEASURES.items())
 
