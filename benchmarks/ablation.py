@@ -48,7 +48,7 @@ class Data:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    given = _parser().parse_args(arguments)
+    given = parser("Measure every rewrite on every kind of model.").parse_args(arguments)
     data = Data(
         given.models.resolve(),
         given.images.resolve(),
@@ -57,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.limit,
         given.threads,
     )
-    kept = _read(given.json)
-    for subject in (*SUBJECTS, *map(_added, given.also)):
+    kept = read(given.json)
+    for subject in (*SUBJECTS, *map(added, given.also)):
         if _wanted(subject.name, given.only):
             for row in measure(subject, [one for one in STRATEGIES if _wanted(one.name, given.strategy)], data):
                 kept[row.model, row.rewrite] = row
-                _write(given.json, kept)
+                write(given.json, kept)
                 print(f"{row.model}: {row.rewrite}: {row.reason or 'measured'}", file=sys.stderr)
     text = table(sorted(kept.values(), key=_place))
     if given.into is not None:
@@ -144,7 +144,8 @@ def _settings(subject: Subject, threads: int) -> str:
     return "[verify]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
-def _added(text: str) -> Subject:
+def added(text: str) -> Subject:
+    """A further classifier, as ``--also`` names it."""
     named, equals, settings = text.rpartition("=")
     if not equals:
         raise SystemExit("--also takes [NAME=]FILE=SETTINGS")
@@ -167,35 +168,36 @@ def _wanted(name: str, words: Sequence[str]) -> bool:
     return not words or any(word.lower() in name.lower() for word in words)
 
 
-def _read(path: Path | None) -> dict[tuple[str, str], Row]:
+def read(path: Path | None) -> dict[tuple[str, str], Row]:
+    """The rows that an earlier run kept."""
     if path is None or not path.exists():
         return {}
     found: Sequence[Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return {(row.model, row.rewrite): row for row in (Row(**one) for one in found)}
 
 
-def _write(path: Path | None, rows: Mapping[tuple[str, str], Row]) -> None:
+def write(path: Path | None, rows: Mapping[tuple[str, str], Row]) -> None:
+    """Keep the rows for a later run."""
     if path is not None:
         document = json.dumps([row.values() for row in rows.values()], indent=1)
         path.write_text(document + "\n", encoding="utf-8")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Measure every rewrite on every kind of model.")
-    parser.add_argument("--models", type=Path, required=True, help="the folder of models, with a folder per category")
-    parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
-    parser.add_argument("--labels", type=Path, help="a CSV of file,class for them, with classes of ImageNet")
-    parser.add_argument("--calibrate", type=Path, help="a folder of other photographs")
-    parser.add_argument("--limit", type=int, default=60, help="so many images; fewer for slow models (default 60)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (default 1)")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="models whose name holds this")
-    parser.add_argument("--strategy", action="append", default=[], metavar="NAME", help="rewrites, likewise")
-    parser.add_argument(
-        "--also", action="append", default=[], metavar="[NAME=]FILE=SETTINGS", help="another classifier"
-    )
-    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the tables between the marks of this page, too")
-    parser.add_argument("--json", type=Path, help="keep what was measured in this file, and begin with what it holds")
-    return parser
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options that this benchmark and the one of windows share."""
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("--models", type=Path, required=True, help="the folder of models, with a folder per category")
+    found.add_argument("--images", type=Path, required=True, help="a folder of photographs")
+    found.add_argument("--labels", type=Path, help="a CSV of file,class for them, with classes of ImageNet")
+    found.add_argument("--calibrate", type=Path, help="a folder of other photographs")
+    found.add_argument("--limit", type=int, default=60, help="so many images; fewer for slow models (default 60)")
+    found.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (default 1)")
+    found.add_argument("--only", action="append", default=[], metavar="NAME", help="models whose name holds this")
+    found.add_argument("--strategy", action="append", default=[], metavar="NAME", help="rewrites, likewise")
+    found.add_argument("--also", action="append", default=[], metavar="[NAME=]FILE=SETTINGS", help="another classifier")
+    found.add_argument("--into", type=Path, metavar="PAGE", help="put the tables between the marks of this page, too")
+    found.add_argument("--json", type=Path, help="keep what was measured in this file, and begin with what it holds")
+    return found
 
 
 if __name__ == "__main__":

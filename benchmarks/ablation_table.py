@@ -66,21 +66,30 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join((*lead, *(_task(task, rows) for task, rows in own.items())))
 
 
-def placed(page: str, text: str) -> str:
+def by_model(rows: Iterable[Row]) -> str:
+    """Markdown: a table for every model, without headings for tasks."""
+    return "\n".join(_models(list(rows)))
+
+
+def placed(page: str, text: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """A page with the text between its two marks in place of what stands there.
 
     Raises:
         ValueError: the page lacks a mark.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"the page has no lines {BEGIN} and {END}")
+        raise ValueError(f"the page has no lines {marks[0]} and {marks[1]}")
     return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
 
 
 def _task(task: str, rows: Sequence[Row]) -> str:
-    lines = [f"## {task[0].upper()}{task[1:]}", ""]
+    return "\n".join([f"## {task[0].upper()}{task[1:]}", "", *_models(rows)])
+
+
+def _models(rows: Sequence[Row]) -> list[str]:
+    lines: list[str] = []
     models: dict[str, list[Row]] = {}
     for row in rows:
         models.setdefault(row.model, []).append(row)
@@ -93,7 +102,7 @@ def _task(task: str, rows: Sequence[Row]) -> str:
             lines += [*_table(measured), ""]
         if len(measured) < len(found):
             lines += [f"Without numbers: {_reasons([row for row in found if row.gain is None], found)}.", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _table(measured: Sequence[Row]) -> Iterator[str]:

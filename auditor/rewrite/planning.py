@@ -72,10 +72,10 @@ def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Pl
     return Plan(sites, *_weighed(offer, ways_at_input()), ends[id(None)])
 
 
-def windows(model: Model, analysis: Analysis, options: Options | None = None) -> tuple[WindowStart, ...]:
+def windows(model: Model, analysis: Analysis, options: Options | None = None) -> Iterator[WindowStart]:
     """Where windows of averaging may begin and end: at the input, and at each site in graph order."""
     editor = GraphEditor(model, analysis)
-    return tuple(_windows(editor, _Offering(editor), options or Options()))
+    return _windows(editor, _Offering(editor), options or Options())
 
 
 def _windows(editor: GraphEditor, offer: _Offering, options: Options) -> Iterator[WindowStart]:

@@ -109,7 +109,7 @@ class ModelSurvey:
 
     @cached_property
     def _windows(self) -> Sequence[WindowStart]:
-        return windows(self._model, self.analysis)
+        return tuple(windows(self._model, self.analysis))
 
     def last_groups(self, strategy: Strategy) -> Sequence[Sequence[Site]]:
         """The last places where a strategy applies, the last one first; branches that meet again are one place."""

@@ -10,7 +10,7 @@ from auditor.targets.forms.form import Form, integer, integers, text
 ADDS = "n - 1 Add and a Mul by 1/n."
 _ONE_HOT = "A one-hot depthwise convolution with that stride."
 _CHOICE = "A product with a one-hot matrix made from the computed place, or a sum of masked crops."
-_BATCH = "A runtime without a batch axis needs copies by dilation: `fix --lowering dilation`."
+_BATCH = "A runtime without a batch axis needs copies on branches of their own: `fix --lowering branch`."
 
 
 def _form(
