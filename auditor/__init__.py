@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from auditor.rewrite.result import RewriteError, Strategy
     from auditor.sampling.result import Analysis, Site, SiteKind
     from auditor.text import ModelText, plain
+    from auditor.tile_api import tiles
+    from auditor.tiling.result import TilePlan
     from auditor.verify.errors import VerifyError
     from auditor.verify.interval import Interval
     from auditor.verify.result import Measure, Verification
@@ -61,6 +63,7 @@ __all__ = [
     "Site",
     "SiteKind",
     "Strategy",
+    "TilePlan",
     "Verification",
     "VerifyError",
     "__version__",
@@ -70,6 +73,7 @@ __all__ = [
     "measure",
     "plain",
     "resize",
+    "tiles",
 ]
 
 # Imported on first use, so that `import auditor` costs nothing and the command line stays quick.
@@ -79,6 +83,7 @@ _HOMES = {
     "fix": "auditor.api",
     "measure": "auditor.api",
     "resize": "auditor.api",
+    "tiles": "auditor.tile_api",
     "Comparison": "auditor.facts.comparison",
     "Finding": "auditor.facts.finding",
     "NodeRef": "auditor.onnxfile.noderef",
@@ -101,6 +106,7 @@ _HOMES = {
     "SiteKind": "auditor.sampling.result",
     "ModelText": "auditor.text",
     "plain": "auditor.text",
+    "TilePlan": "auditor.tiling.result",
     "VerifyError": "auditor.verify.errors",
     "Interval": "auditor.verify.interval",
     "Measure": "auditor.verify.result",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import structs
 
 from auditor.audit.facts import run_facts
+from auditor.audit.given import file_at as _file
+from auditor.audit.given import named as _named
+from auditor.audit.given import settings_of as _settings
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit, examine, load_rules
 from auditor.audit.settle import settle
@@ -19,7 +21,7 @@ from auditor.choices import options_table
 from auditor.comparison.run import MeasurePair, compared
 from auditor.facts.report import ModelReport
 from auditor.facts.rule import Need
-from auditor.onnxfile import ModelFileError, read_model, read_runnable
+from auditor.onnxfile import read_model, read_runnable
 from auditor.options.flatten import Only
 from auditor.options.keywords import keywords
 from auditor.policy.baseline import load
@@ -27,7 +29,6 @@ from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES, thresholds
 from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
 from auditor.sampling import analyse
-from auditor.text import plain
 from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
@@ -331,33 +332,6 @@ def _pictures(options: Mapping[str, object]) -> Pictures:
 
     request = read_keywords(options)
     return WorkerPictures(request.source(), request.settings)
-
-
-def _settings(settings: object) -> Settings:
-    if settings is None:
-        return Settings()
-    if not isinstance(settings, Settings):
-        known = ", ".join(field.name for field in fields(Settings) if field.name != "origins")
-        raise TypeError(f"settings must be an auditor.Settings, not a {type(settings).__name__}; it takes {known}")
-    return settings
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Let what fails say which model it is about, and a measurement what there is beside our own words."""
-    try:
-        yield
-    except ModelFileError as error:
-        error.path = error.path or Path(name)
-        raise
-    except VerifyError as error:
-        detail = f" ({plain(error.detail, 300)})" if error.detail else ""
-        error.args = (f"{plain(name, None)}: {error}{detail}",)
-        raise
-
-
-def _file(path: str | os.PathLike[str]) -> ModelFile:
-    return ModelFile(Path(path), Path(path).as_posix())
 
 
 def _measure_pair(options: Mapping[str, object], settings: Settings) -> MeasurePair:

@@ -34,6 +34,7 @@ COMMANDS = (
     "check",
     "verify",
     "resize",
+    "tiles",
     "fix",
     "finetune",
     "compare",

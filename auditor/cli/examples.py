@@ -20,6 +20,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "aliasaudit resize model.onnx --images photos/ --preset ultralytics",
         "aliasaudit resize model.onnx --images photos/ --report html=resize.html",
     ),
+    "tiles": (
+        "aliasaudit tiles model.onnx --memory 8GB",
+        "aliasaudit tiles model.onnx --tile 512x768 --output-format json",
+        "aliasaudit tiles model.onnx --verify --images slides/ --preset unit",
+    ),
     "fix": (
         "aliasaudit fix model.onnx --plan",
         "aliasaudit fix model.onnx -o fixed.onnx --strategy phase-average",

@@ -9,7 +9,7 @@ import typer
 
 from auditor.cli.errors import UsageError
 
-_NAMES = ("report", "comparison", "settings", "baseline")
+_NAMES = ("report", "comparison", "settings", "baseline", "tiles")
 
 
 def schema(
@@ -17,7 +17,7 @@ def schema(
         str, typer.Argument(metavar="|".join(_NAMES), help="Which schema.", autocompletion=lambda: [*_NAMES])
     ],
 ) -> None:
-    """Print the JSON Schema of the JSON report, of a comparison alone, of the settings file, or of the baseline."""
+    """Print the JSON Schema of a JSON report, of a comparison alone, or of the settings file, a baseline or tiles."""
     from auditor.cli.output import emit
     from auditor.report.json.schema import SCHEMAS
 

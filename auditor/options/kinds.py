@@ -213,6 +213,35 @@ def height_width(metavar: str) -> Kind:
     return parsed(metavar, parse, must, tuple, _NUMBER_OR_TEXT)
 
 
+def side_lengths(metavar: str) -> Kind:
+    """One to three side lengths, outermost first; one number stands for all sides."""
+
+    def parse(word: str) -> tuple[int, ...]:
+        if re.fullmatch(r"[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,2}", word) is None:
+            raise ValueError
+        return tuple(map(int, word.split("x")))
+
+    return parsed(
+        metavar, parse, "sizes in pixels such as 512x768, or one number for all sides", tuple, _NUMBER_OR_TEXT
+    )
+
+
+def memory(metavar: str) -> Kind:
+    """A number of bytes with a unit, such as 8GB (10^9) or 512MiB (2^20)."""
+
+    def parse(word: str) -> int:
+        found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?) ?(?:([KMGT])(i)?)?B?", word, re.IGNORECASE)
+        if found is None:
+            raise ValueError
+        power = "KMGT".index(found[2].upper()) + 1 if found[2] else 0
+        amount = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+        if amount < 1:
+            raise ValueError
+        return amount
+
+    return parsed(metavar, parse, "an amount of memory such as 8GB or 512MiB", schema=_NUMBER_OR_TEXT)
+
+
 def fraction(metavar: str) -> Kind:
     """A number above 0, or a fraction of two."""
 

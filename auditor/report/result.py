@@ -13,6 +13,7 @@ from auditor.facts.comparison import Comparison
 from auditor.facts.formats import Format
 from auditor.facts.report import ModelReport, Report
 from auditor.facts.resizing import ResizeReport
+from auditor.facts.tiling import TilesReport
 from auditor.policy.settings import Settings
 from auditor.repair.result import Repaired
 from auditor.report import render
@@ -20,6 +21,7 @@ from auditor.report.formats.html.tree import Child, element
 from auditor.report.resize import render_resize
 from auditor.resizing.result import ResizeComparison
 from auditor.sampling.result import Analysis
+from auditor.tiling.result import TilePlan
 from auditor.verify.result import Verification
 
 _FRAME_HEIGHT = 640  # pixels, about the first screen of a report
@@ -33,6 +35,8 @@ def to_json(result: object) -> str:
     """
     if isinstance(result, (ResizeReport, ResizeComparison)):
         return render_resize(_resize_report(result), Format.JSON)
+    if isinstance(result, (TilesReport, TilePlan)):
+        return encode(result if isinstance(result, TilesReport) else TilesReport(__version__, result.model, result))
     if isinstance(result, Repaired):
         from auditor.report.repair.result import repaired_json
 

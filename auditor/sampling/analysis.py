@@ -12,7 +12,7 @@ from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
 from auditor.sampling.lattice.state import ANONYMOUS, Axis, State
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice, Site, SiteKind, SourceAxis
-from auditor.sampling.trace import Trace, in_order
+from auditor.sampling.trace import Observe, Trace, in_order
 from auditor.sampling.walk.endings import ending, has_grid
 from auditor.sampling.walk.inputs import Inputs, guess_spatial
 from auditor.sampling.walk.labels import REASON, is_mask_input
@@ -55,6 +55,15 @@ def observe(
     return best
 
 
+def followed(model: Model, shapes: Shapes, observe: Observe, limits: Limits = DEFAULT_LIMITS) -> Analysis:
+    """The analysis at these sizes, with ``observe`` called at every node that works on the picture.
+
+    Raises as :func:`analyse`.
+    """
+    orders = {(scope, node.index): order for order, (scope, node) in enumerate(walk(model, limits))}
+    return _analyse(model, shapes, orders, {}, (), observe)[0]
+
+
 def _is_open(value: ValueInfo, shapes: Shapes) -> bool:
     """Whether an input has an axis besides the batch whose size nobody gives."""
     dims = value.dims or ()
@@ -67,6 +76,7 @@ def _analyse(
     orders: Mapping[tuple[str, int], int],
     sizes: Mapping[int, int],
     operators: Collection[str],
+    observe: Observe | None = None,
 ) -> tuple[Analysis, tuple[ObservedNode, ...]]:
     record = Record()
     observer: NodeObserver | None = None
@@ -74,7 +84,7 @@ def _analyse(
         from auditor.sampling.observed import NodeObserver
 
         observer = NodeObserver(record, operators)
-    trace = Trace(model, record, orders, observer)
+    trace = Trace(model, record, orders, observer or observe)
     graph = model.graph
     scope = Scope(model, "", model.opsets.get("", 1), dict(graph.initializers))
     inputs = Inputs(record, sizes)

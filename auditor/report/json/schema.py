@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from auditor.codec import Json, schema
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import SCHEMA_VERSION, Report
+from auditor.facts.tiling import TILES_SCHEMA, TilesReport
 from auditor.policy.baseline import VERSION, SavedBaseline
 from auditor.policy.keys import settings_schema
 
@@ -36,10 +37,18 @@ def baseline_schema() -> Json:
     return {"title": "aliasaudit baseline", **written}
 
 
+def tiles_schema() -> Json:
+    """The schema of a plan of tiles, as ``aliasaudit tiles`` writes it."""
+    written = schema(TilesReport)
+    written["$defs"]["TilesReport"]["properties"]["schema"]["const"] = TILES_SCHEMA
+    return {"title": "aliasaudit tiles", **written}
+
+
 # By name, as `aliasaudit schema` and scripts/schemas.py know them.
 SCHEMAS: Mapping[str, Callable[[], Json]] = {
     "report": report_schema,
     "comparison": comparison_schema,
     "settings": settings_schema,
     "baseline": baseline_schema,
+    "tiles": tiles_schema,
 }

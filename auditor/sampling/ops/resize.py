@@ -45,7 +45,7 @@ def resize(call: Call) -> State:
     given = call.state(0)
     if given.axes is None:
         return lost_result(given)
-    how = _resizing(call, [axis.size for axis in given.axes])
+    how = resizing_of(call, [axis.size for axis in given.axes])
     if how is None:
         return chosen_by_data(call, given, "the size that Resize makes is computed from data")
     axes, windows = list(given.axes), dict(given.windows)
@@ -188,7 +188,12 @@ def _skipped(how: Resizing, places: Sequence[Sampled]) -> Fraction:
     return 1 - read
 
 
-def _resizing(call: Call, lengths: Sequence[int]) -> Resizing | None:
+def resizing_of(call: Call, lengths: Sequence[int]) -> Resizing | None:
+    """How a node resizes an input of these sizes; None where scales or sizes are computed from data.
+
+    Raises:
+        OpaqueError: the node does not fit its input.
+    """
     rank = len(lengths)
     upsample = call.node.op == "Upsample"
     mode = {"bilinear": "linear"}.get(call.text("mode", "nearest"), call.text("mode", "nearest"))

@@ -57,7 +57,9 @@ class Child:
 
     def _open(self, command: OpenCommand) -> OpenReply:
         custom_ops, runtime = tuple(map(Path, command.custom_ops)), Runtime(command.runtime)
-        spec = SessionSpec(Path(command.model), command.extra_outputs, command.free_batch, custom_ops, runtime)
+        spec = SessionSpec(
+            Path(command.model), command.extra_outputs, command.free_batch, custom_ops, runtime, command.free_axes
+        )
         session = self._engine(runtime).open(spec, len(self._sessions))
         self._sessions.append(session)
         return OpenReply(session.key, session.inputs, session.outputs, session.placement)

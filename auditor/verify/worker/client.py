@@ -146,6 +146,7 @@ class Worker:
                 spec.free_batch,
                 tuple(map(str, spec.custom_ops)),
                 spec.runtime.value,
+                spec.free_axes,
             )
         )
         opened = self._read(reply, OpenReply)

@@ -16,8 +16,9 @@ class SessionSpec:
     """A model to open.
 
     ``extra_outputs`` are main-graph tensors to return besides the graph outputs. ``free_batch`` makes the first axis of
-    these inputs, and of every output, symbolic. ``custom_ops`` are libraries with native code, named by the user.
-    ``extra_outputs`` and ``custom_ops`` are for onnxruntime alone.
+    these inputs, and of every output, symbolic; ``free_axes``, an input and one of its axes each, makes these axes
+    symbolic, and all axes of every output. ``custom_ops`` are libraries with native code, named by the user.
+    ``extra_outputs``, ``free_axes`` and ``custom_ops`` are for onnxruntime alone.
     """
 
     model: Path
@@ -25,6 +26,7 @@ class SessionSpec:
     free_batch: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
     runtime: Runtime = Runtime.ONNXRUNTIME
+    free_axes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

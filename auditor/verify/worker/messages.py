@@ -30,6 +30,7 @@ class OpenCommand:
     free_batch: tuple[str, ...]
     custom_ops: tuple[str, ...]
     runtime: str
+    free_axes: tuple[tuple[str, int], ...] = ()
     do: str = "open"
 
 

@@ -7,7 +7,7 @@ cost a few bytes, whatever the size of the model. Field numbers: ModelProto.grap
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from auditor.onnxfile.wire import LENGTH, Fields, field
@@ -19,6 +19,7 @@ _GRAPH = 7
 _INPUT, _OUTPUT, _VALUE_INFO = 11, 12, 13
 _NAME = 1
 BATCH_SYMBOL = "aliasaudit_batch"
+AXIS_SYMBOL = "aliasaudit_axis"
 
 
 def with_outputs(model: bytes, names: Iterable[str]) -> bytes:
@@ -36,13 +37,46 @@ def with_free_batch(model: bytes, inputs: Collection[str]) -> bytes:
     Raises:
         WireError: the bytes are no protobuf message.
     """
+
+    def free(value: ValueInfoProto, output: bool) -> bool:
+        dims = value.type.tensor_type.shape.dim
+        if (output or value.name in inputs) and dims:
+            dims[0].dim_param = BATCH_SYMBOL
+        return output or value.name in inputs
+
+    return _freed(model, free)
+
+
+def with_free_axes(model: bytes, axes: Iterable[tuple[str, int]]) -> bytes:
+    """The model with symbols for these axes of inputs and for every axis of every output.
+
+    As for :func:`with_free_batch`: constants inside can still hold the old sizes.
+
+    Raises:
+        WireError: the bytes are no protobuf message.
+    """
+    wanted = frozenset(axes)
+
+    def free(value: ValueInfoProto, output: bool) -> bool:
+        changed = output
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if output or (value.name, axis) in wanted:
+                dim.dim_param = f"{AXIS_SYMBOL}_{value.name}_{axis}"
+                changed = True
+        return changed
+
+    return _freed(model, free)
+
+
+def _freed(model: bytes, free: Callable[[ValueInfoProto, bool], bool]) -> bytes:
+    """The model without recorded intermediate shapes, and its inputs and outputs as ``free`` changes them."""
     parts: list[bytes | memoryview] = []
     for number, whole, body in _fields(memoryview(model)):
-        parts.append(field(_GRAPH, _free_graph(body, inputs)) if number == _GRAPH and body is not None else whole)
+        parts.append(field(_GRAPH, _free_graph(body, free)) if number == _GRAPH and body is not None else whole)
     return b"".join(parts)
 
 
-def _free_graph(graph: memoryview, inputs: Collection[str]) -> bytes:
+def _free_graph(graph: memoryview, free: Callable[[ValueInfoProto, bool], bool]) -> bytes:
     from onnx import ValueInfoProto
 
     parts: list[bytes | memoryview] = []
@@ -51,18 +85,11 @@ def _free_graph(graph: memoryview, inputs: Collection[str]) -> bytes:
             continue
         if number in (_INPUT, _OUTPUT) and body is not None:
             value = ValueInfoProto.FromString(bytes(body))
-            if number == _OUTPUT or value.name in inputs:
-                _free(value)
+            if free(value, number == _OUTPUT):
                 parts.append(field(number, value.SerializeToString()))
                 continue
         parts.append(whole)
     return b"".join(parts)
-
-
-def _free(value: ValueInfoProto) -> None:
-    tensor = value.type.tensor_type
-    if tensor.HasField("shape") and tensor.shape.dim:
-        tensor.shape.dim[0].dim_param = BATCH_SYMBOL
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview | None]]:

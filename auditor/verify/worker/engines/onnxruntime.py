@@ -164,9 +164,11 @@ def _bound(session: Any, inputs: Mapping[str, Any], outputs: list[str], kind: st
 
 def _source(spec: SessionSpec) -> str | bytes:
     """The path of the model, or its edited bytes where the session needs edits."""
-    if not spec.extra_outputs and not spec.free_batch:
+    if not spec.extra_outputs and not spec.free_batch and not spec.free_axes:
         return str(spec.model)
     data = spec.model.read_bytes()
+    if spec.free_axes:
+        data = prepare.with_free_axes(data, spec.free_axes)
     if spec.free_batch:
         data = prepare.with_free_batch(data, frozenset(spec.free_batch))
     return prepare.with_outputs(data, spec.extra_outputs)
