@@ -32,6 +32,10 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "LOWERING": ("auto", "batch", "branch", "dilation"),
     "LOCK": ("sub-pixel", "whole-pixel"),
     "ROOM": ("auto", "larger", "pad"),
+    "LAYOUT": (
+        *("auto", "none", "blazeface", "end-to-end", "ultraface", "ultraface-raw"),
+        *("yolov5", "yolov8", "yolox", "yolox-decoded", "yunet"),
+    ),
     "CAMERA": ("unknown", "moving", "fixed"),
     "REFIT": ("none", "last", "all"),
     "PRESET": (

@@ -44,6 +44,7 @@ _TAKEN = (
     "room",
     "period",
     "camera",
+    "places",
 )
 _MODULE = "auditor.plugins.olive.AntiAliasing"
 

@@ -58,6 +58,7 @@ class Rewriting(Group):
         Panel.REWRITE,
         shown="by the model",
     )
+    places: str = option(choice("LAYOUT"), "Outputs that say places.", Panel.REWRITE, default="auto")
     camera: str = option(choice("CAMERA"), "Whether the camera moves.", Panel.REWRITE, default="unknown")
     calibrate: str | None = option(
         text("PATH|synthetic"), "Fit blurred maps on these unlabelled images.", Panel.REWRITE
@@ -115,5 +116,6 @@ def rewrite_options(given: Rewriting) -> Options:
         room=Room(given.room),
         period=given.period,
         camera=Camera(given.camera),
+        places=given.places,
         refit=Refit(given.refit or ("last" if given.strategy == AUTO else "all")),
     )

@@ -118,8 +118,8 @@ class Options:
 
     ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it. ``margin`` is
     how many pixels there are beside a window that the content places, on each side; None for a choice by the network
-    and its input. ``lock``, ``room``, ``period`` (in pixels, None: by the network) and ``camera`` are those of a grid
-    lock.
+    and its input. ``lock``, ``room``, ``period`` (in pixels, None: by the network), ``camera`` and ``places`` are those
+    of a grid lock; ``places`` is the layout of outputs that say where something is, "auto" or "none".
     ``merges`` are the nodes where averaged phases end, one for each site that is named; without any, the outputs.
     """
 
@@ -137,6 +137,7 @@ class Options:
     room: Room = Room.AUTO
     period: int | None = None
     camera: Camera = Camera.UNKNOWN
+    places: str = "auto"
 
     @property
     def merge(self) -> str | None:
@@ -158,6 +159,7 @@ class Options:
             "room": self.room.value,
             "period": self.period,
             "camera": self.camera.value,
+            "places": self.places,
         }
 
     def words(self, names: Iterable[str]) -> str:
@@ -173,6 +175,7 @@ class Options:
             "lock": self.lock.value,
             "room": f"room {self.room.value}",
             "period": f"period {'auto' if self.period is None else self.period}",
+            "places": "" if self.places == "auto" else f"places {self.places}",
             "camera": "" if self.camera is Camera.UNKNOWN else f"camera {self.camera.value}",
         }
         return "".join(f", {words[name]}" for name in names if words.get(name))

@@ -183,7 +183,7 @@ FORMS = pytest.mark.parametrize(("lock", "steps"), [(Lock.SUB_PIXEL, 32), (Lock.
 @pytest.mark.parametrize("seed", range(3))
 def test_the_network_sees_the_window_that_the_page_says(lock: Lock, steps: int, seed: int, tmp_path: Path) -> None:
     model = window_only(SIDES)
-    target, done, _ = fixed(model, tmp_path, LOCK, Options(lock=lock, period=PERIOD, margin=10))
+    target, done, _ = fixed(model, tmp_path, LOCK, Options(places="none", lock=lock, period=PERIOD, margin=10))
     assert done.path is not None
     view = scene(SIDES[0] + 20, SIDES[1] + 20, seed)
     assert is_one_of(run(target, view[None].astype(np.float32)), expected(model, view, SIDES, PERIOD, steps))
@@ -207,7 +207,7 @@ def test_every_picture_of_a_batch_chooses_its_own_window(
     lock: Lock, steps: int, batch: int | str, tmp_path: Path
 ) -> None:
     model = window_only(SIDES, batch)
-    target, done, _ = fixed(model, tmp_path, LOCK, Options(lock=lock, period=PERIOD, margin=10))
+    target, done, _ = fixed(model, tmp_path, LOCK, Options(places="none", lock=lock, period=PERIOD, margin=10))
     assert done.path is not None
     views = [scene(SIDES[0] + 20, SIDES[1] + 20, seed) for seed in range(3)]
     assert len({chosen(view, PERIOD, 20, steps) for view in views}) == 3
@@ -241,7 +241,7 @@ def test_a_picture_that_moves_by_a_pixel_takes_its_window_along(lock: Lock, step
 
 @pytest.mark.parametrize("batch", [1, "batch"])
 def test_pictures_with_their_channels_last_choose_the_same_window(batch: int | str, tmp_path: Path) -> None:
-    options = Options(period=PERIOD, margin=10)
+    options = Options(places="none", period=PERIOD, margin=10)
     outputs = []
     for last in (False, True):
         (folder := tmp_path / str(last)).mkdir()
@@ -258,7 +258,7 @@ def test_other_types_choose_as_single_precision_does(
     dtype: Any, scale: float, lock: Lock, steps: int, tmp_path: Path
 ) -> None:
     model = window_only(SIDES, dtype=dtype)
-    target, done, _ = fixed(model, tmp_path, LOCK, Options(lock=lock, period=PERIOD, margin=10))
+    target, done, _ = fixed(model, tmp_path, LOCK, Options(places="none", lock=lock, period=PERIOD, margin=10))
     assert done.path is not None
     view = (scene(SIDES[0] + 20, SIDES[1] + 20, 5) * scale).round(0 if dtype == np.uint8 else 12).astype(dtype)
     tolerance = {np.float16: 2e-3, np.uint8: 1e-3}.get(dtype, 2e-5) * max(scale, 1)
@@ -267,7 +267,9 @@ def test_other_types_choose_as_single_precision_does(
 
 
 def test_bytes_stay_within_their_range_behind_a_kernel_that_overshoots(tmp_path: Path) -> None:
-    target, _, _ = fixed(window_only(SIDES, dtype=np.uint8), tmp_path, LOCK, Options(period=PERIOD, margin=10))
+    target, _, _ = fixed(
+        window_only(SIDES, dtype=np.uint8), tmp_path, LOCK, Options(places="none", period=PERIOD, margin=10)
+    )
     view = np.zeros((1, 3, SIDES[0] + 20, SIDES[1] + 20), np.uint8)
     view[..., 20:45, 17:50] = 255
     model = onnx.load(target)
@@ -294,7 +296,7 @@ def test_sides_that_the_file_leaves_open_take_any_size(batch: int | str, tmp_pat
 
 def test_a_padded_picture_keeps_the_interface(tmp_path: Path) -> None:
     model = window_only(SIDES)
-    target, done, _ = fixed(model, tmp_path, LOCK, Options(period=PERIOD, room=Room.PAD))
+    target, done, _ = fixed(model, tmp_path, LOCK, Options(places="none", period=PERIOD, room=Room.PAD))
     assert ports(session(target)) == ports(session(model))
     assert not done.feeding
     picture = scene(*SIDES, 7)
@@ -311,7 +313,7 @@ def test_a_padded_picture_keeps_the_interface(tmp_path: Path) -> None:
 
 def test_a_picture_without_content_keeps_the_middle_window(tmp_path: Path) -> None:
     model = window_only(SIDES)
-    target, _, _ = fixed(model, tmp_path, LOCK, Options(lock=Lock.WHOLE_PIXEL, period=PERIOD, margin=10))
+    target, _, _ = fixed(model, tmp_path, LOCK, Options(places="none", lock=Lock.WHOLE_PIXEL, period=PERIOD, margin=10))
     view = np.full((1, 3, SIDES[0] + 20, SIDES[1] + 20), 0.25, np.float32)
     assert np.allclose(run(target, view), run(model, view[..., 10:-10, 10:-10]), atol=1e-6)
 

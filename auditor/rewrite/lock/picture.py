@@ -126,13 +126,13 @@ def locked_picture(editor: GraphEditor, options: Options, *, places: bool) -> Lo
 
 
 def _period(editor: GraphEditor, options: Options, *, places: bool) -> int:
-    """By default that of the network's own grid, where outputs say no places at most :data:`_USUAL`."""
+    """By default that of the network's own grid, at most :data:`_USUAL`, or twice that where outputs say places."""
     if options.period is not None:
         return options.period
     own = editor.analysis.subsampling
     if own is None or own < 2:
         return _USUAL
-    return int(own) if places else min(int(own), _USUAL)
+    return min(int(own), 2 * _USUAL if places else _USUAL)
 
 
 def _room(options: Options, period: int, *, padded: bool) -> int:

@@ -15,28 +15,32 @@ from auditor.rewrite.graph.cost import Cost
 from auditor.rewrite.graph.marks import OWN, WINDOW
 from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import GraphEditor
-from auditor.rewrite.lock.choice import chosen
+from auditor.rewrite.lock.back import add_back
+from auditor.rewrite.lock.choice import Chosen, chosen
 from auditor.rewrite.lock.cut import cut
 from auditor.rewrite.lock.feeding import feeding
 from auditor.rewrite.lock.picture import LockedPicture, locked_picture
+from auditor.rewrite.lock.places import AUTO, NONE, PlacedOutput, placed, recognised
 from auditor.rewrite.lock.tables import SMOOTHING, TAPS
 from auditor.rewrite.phases.averaging import WITHOUT_GRID
-from auditor.rewrite.phases.pooled import UNPOOLED, holds_map
+from auditor.rewrite.phases.pooled import holds_map
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Camera, Options, Padding
 from auditor.rewrite.strategy import AtInput
-from auditor.sampling.result import HeadKind
+from auditor.sampling.result import Head, HeadKind
 
 FIXED = (
     "before a fixed camera the grid would follow what moves, and shake all that stands still: average phases instead "
     "(--strategy phase-average)"
 )
-_MOVES = {
-    HeadKind.DENSE: "an output is still a grid, which would move with the window",
-    HeadKind.SEQUENCE: "an output is a sequence of positions, which would move with the window",
-    HeadKind.DATA_DEPENDENT: "an output is a list of boxes or rows, whose places would move with the window",
-    HeadKind.ATTENTION: "an output is a list of learned queries, whose places would move with the window",
-}
+_MAP = "an output is still a grid, which would move with the window"
+_UNKNOWN = (
+    "an output may say where something is, in a layout that the file does not tell: name it with --places, none where "
+    "it says no places"
+)
+_PASSED_ON = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose"})
+_SHARES = frozenset({"Softmax", "LogSoftmax"})
+_LONGEST = 32
 
 
 class GridLock:
@@ -49,15 +53,14 @@ class GridLock:
         if any(part.own and WINDOW in part.name for part in editor.parts()):
             return OWN
         try:
-            picture = _picture(editor, options)
-            _check_heads(editor, picture.tensor)
+            _plan(editor, options)
         except TailError as error:
             return str(error)
         return None
 
     def cost(self, editor: GraphEditor, options: Options) -> Cost:
         """What it adds: the key, and the window between pixels."""
-        picture = _picture(editor, options)
+        picture, _ = _plan(editor, options)
         pixels = prod(picture.view)
         key = pixels * (picture.channels + 2 * SMOOTHING**2)
         between = 2 * TAPS * picture.channels * pixels if picture.steps > 1 else 0
@@ -65,42 +68,67 @@ class GridLock:
 
     def rewrite(self, editor: GraphEditor, options: Options) -> None:
         """Edit the graph."""
-        picture = _picture(editor, options)
+        picture, outputs = _plan(editor, options)
         editor.note = f"grid-lock {picture.period} {options.lock.value}"
         editor.recorded.update(
             {"window": picture.sizes, "fed": picture.fed, "period": picture.period, "feeding": feeding(picture)}
         )
         readers = editor.consumers(picture.tensor)
         block = Block(editor, f"{PREFIX}lock")
-        window = _window(block, picture)
+        window, choice = _window(block, picture)
         first = next(part for part in editor.parts() if part in readers)
         block.insert(first, after=False)
         for reader in readers:
             editor.replace_input(reader, picture.tensor, window)
         if not picture.padded:
             editor.resize_input(picture.tensor, dict(zip(picture.axes, picture.view, strict=True)))
+        add_back(editor, picture, choice, outputs)
 
 
-def _picture(editor: GraphEditor, options: Options) -> LockedPicture:
-    """The picture and its lock. Raises TailError."""
-    places = any(head.kind not in WITHOUT_GRID for head in editor.analysis.heads)
-    return locked_picture(editor, options, places=places)
-
-
-def _check_heads(editor: GraphEditor, tensor: str) -> None:
-    """Raises TailError where an output says where in the picture something is."""
-    reached = editor.downstream([tensor])
-    heads = [head for head in editor.analysis.heads if head.output.raw in reached]
+def _plan(editor: GraphEditor, options: Options) -> tuple[LockedPicture, tuple[PlacedOutput, ...]]:
+    """The picture with its lock, and the outputs that say places. Raises TailError."""
+    heads = editor.analysis.heads
+    tell = any(head.kind not in WITHOUT_GRID for head in heads)
+    named = options.places if options.places != AUTO else None
+    picture = locked_picture(editor, options, places=named != NONE if named is not None else tell)
+    reached = editor.downstream([picture.tensor])
+    heads = tuple(head for head in heads if head.output.raw in reached)
     if not heads:
         raise TailError("no output of the model depends on the picture in a way that is known")
-    for head in heads:
-        if head.kind not in WITHOUT_GRID:
-            raise TailError(_MOVES.get(head.kind, "what an output does with position is not known"))
-        if head.kind is HeadKind.POOLED and holds_map(editor, head.output.raw):
-            raise TailError(UNPOOLED)
+    if any(head.kind is HeadKind.DENSE and head.lattice for head in heads):
+        raise TailError(_MAP)
+    if named is None and all(_says_no_places(editor, head) for head in heads):
+        named = NONE
+    layout = named or recognised(editor, picture)
+    if layout is None:
+        raise TailError(_UNKNOWN)
+    return picture, placed(editor, picture, layout)
 
 
-def _window(block: Block, picture: LockedPicture) -> str:
+def _says_no_places(editor: GraphEditor, head: Head) -> bool:
+    """Whether it is certain that an output does not say where in the picture something is.
+
+    A layer that reads a flattened map may give classes as well as the places of joints; shares of one are classes.
+    """
+    if head.kind is HeadKind.POOLED:
+        return not holds_map(editor, head.output.raw) or _are_shares(editor, head.output.raw)
+    return head.kind is HeadKind.CLASS_TOKEN or (
+        head.kind is HeadKind.POSITION_DEPENDENT and _are_shares(editor, head.output.raw)
+    )
+
+
+def _are_shares(editor: GraphEditor, output: str) -> bool:
+    for _ in range(_LONGEST):
+        part = editor.producer(output)
+        if part is None or part.op in _SHARES:
+            return part is not None
+        if part.op not in _PASSED_ON:
+            return False
+        output = part.inputs[0]
+    return False
+
+
+def _window(block: Block, picture: LockedPicture) -> tuple[str, tuple[Chosen, Chosen]]:
     """The nodes of the lock; what they make has the place, the type and the layout of the picture."""
     source = picture.tensor
     last = picture.channel == 3
@@ -120,7 +148,7 @@ def _window(block: Block, picture: LockedPicture) -> str:
         tensor = _returned(block, picture, tensor)
     if last:
         (tensor,) = block.node("Transpose", [tensor], "channels_last", perm=[0, 2, 3, 1])
-    return tensor
+    return tensor, choice
 
 
 def _returned(block: Block, picture: LockedPicture, tensor: str) -> str:
@@ -136,7 +164,7 @@ def _returned(block: Block, picture: LockedPicture, tensor: str) -> str:
 STRATEGY = AtInput(
     rank=5,
     applied=GridLock(),
-    reads=("lock", "room", "period", "margin", "camera"),
+    reads=("lock", "room", "period", "margin", "places", "camera"),
     notice=(
         "a grid lock keeps every weight but changes the function: the network sees the window that the content places, "
         "so that its grid follows the picture. It is for cameras that move: before a still background, a thing that "

@@ -1,0 +1,44 @@
+"""The offset of the window added to outputs that say where something is, whole pixels and fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auditor.onnxfile.dtypes import DataType
+from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.parts import PREFIX
+from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.graph.types import element_type
+from auditor.rewrite.lock.choice import Chosen
+from auditor.rewrite.lock.picture import LockedPicture
+from auditor.rewrite.lock.places import PlacedOutput
+from auditor.rewrite.lock.tables import offsets
+
+
+def add_back(
+    editor: GraphEditor, picture: LockedPicture, choice: tuple[Chosen, Chosen], outputs: Sequence[PlacedOutput]
+) -> None:
+    """Let outputs say places in the picture that is fed, and not in the window."""
+    import numpy as np
+
+    moved = offsets(picture.period, picture.room, picture.steps) - picture.border
+    for one in outputs:
+        writer = editor.producer(one.output)
+        assert writer is not None
+        inner = editor.fresh(f"{PREFIX}lock/in_window")
+        readers = editor.consumers(one.output)
+        editor.move_output(writer, one.output, inner)
+        for reader in readers:
+            editor.replace_input(reader, one.output, inner)
+        block = Block(editor, f"{PREFIX}lock/back")
+        parts = []
+        for chosen, weights in zip(choice, (one.down, one.right), strict=True):
+            (pixels,) = block.node("Gather", [moved.astype(np.float32), chosen.index], "pixels", axis=0)
+            (pixels,) = block.node("Reshape", [pixels, np.array([-1, 1, 1], np.int64)], "pixels")
+            parts.append(block.node("Mul", [pixels, weights[None]], "change")[0])
+        (change,) = block.node("Add", parts, "change")
+        dtype = element_type(editor, inner)
+        if dtype not in (DataType.FLOAT, 0):
+            (change,) = block.node("Cast", [change], "change", to=dtype)
+        block.node("Add", [inner, change], "placed", one.output)
+        block.insert(writer, after=True)
