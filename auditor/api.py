@@ -246,8 +246,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
         blend: The share of the low-pass in a partial blur, above 0 up to 1.
         phases: The phases or shifts to average, diagonal or all.
-        lowering: Phases on the batch axis (batch), on branches of their own (branch) or, all of them, by dilation;
-            auto: one of the others where the batch axis is not free.
+        lowering: Where averaged phases stand: batch, branch, dilation (of all phases), or auto for what applies.
         merges: The nodes where averaged phases end, one for each of ``sites``; none: the outputs; auto: by measuring.
         margin: Pixels on each side of a window that the content places; None for a choice by the network.
         lock: The steps of a grid lock, sub-pixel or whole-pixel.

@@ -23,7 +23,7 @@ from auditor.rewrite.lowpass.merge import apart, merged
 from auditor.rewrite.lowpass.pointwise import Region, region_behind
 from auditor.rewrite.planning import chosen
 from auditor.rewrite.result import Kernel, Options, Padding, Where
-from auditor.rewrite.strategies.blur import Blur, adjusted, commutes, strides_of
+from auditor.rewrite.strategies.blur import RESIZES, Blur, adjusted, commutes, own_filter, strides_of
 from auditor.sampling.result import Analysis, Site, SiteKind
 
 BLUR_POOL = '''\
@@ -141,12 +141,12 @@ def _edit(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> 
     rank = len(given) - 2
     if rank > _MOST_AXES:
         raise _NoEqualError("PyTorch has no convolution over more than three axes")
-    if site.kind is SiteKind.RESIZE:
+    if own_filter(editor, site, part, options) is not None:
         return _resize(editor, part)
     tensor = part.inputs[0]
     strides = strides_of(site, rank, editor, tensor)
     half = _half(options.kernel, strides)
-    if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+    if options.where is Where.PRE or site.kind in RESIZES:
         front = _blurs(editor, Blurred(tensor, tensor, given, strides), BlurPool((1,) * rank, half, half), options)
         return Edit("", front, "x = operator(blur(x))", ("operator: as it is, its stride too",))
     if site.kind is SiteKind.SLICE:

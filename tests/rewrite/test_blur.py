@@ -200,15 +200,34 @@ def test_half_precision_stays_half_precision(tmp_path: Path) -> None:
     assert np.allclose(run(target, image(made)), run(made, image(made)), atol=1e-2)
 
 
-def test_strides_of_a_resize_use_its_own_filter(tmp_path: Path) -> None:
-    made = Network(np.random.default_rng(0), 2, (16, 16), opset=19)
-    scales = onnx.numpy_helper.from_array(np.array([1, 1, 0.5, 0.5], np.float32), "scales")
-    made.weights.append(scales)
-    made.add("Resize", "", "scales", mode="linear")
-    target, _, _ = fixed(made.model(), tmp_path)
-    assert [a.i for a in onnx.load(target).graph.node[0].attribute if a.name == "antialias"] == [1]
-    (site,) = analyse(read_model(target)).sites
-    assert site.antialiased
+def resizing(scale: float, opset: int = 19, **attributes: object) -> onnx.ModelProto:
+    made = Network(np.random.default_rng(0), 2, (20, 20), opset=opset)
+    made.weights.append(onnx.numpy_helper.from_array(np.array([1, 1, scale, scale], np.float32), "scales"))
+    made.weights.append(onnx.numpy_helper.from_array(np.zeros(0, np.float32), "roi"))
+    made.add("Resize", "roi", "scales", **attributes)
+    return made.model()
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("opset", [13, 19])
+def test_a_resize_by_a_whole_factor_filters_as_its_antialias_would_in_operators_that_all_runtimes_know(
+    tmp_path: Path, mode: str, opset: int
+) -> None:
+    made = resizing(0.5, opset, mode=mode)
+    target, _, _ = fixed(made, tmp_path)
+    written = onnx.load(target)
+    assert {node.op_type for node in written.graph.node} == {"Pad", "Conv"}
+    assert all(site.antialiased for site in analyse(read_model(target)).sites)
+    by_attribute = resizing(0.5, 19, mode=mode, antialias=1)
+    assert np.allclose(run(target, image(made)), run(by_attribute, image(made)), atol=1e-5)
+
+
+def test_a_resize_by_another_factor_gets_a_blur_in_front(tmp_path: Path) -> None:
+    made = resizing(0.6, mode="linear")
+    target, _, _ = fixed(made, tmp_path)
+    assert [node.op_type for node in onnx.load(target).graph.node] == ["Pad", "Conv", "Resize"]
+    assert not any(a.name == "antialias" for a in onnx.load(target).graph.node[-1].attribute)
+    assert run(target, image(made)).shape == run(made, image(made)).shape
 
 
 def refusal_of(made: Network, folder: Path, **options: object) -> str:

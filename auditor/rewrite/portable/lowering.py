@@ -78,13 +78,14 @@ class Way:
     """How a node is lowered. ``words`` say what takes its place.
 
     ``ratio`` is the predicted time of that to the time of the node in onnxruntime on one core. ``becomes`` is the node
-    with other attributes, where it stays; ``write`` edits the graph.
+    with other attributes, where it stays; ``write`` edits the graph. ``added`` are multiply-adds of convolutions.
     """
 
     words: str
     ratio: float
     write: Callable[[], None]
     becomes: ObservedNode | None = None
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

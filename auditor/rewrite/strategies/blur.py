@@ -4,7 +4,8 @@
 activation, BlurPool(m, s)``; a 1x1 convolution without an activation behind it gets the BlurPool in front, which is the
 same and costs less, and a larger one takes it into its weights (:mod:`auditor.rewrite.lowpass.merge`); average pools
 and strided slices are dense first, too. With ``where=pre`` a stride-1 blur stands in front of the operator instead, at
-the operator's old cost. Linear and cubic Resize get their own ``antialias``.
+the operator's old cost. A linear or cubic Resize by a whole factor becomes the strided convolution that its
+``antialias`` would be, since most runtimes ignore that attribute; by another factor it gets the blur in front.
 
 The window of the dense operator keeps its padding, and the blur is centred on it, so that every output sample keeps
 its exact centre: ``c = reach / 2 - p`` before, ``reach / 2 - p - q + (L - 1) / 2`` after, with ``q = (L - 1) / 2``. A
@@ -31,13 +32,15 @@ from auditor.rewrite.lowpass.blurpool import BlurPool, Blurred, Goal, blur_pool
 from auditor.rewrite.lowpass.merge import merge, merged
 from auditor.rewrite.lowpass.pointwise import Region, region_behind
 from auditor.rewrite.lowpass.slices import blur_slice, channels_last, slice_refusal
+from auditor.rewrite.portable.antialiased import antialiased
+from auditor.rewrite.portable.lowering import Way
 from auditor.rewrite.result import Kernel, Options, RewriteError, Step, Strategy, Where
 from auditor.rewrite.strategy import AtSites, Candidate, Survey, product
 from auditor.sampling.result import HeadKind, Site, SiteKind
 
 EVEN = "an even kernel would move its grid by half a sample: take tri3, bin5 or bin7"
 _WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", "AveragePool"), ("", "LpPool")}
-_ANTIALIAS_SINCE = 18
+RESIZES = (SiteKind.RESIZE, SiteKind.RESIZE_NEAREST)
 _LONGEST = 63
 # A real layer has some thousands: a file may claim any number, and constants are written per channel (and its square).
 _MOST_CHANNELS = 1 << 16
@@ -81,9 +84,10 @@ class Blur:
         part = editor.part(site)
         assert part is not None
         editor.note = _note(options)
-        if site.kind is SiteKind.RESIZE:
-            editor.set_attribute(part, "antialias", 1)
-        elif options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+        own = own_filter(editor, site, part, options)
+        if own is not None:
+            own.write()
+        elif options.where is Where.PRE or site.kind in RESIZES:
             self._in_front(editor, site, part, options)
         elif site.kind is SiteKind.SLICE:
             blur_slice(editor, site, part, options, _prefix(site))
@@ -95,11 +99,12 @@ class Blur:
         part = editor.part(site)
         assert part is not None
         given, result = editor.shape(part.inputs[0]) or (), editor.shape(part.outputs[0]) or ()
-        if site.kind is SiteKind.RESIZE:
-            return Cost(0, prod(result))
+        filtering = own_filter(editor, site, part, options)
+        if filtering is not None:
+            return Cost(filtering.added, prod(given))
         strides = strides_of(site, len(given) - 2, editor, part.inputs[0])
         width = prod(kernels.length(options.kernel, step) for step in strides)
-        if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+        if options.where is Where.PRE or site.kind in RESIZES:
             return Cost(width * prod(given), prod(given))
         mixed = result[1] if options.mix else 0
         if site.kind is SiteKind.SLICE:
@@ -117,8 +122,8 @@ class Blur:
         return Cost(None if added is None else added + (width + mixed) * prod(result), dense)
 
     def _check(self, editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
-        if site.kind is SiteKind.RESIZE:
-            return _check_resize(editor, part, options)
+        if own_filter(editor, site, part, options) is not None:
+            return None
         _check_map(editor, site, part, options)
         tensor = part.inputs[0]
         shape = editor.shape(tensor) or ()
@@ -128,7 +133,7 @@ class Blur:
         even = any(kernels.length(options.kernel, step) % 2 == 0 for step in strides)
         if even and options.blend != 1.0:
             raise _RefusedError("an even kernel has no centre to blend with: take tri3, bin5 or bin7")
-        if options.where is Where.PRE or site.kind is SiteKind.RESIZE_NEAREST:
+        if options.where is Where.PRE or site.kind in RESIZES:
             return _check_front(options, even)
         if site.kind is SiteKind.SLICE:
             refusal = slice_refusal(editor, part) or (EVEN if even else None)
@@ -252,13 +257,11 @@ def _check_front(options: Options, even: bool) -> None:
         raise _RefusedError(EVEN)
 
 
-def _check_resize(editor: GraphEditor, part: EditNode, options: Options) -> None:
-    if editor.opset < _ANTIALIAS_SINCE:
-        raise _RefusedError(f"its antialias attribute needs opset {_ANTIALIAS_SINCE}: export with a newer opset")
-    if part.op != "Resize" or len(editor.shape(part.inputs[0]) or ()) != 4:
-        raise _RefusedError("antialias is only known for Resize of maps")
-    if options.kernel is Kernel.IDENTITY or options.blend != 1.0:
-        raise _RefusedError("its own antialias filter cannot be blended")
+def own_filter(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> Way | None:
+    """The convolutions that take the place of a Resize; None for other sites, and where a blur stands in front."""
+    if site.kind is not SiteKind.RESIZE or options.where is Where.PRE or options.kernel is Kernel.IDENTITY:
+        return None
+    return None if options.blend != 1.0 else antialiased(editor, site, part)
 
 
 def commutes(editor: GraphEditor, site: Site, window: SlidingWindow, region: Region, options: Options) -> bool:

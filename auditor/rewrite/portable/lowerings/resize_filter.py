@@ -62,7 +62,8 @@ def _way(place: Place) -> Way:
     words = "separable strided depthwise convolutions" if apart else "a strided depthwise convolution"
     words = f"{words} and a constant map" if how.excludes else f"Pad of mode edge and {words}"
     ratio = prices.ratio(price, prices.resize(how, shape, result), shape[1])
-    return Way(words, ratio, lambda: _write(place, how, lines, apart))
+    added = round(prices.depthwise(lengths, strides, prod(result), separable=apart) / prices.TAP)
+    return Way(words, ratio, lambda: _write(place, how, lines, apart), added=added)
 
 
 def _lines(how: ResizeFacts, shape: tuple[int, ...]) -> list[_Line]:
