@@ -129,7 +129,8 @@ def _page(rules: RuleSet, code: str) -> str:
 
 
 def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) -> None:
-    options = render_options(show.color, show.output is not None, show.quiet, show.verbose, show.statistics)
+    to_file, whole = show.output is not None, show.show_all
+    options = render_options(show.color, to_file, show.quiet, show.verbose, show.statistics, whole)
     options = replace(
         options, fail_on=failing_from(fail_on), max_bytes=show.markdown_limit, show_accepted=show.show_waived
     )

@@ -105,7 +105,7 @@ def _tell(target: Path | None, output: Output) -> None:
             settle([outcome], rules, settings, None, output.debug), (), rules, rules.ready(given), settings
         )
         own = () if target is None else (ReportFile("html", target / REPORT),)
-        options = render_options(output.color, to_file=False, quiet=False, verbose=output.verbose, statistics=False)
+        options = render_options(output.color, False, False, output.verbose, statistics=False, whole=True)
         write_reports(report, (*output.report, *own), options)
 
 

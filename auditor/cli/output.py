@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from auditor.facts.report import Problem
 
 
+_WITHOUT_LINKS = ("dumb", "linux")  # they show the escapes of a hyperlink as they are, or ring the bell
+
+
 def say(message: str) -> None:
     """One line to stderr, for people: hints, warnings, errors. Control characters in what it quotes are escaped.
 
@@ -88,7 +91,9 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path], option: str = "--ou
             raise UsageError(f"{option} {output.as_posix()}: is one of the models; choose another name")
 
 
-def render_options(color: str, to_file: bool, quiet: bool, verbose: bool, statistics: bool) -> RenderOptions:
+def render_options(
+    color: str, to_file: bool, quiet: bool, verbose: bool, statistics: bool, whole: bool = False
+) -> RenderOptions:
     """How the text report looks on this stdout: for the eye on a terminal, plain elsewhere."""
     terminal = not to_file and sys.stdout.isatty()
     return RenderOptions(
@@ -96,6 +101,8 @@ def render_options(color: str, to_file: bool, quiet: bool, verbose: bool, statis
         colour=not to_file and _coloured(color, terminal),
         unicode=_holds_unicode(),
         terminal=terminal,
+        fold=terminal and not whole and not verbose,
+        links=terminal and not os.environ.get("CI") and os.environ.get("TERM") not in _WITHOUT_LINKS,
         quiet=quiet,
         verbose=verbose,
         statistics=statistics,

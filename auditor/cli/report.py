@@ -44,7 +44,8 @@ def report(
     for path in (*(file.path for file in output.report), *([target] if target is not None else [])):
         if path.exists() and Path(saved).exists() and path.samefile(saved):
             raise UsageError(f"{path.as_posix()}: is the report that is read; choose another name")
-    look = render_options(output.color, target is not None, output.quiet, output.verbose, output.statistics)
+    to_file, whole = target is not None, output.show_all
+    look = render_options(output.color, to_file, output.quiet, output.verbose, output.statistics, whole)
     look = replace(look, fail_on=failing_from(settings.fail_on), max_bytes=output.markdown_limit)
     found = _read(saved)
     write_reports(found, output.report, look)

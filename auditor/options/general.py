@@ -84,6 +84,7 @@ class Output(Group):
     )
     statistics: bool = option(switch(), "Count the findings per rule.", Panel.REPORT)
     show_waived: bool = option(switch(), "Also list findings that do not count, and why.", Panel.REPORT)
+    show_all: bool = option(switch(), "Show every row of a long list on a terminal.", Panel.REPORT, "--all")
     quiet: bool = option(switch(), "Show findings and the summary only.", Panel.REPORT, "--quiet", "-q")
     verbose: bool = option(switch(), "Show the numbers behind each finding.", Panel.REPORT, "--verbose", "-v")
     no_thumbnails: bool = option(switch(), "Put no pictures into an HTML report.", Panel.RARE)

@@ -20,8 +20,9 @@ class RenderOptions:
 
     ``width`` is the number of terminal columns to fit into; None means that nothing is wrapped or cut. ``colour`` sets
     terminal colours, ``unicode`` allows characters beyond ASCII in our own words. ``terminal`` asks for tables laid out
-    for the eye. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule.
-    These are for the text format.
+    for the eye, ``fold`` for no more than the worst of a long list, and ``links`` for codes of rules that lead to their
+    pages. ``quiet`` leaves out what is no finding, ``verbose`` adds detail, ``statistics`` a count per rule. These are
+    for the text format.
 
     ``show_accepted`` puts the findings that do not count into a text and a SARIF report too, each with the reason.
     ``max_bytes`` bounds a Markdown report: GitHub drops a job summary over 1 MiB whole, and refuses a comment over
@@ -33,6 +34,8 @@ class RenderOptions:
     colour: bool = False
     unicode: bool = False
     terminal: bool = False
+    fold: bool = False
+    links: bool = False
     quiet: bool = False
     verbose: bool = False
     statistics: bool = False

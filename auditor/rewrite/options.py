@@ -41,9 +41,7 @@ class Rewriting(Group):
     )
     phases: str = option(choice("diagonal|all"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
     lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
-    merges: tuple[str, ...] = option(
-        names("NODE"), "Average up to this node, or auto; one per --site.", Panel.REWRITE, "--merge"
-    )
+    merges: tuple[str, ...] = option(names("NODE"), "Average up to this node, or auto.", Panel.REWRITE, "--merge")
     margin: int | None = option(
         parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
         "Pixels beside a placed window.",

@@ -22,7 +22,7 @@ from auditor.report import RenderOptions, render
 from auditor.report.json.schema import report_schema
 from auditor.sampling.result import SiteKind
 from auditor.text import ModelText
-from tests.report.samples import analysis, clean_network, energy, model_report, residual_network, site
+from tests.report.samples import analysis, clean_network, energy, model_report, node, residual_network, site
 from tests.runner_commands import commands, control_bytes
 
 PLAIN = RenderOptions(statistics=True, verbose=True)
@@ -63,14 +63,14 @@ def test_the_json_report_of_a_residual_network_is_as_agreed(golden: Golden) -> N
 
 
 def test_the_terminal_report_of_a_residual_network_is_as_agreed(golden: Golden) -> None:
-    narrow, wide = (RenderOptions(width=width, unicode=True, terminal=True) for width in (80, 160))
+    narrow, wide = (RenderOptions(width=width, unicode=True, terminal=True) for width in (80, 170))
     golden("residual-80.txt", text(residual_network(), narrow))
-    golden("residual-160.txt", text(residual_network(), wide))
+    golden("residual-170.txt", text(residual_network(), wide))
 
 
 def test_a_clean_network_has_no_findings_and_no_problems() -> None:
     assert text(clean_network()).splitlines()[-1] == (
-        "1 model audited; no findings; 0 of 1 sampling site without anti-aliasing; largest cumulative factor 2"
+        "1 model audited; no findings; 0 of 1 site without anti-aliasing; grid 2"
     )
     assert json.loads(render(clean_network(), Format.JSON))["summary"]["findings"] == 0
 
@@ -189,3 +189,77 @@ def test_numbers_beyond_every_integer_type_are_still_reported() -> None:
     report = Report("0.1.0", (model_report(replace(found, sites=(huge,))),))
     assert json.loads(render(report, Format.JSON))["models"][0]["analysis"]["sites"][0]["cumulative"] == [None, None]
     assert "2^2.52e+04" in text(report)
+
+
+def many_sites(count: int) -> Report:
+    """A report with an error at its last site and notes at all others."""
+    places = [node(f"pool{number}", "MaxPool", number) for number in range(count)]
+    sites = [
+        site(place, SiteKind.MAX_POOL, 2, 2, 3, energy(0.75, 0.3 if place is places[-1] else 0.1)) for place in places
+    ]
+    findings = [
+        Finding(
+            "AA101",
+            "strided-max-pool",
+            Severity.ERROR if place is places[-1] else Severity.NOTE,
+            f"Message {number}.",
+            "Blur.",
+            place,
+        )
+        for number, place in enumerate(places)
+    ]
+    return Report("0.1.0", (model_report(analysis(*sites), tuple(findings), path="net.onnx"),))
+
+
+def test_a_long_list_is_folded_on_a_terminal_with_a_count_and_whole_everywhere_else() -> None:
+    folded = text(many_sites(40), RenderOptions(width=100, terminal=True, fold=True))
+    rows = re.findall(r"^  +(\d+) +pool", folded, re.MULTILINE)
+    assert len(rows) == 10
+    assert rows[-1] == "40"  # the worst one is shown wherever it stands
+    assert rows == sorted(rows, key=int)
+    assert "  30 more sites: 30 aliased (--all shows all)" in folded
+    assert "  30 more notes (--all shows all)" in folded
+    assert folded.count("advice for these 10: Blur.") + folded.count("advice for these 9: Blur.") == 1
+    for whole in (text(many_sites(40), RenderOptions(width=100, terminal=True)), text(many_sites(40))):
+        assert len(re.findall(r"^  +(\d+) +pool", whole, re.MULTILINE)) == 40
+        assert "more" not in whole
+
+
+def test_a_list_that_is_hardly_longer_than_the_fold_is_not_folded() -> None:
+    for count, folded in ((12, False), (13, True)):
+        assert ("--all" in text(many_sites(count), RenderOptions(width=100, terminal=True, fold=True))) is folded
+
+
+def test_each_site_has_the_severity_of_its_worst_finding() -> None:
+    shown = text(many_sites(3)).splitlines()
+    assert [line.split()[-2] for line in shown if re.match(r"  \d+ +pool", line)] == ["note", "note", "error"]
+    assert not any("severity" in line for line in text(clean_network()).splitlines())
+
+
+def test_an_audit_ends_with_what_to_type_next_and_with_nothing_where_no_site_is_open() -> None:
+    assert text(many_sites(2)).splitlines()[-2:] == [
+        "next: aliasaudit verify --images DIR net.onnx  # does it matter?",
+        "      aliasaudit fix --plan net.onnx           # what can be repaired?",
+    ]
+    assert "next:" not in text(clean_network())
+    assert "next:" not in text(many_sites(2), RenderOptions(quiet=True))
+    report = many_sites(2)
+    awkward = replace(report, models=(replace(report.models[0], path="my model's.onnx"),))
+    assert """aliasaudit fix --plan 'my model'"'"'s.onnx'""" in text(awkward)
+    piped = replace(report, models=(replace(report.models[0], path="-"),))
+    assert "next:" not in text(piped)
+
+
+def test_the_plain_summary_fits_eighty_columns() -> None:
+    shown = text(residual_network(), RenderOptions())
+    end = shown[shown.index("1 model audited") :].splitlines()
+    assert len(end) > 2
+    assert all(len(line) <= 80 for line in end)
+
+
+def test_codes_of_rules_lead_to_their_pages_on_a_terminal_that_can_show_links() -> None:
+    linked = RenderOptions(width=100, colour=True, terminal=True, links=True)
+    address = "https://github.com/aliasaudit/aliasaudit/blob/main/rules/aa101_strided_max_pool.md"
+    assert f";{address}\x1b\\" in text(residual_network(), linked)
+    assert "https://" not in text(residual_network(), RenderOptions(width=100, colour=True, terminal=True))
+    assert "https://" not in text(hostile_report("x"), RenderOptions(width=100, terminal=True, links=True))

@@ -21,7 +21,17 @@ from auditor.facts.finding import Severity
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
 from auditor.report.words.compared import ComparedSheet
-from auditor.report.words.sheet import SITE_COLUMNS, FindingBlock, Sheet, SiteRow, problems, sheet, statistics, summary
+from auditor.report.words.next_steps import next_steps
+from auditor.report.words.sheet import (
+    SITE_COLUMNS,
+    FindingBlock,
+    Sheet,
+    SiteRow,
+    problems,
+    sheet,
+    statistics,
+    summary_lines,
+)
 from auditor.sampling.result import SiteVerdict
 from auditor.text import plain
 
@@ -49,7 +59,7 @@ _HEADLINE_STYLES = {
 }
 _RIGHT_ALIGNED = {"#", "factor", "total", "flat", "expected", "measured"}
 _SHORT_HEADINGS = {"kernel/stride": "kernel"}
-_LONGEST_OP = 16
+_LONGEST_OP, _LONGEST_OP_NARROW = 16, 12
 _NODE, _OP = map(SITE_COLUMNS.index, ("node", "op"))
 
 
@@ -57,7 +67,7 @@ def render(report: Report, options: RenderOptions) -> str:
     """The report laid out for ``options.width`` columns; None means as wide as the text needs."""
     page = _TerminalPage(options)
     for model in report.models:
-        page.model(sheet(model, options.verbose, options.unicode, options.show_accepted))
+        page.model(sheet(model, options.verbose, options.unicode, options.show_accepted, options.fold))
     for problem in problems(report):
         page.problem(*problem)
     for remark in report.remarks:
@@ -67,7 +77,10 @@ def render(report: Report, options: RenderOptions) -> str:
     if options.statistics:
         page.table(statistics(report))
         page.line(Text())
-    page.prose(summary(report), style=_summary_style(report))
+    for line in summary_lines(report, min(options.width or _UNBOUNDED, _WIDEST_TEXT)):
+        page.prose(line, style=_summary_style(report))
+    for line in () if options.quiet else next_steps(report, options.width):
+        page.line(Text(line))
     return page.text()
 
 
@@ -113,12 +126,17 @@ class _TerminalPage:
             if page.sites:
                 self.line(Text())
                 self._sites(page.sites, page.columns)
-                if page.legend:
-                    self.prose(page.legend, "  ", style="dim")
+            if page.more_sites:
+                self.line(Text())
+                self.prose(page.more_sites, "  ", style="dim")
+            if page.legend:
+                self.prose(page.legend, "  ", style="dim")
             if page.findings:
                 self.line(Text())
         for block in page.findings:
             self._finding(block)
+        if page.more_findings:
+            self.prose(page.more_findings, "  ", style="dim")
         for line in page.accepted:
             self.line(Text(self._short(f"  {line}", self._width), style="dim"))
         if page.measured:
@@ -204,7 +222,7 @@ class _TerminalPage:
         room = self._width - sum(widths) + widths[_NODE] - gap * len(widths) - 2
         node_width = max(_NARROWEST_NODE, min(widths[_NODE], room))
         with_reasons = 0 < max(cell_len(row.reason) for row in rows) <= room - node_width
-        table = _new_table(gap)
+        table, expected = _new_table(gap), columns.index("expected")
         for name, heading in zip(columns, headings, strict=True):
             table.add_column(heading, justify="right" if name in _RIGHT_ALIGNED else "left", no_wrap=True)
         if with_reasons:
@@ -213,8 +231,10 @@ class _TerminalPage:
             shown = [Text(text) for text in texts]
             shown[0].stylize("dim")
             shown[_NODE] = Text(self._short(texts[_NODE], node_width))
-            for coloured in shown[-2:]:
+            for coloured in (shown[expected], shown[-1]):
                 coloured.stylize(_VERDICT_STYLES[row.verdict])
+            if row.severity is not None:
+                shown[-2].stylize(_SEVERITY_STYLES[row.severity])
             table.add_row(*shown, *([Text(row.reason, style="dim")] if with_reasons else []))
         self._print_table(table)
 
@@ -224,11 +244,12 @@ class _TerminalPage:
     def _cells(self, row: SiteRow) -> list[str]:
         cells = list(row.cells)
         if self._options.width is not None:
-            cells[_OP] = self._short(cells[_OP], _LONGEST_OP)
+            cells[_OP] = self._short(cells[_OP], _LONGEST_OP_NARROW if self._narrow else _LONGEST_OP)
         return cells
 
     def _finding(self, block: FindingBlock) -> None:
-        head = Text.assemble("  ", (block.severity.value, _SEVERITY_STYLES[block.severity]), " ", (block.rule, "bold"))
+        rule = f"bold link {block.page}" if self._options.links and block.page else "bold"
+        head = Text.assemble("  ", (block.severity.value, _SEVERITY_STYLES[block.severity]), " ", (block.rule, rule))
         if block.where:
             head.append(" at ", style="dim")
             head.append(self._short(block.where, self._width - head.cell_len))

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from auditor.facts.report import Report
 from auditor.report import RenderOptions
 from auditor.report.words.compared import ComparedSheet
-from auditor.report.words.sheet import FindingBlock, Sheet, problems, sheet, statistics, summary
+from auditor.report.words.next_steps import next_steps
+from auditor.report.words.sheet import FindingBlock, Sheet, problems, sheet, statistics, summary_lines
 from auditor.text import plain
 
 
@@ -16,7 +17,8 @@ def render(report: Report, options: RenderOptions) -> str:
     """The report as lines. Every line begins with words of the tool, never with text of a model."""
     lines: list[str] = []
     for model in report.models:
-        lines += _model(sheet(model, options.verbose, options.unicode, options.show_accepted), options.quiet)
+        page = sheet(model, options.verbose, options.unicode, options.show_accepted, options.fold)
+        lines += _model(page, options.quiet)
         lines.append("")
     lines += [f"problem {code}: {path + ': ' if path else ''}{message}" for code, path, message in problems(report)]
     lines += [f"note: {plain(remark, None)}" for remark in report.remarks]
@@ -24,7 +26,8 @@ def render(report: Report, options: RenderOptions) -> str:
         lines.append("")
     if options.statistics:
         lines += [*_columns(statistics(report), "  "), ""]
-    lines.append(summary(report))
+    lines += summary_lines(report)
+    lines += [] if options.quiet else next_steps(report)
     return "\n".join(lines) + "\n"
 
 
@@ -42,12 +45,13 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
             yield ""
             rows = [(*row.cells[:-1], row.verdict_and_reason) for row in page.sites]
             yield from _columns([page.columns, *rows], "  ")
-            if page.legend:
-                yield f"  {page.legend}"
+        yield from (f"  {line}" for line in (page.more_sites, page.legend) if line)
         if page.findings:
             yield ""
     for block in page.findings:
         yield from _finding(block)
+    if page.more_findings:
+        yield f"  {page.more_findings}"
     yield from (f"  {line}" for line in page.accepted)
     if page.measured and (page.findings or not quiet):
         yield ""

@@ -43,7 +43,7 @@ _SOURCES = {
 
 def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     """The lines of one verification, without indent."""
-    lines = [*_facts(found), ""]
+    lines = [*condition_lines(found), ""]
     for output in found.outputs:
         if len(found.outputs) > 1:
             lines.append(f"output {plain(output.output)} ({output.task.value})")
@@ -64,7 +64,8 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     return lines
 
 
-def _facts(found: Verification) -> Iterator[str]:
+def condition_lines(found: Verification) -> Iterator[str]:
+    """What the numbers were measured with, on what, for how long, and what to know about it."""
     shifts, data = found.shifts, found.data
     if found.incomplete:
         yield f"incomplete: {found.incomplete}"

@@ -7,7 +7,7 @@ This is where model text is opened for people. The layouts (:mod:`plain_text`, :
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm, prod
@@ -18,7 +18,9 @@ from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport,
 from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.compared import ComparedSheet, compared_sheet, finding_place
+from auditor.report.words.folding import kept_findings, kept_sites, more_findings, more_sites, site_severities
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
+from auditor.report.words.place import rule_page
 from auditor.report.words.verdict import undecided
 from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
@@ -29,15 +31,20 @@ if TYPE_CHECKING:
 
 SITE_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
 MEASURED_COLUMN = "measured"  # in front of the verdict, where the alias energy was measured
+SEVERITY_COLUMN = "severity"  # in front of the verdict, where a finding is at a site
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRow:
-    """One sampling site. ``cells`` follow :data:`SITE_COLUMNS`; ``reason`` says why it is passed or unknown."""
+    """One sampling site. ``cells`` follow the columns of the sheet; ``reason`` says why it is passed or unknown.
+
+    ``severity`` is that of the worst finding at it.
+    """
 
     cells: tuple[str, ...]
     verdict: SiteVerdict
     reason: str
+    severity: Severity | None = None
 
     @property
     def verdict_and_reason(self) -> str:
@@ -50,7 +57,7 @@ class FindingBlock:
     """One finding. ``where`` is the place in the model, ``facts`` are labelled lines about it: module, source, related.
 
     ``advice`` is empty where the finding after it gives the same, so that advice stands once for a run of findings;
-    ``advised`` counts the run.
+    ``advised`` counts the run. ``page`` is the address of the rule's page, empty where there is none.
     """
 
     severity: Severity
@@ -60,6 +67,7 @@ class FindingBlock:
     facts: tuple[tuple[str, str], ...]
     advice: str
     advised: int
+    page: str = ""
 
     @property
     def advice_label(self) -> str:
@@ -74,7 +82,8 @@ class Sheet:
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
     that do not count, each with the reason; none where they are not asked for. ``compared`` is what changed since a
-    base, None where there is none. ``columns`` head the cells of the sites.
+    base, None where there is none. ``columns`` head the cells of the sites. ``more_sites`` and ``more_findings`` say
+    what a folded sheet leaves out.
     """
 
     path: str
@@ -87,21 +96,39 @@ class Sheet:
     accepted: tuple[str, ...] = ()
     compared: ComparedSheet | None = None
     columns: tuple[str, ...] = SITE_COLUMNS
+    more_sites: str = ""
+    more_findings: str = ""
 
 
-def sheet(model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False) -> Sheet:
-    """Put one model's report into words; ``unicode`` allows characters beyond ASCII, ``accepted`` lists what is."""
+def sheet(
+    model: ModelReport, verbose: bool, unicode: bool = False, accepted: bool = False, fold: bool = False
+) -> Sheet:
+    """Put one model's report into words; ``unicode`` allows characters beyond ASCII, ``accepted`` lists what is.
+
+    ``fold`` leaves out of a long list what matters least; of a comparison, all that is as it was.
+    """
+    sites, severities = model.analysis.sites, site_severities(model)
+    kept = kept_sites(sites, severities) if fold else range(len(sites))
+    kept = [] if fold and model.comparison is not None else kept
+    findings = kept_findings(model.findings) if fold else model.findings
     return Sheet(
         path=plain(model.path),
         facts=tuple(facts(model)),
         meaning=subsampling(model),
-        sites=tuple(_site_row(index, site, model.alias) for index, site in enumerate(model.analysis.sites, 1)),
-        columns=(*SITE_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), SITE_COLUMNS[-1]),
-        legend="; ".join(filter(None, (_legend(model.analysis.sites), *alias_words(model.alias)))),
-        findings=tuple(_blocks(model, verbose)),
-        measured=_measured(model.verification, unicode),
+        sites=tuple(_site_row(index, sites[index], model.alias, severities) for index in kept),
+        columns=(
+            *SITE_COLUMNS[:-1],
+            *(() if model.alias is None else (MEASURED_COLUMN,)),
+            *((SEVERITY_COLUMN,) if severities else ()),
+            SITE_COLUMNS[-1],
+        ),
+        legend="; ".join(filter(None, (_legend(sites), *alias_words(model.alias)))) if kept else "",
+        findings=tuple(_blocks(findings, model.baselined, verbose)),
+        measured=_measured(model.verification, unicode, fold and model.comparison is not None),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
         compared=None if model.comparison is None else compared_sheet(model.comparison),
+        more_sites=more_sites(sites, kept),
+        more_findings=more_findings(model.findings) if fold else "",
     )
 
 
@@ -116,16 +143,28 @@ def _accepted(one: Accepted) -> str:
     return f"{head}: {', '.join(why)}" if why else head
 
 
-def _measured(found: Verification | None, unicode: bool) -> tuple[str, ...]:
+def _measured(found: Verification | None, unicode: bool, brief: bool) -> tuple[str, ...]:
     if found is None:
         return ()
-    from auditor.report.words.measured import measured_lines
+    from auditor.report.words.measured import condition_lines, measured_lines
 
-    return tuple(measured_lines(found, unicode))
+    return tuple(condition_lines(found) if brief else measured_lines(found, unicode))
+
+
+def summary_lines(report: Report, width: int = 80) -> list[str]:
+    """The summary on as many lines as it needs to stay within so many columns, broken between its clauses."""
+    lines: list[str] = []
+    for clause in summary(report).split("; "):
+        joined = f"{lines[-1]}; {clause}" if lines else clause
+        if lines and len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(clause)
+    return lines
 
 
 def summary(report: Report) -> str:
-    """The last line: what was audited and what came of it."""
+    """What was audited and what came of it, in one line."""
     by_severity = report.by_severity()
     sites = [site for model in report.models for site in model.analysis.sites]
     counts = [count_text(count, severity.value) for severity, count in by_severity.items() if count]
@@ -136,11 +175,11 @@ def summary(report: Report) -> str:
     parts += [f"{accepted[by]} {word}" for by, word in ACCEPTED_WORDS.items() if accepted[by]]
     if sites:
         open_sites = sum(site.unprotected for site in sites)
-        parts.append(f"{open_sites} of {count_text(len(sites), 'sampling site')} without anti-aliasing")
+        parts.append(f"{open_sites} of {count_text(len(sites), 'site')} without anti-aliasing")
     totals = [model.analysis.subsampling for model in report.models]
     known = [total for total in totals if total is not None]
     if known:
-        parts.append(f"largest cumulative factor {factor_text(max(known))}")
+        parts.append(f"grid {factor_text(max(known))}")
     if open_verdicts := sum(undecided(model.comparison) for model in report.models):
         parts.insert(1, f"{count_text(open_verdicts, 'comparison')} undecided")
     if report.problems:
@@ -279,11 +318,11 @@ def alias_text(found: AliasMeasurement | None, index: int) -> str:
     return f"{percent_text(one.share)}{of}"
 
 
-def _site_row(index: int, site: Site, measured: AliasMeasurement | None) -> SiteRow:
-    given = site.verdict
+def _site_row(index: int, site: Site, measured: AliasMeasurement | None, severities: Mapping[int, Severity]) -> SiteRow:
+    given, severity = site.verdict, severities.get(index)
     alias = site.alias
     cells = (
-        str(index),
+        str(index + 1),
         _name(site.node),
         plain(site.node.op, 40),
         "/".join(filter(None, (shape_text(site.kernel), axes_text(map(Fraction, site.stride))))),
@@ -291,16 +330,16 @@ def _site_row(index: int, site: Site, measured: AliasMeasurement | None) -> Site
         axes_text(site.cumulative),
         percent_text(alias.flat) if alias is not None else "",
         percent_text(alias.expected) if alias is not None else "",
-        *(() if measured is None else (alias_text(measured, index),)),
+        *(() if measured is None else (alias_text(measured, index + 1),)),
+        *(("" if severity is None else severity.value,) if severities else ()),
         given.value,
     )
     # Elsewhere the numbers of the row are the reason.
     reason = plain(site.reason) if not site.unprotected or given is SiteVerdict.UNKNOWN else ""
-    return SiteRow(tuple(cell or "-" for cell in cells), given, reason)
+    return SiteRow(tuple(cell or "-" for cell in cells), given, reason, severity)
 
 
-def _blocks(model: ModelReport, verbose: bool) -> Iterable[FindingBlock]:
-    findings = model.findings
+def _blocks(findings: Sequence[Finding], baselined: bool, verbose: bool) -> Iterable[FindingBlock]:
     run = 0
     for index, finding in enumerate(findings):
         run += 1
@@ -308,12 +347,13 @@ def _blocks(model: ModelReport, verbose: bool) -> Iterable[FindingBlock]:
         repeated = following is not None and (following.rule, following.advice) == (finding.rule, finding.advice)
         yield FindingBlock(
             severity=finding.severity,
-            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if model.baselined else ''}",
+            rule=f"{plain(finding.rule)} {plain(finding.name)}{' (new)' if baselined else ''}",
             where=_place(finding.node) if finding.node is not None else "",
             message=plain(finding.message, None),
             facts=tuple(_finding_facts(finding, verbose)),
             advice="" if repeated else plain(finding.advice, None),
             advised=run,
+            page=rule_page(finding) or "",
         )
         run = run if repeated else 0
 
