@@ -1,5 +1,6 @@
 """Install a wheel into an empty environment and run the program there: ``python scripts/try_wheel.py dist``.
 
+``--extras cpu,images`` installs optional parts with it.
 ``--bill FILE`` also writes what came with it as a CycloneDX bill of materials (needs ``cyclonedx-bom``).
 """
 
@@ -29,12 +30,13 @@ def wheel_in(folder: Path) -> Path:
     return wheels[0]
 
 
-def installed(wheel: Path, folder: Path) -> Path:
-    """A new environment in ``folder`` with the wheel in it; the folder of its programs."""
+def installed(wheel: Path, folder: Path, extras: str = "") -> Path:
+    """A new environment in ``folder`` with the wheel and some of its extras in it; the folder of its programs."""
     venv.create(folder, with_pip=True)
     programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
     python = str(programs / "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel.resolve())], check=True)
+    what = f"{wheel.resolve()}[{extras}]" if extras else str(wheel.resolve())
+    subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
     return programs
 
 
@@ -54,10 +56,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Install a wheel into an empty environment and run it there.")
     parser.add_argument("folder", type=Path, help="where the wheel is")
     parser.add_argument("--bill", type=Path, help="write a CycloneDX bill of materials to this file")
+    parser.add_argument("--extras", default="", help="optional parts to install with it, separated by commas")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        programs = installed(wheel_in(arguments.folder), folder / "environment")
+        programs = installed(wheel_in(arguments.folder), folder / "environment", arguments.extras)
         lines = tried(programs, folder)
         if arguments.bill is not None:
             write = [sys.executable, "-m", "cyclonedx_py", "environment", "--of", "JSON", "-o", str(arguments.bill)]

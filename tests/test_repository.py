@@ -202,3 +202,13 @@ def test_the_lowest_versions_are_those_that_the_project_allows() -> None:
         assert floors, f"{name} has no lower bound"
         # A floor that was never released as such begins with the first release above it.
         assert pinned[name].release[: len(floors[0].release)] == floors[0].release, name
+
+
+def test_every_promise_of_the_security_policy_names_tests_that_exist() -> None:
+    policy = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
+    promises = [line for line in policy.splitlines() if line.startswith("| ") and "promise" not in line]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", policy)
+    lines = [line for line in policy.splitlines() if line.startswith("* `tests/")]
+    assert len(lines) == len(promises)
+    for path, name in named:
+        assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -74,3 +77,15 @@ def test_the_page_has_its_style_and_its_script_in_the_installed_wheel(program: P
     assert done.returncode == 0, done.stderr
     assert "prefers-color-scheme" in done.stdout
     assert "aria-sort" in done.stdout
+
+
+def test_the_same_checkout_builds_the_same_wheel_at_another_time_and_place(wheel: Path, tmp_path: Path) -> None:
+    kept = shutil.ignore_patterns(".git", ".venv", "__pycache__", "dist", "*.egg-info", ".*_cache")
+    copy = shutil.copytree(ROOT, tmp_path / "elsewhere", ignore=kept)
+    for path in copy.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(copy)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (again,) = (tmp_path / "dist").glob("*.whl")
+    assert again.name == wheel.name
+    assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
