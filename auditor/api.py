@@ -175,6 +175,7 @@ def compare(
     *,
     settings: Settings | None = None,
     verify: Mapping[str, object] | None = None,
+    pair: bool = False,
 ) -> ModelReport:
     """Compare a model with the one that it is to replace.
 
@@ -188,6 +189,9 @@ def compare(
         verify: The options of a measurement by name (``{"images": "photos", "device": "cpu"}``, or ``{}``) to also run
             both models on the same images and shifts, at most 256 images unless they say otherwise, fewer where the
             verdict is certain before; None runs neither.
+        pair: Run both on the same windows and hold the answers against those of the base, too, for models that are not
+            alike or of other formats than ONNX; ``verify`` may be left out. Its options ``reference_preset``,
+            ``reference_layout``, ``reference_size`` and ``reference_runtime`` say how the base is read.
 
     Raises:
         ModelFileError: A file cannot be read, is no ONNX model, or exceeds the limits.
@@ -207,12 +211,13 @@ def compare(
     settings = _settings(settings)
     rules = load_rules(settings)
     baseline = load(settings.baseline) if settings.baseline is not None else None
-    measure = None if verify is None else _measure_pair(options_table("verify", verify), settings)
+    measured = pair or verify is not None
+    measure = _measure_pair(options_table("verify", verify or {}), settings, pair) if measured else None
     check_input_shapes([_file(base), _file(new)], settings)
     with _named(_file(new).name):
-        after = examine(_file(new), settings)
+        after = examine(replace(_file(new), only_run=pair), settings)
     with _named(_file(base).name):
-        before = examine(replace(_file(base), place=after.place), settings)
+        before = examine(replace(_file(base), place=after.place, only_run=pair), settings)
     (outcome,) = settle([compared(before, after, measure, rules, settings)], rules, settings, baseline)
     if outcome.problems:
         raise VerifyError("; ".join(f"{problem.path}: {problem.message}" for problem in outcome.problems))
@@ -334,15 +339,17 @@ def _pictures(options: Mapping[str, object]) -> Pictures:
     return WorkerPictures(request.source(), request.settings)
 
 
-def _measure_pair(options: Mapping[str, object], settings: Settings) -> MeasurePair:
-    """A measurement of a base and the model that is to replace it."""
+def _measure_pair(options: Mapping[str, object], settings: Settings, together: bool) -> MeasurePair:
+    """A measurement of a base and the model that is to replace it, ``together`` on the same windows."""
     from auditor.repair.paired import measure_both
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options)
     request = replace(request, limit=request.limit or COMPARED_IMAGES)
     held = thresholds(settings.compare)
-    return MeasurePair(lambda base, new: measure_both(base, new, request.source(), request.settings, held))
+    return MeasurePair(
+        lambda base, new: measure_both(base, new, request.source(), request.settings, held, together=together), together
+    )
 
 
 def _measure(options: Mapping[str, object]) -> Measure:

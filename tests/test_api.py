@@ -7,13 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import TensorProto
 
 import auditor
 from auditor.demo import demo_model
 from auditor.verify.errors import VerifyError
 from tests.rules.builder import build
 from tests.verify.models import classifier, saved
+from tests.verify.pairs import exported, toy
 
 
 def test_check_gives_typed_findings_and_exact_factors() -> None:
@@ -75,6 +78,25 @@ def test_compare_runs_both_models_on_request_and_raises_where_that_is_not_possib
         auditor.compare(model, model, verify={"device": "abacus"})
     with pytest.raises(VerifyError):
         auditor.compare(model, model, verify={"images": str(tmp_path / "none")})
+
+
+def test_compare_holds_a_pair_of_models_that_are_not_alike_against_each_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8))
+    toy(tmp_path / "float.onnx")
+    saved(tmp_path / "bytes.onnx", exported(classifier(batch=1), TensorProto.UINT8, True, 255))
+    how = {"images": str(tmp_path / "images.npy"), "device": "cpu", "task": "classification", "preset": "raw"}
+    report = auditor.compare(
+        tmp_path / "float.onnx", tmp_path / "bytes.onnx", verify={**how, "reference_preset": "unit"}, pair=True
+    )
+    assert report.verification is not None
+    fidelity = report.verification.measure("fidelity")
+    assert fidelity is not None
+    assert fidelity.value == 1
+    assert report.comparison is not None
+    assert report.comparison.base_verification is not None
+    assert any(change.measure == "consistency" for change in report.comparison.measured)
+    with pytest.raises(VerifyError, match="--reference-preset"):
+        auditor.compare(tmp_path / "bytes.onnx", tmp_path / "float.onnx", verify={**how, "preset": "unit"}, pair=True)
 
 
 def test_fix_writes_another_model_and_says_what_was_done(tmp_path: Path) -> None:

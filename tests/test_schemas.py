@@ -38,7 +38,7 @@ def test_a_baseline_follows_its_schema_and_one_without_its_version_does_not() ->
     assert not validator.is_valid(document | {"findings": [{"rule": "AA101"}]})
 
 
-@pytest.mark.parametrize("name", ["report.json", "comparison.json"])
+@pytest.mark.parametrize("name", ["report.json", "comparison.json", "resize.json"])
 def test_every_object_of_a_document_is_described(name: str) -> None:
     for title, definition in json.loads(FILES[name])["$defs"].items():
         assert definition["description"], title

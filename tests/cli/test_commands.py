@@ -71,7 +71,7 @@ def test_config_shows_names_of_a_hostile_settings_file_inert(run: Run) -> None:
         assert not commands(out)
 
 
-@pytest.mark.parametrize("name", ["report", "settings"])
+@pytest.mark.parametrize("name", ["report", "resize", "settings"])
 def test_schemas_are_printed_as_json(run: Run, name: str) -> None:
     code, out, _ = run("schema", name)
     assert code == 0

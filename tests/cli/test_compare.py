@@ -16,10 +16,12 @@ import numpy as np
 import onnx
 import onnx.helper
 import pytest
+from msgspec import structs
 
 import auditor
 from auditor.comparison.revision import Revision
 from auditor.report.json.schema import report_schema
+from auditor.verify import runner
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands
@@ -403,3 +405,29 @@ def test_a_conversion_is_compared_with_what_it_was_made_from_by_its_answers(
     code, out, _ = run("compare", "net.onnx", "net.tflite", "--verify")
     assert code == 3
     assert "give the .onnx file here" in out
+
+
+def test_an_interrupt_during_a_pair_ends_the_pairs_behind_it(
+    run: Run, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(workplace / "images.npy", np.random.default_rng(0).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8))
+    for name in ("a.onnx", "b.onnx"):
+        saved(workplace / name, classifier())
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "base")
+    for name in ("a.onnx", "b.onnx"):
+        saved(workplace / name, classifier(stride=4))
+    begun: list[str] = []
+    measured = runner.verify_pair
+
+    def interrupted(model: Any, *arguments: Any) -> Any:
+        begun.append(model.source.name)
+        both = measured(model, *arguments)
+        return tuple(structs.replace(one, incomplete="interrupted after 2 of 9 images") for one in both)
+
+    monkeypatch.setattr(runner, "verify_pair", interrupted)
+    how = ("--pair", "--images", "images.npy", "--device", "cpu", "--preset", "unit", "--task", "classification")
+    code, _, _ = run("compare", "--base-ref", "HEAD", "--model", "a.onnx", "--model", "b.onnx", *how)
+    assert code == 130
+    assert begun == ["a.onnx"]

@@ -33,6 +33,7 @@ def test_the_change_is_stated_before_the_file_appears(run: Run, digits: Path, mo
     assert (code, err) == (0, "")
     assert there == [False, True]
     assert out.startswith("measured on 16 images, both models on the same shifts")
+    assert re.search(r"^  note: preprocessing .*grey, scale 0\.00392157", out, re.MULTILINE)
     for measure in ("consistency", "mac", "accuracy", "agreement", "time"):
         assert re.search(rf"^  {measure} .*\d", out, re.MULTILINE)
     assert "wrote fixed.onnx" in out

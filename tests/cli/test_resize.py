@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
+from auditor.report.json.schema import resize_schema
 from tests.resizing.stripes import bright_or_dark, photos, stripes
 
 Run = Callable[..., tuple[int, str, str]]
@@ -54,6 +56,7 @@ def test_every_format_is_written_from_one_run(run: Run, model: Path, pictures: s
     code, out, err = run("resize", model, "--images", pictures, *HOW, "--output-format", "json", *reports)
     assert code == 0
     assert json.loads(out)["comparison"]["deployed"] == ""
+    jsonschema.validate(json.loads(out), resize_schema())
     assert json.loads(Path("out/r.json").read_text(encoding="utf-8")) == json.loads(out)
     assert Path("out/r.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert Path("out/r.markdown").read_text(encoding="utf-8").startswith("### Resize in front of")

@@ -72,7 +72,7 @@ def gain_between(original: Verification, rewritten: Verification, speed: Speed |
         agreement=_agreement(original, rewritten),
         loss=_loss(original, rewritten, changes),
         speed=speed,
-        remarks=(*measured.remarks, *_cheaper(original)),
+        remarks=(rewritten.preprocessing_words, *measured.remarks, *_cheaper(original)),
     )
 
 

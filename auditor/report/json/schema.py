@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from auditor.codec import Json, schema
 from auditor.facts.comparison import Comparison
 from auditor.facts.report import SCHEMA_VERSION, Report
+from auditor.facts.resizing import RESIZE_SCHEMA, ResizeReport
 from auditor.facts.tiling import TILES_SCHEMA, TilesReport
 from auditor.policy.baseline import VERSION, SavedBaseline
 from auditor.policy.keys import settings_schema
@@ -26,6 +27,13 @@ def report_schema() -> Json:
 def comparison_schema() -> Json:
     """The schema of a comparison on its own, as ``Comparison.to_json`` writes it."""
     return {"title": "aliasaudit comparison", **schema(Comparison)}
+
+
+def resize_schema() -> Json:
+    """The schema of what ``aliasaudit resize`` writes."""
+    written = schema(ResizeReport)
+    written["$defs"]["ResizeReport"]["properties"]["schema"]["const"] = RESIZE_SCHEMA
+    return {"title": "aliasaudit resize", **written}
 
 
 def baseline_schema() -> Json:
@@ -48,6 +56,7 @@ def tiles_schema() -> Json:
 SCHEMAS: Mapping[str, Callable[[], Json]] = {
     "report": report_schema,
     "comparison": comparison_schema,
+    "resize": resize_schema,
     "settings": settings_schema,
     "baseline": baseline_schema,
     "tiles": tiles_schema,

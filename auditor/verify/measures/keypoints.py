@@ -90,7 +90,7 @@ MEASURES = (
     MeasureFacts("keypoint-quantisation", "share", False, "of the squared jitter, what the decoder's grid costs"),
 )
 
-BORDER = 2.0  # pixels
+BORDER = 2.0  # pixels of the model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,22 +111,26 @@ class JointMoves:
 
 
 def moves_by_pair(
-    figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False
+    figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False, border: float = BORDER
 ) -> list[JointMoves]:
     """Compare the figures of the inputs of one image, pair by pair; ``window`` is the input's (H, W).
+
+    Joints nearer than ``border`` to its edge do not count; all in the pixels that the shifts count.
 
     Poses of two inputs are the same where their boxes overlap by one half, the largest overlap first. A circular
     shift moves points across the seam.
     """
     return [
-        _moves(figures[reference], figures[moved], np.array([shift[1], shift[0]]), window, circular)
+        _moves(figures[reference], figures[moved], np.array([shift[1], shift[0]]), window, circular, border)
         for reference, moved, shift in zip(pairs.reference, pairs.moved, pairs.shift, strict=True)
     ]
 
 
-def joint_moves(figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False) -> JointMoves:
+def joint_moves(
+    figures: Sequence[Poses], pairs: Pairs, window: tuple[int, int], circular: bool = False, border: float = BORDER
+) -> JointMoves:
     """All moves of one image, as :func:`moves_by_pair`."""
-    return joined(moves_by_pair(figures, pairs, window, circular))
+    return joined(moves_by_pair(figures, pairs, window, circular, border))
 
 
 def joined(moves: Sequence[JointMoves]) -> JointMoves:
@@ -170,13 +174,15 @@ def by_joint(moves: JointMoves, count: int) -> FloatArray:
     return np.where(seen > 0, sums / np.maximum(seen, 1), np.nan)
 
 
-def _moves(left: Poses, right: Poses, step: FloatArray, window: tuple[int, int], circular: bool) -> JointMoves:
+def _moves(
+    left: Poses, right: Poses, step: FloatArray, window: tuple[int, int], circular: bool, border: float
+) -> JointMoves:
     one, two = same_figures(left, right, step)
     first, second = left.points[one], right.points[two] + step
     extent = np.array([window[1], window[0]], np.float64)
-    low, high = np.maximum(0, step) + BORDER, extent + np.minimum(0, step) - BORDER
+    low, high = np.maximum(0, step) + border, extent + np.minimum(0, step) - border
     if circular:
-        low, high = np.full(2, BORDER), extent - BORDER
+        low, high = np.full(2, border), extent - border
         # The copy of the point, a whole period away or not, that lies nearest.
         second = first + (second - first + extent / 2) % extent - extent / 2
         there = right.points[two]
@@ -251,10 +257,11 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
 
     def row(self, unit: Unit, answers: tuple[Poses, ...], reference: tuple[Poses, ...] | None) -> KeypointsImage:
         plan = unit.plan
-        seen, window = answers, self.window
+        seen, window, border = answers, self.window, BORDER
         if unit.native:
-            seen, window = in_the_picture(answers, unit), unit.placements[0].picture
-        moves = joint_moves(seen, plan.pairs, window, self.circular)
+            placed = unit.placements[0]
+            seen, window, border = in_the_picture(answers, unit), placed.picture, BORDER / min(placed.scale)
+        moves = joint_moves(seen, plan.pairs, window, self.circular, border)
         values: dict[str, float] = {}
         if len(plan.pairs):
             values = {
@@ -272,15 +279,13 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             values |= fidelity_values([alike for alike, _ in compared])
             values |= offset_values([moves for _, moves in compared])
             near = one_pixel(plan)
-            changed = [
-                np.array([consistency(pair) < 1 for pair in moves_by_pair(side, near, window, self.circular)], np.bool_)
-                for side in (seen, others)
-            ]
+            by_pair = [moves_by_pair(side, near, window, self.circular, border) for side in (seen, others)]
+            changed = [np.array([consistency(pair) < 1 for pair in pairs], np.bool_) for pairs in by_pair]
             beside, added = changes_beside(changed[0], changed[1])
             values |= added
         curves: dict[str, FloatArray] = {}
         if len(plan.distances):
-            along = moves_by_pair(seen, plan.distances, window, self.circular)
+            along = moves_by_pair(seen, plan.distances, window, self.circular, border)
             curves["keypoint-jitter"] = np.array([jitter(pair) for pair in along])
         return KeypointsImage(
             values,

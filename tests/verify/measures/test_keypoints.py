@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from auditor.pipeline import decode
-from auditor.pipeline.decoding import Detections, Keypoints
+from auditor.pipeline.decoding import Detections, Keypoints, Reading
 from auditor.pipeline.placement import Placement
 from auditor.text import ModelText
-from auditor.verify.measures.keypoints import by_joint, jitter, joint_moves, normalised_error, quantised_share
-from auditor.verify.measures.poses import Poses, brought_figures, compare_figures, figures_of
+from auditor.verify.measures.keypoints import (
+    BORDER,
+    Joints,
+    by_joint,
+    jitter,
+    joint_moves,
+    normalised_error,
+    quantised_share,
+)
+from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.poses import Poses, brought_figures, compare_figures, figures_of, in_the_picture
 from auditor.verify.measures.task import Sides
 from auditor.verify.shifts.plan import Pairs, Unit, plan_frames
 
@@ -152,3 +163,20 @@ def test_joints_of_an_input_of_another_size_are_compared_in_pixels_of_the_model(
     assert moves == pytest.approx(np.tile([-2.0, 0.0], (5, 1)))
     assert alike == 1  # two pixels are less than a twentieth of the figure's size
     assert compare_figures(figure(FACE), figure(FACE + np.array([30, 0])))[0] == 0
+
+
+@pytest.mark.parametrize(("right", "counted"), [(5.0, False), (11.0, True)])
+def test_the_border_of_a_native_window_is_two_pixels_of_the_model(right: float, counted: bool) -> None:
+    # Four pixels of the picture are one of the model: eight are too near its edge.
+    placement = Placement((100, 120), (25, 30), out=(25, 30))
+    unit = Unit(ModelText("face"), None, plan_frames((0, 1)), b"", (placement, placement), native=True)
+    face = np.array([[right, 50.0], [60.0, 50.0]])
+    seen = tuple(figure(placement.to_input(points)) for points in (face, face - [1, 1]))
+    moves = joint_moves(in_the_picture(seen, unit), pairs((1, 1)), placement.picture, border=BORDER / 0.25)
+    assert (0 in moves.joint) is counted
+    assert moves.distance == pytest.approx(0, abs=1e-9)
+    plan = replace(unit.plan, pairs=pairs((1, 1)), distances=pairs(), neighbours=pairs(), path=np.zeros(0, np.int64))
+    row = Joints(("y",), Decoder("landmarks", (25, 30), Reading()), (25, 30), False, None).row(
+        replace(unit, plan=plan), seen, None
+    )
+    assert row.compared == 1 + counted
