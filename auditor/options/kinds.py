@@ -109,15 +109,17 @@ def parsed(metavar: str, parse: Callable[[str], Any], must: str, made: type = st
     return Kind(metavar, read, schema=schema)
 
 
-def whole(metavar: str, least: int, must: str = "") -> Kind:
-    """A whole number from ``least`` on."""
+def whole(metavar: str, least: int, must: str = "", most: int | None = None) -> Kind:
+    """A whole number from ``least`` on, at most ``most``."""
 
     def parse(word: str) -> int:
-        if int(word) < least:
+        if int(word) < least or (most is not None and int(word) > most):
             raise ValueError
         return int(word)
 
-    schema = {"type": ["integer", "string"], "minimum": least}
+    schema: Schema = {"type": ["integer", "string"], "minimum": least}
+    if most is not None:
+        return parsed(metavar, parse, f"a whole number from {least} to {most}", schema={**schema, "maximum": most})
     return parsed(metavar, parse, must or f"a whole number of {least} or more", schema=schema)
 
 

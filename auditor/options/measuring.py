@@ -22,6 +22,9 @@ from auditor.options.kinds import (
 from auditor.options.option import Group, option
 from auditor.options.panels import VALUES, Panel
 
+# Each is a run of the model, and the picture has to be so much larger than the window.
+MOST_STEPS = 1024
+
 
 def _device(word: str) -> str:
     name, colon, index = word.partition(":")
@@ -110,7 +113,7 @@ class Measuring(Group, table="verify"):
     )
     shifts: int = option(whole("N", 1), "Random pairs of shifts per image.", Panel.SHIFTS, default=8)
     path: int = option(
-        whole("STEPS", 0),
+        whole("STEPS", 0, most=MOST_STEPS),
         "Steps of a diagonal path, for jaggedness. Of one pixel. Other tasks show each answer along it.",
         Panel.SHIFTS,
         default=0,

@@ -37,8 +37,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 def write_plots(result: Verification, folder: Path, kind: str = "png") -> tuple[Path, ...]:
     """Write every figure that the verification has numbers for; the files appear whole or not at all.
 
-    Returns the paths: ``distance``, ``maps``, ``paths``, ``spectra``. Raises VerifyError where matplotlib is missing or
-    the folder cannot be written, and ValueError for another format than :data:`FORMATS`.
+    Returns the paths: ``distance``, ``maps``, ``paths``, ``tracks``, ``spectra``. Raises VerifyError where matplotlib
+    is missing or the folder cannot be written, and ValueError for another format than :data:`FORMATS`.
     """
     if kind not in FORMATS:
         raise ValueError(f"plots are written as {' or '.join(FORMATS)}")
@@ -52,6 +52,9 @@ def write_plots(result: Verification, folder: Path, kind: str = "png") -> tuple[
         figures.append(("maps", lambda: map_figure(result.layers)))
     if images:
         figures.append(("paths", lambda: path_figure(worst_images(images))))
+    moved = [image for output in result.outputs if (image := output.most_moved) is not None]
+    if moved:
+        figures.append(("tracks", lambda: track_figure(moved)))
     if spectra:
         figures.append(("spectra", lambda: spectrum_figure(spectra)))
     written = []
@@ -127,6 +130,22 @@ def path_figure(images: Sequence[ImageResult]) -> Figure:
     axes.set_ylabel("score of the reference class")
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
+    return figure
+
+
+def track_figure(images: Sequence[ImageResult]) -> Figure:
+    """Each answer that was followed along the diagonal path of one-pixel shifts; the grid's period is marked."""
+    followed = [(image, track) for image in images for track in image.tracks]
+    figure, panels = _panels(len(followed), columns=2)
+    for axes, (image, track), colour in zip(panels, followed, _cycle(len(followed)), strict=True):
+        axes.plot(range(len(track.values)), track.values, marker=".", color=colour)
+        for step in track.marks:
+            axes.axvline(step, color="black", linestyle=":", linewidth=1)
+        strength = "" if track.periodic is None else f"\n{track.periodic:.0%} repeats every {track.period} px"
+        axes.set_title(f"{_name(image.name)}: {plain(track.name, _LABEL)}{strength}", fontsize=8, parse_math=False)
+        axes.set_xlabel("step of the diagonal path (px)", fontsize=7)
+        axes.set_ylabel(track.unit, fontsize=7)
+        axes.grid(alpha=0.3)
     return figure
 
 

@@ -239,6 +239,16 @@ class Track(Struct, frozen=True):
     period: int | None
     periodic: float | None
 
+    @property
+    def range(self) -> float:
+        """From the least to the largest value."""
+        return max(self.values) - min(self.values)
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The steps at which the grid is where it was at the first."""
+        return tuple(range(self.period, len(self.values), self.period)) if self.period else ()
+
 
 class ImageResult(Struct, frozen=True):
     """One image: its answer without a shift and how far shifts moved it. Of the arrays the smallest useful excerpt.
@@ -274,6 +284,12 @@ class OutputResult(Struct, frozen=True):
     predictions: tuple[tuple[int, int], ...]  # (class, number of images), most frequent first; classification only
     classes: int | None = None  # that the model can tell apart; classification only
     margin: Margin | None = None  # of classification and detection
+
+    @property
+    def most_moved(self) -> ImageResult | None:
+        """The image whose answers move most along the path; None where nothing was followed."""
+        followed = [image for image in self.images if image.tracks]
+        return max(followed, key=lambda image: max(track.range for track in image.tracks), default=None)
 
     def measure(self, name: str, protocol: str = "") -> Measure | None:
         """The measure of this name under shifts, or under a perturbation; None where it was not made."""

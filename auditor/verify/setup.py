@@ -34,6 +34,7 @@ _TRIED_IMAGES = 4
 # All outputs of one image are in memory at once; two images are under way.
 _OUTPUT_BYTES = 256 << 20
 _FEWEST_WINDOWS = 8
+_PATH_BYTES = 1 << 30
 # Of the 256 of a byte; a preset for floating numbers leaves an integer input a handful.
 _FEWEST_LEVELS = 64
 
@@ -281,11 +282,17 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int, beside: int = 
     """The shifts that the task's measures use, few enough that all outputs of one image fit in memory.
 
     ``beside`` is how many perturbed windows there are for each random pair.
+
+    Raises:
+        DataError: the outputs of the path alone do not fit.
     """
     if TASKS[task].SINGLE_STEPS:
         return shifts
     path = shifts.path if TASKS[task].TRACKS else 0
     shifts = replace(shifts, neighbours=0, path=path, exhaustive=0)
+    if path * row_bytes > _PATH_BYTES:
+        steps = _PATH_BYTES // row_bytes
+        raise DataError(f"the outputs of a path of {path} steps do not fit in memory: give --path {steps} or less")
     windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1) - path)
     curve = 2 * len(shifts.distances) * shifts.per_distance
     each = 2 + beside

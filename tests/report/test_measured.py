@@ -148,3 +148,14 @@ def test_an_answer_along_a_path_is_drawn_with_the_grid_and_the_strength_of_what_
     assert all(line[16] in "|*" for line in plot[1:6])  # a period on
     assert plot[7] == "           ---------- 8 px"
     assert "on average 97 % of the variance of 1 track in 2 images repeats with the grid" in lines
+
+
+def test_a_path_longer_than_a_line_is_drawn_at_every_third_step() -> None:
+    track = Track("yaw", "ratio", tuple(float(step) for step in range(200)), 60, 0.5)
+    image = ImageResult(HOSTILE, None, None, None, 0.0, (), None, None, (track,))
+    output = replace(OUTPUT, task=Task.REGRESSION, images=(image,), predictions=())
+    lines = measured_lines(replace(FOUND, outputs=(output,)), unicode=False)
+    start = next(index for index, line in enumerate(lines) if line.startswith("yaw 0.000: 50 %"))
+    assert max(map(len, lines[start + 1 : start + 9])) <= 100
+    assert lines[start + 8].endswith("- 199 px")
+    assert [place - 12 for place, cell in enumerate(lines[start + 1]) if cell == "|"] == [-1, 20, 40, 60]

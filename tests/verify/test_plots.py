@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
 from auditor.verify.interval import Interval
-from auditor.verify.plots import map_figure, spectrum_figure, worst_images, write_plots
+from auditor.verify.plots import map_figure, spectrum_figure, track_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
     CurvePoint,
@@ -25,6 +25,7 @@ from auditor.verify.result import (
     Shifts,
     Spectrum,
     Task,
+    Track,
     Verification,
 )
 
@@ -142,3 +143,15 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
         write_plots(verification(), tmp_path / "taken")
     with pytest.raises(ValueError, match="png or svg"):
         write_plots(verification(), tmp_path, "pdf")
+
+
+def test_what_was_followed_along_the_path_is_drawn_with_the_grid_marked(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    track = Track("box 1, class 0: score", "probability", (0.9, 0.8, 0.9, 0.7, 0.9), 2, 0.75)
+    moved = replace(image("$x^", ()), tracks=(track,))
+    found = verification(empty=True)
+    found = replace(found, outputs=(replace(found.outputs[0], images=(image("still", ()), moved)),))
+    assert [path.name for path in write_plots(found, tmp_path)] == ["tracks.png"]
+    axes = track_figure([moved]).axes[0]
+    assert [np.asarray(line.get_xdata()).tolist() for line in axes.get_lines()[1:]] == [[2, 2], [4, 4]]
+    assert "75% repeats every 2 px" in axes.get_title()

@@ -31,6 +31,7 @@ _BAR = 30
 _WORST_LAYERS = 8
 _LISTED = 5
 _PLOT = 7  # rows
+_STEPS = 96  # columns of such a plot
 _SOURCES = {
     DataKind.FOLDER: "from a folder",
     DataKind.ARRAYS: "from an array file",
@@ -164,9 +165,9 @@ def _curve(curve: Curve, unicode: bool) -> Iterator[str]:
 def _tracks(output: OutputResult, unicode: bool) -> Iterator[str]:
     """The answers along the path of the picture in which they move most."""
     images = [image for image in output.images if image.tracks]
-    if not images:
+    image = output.most_moved
+    if image is None:
         return
-    image = max(images, key=lambda image: max(_range(track) for track in image.tracks))
     yield ""
     yield f"along a path of one-pixel steps, {plain(image.name)}"
     for track in image.tracks:
@@ -179,27 +180,30 @@ def _tracks(output: OutputResult, unicode: bool) -> Iterator[str]:
         yield f"on average {share} of the variance of {tracks} repeats with the grid"
 
 
-def _range(track: Track) -> float:
-    return max(track.values) - min(track.values)
+def track_words(track: Track) -> str:
+    """What was followed, where it began, and how strong its part of the grid's period is."""
+    strength = "no strength told: the path is shorter than two periods, or nothing moves"
+    if track.periodic is not None:
+        strength = f"{percent_text(track.periodic)} of its variance repeats every {track.period} px"
+    elif track.period is None:
+        strength = "the cumulative factor is not known"
+    return f"{plain(track.name)} {number(track.values[0], track.unit)}: {strength}"
 
 
 def _plot(track: Track, unicode: bool) -> Iterator[str]:
     """One series as dots over its steps, with the grid's period marked, and the strength of what repeats with it."""
     dot, mark, base = ("•", "│", "─") if unicode else ("*", "|", "-")
     low, high = min(track.values), max(track.values)
-    strength = "no strength told: the path is shorter than two periods, or nothing moves"
-    if track.periodic is not None:
-        strength = f"{percent_text(track.periodic)} of its variance repeats every {track.period} px"
-    elif track.period is None:
-        strength = "the cumulative factor is not known"
-    yield f"{plain(track.name)} {number(track.values[0], track.unit)}: {strength}"
-    levels = [round((value - low) / ((high - low) or 1.0) * (_PLOT - 1)) for value in track.values]
-    marks = set(range(track.period, len(levels), track.period)) if track.period else set()
+    yield track_words(track)
+    # A longer path than the terminal is wide is shown at every second step, or third, ...
+    every = -(-len(track.values) // _STEPS)
+    levels = [round((value - low) / ((high - low) or 1.0) * (_PLOT - 1)) for value in track.values[::every]]
+    marks = {step // every for step in track.marks}
     for row in reversed(range(_PLOT)):
         cells = [dot if level == row else mark if step in marks else " " for step, level in enumerate(levels)]
         label = number(high, track.unit) if row == _PLOT - 1 else number(low, track.unit) if row == 0 else ""
         yield f"{label:>10} {mark}{''.join(cells).rstrip()}"
-    yield f"{'':10} {base * (len(levels) + 1)} {len(levels) - 1} px"
+    yield f"{'':10} {base * (len(levels) + 1)} {len(track.values) - 1} px"
 
 
 def _worst_images(output: OutputResult) -> list[str]:

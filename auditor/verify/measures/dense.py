@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.verify.arrays import AnyArray, FloatArray
+from auditor.verify.arrays import AnyArray, FloatArray, IntArray
 from auditor.verify.measures.embedding import COSINE, cosine
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, fidelity_values
@@ -35,7 +35,8 @@ from auditor.verify.measures.task import (
     measured_of,
 )
 from auditor.verify.measures.totals import output_result
-from auditor.verify.result import OutputResult, Task
+from auditor.verify.measures.tracks import diagonal, likeness_track
+from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.alignment import Grid, aligned, coarse_step
 from auditor.verify.shifts.plan import Pairs, Unit
 
@@ -149,6 +150,7 @@ def _one_hot(labels: AnyArray, others: AnyArray) -> FloatArray:
     return np.asarray(labels == classes[:, None, None], dtype=np.float64)
 
 
+_LEAST_PATH = 2
 # Three channels or fewer that do not sum to one are colours, flows or depths, not classes.
 _FEWEST_CLASSES = 4
 
@@ -172,12 +174,15 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
     WHOLE_PIXELS = True
     NATIVE = False
 
+    TRACKS = True
+
     channel_axis: int | None
     grid: Grid
+    period: int | None = None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Dense:  # noqa: ARG003 - nothing to learn
-        return cls(subject.target.outputs, subject.target.channel_axis, subject.grid)
+        return cls(subject.target.outputs, subject.target.channel_axis, subject.grid, subject.period)
 
     def read(self, rows: WindowOutputs) -> AnyArray:
         maps = np.stack([self._channels_first(row) for row in rows[self.outputs[0]]])
@@ -201,8 +206,24 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
         curves = {name: along for name, along in curves.items() if name not in blank}
         flips = 1 - values["massc"] if "massc" in values else values.get("equivariance-error", 0.0)
         return DenseImage(
-            values, by_distance(curves, plan.distances.distance), 0.0 if math.isnan(flips) else flips, nothing
+            values,
+            by_distance(curves, plan.distances.distance),
+            0.0 if math.isnan(flips) else flips,
+            nothing,
+            tracks=() if nothing else self._tracks(answers, classes, plan.walk),
         )
+
+    def _tracks(self, maps: AnyArray, classes: AnyArray | None, path: IntArray) -> tuple[Track, ...]:
+        """How much of what the first input of the path shows stays the same; the classes, where there are some."""
+        # Two windows further apart than half of their side show too little of the same.
+        path = path[: 1 + min(self.grid.size) // 2]
+        if len(path) < _LEAST_PATH or self.grid.circular:
+            return ()
+        moved, shifts = path[1:], diagonal(len(path))[1:]
+        along = self._along(maps, classes, Pairs(np.full(len(moved), path[0]), moved, shifts))
+        if "massc" in along:
+            return likeness_track("positions as in the first input", "share", along["massc"], self.period)
+        return likeness_track("cosine to the first input", "ratio", along["cosine"], self.period)
 
     def total(self, rows: Sequence[Row[DenseImage]], confidence: float) -> OutputResult:
         return output_result(self.outputs[0], Task.DENSE, (*AGREEMENT, *MEASURES, COSINE), rows, confidence)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.verify.arrays import AnyArray, FloatArray
+from auditor.verify.arrays import AnyArray, FloatArray, IntArray
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, one_pixel
 from auditor.verify.measures.task import (
@@ -28,8 +28,9 @@ from auditor.verify.measures.task import (
     stacked,
 )
 from auditor.verify.measures.totals import output_result, same_everywhere, steady_digest
+from auditor.verify.measures.tracks import likeness_track
 from auditor.verify.measures.variance import VARIANCES, J, spread_of
-from auditor.verify.result import OutputResult, Task
+from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.plan import Pairs, Unit
 
 COSINE = MeasureFacts(
@@ -79,10 +80,13 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
     """Measures the cosine between the embeddings (W, N) of shifted windows."""
 
     MEASURES = (COSINE,)
+    TRACKS = True
+
+    period: int | None = None
 
     @classmethod
     def learn(cls, subject: Subject, samples: Sequence[Outputs]) -> Embedding:  # noqa: ARG003 - nothing to learn
-        return cls(subject.target.outputs)
+        return cls(subject.target.outputs, subject.period)
 
     def read(self, rows: WindowOutputs) -> AnyArray:
         return stacked(rows[self.outputs[0]])
@@ -108,7 +112,14 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
             steady=steady_digest(answers),
             beside=beside,
             spreads={J.name: spread_of(answers, plan.pairs, plan)} if len(plan.pairs) else {},
+            tracks=self._tracks(answers, plan.walk),
         )
+
+    def _tracks(self, answers: AnyArray, path: IntArray) -> tuple[Track, ...]:
+        if not len(path):
+            return ()
+        along = cosine(answers[path[1:]], np.repeat(answers[path[:1]], len(path) - 1, axis=0))
+        return likeness_track("cosine to the first input", "ratio", along, self.period)
 
     def total(self, rows: Sequence[Row[EmbeddingImage]], confidence: float) -> OutputResult:
         return output_result(self.outputs[0], Task.EMBEDDING, (*AGREEMENT, COSINE, *VARIANCES), rows, confidence)

@@ -70,6 +70,11 @@ def point_tracks(points: FloatArray, seen: BoolArray, period: int | None) -> tup
     )
 
 
+def likeness_track(name: str, unit: str, values: Sequence[float] | FloatArray, period: int | None) -> tuple[Track, ...]:
+    """How much each answer along a path is as the first one, which is wholly so."""
+    return (track(name, unit, [1.0, *values], period),) if len(values) else ()
+
+
 def number_tracks(values: FloatArray, names: Sequence[str], period: int | None) -> tuple[Track, ...]:
     """Each of the first numbers (T, D) along the path."""
     shown = zip(names[:MOST_TRACKS], values.T, strict=False)

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from auditor.onnxfile import read_model
 from auditor.pipeline.decoding import Reading
 from auditor.pipeline.placement import Placement
+from auditor.sampling import analyse
 from auditor.text import ModelText
+from auditor.verify.errors import DataError
+from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.boxes import Boxes
 from auditor.verify.measures.detection import Detection, WindowBoxes
+from auditor.verify.measures.embedding import Embedding
 from auditor.verify.measures.keypoints import Joints
 from auditor.verify.measures.layouts import Decoder
 from auditor.verify.measures.poses import Poses
 from auditor.verify.measures.tracks import box_tracks, number_tracks, point_tracks, track
-from auditor.verify.shifts.plan import ShiftPlan, Unit, Window, no_pairs, plan_frames
+from auditor.verify.result import DataKind, Task
+from auditor.verify.runner import verify
+from auditor.verify.setup import shifts_for
+from auditor.verify.shifts.plan import ShiftPlan, ShiftSettings, Unit, Window, no_pairs, plan_frames
+from tests.verify.models import saved
+from tests.verify.time.clips import SETTINGS, segmenter
 
 S = 8
 STEPS = 2 * S + 1
@@ -118,3 +131,40 @@ def test_nothing_is_followed_over_the_frames_of_a_sequence_which_are_no_shifts()
     figures = tuple(Poses(np.full((1, 2, 2), 40.0), np.ones((1, 2), bool)) for _ in range(WALK))
     joints = Joints(("y",), Decoder("heatmap", SIZE, Reading()), SIZE, False, 8)
     assert joints.row(frames, figures, None).tracks == ()
+
+
+def test_the_positions_of_a_mask_that_is_sampled_come_back_with_the_grid(tmp_path: Path) -> None:
+    read = read_model(saved(tmp_path / "m.onnx", segmenter(S)))
+    noise = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 1), np.uint8)
+    pictures = [Picture(ModelText(str(i)), np.kron(one, np.ones((7, 7, 3), np.uint8))) for i, one in enumerate(noise)]
+    settings = replace(SETTINGS, shifts=replace(SETTINGS.shifts, path=2 * S + 4), task=Task.DENSE)
+    source = ImageSource(DataKind.ARRAYS, 3, (), lambda: iter(pictures))
+    found = verify(read, source, settings, analyse(read)).outputs[0]
+    for image in found.images:
+        (along,) = image.tracks
+        assert (along.name, along.unit, along.period, len(along.values)) == (
+            "positions as in the first input",
+            "share",
+            S,
+            2 * S + 5,
+        )
+        assert [step for step, share in enumerate(along.values) if share == 1] == [0, S, 2 * S]
+        assert along.periodic is not None
+        assert along.periodic > 0.7
+    assert found.most_moved in found.images
+
+
+def test_an_embedding_is_held_against_that_of_the_first_input() -> None:
+    vectors = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0], [3.0, 0.0]])
+    plan = replace(plan_frames((0, 1, 2, 3)), path=np.array([3, 1, 2]))
+    plan = replace(plan, windows=tuple(Window(0, i, i) for i in range(4)))
+    (along,) = Embedding(("y",), 2).row(Unit(ModelText("p"), None, plan, b""), vectors, None).tracks
+    assert (along.name, along.unit, along.period) == ("cosine to the first input", "ratio", 2)
+    assert along.values == pytest.approx([1, np.sqrt(0.5), 0])
+    assert along.marks == (2,)
+
+
+def test_a_path_whose_outputs_do_not_fit_in_memory_is_refused_with_the_length_that_does() -> None:
+    with pytest.raises(DataError, match="give --path 1024 or less"):
+        shifts_for(Task.DENSE, ShiftSettings(path=1025), 1 << 20)
+    assert shifts_for(Task.DENSE, ShiftSettings(path=1024), 1 << 20).path == 1024
