@@ -14,6 +14,7 @@ from auditor.rewrite.portable.result import Lowered
 from auditor.rewrite.result import Rewritten, Skipped
 from auditor.sampling.result import Site
 from auditor.text import count_text, plain
+from auditor.verify.result import Verification
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -24,7 +25,8 @@ class Repaired(Documented):
     ``gain`` is what was measured, None where nothing was. ``kept_back`` says that a gain was required, and not found.
     ``inlined`` counts the local functions that were put in the place of their calls. ``trials`` are the tests that a
     grid lock had to pass: where one of them failed, nothing was written. ``lowered`` says what got a portable form,
-    None where none was asked for.
+    None where none was asked for. ``measured`` are the results behind ``gain``, the original's first; a search has
+    none.
     """
 
     path: Path | None
@@ -36,6 +38,7 @@ class Repaired(Documented):
     inlined: int = 0
     trials: tuple[LockTest, ...] = ()
     lowered: Lowered | None = None
+    measured: tuple[Verification, Verification] | None = None
 
     def __repr__(self) -> str:
         written = "nothing written" if self.path is None else f"wrote {plain(self.path.as_posix(), 120)}"
@@ -75,6 +78,7 @@ class Staged:
     kept_back: bool = False
     trials: tuple[LockTest, ...] = ()
     lowered: Lowered | None = None
+    measured: tuple[Verification, Verification] | None = None
 
     def keep(self, original: Original) -> Repaired:
         """Give it its name, if there is a place for it and nothing against it. Raises RewriteError."""
@@ -86,6 +90,7 @@ class Staged:
             inlined=original.inlined,
             trials=self.trials,
             lowered=self.lowered,
+            measured=self.measured,
         )
         if self.path is None or original.target is None:
             return done

@@ -74,7 +74,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         except NotComparableError as error:
             raise RewriteError(str(error)) from error
         kept_back = job.require_gain and not gain.rose
-        yield replace(made, gain=gain, kept_back=kept_back, trials=tests)
+        yield replace(made, gain=gain, kept_back=kept_back, trials=tests, measured=bench.pair)
 
 
 def _portable(original: Original, made: Staged, job: RepairJob, folder: Path) -> Staged:

@@ -70,7 +70,9 @@ def test_optional_operands_may_be_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not beside the checkout")
 @pytest.mark.parametrize("case", ["conv_without_outputs", "gemm_one_input"])
-@pytest.mark.parametrize("strategy", ["blur", "phase-average", "input-average", "phase-select", "crop-select"])
+@pytest.mark.parametrize(
+    "strategy", ["blur", "phase-average", "input-average", "phase-select", "grid-lock", "crop-select"]
+)
 def test_the_cases_end_in_one_line(
     case: str, strategy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

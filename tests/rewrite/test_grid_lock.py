@@ -371,6 +371,29 @@ def test_the_file_says_how_large_a_picture_it_takes(tmp_path: Path) -> None:
     assert '"period": 8' in entry
 
 
+def test_averages_over_shifts_go_into_the_window_and_not_around_it(tmp_path: Path) -> None:
+    averaged, _, _ = fixed(network(), tmp_path, Strategy.INPUT_AVERAGE)
+    (both := tmp_path / "both").mkdir()
+    target, done, _ = fixed(onnx.load(averaged), both, LOCK, Options(period=PERIOD, margin=10))
+    assert done.path is not None
+    view = scene(SIDES[0] + 20, SIDES[1] + 20, 5)
+    assert is_one_of(run(target, view[None].astype(np.float32)), expected(onnx.load(averaged), view, SIDES, PERIOD, 32))
+    (around := tmp_path / "around").mkdir()
+    _, refused, _ = fixed(onnx.load(target), around, Strategy.INPUT_AVERAGE)
+    assert "lock it then" in refused.skipped[0].refusal.reason
+
+
+def test_phases_are_averaged_behind_a_locked_window(tmp_path: Path) -> None:
+    target, _, _ = fixed(network(), tmp_path, LOCK, Options(period=PERIOD, margin=10))
+    (behind := tmp_path / "behind").mkdir()
+    averaged, done, _ = fixed(onnx.load(target), behind, Strategy.PHASE_AVERAGE)
+    assert done.sites
+    (plain := tmp_path / "plain").mkdir()
+    alone, _, _ = fixed(network(), plain, Strategy.PHASE_AVERAGE)
+    view = scene(SIDES[0] + 20, SIDES[1] + 20, 6)
+    assert is_one_of(run(averaged, view[None].astype(np.float32)), expected(onnx.load(alone), view, SIDES, PERIOD, 32))
+
+
 def reason(model: onnx.ModelProto, folder: Path, options: Options | None = None) -> str:
     _, done, _ = fixed(model, folder, LOCK, options)
     assert done.path is None

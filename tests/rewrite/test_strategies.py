@@ -15,7 +15,7 @@ from auditor.rewrite.table import declared, ranked
 
 def test_there_is_one_strategy_per_file_and_each_can_be_named() -> None:
     assert {strategy.value for strategy in Strategy} == set(NAMES)
-    assert {"blur", "phase-average", "input-average", "phase-select", "crop-select"} <= set(NAMES)
+    assert {"blur", "phase-average", "input-average", "phase-select", "crop-select", "grid-lock"} <= set(NAMES)
     assert Strategy("phase-average") is Strategy.PHASE_AVERAGE
 
 

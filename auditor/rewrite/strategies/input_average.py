@@ -35,7 +35,9 @@ class InputAverage:
             if any(part.own and part.name.endswith(PHASES) for part in editor.consumers(tensor)):
                 raise TailError(OWN)
             if any(part.own and part.name.endswith(WINDOW) for part in editor.parts()):
-                raise TailError("crop-select chose a window per picture: run input-average in front of it")
+                raise TailError(
+                    "a grid lock places the window of each picture: average its input first, and lock it then"
+                )
             if numpy_type(element_type(editor, tensor)) is None:
                 raise TailError("the input is no floating-point tensor")
             if editor.is_captured(tensor) or editor.is_output(tensor):
