@@ -18,6 +18,7 @@ from auditor.facts.report import InputReport, ModelReport, Problem, ProblemKind,
 from auditor.facts.rule import Context, Need, OptionValue, Rule
 from auditor.onnxfile import ModelFileError, read_model, read_runnable
 from auditor.onnxfile.graph import Model
+from auditor.onnxfile.scopes import own_names
 from auditor.policy.budgets import check_budgets
 from auditor.policy.errors import SettingsError
 from auditor.policy.select import choose, ignored_for, is_ignored
@@ -333,6 +334,7 @@ def _model_report(
         analysis=analysis,
         findings=tuple(sorted(findings, key=worst_first)),
         format=model.format,
+        node_names=own_names(model.graph),
     )
 
 

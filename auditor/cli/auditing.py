@@ -16,6 +16,7 @@ from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.audit.settle import settle
 from auditor.cli.inputs import shown
+from auditor.cli.naming import hint_at_names
 from auditor.cli.options import PROGRESS_VARIABLE
 from auditor.cli.output import deliver, refuse_overwriting, render_options, say, say_problems
 from auditor.cli.reports import refuse_models, write_reports
@@ -135,6 +136,7 @@ def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) 
         options, fail_on=failing_from(fail_on), max_bytes=show.markdown_limit, show_accepted=show.show_waived
     )
     write_reports(report, show.report, options)
+    hint_at_names(report, {output_format, *(Format(file.format) for file in show.report)}, show.quiet)
     deliver(render(report, output_format, options), show.output, show.quiet)
     if show.output is not None or output_format is not Format.TEXT:
         say_problems(report.problems)

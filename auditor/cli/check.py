@@ -24,6 +24,11 @@ class Further(Group):
 
     verify: bool = option(switch(), "Also run the models on shifted images.", Panel.MEASURING)
     measure_alias: bool = option(switch(), "Also measure what folds at each site.", Panel.MEASURING)
+    name_nodes: Path | None = option(
+        file("FILE"),
+        "Audit a copy with named nodes. Written to FILE, for --report netron and explorer.",
+        Panel.REPORT,
+    )
     fix: bool = option(switch(), "Also rewrite the model, and audit the result.", Panel.REWRITE)
     fix_output: Path | None = option(file("FILE"), "With --fix: the rewritten model.", Panel.REWRITE)
 
@@ -60,6 +65,9 @@ def check(
     they were measured. A rewrite changes what the network computes, so it needs --strategy or --unsafe-fixes. The model
     itself is never overwritten.
 
+    With --name-nodes the audit is of a copy in which each node of the main graph has a name of its own: viewers such as
+    Netron and Model Explorer show at a node what --report netron=FILE and --report explorer=FILE say of its name.
+
     Findings that a waiver of the settings or the baseline accepts do not count.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
@@ -86,6 +94,10 @@ def check(
 
         alias = measure_alias_with(settings, output)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
+        if further.name_nodes is not None:
+            from auditor.cli.naming import named_copy
+
+            files = named_copy(files, further.name_nodes, settings.limits, output.quiet)
         code = None
         if further.fix or further.fix_output is not None or rewriting.given or search.given:
             from auditor.cli.repairing import repair_from, run_repaired

@@ -16,3 +16,5 @@ class Format(str, Enum):
     JUNIT = "junit"
     GITLAB = "gitlab"
     HTML = "html"
+    NETRON = "netron"
+    EXPLORER = "explorer"

@@ -85,6 +85,7 @@ class ModelReport(Shown, Struct, frozen=True):
     ``comparison`` is what changed since a base; None where there is none. ``alias`` is what was measured of the alias
     energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where the report
     is that of a run on this model alone. Of a ``format`` other than ONNX there is nothing but the measurement.
+    ``node_names`` are those that exactly one node of the main graph has, with its output; None where nobody looked.
     """
 
     path: str
@@ -103,13 +104,15 @@ class ModelReport(Shown, Struct, frozen=True):
     run: RunFacts | None = None
     format: ModelFormat = ModelFormat.ONNX
 
-    unwritten: ClassVar[frozenset[str]] = frozenset({"run"})
+    node_names: Mapping[str, str] | None = None
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"run", "node_names"})
 
     def __eq__(self, other: object) -> bool:
         """Whether two reports say the same of a model, whatever the run."""
         if not isinstance(other, ModelReport):
             return NotImplemented
-        names = (name for name in self.__struct_fields__ if name != "run")
+        names = (name for name in self.__struct_fields__ if name not in self.unwritten)
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
     __hash__ = None  # type: ignore[assignment]

@@ -23,6 +23,17 @@ def label(node: Node) -> str:
     return node.name or f"{node.op}_{node.index}"
 
 
+def own_names(graph: Graph) -> dict[str, str]:
+    """The names that exactly one node of a graph has, with the first output of that node."""
+    found: dict[str, str] = {}
+    shared = {""}
+    for node in graph.nodes:
+        if node.name in found:
+            shared.add(node.name)
+        found[node.name] = node.outputs[0] if node.outputs else ""
+    return {name: output for name, output in found.items() if name not in shared}
+
+
 def qualified(scope: str, node: Node) -> str:
     """The node's label with the scopes that enclose it: ``If_3/then/MaxPool_1``, ``Block_0/Conv_2``.
 

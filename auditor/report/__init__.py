@@ -59,6 +59,8 @@ _MODULES = {
     Format.JUNIT: "formats.junit",
     Format.GITLAB: "formats.gitlab",
     Format.HTML: "formats.html",
+    Format.NETRON: "formats.netron",
+    Format.EXPLORER: "formats.explorer",
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+import onnx
 import pytest
 
 from auditor.facts.formats import Format
@@ -81,4 +82,51 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_audit(run: Run, f
     code, out, err = run("check", "net.onnx", *flags)
     assert (code, out) == (2, "")
     assert words in err
+    assert Path("net.onnx").read_bytes() == before
+
+
+def nameless(path: Path) -> None:
+    network = onnx.load(write_network(path))
+    for node in network.graph.node:
+        node.name = ""
+    onnx.save(network, path)
+
+
+def test_nodes_that_a_viewer_cannot_find_are_counted_with_what_helps(run: Run) -> None:
+    nameless(Path("net.onnx"))
+    _, _, err = run("check", "net.onnx", "--exit-zero", "--report", "netron=net.json")
+    assert "1 node of the report without a name of its own" in err
+    assert "--name-nodes FILE" in err
+    _, _, err = run("check", "net.onnx", "--exit-zero", "--report", "html=net.html")
+    assert "--name-nodes" not in err
+
+
+def test_the_audit_of_a_named_copy_is_found_by_name(run: Run) -> None:
+    nameless(Path("net.onnx"))
+    code, out, err = run(
+        "check", "net.onnx", "--exit-zero", "--name-nodes", "named.onnx", "--report", "netron=named.json"
+    )
+    assert code == 0
+    assert "wrote named.onnx: 3 nodes named" in err
+    assert "without a name" not in err
+    assert "named.onnx" in out
+    document = json.loads(Path("named.json").read_text(encoding="utf-8"))
+    assert {entry["target"] for entry in document["metrics"] if entry["kind"] == "node"} == {"MaxPool_1"}
+
+
+@pytest.mark.parametrize("models", [("net.onnx", "other.onnx"), ("nothing.onnx",)])
+def test_a_named_copy_is_of_one_model_that_can_be_read(run: Run, models: tuple[str, ...]) -> None:
+    for name in ("net.onnx", "other.onnx"):
+        write_network(Path(name))
+    code, _, err = run("check", *models, "--name-nodes", "named.onnx")
+    assert code == 2
+    assert "--name-nodes" in err
+    assert not Path("named.onnx").exists()
+
+
+def test_the_model_is_never_its_own_named_copy(run: Run) -> None:
+    before = write_network(Path("net.onnx")).read_bytes()
+    code, _, err = run("check", "net.onnx", "--name-nodes", "net.onnx")
+    assert code == 2
+    assert "choose another name" in err
     assert Path("net.onnx").read_bytes() == before
