@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from typing import BinaryIO
 
 from auditor.audit.run import ModelFile
 from auditor.facts.report import Problem, ProblemKind
+from auditor.onnxfile.sniff import foreign_folder
 
 STANDARD_INPUT = "-"
+_ONE_SLASH = re.compile(r"(?<=^https):/(?!/)|(?<=^http):/(?!/)")  # what a path makes of an address
 _CHUNK = 1 << 20
 
 
@@ -37,7 +40,7 @@ def gathered(arguments: Iterable[str], max_bytes: int) -> Iterator[tuple[list[Mo
                 found = list(_walk(Path(argument), problems))
                 files |= {path.resolve(): ModelFile(path, shown(path)) for path in found if path.resolve() not in files}
                 if not found:
-                    message = "holds no .onnx file"
+                    message = foreign_folder(Path(argument)) or "holds no .onnx file"
                     problems.append(Problem(ProblemKind.NO_INPUTS, message, shown(Path(argument))))
             else:
                 path = Path(argument)
@@ -52,7 +55,8 @@ def shown(path: Path) -> str:
     """
     # Not `resolve`: a link is called what the user calls it.
     absolute, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100
-    return (absolute.relative_to(here) if absolute.is_relative_to(here) else path).as_posix()
+    name = (absolute.relative_to(here) if absolute.is_relative_to(here) else path).as_posix()
+    return _ONE_SLASH.sub("://", name)
 
 
 def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:

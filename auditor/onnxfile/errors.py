@@ -22,6 +22,7 @@ class FileProblem(Enum):
     ZIP = "zip"
     TFLITE = "tflite"
     OPENVINO_IR = "openvino-ir"
+    FOREIGN = "foreign-format"
     TEXT = "text"
     NOT_ONNX = "not-onnx"
     CORRUPT = "corrupt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from io import FileIO
 from pathlib import Path
@@ -11,10 +12,12 @@ from auditor.onnxfile.decode import ModelDecoder, TopLevelError
 from auditor.onnxfile.errors import FileProblem, ModelFileError
 from auditor.onnxfile.graph import Graph, Model, ModelFormat
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
-from auditor.onnxfile.sniff import disguise, looks_like_text
+from auditor.onnxfile.sniff import ZIP, disguise, foreign_folder, lookalike, looks_like_text
 from auditor.onnxfile.wire import BudgetError, FileBytes, WireError
 
 _HEAD_BYTES = 512
+_TAIL_BYTES = 1 << 16  # of a ZIP archive; its list of names stands at the end
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive of Windows is one letter
 _RUNNABLE = {FileProblem.TFLITE: ModelFormat.TFLITE, FileProblem.OPENVINO_IR: ModelFormat.OPENVINO_IR}
 
 
@@ -50,11 +53,14 @@ def _opened(path: Path, limits: Limits) -> Model:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             reason = "is a folder" if path.is_dir() else "is not a regular file"
-            raise ModelFileError(FileProblem.NOT_A_FILE, f"{reason}; give the path of an .onnx file")
+            known = foreign_folder(path) if path.is_dir() else None
+            raise ModelFileError(FileProblem.NOT_A_FILE, known or f"{reason}; give the path of an .onnx file")
         with FileIO(path) as file:
             return _read(file, path, limits)
     except FileNotFoundError as error:
-        raise ModelFileError(FileProblem.MISSING, "does not exist; check the path") from error
+        address = _ADDRESS.match(path.as_posix()) is not None
+        reason = "is an address; download the file first (`curl -LO ADDRESS`)" if address else "does not exist"
+        raise ModelFileError(FileProblem.MISSING, reason if address else f"{reason}; check the path") from error
     except (OSError, ValueError) as error:
         detail = error.strerror if isinstance(error, OSError) and error.strerror else "the path is not valid"
         raise ModelFileError(FileProblem.UNREADABLE, f"cannot be read: {detail}; check its permissions") from error
@@ -69,15 +75,16 @@ def _read(file: FileIO, path: Path, limits: Limits) -> Model:
             FileProblem.TOO_LARGE, f"has {size} bytes, more than the limit of {limits.max_file_bytes}; raise the limit"
         )
     head = file.read(_HEAD_BYTES)
-    known = disguise(head)
+    file.seek(max(size - _TAIL_BYTES, 0))
+    known = disguise(head, file.read(_TAIL_BYTES) if head.startswith(ZIP) else b"")
     if known is not None:
         raise known
     try:
         return ModelDecoder(FileBytes(file, size, limits.max_skeleton_bytes), limits).model(path)
     except TopLevelError as error:
-        raise (_not_text(head) or _top_level(error)) from error
+        raise (lookalike(head) or _not_text(head) or _top_level(error)) from error
     except WireError as error:
-        raise (_not_text(head) or _corrupt()) from error
+        raise (lookalike(head) or _not_text(head) or _corrupt()) from error
     except BudgetError as error:
         raise ModelFileError(
             FileProblem.TOO_COMPLEX,

@@ -279,3 +279,16 @@ def test_a_settings_file_may_give_shapes_of_models_that_are_not_audited_now(run:
     assert "1x3x64x48" in out.replace(" x ", "x")
     assert err == "aliasaudit: aliasaudit.toml: input-shapes.other is for none of these models\n"
     assert run("check", "-q", "net.onnx")[2] == ""
+
+
+def test_an_address_keeps_both_slashes_and_a_folder_of_another_tool_says_how_to_convert_it(
+    run: Run, workplace: Path
+) -> None:
+    code, out, _ = run("check", "https://example.com/net.onnx")
+    assert code == 3
+    assert "https://example.com/net.onnx: is an address; download the file first" in out
+    (workplace / "saved").mkdir()
+    (workplace / "saved" / "saved_model.pb").write_bytes(b"\x08\x01")
+    code, out, _ = run("check", "saved")
+    assert code == 3
+    assert "python -m tf2onnx.convert --saved-model DIR --output model.onnx" in out
