@@ -32,6 +32,7 @@ from auditor.text import ModelText, plain
 from auditor.verify.errors import VerifyError, WorkerCrashedError
 
 if TYPE_CHECKING:
+    from auditor.facts.targets import TargetOutcome
     from auditor.resizing.result import ResizeComparison
     from auditor.targets.review import TargetReview
     from auditor.verify.layers.alias import AliasMeasurement
@@ -307,8 +308,15 @@ def judge(
         verification=seen.verification,
         comparison=comparison,
         alias=seen.alias,
+        targets=() if seen.targets is None else _target_outcomes(seen.targets),
     )
     return Outcome(report, tuple(problems), seen.place, ran)
+
+
+def _target_outcomes(review: TargetReview) -> tuple[TargetOutcome, ...]:
+    from auditor.audit.targets import target_outcomes
+
+    return target_outcomes(review)
 
 
 def _findings(rule: Rule, context: Context) -> Iterator[Finding]:

@@ -61,8 +61,9 @@ class UncoveredVersions:
 
 @dataclass(frozen=True, slots=True)
 class TargetReview:
-    """All of it for one model, by target as asked for, then in graph order."""
+    """All of it for one model, by target as asked for, then in graph order. ``targets`` are all that were asked for."""
 
+    targets: tuple[RequestedTarget, ...]
     verdicts: tuple[TargetVerdict, ...]
     unknown: tuple[UnknownForms, ...]
     uncovered: tuple[UncoveredVersions, ...]
@@ -91,7 +92,7 @@ def review(nodes: Sequence[ObservedNode], targets: Sequence[RequestedTarget]) ->
             refs = {ref.order: ref for listed in strange.values() for ref in listed}
             in_order = tuple(ref for _, ref in sorted(refs.items()))
             unknown.append(UnknownForms(table.name, target.text, table.title, table.measured, tuple(strange), in_order))
-    return TargetReview(tuple(verdicts), tuple(unknown), tuple(uncovered))
+    return TargetReview(tuple(targets), tuple(verdicts), tuple(unknown), tuple(uncovered))
 
 
 _ALWAYS = frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool", "GridSample"})

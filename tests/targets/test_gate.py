@@ -47,9 +47,10 @@ def on_targets(path: Path, *targets: str) -> list[auditor.Finding]:
 
 def test_without_a_target_no_table_and_no_form_is_loaded(tmp_path: Path) -> None:
     path = resize(tmp_path, "model.onnx", 1)
-    program = "import sys, auditor; auditor.check(sys.argv[1]); print([m for m in sys.modules if 'targets' in m])"
+    loaded = "[name for name in sys.modules if name.startswith('auditor.targets')]"
+    program = f"import sys, auditor; auditor.check(sys.argv[1]); print({loaded})"
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['auditor.rules._targets']"
+    assert run.stdout.strip() == "[]"
 
 
 def test_the_command_line_names_targets(tmp_path: Path) -> None:
@@ -164,6 +165,22 @@ def test_a_model_that_loses_a_target_is_a_new_finding(tmp_path: Path) -> None:
     same = auditor.compare(new, new, settings=settings)
     assert not [finding for finding in same.findings if finding.rule.startswith("AA6")]
     assert [one.by for one in same.accepted if one.finding.rule == "AA601"] == [AcceptedBy.BASE]
+
+
+def test_the_merge_gate_fails_when_a_model_loses_a_target_of_the_settings(tmp_path: Path) -> None:
+    base, new = resize(tmp_path, "base.onnx", 0), resize(tmp_path, "new.onnx", 1)
+    config = tmp_path / "aliasaudit.toml"
+    config.write_text('targets = ["openvino", "web"]\n', encoding="utf-8")
+    command = [sys.executable, "-m", "auditor", "compare", "--config", str(config)]
+    lost = subprocess.run([*command, str(base), str(new)], capture_output=True, text=True, check=False)
+    assert lost.returncode == 1, lost.stderr
+    assert "target openvino (2026.4.1, run): 1 node ignored in part" in lost.stdout
+    assert "target web (1.30.0, run): no silent difference, nothing refused" in lost.stdout
+    kept = subprocess.run([*command, str(new), str(new)], capture_output=True, text=True, check=False)
+    assert kept.returncode == 0, kept.stdout
+    won = subprocess.run([*command, str(new), str(base)], capture_output=True, text=True, check=False)
+    assert won.returncode == 0, won.stdout
+    assert "fixed: error AA601" in " ".join(won.stdout.split())
 
 
 def test_losing_one_target_and_gaining_another_is_a_new_finding(tmp_path: Path) -> None:

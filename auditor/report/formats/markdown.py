@@ -20,6 +20,7 @@ from auditor.report.formats.markdown_parts import (
     measurement_part,
     row,
     sites_part,
+    targets_part,
 )
 from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.numbers import factor_text, percent_text
@@ -104,6 +105,7 @@ def _model(page: MarkdownPage, model: ModelReport) -> None:
     counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
     page.unfold(f"<code>{markup(model.path, NAME)}</code>: {counted}")
     page.add(markdown_words(subsampling(model)))
+    targets_part(page, model)
     if model.verification is not None:
         measurement_part(page, model.verification)
     findings_part(page, findings)

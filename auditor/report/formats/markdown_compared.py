@@ -22,6 +22,7 @@ from auditor.report.formats.markdown_parts import (
     row,
     rule_words,
     sites_part,
+    targets_part,
 )
 from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.changes import MeasuredRow, leading_rows, moved_outputs, output_rows
@@ -114,6 +115,7 @@ def _overview(model: ModelReport, fail_on: Severity | None) -> str:
 def _new(page: MarkdownPage, model: ModelReport) -> None:
     """A model without a base is audited."""
     page.add(BLANK, markdown_words(subsampling(model)))
+    targets_part(page, model)
     findings_part(page, model.findings)
     if model.analysis.sites:
         page.unfold(f"All sampling sites ({len(model.analysis.sites)})")
@@ -149,6 +151,7 @@ def _model(page: MarkdownPage, model: ModelReport, found: Comparison, fails: boo
     if model.analysis.sites:
         page.unfold(f"All sampling sites ({len(model.analysis.sites)})")
         page.add(markdown_words(subsampling(model)))
+        targets_part(page, model)
         sites_part(page, model)
         page.fold()
     if model.verification is not None:

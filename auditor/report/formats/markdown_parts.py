@@ -13,6 +13,7 @@ from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.numbers import axes_text, percent_text
 from auditor.report.words.place import node_name, node_op, origin_text, rule_page, rule_title
 from auditor.report.words.sheet import alias_text, alias_words
+from auditor.report.words.targets import target_lines
 from auditor.sampling.result import Site
 from auditor.text import count_text, markdown_code, markdown_words
 
@@ -52,6 +53,14 @@ def place(finding: Finding) -> str:
 def node_words(node: NodeRef) -> str:
     """A node with its operator."""
     return f"{markdown_code(node_name(node), NAME)} {markdown_code(node_op(node))}"
+
+
+def targets_part(page: MarkdownPage, model: ModelReport) -> None:
+    """A line per deployment target that the model was audited for, none without."""
+    lines = target_lines(model)
+    if lines:
+        page.add(BLANK)
+        page.rows(f"- {markdown_words(line)}" for line in lines)
 
 
 def findings_part(page: MarkdownPage, findings: Sequence[Finding]) -> None:

@@ -123,6 +123,8 @@ class _TerminalPage:
         if not self._options.quiet:
             self._facts(page.facts)
             self.prose(page.meaning, "  ")
+            for line in page.targets:
+                self.prose(line, "  ")
             if page.sites:
                 self.line(Text())
                 self._sites(page.sites, page.columns)

@@ -41,6 +41,7 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
         if page.facts:
             yield f"  {', '.join(page.facts)}"
         yield f"  {page.meaning}"
+        yield from (f"  {line}" for line in page.targets)
         if page.sites:
             yield ""
             rows = [(*row.cells[:-1], row.verdict_and_reason) for row in page.sites]

@@ -21,6 +21,7 @@ from auditor.report.words.compared import ComparedSheet, compared_sheet, finding
 from auditor.report.words.folding import kept_findings, kept_sites, more_findings, more_sites, site_severities
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
 from auditor.report.words.place import rule_page
+from auditor.report.words.targets import target_lines
 from auditor.report.words.verdict import undecided
 from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
@@ -83,7 +84,7 @@ class Sheet:
     ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
     that do not count, each with the reason; none where they are not asked for. ``compared`` is what changed since a
     base, None where there is none. ``columns`` head the cells of the sites. ``more_sites`` and ``more_findings`` say
-    what a folded sheet leaves out.
+    what a folded sheet leaves out. ``targets`` are lines about the deployment targets that were asked for.
     """
 
     path: str
@@ -98,6 +99,7 @@ class Sheet:
     columns: tuple[str, ...] = SITE_COLUMNS
     more_sites: str = ""
     more_findings: str = ""
+    targets: tuple[str, ...] = ()
 
 
 def sheet(
@@ -126,6 +128,7 @@ def sheet(
         findings=tuple(_blocks(findings, model.baselined, verbose)),
         measured=_measured(model.verification, unicode, fold and model.comparison is not None),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
+        targets=tuple(target_lines(model)),
         compared=None if model.comparison is None else compared_sheet(model.comparison),
         more_sites=more_sites(sites, kept),
         more_findings=more_findings(model.findings) if fold else "",

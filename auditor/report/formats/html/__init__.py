@@ -25,6 +25,7 @@ from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
 from auditor.report.words.sentence import Sentence
 from auditor.report.words.sheet import facts, subsampling, summary
+from auditor.report.words.targets import target_lines
 from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
 
@@ -187,7 +188,7 @@ def _header(model: ModelReport, alone: bool) -> Element:
     """The file, then what the report says of it in one sentence, and what stands behind that."""
     folder, _, file = model.path.rpartition("/")
     words, kind = _pill(model)
-    said, behind = _of_the_graph(model), [subsampling(model)]
+    said, behind = _of_the_graph(model), [subsampling(model), *(f"T{line[1:]}." for line in target_lines(model))]
     if model.verification is not None:
         from auditor.report.words.headline import lead, sentence
 
