@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from auditor.report.words.margins import margin_line
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
 from auditor.verify.time.facts import TIME_MEASURES
@@ -77,10 +78,12 @@ def _span(interval: Interval | None, unit: str) -> str:
 
 
 def sentences(found: TimeResult) -> Iterator[str]:
-    """How much of what changes the sampling grid explains: only where the interval supports it."""
+    """How much of the change the sampling grid explains, where the interval supports it, and what would hold it."""
     for one in found.explained:
         what = f"{_CHANGES.get(one.of, 'the change')} of {'what is at rest' if one.static else 'all that is followed'}"
         yield _sentence(one, what)
+    if found.margin is not None:
+        yield f"over all frames, {margin_line(found.margin, 'frames')}"
     if not found.explained:
         yield "how much of the change is aliasing cannot be told: nothing is followed whose motion is known"
 

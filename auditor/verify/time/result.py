@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from auditor.codec import FloatOrNan
 from auditor.verify.interval import Interval
+from auditor.verify.margin import Margin
 
 
 class TimeMeasure(Struct, frozen=True):
@@ -57,7 +58,8 @@ class TimeResult(Struct, frozen=True):
     """One clip. ``frames`` were run, ``tracked`` counts the objects followed from one frame to the next.
 
     ``motion`` is the median distance in pixels of the model's input that what is followed moves from frame to frame,
-    None where nothing can be followed, and ``at_rest`` the share of the pictures that does not move.
+    None where nothing can be followed, and ``at_rest`` the share of the pictures that does not move. ``margin`` is that
+    of boxes or classes over all frames, where ``crossings`` counts every crossing of each; None without a threshold.
     """
 
     frames: int
@@ -67,6 +69,7 @@ class TimeResult(Struct, frozen=True):
     measures: tuple[TimeMeasure, ...]
     explained: tuple[Explained, ...]
     notes: tuple[str, ...] = ()
+    margin: Margin | None = None
 
     def measure(self, name: str, static: bool = False) -> TimeMeasure | None:
         """The measure of this name, or None where it was not made."""

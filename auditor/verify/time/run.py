@@ -37,6 +37,7 @@ from auditor.verify.time.motion import STILL, Motion, motion
 from auditor.verify.time.moved import moved
 from auditor.verify.time.result import TimeResult
 from auditor.verify.time.static import is_static, static_blocks
+from auditor.verify.time.thresholds import Hysteresis, hysteresis
 from auditor.verify.worker.client import DEPTH, Worker
 
 SAMPLED_PAIRS = 48
@@ -73,7 +74,8 @@ def measure_time(
     observer.begin("frames", source.count)
     pairs: list[PairChanges] = []
     frames, last = 1, None
-    for before, after in pairwise(_advancing(clip.frames(), observer)):
+    held = hysteresis(plan.model.setup.target.task, plan.model.measures)
+    for before, after in pairwise(_held(_advancing(clip.frames(), observer), held)):
         pairs.append(clip.compare(before, after))
         frames += 1
         last = after
@@ -104,6 +106,7 @@ def measure_time(
         at_rest=float(np.mean([pair.at_rest for pair in pairs])) if pairs else float("nan"),
         measures=measures(pairs, confidence),
         explained=tuple(found),
+        margin=None if held is None else held.margin(),
     )
 
 
@@ -128,6 +131,13 @@ def _advancing(items: Iterable[Any], observer: Observer) -> Iterator[Any]:
     for item in items:
         yield item
         observer.advance()
+
+
+def _held(frames: Iterable[Frame], held: Hysteresis | None) -> Iterator[Frame]:
+    for frame in frames:
+        if held is not None:
+            held.add(frame.answer)
+        yield frame
 
 
 def _usable(thing: Thing) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
+from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
-from auditor.verify.images.source import ImageSource
+from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.result import DataKind, Task
 from auditor.verify.runner import verify
 from auditor.verify.time.explained import Energies, explained
@@ -240,3 +242,22 @@ def test_the_interval_of_the_share_holds_the_truth_as_often_as_it_says() -> None
         assert interval is not None
         held += interval.low <= 1 / (1 + 0.49) <= interval.high
     assert held / 400 > 0.9
+
+
+def test_a_long_clip_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    read = read_model(saved(tmp_path / "m.onnx", detector()))
+
+    def peak(count: int) -> int:
+        frame = lambda index: Picture(ModelText(f"{index}.png"), blob(40 + 0.2 * (index % 20), 48, 2.0, index))  # noqa: E731
+        tracemalloc.start()
+        found = verify(read, ImageSource.listed(DataKind.FRAMES, count, (), frame), SETTINGS, analyse(read))
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found.time is not None
+        assert found.time.frames == count
+        return highest
+
+    peak(12)  # what is loaded once
+    short, long = peak(50), peak(200)
+    # Kept frames would be 27 kB each, and their grey levels 74 kB.
+    assert long - short < 150 * 10_000
