@@ -11,17 +11,24 @@ from auditor.repair.held import added_by_choice
 from auditor.repair.original import Original
 from auditor.repair.trials import NOISE, LockTest, perturbations, trials
 from auditor.rewrite.result import Step, Strategy
+from auditor.sampling.result import HeadKind
 from auditor.verify.measures import leading
 from auditor.verify.options import Request
+from auditor.verify.perturbation import Perturbation
 from auditor.verify.result import OutputResult, Verification
 
 
-def with_trials(request: Request, step: Step) -> Request:
+def _perturbations(original: Original, step: Step) -> tuple[Perturbation, ...]:
+    maps = any(head.kind is HeadKind.DENSE and head.lattice for head in original.analysis.heads)
+    return perturbations(step.options, maps=maps)
+
+
+def with_trials(original: Original, request: Request, step: Step) -> Request:
     """The request with what a lock is tested with; the same for any other rewrite."""
     if step.strategy is not Strategy.GRID_LOCK:
         return request
     asked = request.settings.perturbations
-    further = tuple(one for one in perturbations(step.options) if one not in asked)
+    further = tuple(one for one in _perturbations(original, step) if one not in asked)
     return replace(request, settings=replace(request.settings, perturbations=(*asked, *further)))
 
 
@@ -38,7 +45,7 @@ def lock_trials(original: Original, bench: Bench, locked: Path, step: Step) -> t
     measure = _measure(after)
     if measure is None:
         return ()
-    pairs = {one.name: _paired(before, after, measure, one.name) for one in perturbations(step.options)}
+    pairs = {one.name: _paired(before, after, measure, one.name) for one in _perturbations(original, step)}
     added: dict[str, float] = {}
     if NOISE.name in pairs:
         source = replace(bench.request, limit=bench.images).source()

@@ -59,7 +59,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         yield Staged(None, (able,))
         return
     original.check()
-    bench = None if job.request is None else Bench(original, with_trials(job.request, job.step))
+    bench = None if job.request is None else Bench(original, with_trials(original, job.request, job.step))
     with staging(original.target) as folder:
         made = _portable(
             original, Staged(*staged(source, (job.step,), folder, original.read, job.pictures)), job, folder

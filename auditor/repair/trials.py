@@ -54,9 +54,9 @@ class LockTest:
         return self.asked and not self.passed
 
 
-def perturbations(options: Options) -> tuple[Perturbation, ...]:
-    """What a model with this lock is tested with."""
-    return (NOISE, HALF_PIXEL, OBJECT) if options.lock is Lock.SUB_PIXEL else (NOISE, OBJECT)
+def perturbations(options: Options, *, maps: bool = False) -> tuple[Perturbation, ...]:
+    """What a model with this lock is tested with; ``maps`` are compared at whole pixels alone."""
+    return (NOISE, HALF_PIXEL, OBJECT) if options.lock is Lock.SUB_PIXEL and not maps else (NOISE, OBJECT)
 
 
 def trials(
@@ -74,7 +74,7 @@ def trials(
     noise, _ = pairs.get(NOISE.name, ((), ()))
     change, bound, images = relative(added, noise)
     yield LockTest(NOISE.name, "added by the choice of the window", change, bound, _MOST_ADDED, images)
-    if options.lock is Lock.SUB_PIXEL:
+    if options.lock is Lock.SUB_PIXEL and HALF_PIXEL.name in pairs:
         yield _beside(HALF_PIXEL.name, "beside the original", pairs, 0.0, strictly=True)
     yield _beside(OBJECT.name, "beside the original", pairs, _MOST_ADDED, asked=options.camera is not Camera.MOVING)
 

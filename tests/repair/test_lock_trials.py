@@ -100,7 +100,8 @@ def test_each_limit_holds_from_both_sides(numbers: tuple[float, float, float], f
 
 
 def test_what_could_not_be_measured_is_not_passed() -> None:
-    (noise, *_) = trials(OPTIONS, (), {})
+    (noise, *others) = trials(OPTIONS, (), {NOISE.name: ((), ()), HALF_PIXEL.name: ((), ())})
+    assert all(one.held_back for one in others)
     assert noise.held_back
     assert "not measurable" in "".join(trial_lines([noise]))
 

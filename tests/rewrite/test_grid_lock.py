@@ -434,8 +434,77 @@ def test_old_opsets_and_unusual_channels_are_refused(tmp_path: Path) -> None:
         assert done.path is not None
 
 
-def test_a_map_is_refused_as_long_as_nothing_moves_it_back(tmp_path: Path) -> None:
-    made = Network(np.random.default_rng(0), 3, SIDES)
-    made.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
-    made.add("Relu")
-    assert "would move with the window" in reason(made.model(), tmp_path)
+def segmenter(batch: int | str = 1, last: bool = False, labels: bool = False, stride: int = 2) -> onnx.ModelProto:
+    """A map as large as the picture, or coarser: two channels, or the larger one of each pixel."""
+    weights = np.random.default_rng(2).standard_normal((2, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2] if last else [0, 1, 2, 3]),
+        helper.make_node("Conv", ["first", "w"], ["fine"], pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["fine"], ["coarse"], kernel_shape=[2, 2], strides=[stride, stride]),
+        helper.make_node("Resize", ["coarse", "", "scales"], ["again"], mode="nearest"),
+        helper.make_node("Add", ["fine", "again"] if stride == 2 else ["coarse", "coarse"], ["both"]),
+        helper.make_node("Transpose", ["both"], ["turned"], perm=[0, 2, 3, 1] if last else [0, 1, 2, 3]),
+        helper.make_node("ArgMax", ["turned"], ["y"], axis=3 if last else 1)
+        if labels
+        else helper.make_node("Identity", ["turned"], ["y"]),
+    ]
+    if stride != 2:
+        del nodes[3]
+    shape = (batch, *SIDES, 3) if last else (batch, 3, *SIDES)
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info("y", 7 if labels else 1, [None] * 4)],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    ("lock", "labels"), [(Lock.SUB_PIXEL, False), (Lock.SUB_PIXEL, True), (Lock.WHOLE_PIXEL, False)]
+)
+def test_a_map_is_moved_back_to_the_picture_that_is_fed(lock: Lock, labels: bool, last: bool, tmp_path: Path) -> None:
+    model = segmenter(last=last, labels=labels)
+    target, done, before = fixed(model, tmp_path, LOCK, Options(lock=lock, period=PERIOD))
+    assert done.path is not None
+    assert ports(session(target)) == ports(session(model))
+    onnx.checker.check_model(onnx.load(target), full_check=True)
+    after = analyse(read_model(target))
+    assert not after.untracked
+    assert [head.kind for head in after.heads] == [head.kind for head in before.heads]
+    picture = scene(*SIDES, 7)
+    steps, room = (1 if lock is Lock.WHOLE_PIXEL else 32), PERIOD + 6
+    best = chosen(picture, PERIOD, room, steps, border=room // 2)
+    view = np.pad(picture, ((0, 0), (room // 2,) * 2, (room // 2,) * 2), mode="edge")
+    window = cut(view, best, SIDES, steps)
+    order, back = ((1, 2, 0), (2, 0, 1)) if last else ((0, 1, 2), (0, 1, 2))
+    inner = run(model, window.transpose(order)[None].astype(np.float32))[0].transpose(back)
+    found = run(target, picture.transpose(order)[None].astype(np.float32))[0].transpose(back)
+    away = [room / 2 - one for one in best]
+    wide = np.pad(inner, ((0, 0), (12, 12), (12, 12)), mode="edge").astype(np.float64)
+    if labels or steps == 1:
+        down, right = (int(np.floor(12 + one + 0.5)) for one in away)
+        moved = wide[:, down : down + SIDES[0], right : right + SIDES[1]]
+        assert (found == moved).mean() > 0.97
+        assert np.abs(away).max() > 1
+    else:
+        moved = cut(wide, (12 + away[0], 12 + away[1]), SIDES, 32)
+        np.testing.assert_allclose(found, moved, atol=0.02)
+    assert np.abs(found - inner).max() > 0.3
+
+
+def test_each_map_of_a_batch_is_moved_back_by_its_own_offset(tmp_path: Path) -> None:
+    target, _, _ = fixed(segmenter("n"), tmp_path, LOCK, Options(period=PERIOD))
+    (folder := tmp_path / "single").mkdir()
+    single, _, _ = fixed(segmenter(), folder, LOCK, Options(period=PERIOD))
+    pictures = np.stack([scene(*SIDES, seed) for seed in range(3)]).astype(np.float32)
+    alone = np.concatenate([run(single, picture[None]) for picture in pictures])
+    np.testing.assert_allclose(run(target, pictures), alone, atol=1e-4)
+
+
+def test_a_map_whose_samples_are_no_pixels_is_refused(tmp_path: Path) -> None:
+    assert "no whole number of samples" in reason(segmenter(stride=4), tmp_path)
+    (folder := tmp_path / "larger").mkdir()
+    assert "--room pad" in reason(segmenter(), folder, Options(room=Room.LARGER))

@@ -7,6 +7,7 @@ picture moves the window, and the network sees what it saw before. Phase and ene
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 from auditor.onnxfile.dtypes import DataType
@@ -19,6 +20,7 @@ from auditor.rewrite.lock.back import add_back
 from auditor.rewrite.lock.choice import Chosen, chosen
 from auditor.rewrite.lock.cut import cut
 from auditor.rewrite.lock.feeding import feeding
+from auditor.rewrite.lock.maps import MapBack, maps_back, move_back
 from auditor.rewrite.lock.picture import LockedPicture, locked_picture
 from auditor.rewrite.lock.places import AUTO, NONE, PlacedOutput, placed, recognised
 from auditor.rewrite.lock.tables import SMOOTHING, TAPS
@@ -33,7 +35,6 @@ FIXED = (
     "before a fixed camera the grid would follow what moves, and shake all that stands still: average phases instead "
     "(--strategy phase-average)"
 )
-_MAP = "an output is still a grid, which would move with the window"
 _UNKNOWN = (
     "an output may say where something is, in a layout that the file does not tell: name it with --places, none where "
     "it says no places"
@@ -60,7 +61,7 @@ class GridLock:
 
     def cost(self, editor: GraphEditor, options: Options) -> Cost:
         """What it adds: the key, and the window between pixels."""
-        picture, _ = _plan(editor, options)
+        picture = _plan(editor, options).picture
         pixels = prod(picture.view)
         key = pixels * (picture.channels + 2 * SMOOTHING**2)
         between = 2 * TAPS * picture.channels * pixels if picture.steps > 1 else 0
@@ -68,7 +69,8 @@ class GridLock:
 
     def rewrite(self, editor: GraphEditor, options: Options) -> None:
         """Edit the graph."""
-        picture, outputs = _plan(editor, options)
+        plan = _plan(editor, options)
+        picture = plan.picture
         editor.note = f"grid-lock {picture.period} {options.lock.value}"
         editor.recorded.update(
             {"window": picture.sizes, "fed": picture.fed, "period": picture.period, "feeding": feeding(picture)}
@@ -82,11 +84,21 @@ class GridLock:
             editor.replace_input(reader, picture.tensor, window)
         if not picture.padded:
             editor.resize_input(picture.tensor, dict(zip(picture.axes, picture.view, strict=True)))
-        add_back(editor, picture, choice, outputs)
+        add_back(editor, picture, choice, plan.outputs)
+        move_back(editor, picture, choice, plan.maps)
 
 
-def _plan(editor: GraphEditor, options: Options) -> tuple[LockedPicture, tuple[PlacedOutput, ...]]:
-    """The picture with its lock, and the outputs that say places. Raises TailError."""
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """The picture with its lock, the outputs that say places, and those that are maps."""
+
+    picture: LockedPicture
+    outputs: tuple[PlacedOutput, ...]
+    maps: tuple[MapBack, ...]
+
+
+def _plan(editor: GraphEditor, options: Options) -> _Locked:
+    """What is done. Raises TailError."""
     heads = editor.analysis.heads
     tell = any(head.kind not in WITHOUT_GRID for head in heads)
     named = options.places if options.places != AUTO else None
@@ -95,14 +107,14 @@ def _plan(editor: GraphEditor, options: Options) -> tuple[LockedPicture, tuple[P
     heads = tuple(head for head in heads if head.output.raw in reached)
     if not heads:
         raise TailError("no output of the model depends on the picture in a way that is known")
-    if any(head.kind is HeadKind.DENSE and head.lattice for head in heads):
-        raise TailError(_MAP)
-    if named is None and all(_says_no_places(editor, head) for head in heads):
+    maps = maps_back(editor, picture, heads)
+    moved = {one.output for one in maps}
+    if named is None and all(head.output.raw in moved or _says_no_places(editor, head) for head in heads):
         named = NONE
     layout = named or recognised(editor, picture)
     if layout is None:
         raise TailError(_UNKNOWN)
-    return picture, placed(editor, picture, layout)
+    return _Locked(picture, placed(editor, picture, layout), maps)
 
 
 def _says_no_places(editor: GraphEditor, head: Head) -> bool:
@@ -139,12 +151,13 @@ def _window(block: Block, picture: LockedPicture) -> tuple[str, tuple[Chosen, Ch
         # Energies do not fit into half precision, nor slopes into bytes.
         (single,) = block.node("Cast", [source], "cast", to=int(DataType.FLOAT))
     choice = chosen(block, picture, single)
-    view = single if picture.steps > 1 else source
+    between = picture.steps > 1 or (picture.padded and picture.dtype == DataType.FLOAT16)
+    view = single if between else source
     if picture.padded:
         border = [0, 0, picture.border, picture.border]
         view = block.pad(view, border, border, Padding.EDGE)
     tensor = cut(block, picture, view, choice)
-    if picture.steps > 1 and picture.dtype != DataType.FLOAT:
+    if between and picture.dtype != DataType.FLOAT:
         tensor = _returned(block, picture, tensor)
     if last:
         (tensor,) = block.node("Transpose", [tensor], "channels_last", perm=[0, 2, 3, 1])
