@@ -250,7 +250,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         where: Blur behind the activation (post), or in front of the operator (pre).
         padding: How a blur continues a map at its border: auto, reflect, edge or zero.
         blend: The share of the low-pass in a partial blur, above 0 up to 1.
-        phases: The phases or shifts to average, diagonal or all.
+        phases: The phases or shifts to average: diagonal, halves or all.
         lowering: Where averaged phases stand: batch, branch, dilation (of all phases), or auto for what applies.
         merges: The nodes where averaged phases end, one for each of ``sites``; none: the outputs; auto: by measuring.
         margin: Pixels on each side of a window that the content places; None for a choice by the network.

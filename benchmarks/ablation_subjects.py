@@ -92,7 +92,7 @@ SUBJECTS = (
         "YOLOX nano 416",
         "detectors",
         "detector/yolox_nano_416.onnx",
-        {"preset": "raw", "channels": "bgr", "box-score": 0.3},
+        {"preset": "raw", "channels": "bgr", "box-score": 0.3, "layout": "yolox-decoded"},
         decode=True,
     ),
     Subject("PAN, skin and hair, 512", "segmentation", "segmentation/pan_mbv3s_skin_hair.onnx", share=0.25),

@@ -47,11 +47,11 @@ WINDOWS: Mapping[str, Sequence[Strategy]] = {
         ),
     ),
     "MobileNetV2": (
-        window("window, last site to the last block", ("depthwise_conv_2d_51", "conv_2d_60")),
+        window("window, last site to the last block", ("depthwise_conv_2d_48", "conv_2d_60")),
         window(
             "windows, first site to the stage of stride 8 and last site to the last block",
             ("conv_2d_0", "add_20"),
-            ("depthwise_conv_2d_51", "conv_2d_60"),
+            ("depthwise_conv_2d_48", "conv_2d_60"),
         ),
     ),
     "YOLOX nano 416": (

@@ -257,7 +257,7 @@ def test_settings_of_another_type_are_told_what_they_take(tmp_path: Path) -> Non
         ({"strategy": "blur", "kernel": "tri"}, "kernel must be one of rect2, tri3, .*, identity.*; it is 'tri'"),
         ({"strategy": "blur", "where": "behind"}, "where must be one of post, pre"),
         ({"strategy": "blur", "padding": "reflekt"}, 'padding must be one of .* \\(did you mean "reflect"'),
-        ({"strategy": "phase-average", "phases": "every"}, "phases must be one of diagonal, all"),
+        ({"strategy": "phase-average", "phases": "every"}, "phases must be one of diagonal, halves, all"),
         ({"strategy": "phase-average", "lowering": "x"}, "lowering must be one of auto, batch, branch, dilation"),
         ({"strategy": "blur", "refit": "x"}, "refit must be one of none, last, all"),
     ],

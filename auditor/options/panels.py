@@ -29,6 +29,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "WHEN": ("auto", "always", "never"),
     "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),
     "BORDER": ("auto", "reflect", "edge", "zero"),
+    "PHASES": ("diagonal", "halves", "all"),
     "LOWERING": ("auto", "batch", "branch", "dilation"),
     "LOCK": ("sub-pixel", "whole-pixel"),
     "ROOM": ("auto", "larger", "pad"),

@@ -39,7 +39,7 @@ class Rewriting(Group):
         "--lambda",
         default=1.0,
     )
-    phases: str = option(choice("diagonal|all"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
+    phases: str = option(choice("PHASES"), "Phases or shifts to average.", Panel.REWRITE, default="diagonal")
     lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
     merges: tuple[str, ...] = option(names("NODE"), "Average up to this node, or auto.", Panel.REWRITE, "--merge")
     margin: int | None = option(

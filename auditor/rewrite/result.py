@@ -59,10 +59,11 @@ class Padding(str, Enum):
 
 
 class Phases(str, Enum):
-    """Which phases of a site are averaged: all of them, or two on the diagonal."""
+    """Which phases of a site are averaged: all of them, two on the diagonal, or all that are half a stride apart."""
 
     ALL = "all"
     DIAGONAL = "diagonal"
+    HALVES = "halves"
 
 
 class Lowering(str, Enum):

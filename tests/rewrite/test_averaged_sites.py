@@ -32,7 +32,8 @@ def test_an_audit_of_the_result_finds_the_sites_of_the_source_and_no_copies(
     assert averaged.keys() == {site.node.name.raw for site in done.sites}
     for site in done.sites:
         found, possible = averaged[site.node.name.raw], prod(int(step) for step in site.factor)
-        kept = possible if phases is Phases.ALL else 2
+        halves = prod(2 for step in site.factor if step > 1)
+        kept = {Phases.ALL: possible, Phases.HALVES: halves, Phases.DIAGONAL: 2}[phases]
         assert found.averaged == (kept, possible)
         assert (found.cumulative, found.offset) == (site.cumulative, site.offset)
         assert site.alias is not None

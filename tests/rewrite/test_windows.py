@@ -192,7 +192,7 @@ def cut(model: onnx.ModelProto, given: Mapping[str, Array], wanted: Sequence[str
 
 
 def phases_of(model: onnx.ModelProto, site: str, picture: Array, moves: Sequence[tuple[int, int]]) -> list[Array]:
-    """What a site of stride 2 makes of its input from other samples on: samples of the same operator at stride 1."""
+    """What a site makes of its input from other samples on: samples of the same operator at stride 1."""
     (rows, columns) = cut(model, {"x": picture}, [site])[0].shape[2:]
     dense_ = onnx.ModelProto()
     dense_.CopyFrom(model)
@@ -200,10 +200,11 @@ def phases_of(model: onnx.ModelProto, site: str, picture: Array, moves: Sequence
     kept = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     del node.attribute[:]
     begin, end = np.array(kept.get("pads", [0] * 4)).reshape(2, 2)
-    kept |= {"strides": [1, 1], "pads": [*map(int, begin), *(int(pad) + 1 for pad in end)]}
+    step = kept["strides"][0]
+    kept |= {"strides": [1, 1], "pads": [*map(int, begin), *(int(pad) + step - 1 for pad in end)]}
     node.attribute.extend(helper.make_attribute(name, value) for name, value in kept.items())
     whole = cut(dense_, {"x": picture}, [site])[0]
-    return [whole[:, :, a::2, b::2][:, :, :rows, :columns].copy() for a, b in moves]
+    return [whole[:, :, a::step, b::step][:, :, :rows, :columns].copy() for a, b in moves]
 
 
 def by_hand(windowed: Windowed, picture: Array, moves: Sequence[tuple[int, int]]) -> list[Array]:
@@ -248,6 +249,36 @@ def test_a_window_is_the_mean_of_features_of_both_phases_and_the_network_behind_
     assert [site.node.name for site in after.sites] == [site.node.name for site in before.sites]
     assert len(after.joins) == len(before.joins)
     assert {site.node.name.raw for site in after.sites if site.averaged} == set(windowed.sites)
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+def test_four_grids_of_patches_that_lie_half_a_patch_apart_are_averaged(lowering: Lowering, tmp_path: Path) -> None:
+    """A transformer: patches of 8 pixels, positions, attention, and a norm, up to the features behind its block."""
+    made = network(48)
+    site = made.add("Conv", made.weight(4, 3, 8, 8), strides=[8, 8], kernel_shape=[8, 8])
+    made.add("Reshape", made.integers(1, 4, 36))
+    made.add("Transpose", perm=[0, 2, 1])
+    tokens = made.add("Add", made.weight(1, 36, 4))
+    queries = made.add("MatMul", made.weight(4, 4))
+    made.last = tokens
+    made.add("MatMul", made.weight(4, 4))
+    made.add("Transpose", perm=[0, 2, 1])
+    made.nodes.append(helper.make_node("MatMul", [queries, made.last], ["scores"], "scores"))
+    made.last = "scores"
+    made.add("Softmax", axis=-1)
+    made.add("MatMul", tokens)
+    merge = made.add("Add", tokens)
+    made.add("LayerNormalization", made.weight(4), axis=-1)
+    made.add("ReduceMean", axes=[1], keepdims=0)
+    windowed = Windowed(made, (site,), merge, (merge,), (made.last,))
+    model, picture = windowed.model(), image(windowed.model())
+    target, done, _ = fixed(model, tmp_path, WINDOW, options(windowed, lowering, Phases.HALVES), (site,))
+    assert done.path is not None
+    moves = [(0, 0), (0, 4), (4, 0), (4, 4)]
+    expected = by_hand(windowed, picture, moves)
+    assert np.allclose(session(target).run(None, {"x": picture})[0], expected[0], atol=1e-5)
+    (patches,) = analyse(read_model(target)).sites
+    assert patches.averaged == (4, 64)
 
 
 @pytest.mark.parametrize("lowering", LOWERINGS)

@@ -36,7 +36,7 @@ _LAST = 2**31 - 1
 
 
 def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
-    """The phases to average, the original one first: all, or the two on the diagonal half a stride apart.
+    """The phases to average, the original one first: all, those half a stride apart, or two of these on the diagonal.
 
     Raises TailError for more phases than are averaged, before they are listed: a file may claim any stride.
     """
@@ -44,6 +44,8 @@ def offsets(strides: tuple[int, ...], phases: Phases) -> list[tuple[int, ...]]:
         if (count := prod(strides)) > MOST_PHASES:
             raise TailError(f"it has {count} phases, more than {MOST_PHASES}: average the diagonal ones")
         return list(product(*(range(step) for step in strides)))
+    if phases is Phases.HALVES:
+        return list(product(*((0, step // 2) if step > 1 else (0,) for step in strides)))
     return [(0,) * len(strides), tuple(step // 2 for step in strides)]
 
 

@@ -22,7 +22,7 @@ _WINDOWS = frozenset(
     {SiteKind.CONV, SiteKind.PATCH_EMBEDDING, SiteKind.MAX_POOL, SiteKind.AVERAGE_POOL, SiteKind.LP_POOL}
 )
 _PADDING = frozenset({"pads", "auto_pad", "ceil_mode"})
-_SLICED_RANK = 4  # axis 0 of a slice of lower rank may be the channels of a single picture
+_SLICED_RANK = 3
 
 
 def stack(call: Call) -> Stack | None:
@@ -52,8 +52,13 @@ def _alike(scope: Scope, names: Sequence[str], sites: Sequence[Site]) -> bool:
     nodes = [scope.producers[name] for name in names]
     sliced = first.kind is SiteKind.SLICE and nodes[0].op == "Slice"
     if sliced:
-        if len(scope.state(names[0]).axes or ()) < _SLICED_RANK or not all(
-            _is_cut(scope, node, name, first, step=True) for node, name in zip(nodes, names, strict=True)
+        axes = scope.state(names[0]).axes or ()
+        # Axis 0 in front of two grid axes may be the channels of a single picture.
+        single = len(axes) == _SLICED_RANK and axes[1].has_source
+        if (
+            len(axes) < _SLICED_RANK
+            or single
+            or not all(_is_cut(scope, node, name, first, step=True) for node, name in zip(nodes, names, strict=True))
         ):
             return False
     elif first.kind not in _WINDOWS:
