@@ -37,8 +37,9 @@ def run(
     show: Output,
     measure: Measure | None = None,
     measure_alias: MeasureAlias | None = None,
+    remarks: Sequence[str] = (),
 ) -> ExitCode:
-    """Audit the files and show the report.
+    """Audit the files and show the report. ``remarks`` say why models are missing, where some are.
 
     Raises:
         SettingsError: The settings ask for rules or options that do not exist.
@@ -49,14 +50,14 @@ def run(
     refuse_models(show.report, [file.path for file in files])
     rules, baseline = load_rules(settings), read_baseline(settings)
     fit_input_shapes(files, settings, show.quiet)
-    if not files and not problems:
+    if not files and not problems and not remarks:
         problems = [Problem(ProblemKind.NO_INPUTS, "no models to audit")]
     measured = measure is not None or measure_alias is not None
     with _progress(0 if measured else len(files), show) as done:
         outcomes = list(audit_all(files, rules, settings, done, show.debug, measure, measure_alias))
     given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
     outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
-    return conclude(outcomes, problems, rules, rules.ready(given), settings, show)
+    return conclude(outcomes, problems, rules, rules.ready(given), settings, show, remarks)
 
 
 def fit_input_shapes(files: Iterable[ModelFile], settings: Settings, quiet: bool = False) -> None:

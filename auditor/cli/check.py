@@ -12,7 +12,7 @@ from auditor.cli.flags import flags
 from auditor.cli.options import Models, settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import InputShapes, Output, Policy, Selection, Sources
-from auditor.options.kinds import file, switch
+from auditor.options.kinds import file, switch, text
 from auditor.options.measuring import COMMON, Measuring
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
@@ -28,6 +28,9 @@ class Further(Group):
         file("FILE"),
         "Audit a copy with named nodes. Written to FILE, for --report netron and explorer.",
         Panel.REPORT,
+    )
+    changed_since: str | None = option(
+        text("REV"), "Audit only what changed since REV. Models that the branch adds or changes in git.", Panel.INPUT
     )
     fix: bool = option(switch(), "Also rewrite the model, and audit the result.", Panel.REWRITE)
     fix_output: Path | None = option(file("FILE"), "With --fix: the rewritten model.", Panel.REWRITE)
@@ -68,6 +71,9 @@ def check(
     With --name-nodes the audit is of a copy in which each node of the main graph has a name of its own: viewers such as
     Netron and Model Explorer show at a node what --report netron=FILE and --report explorer=FILE say of its name.
 
+    With --changed-since only models are audited whose file or weights are not as they were where the branch left that
+    revision; a report without any is clean.
+
     Findings that a waiver of the settings or the baseline accepts do not count.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the audit is
@@ -94,16 +100,21 @@ def check(
 
         alias = measure_alias_with(settings, output)
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):
+        remark = ""
+        if further.changed_since is not None:
+            from auditor.cli.changed import only_changed
+
+            files, remark = only_changed(files, further.changed_since, settings.limits)
         if further.name_nodes is not None:
             from auditor.cli.naming import named_copy
 
             files = named_copy(files, further.name_nodes, settings.limits, output.quiet)
         code = None
-        if further.fix or further.fix_output is not None or rewriting.given or search.given:
+        if files and (further.fix or further.fix_output is not None or rewriting.given or search.given):
             from auditor.cli.repairing import repair_from, run_repaired
 
             repair = repair_from(further.fix, further.fix_output, rewriting, search, settings)
             code = run_repaired(files, problems, settings, output, repair, measure)
         if code is None:  # nothing to repair, or nothing that could be
-            code = run(files, problems, settings, output, measure, alias)
+            code = run(files, problems, settings, output, measure, alias, remarks=(remark,) if remark else ())
     raise typer.Exit(code)

@@ -75,6 +75,29 @@ class Revision:
         """Whether the commit has a file at ``path`` of the working tree."""
         return self._entry(self._place(path))[0] == "blob"
 
+    def at_branching(self) -> Revision:
+        """The last commit that the checkout has in common with this one; this one where there is none."""
+        shared = self._ask(self._top, ["merge-base", self._commit, "HEAD"])
+        return Revision(shared, self._top) if shared else self
+
+    def differs(self, path: Path, limits: Limits) -> bool:
+        """Whether a file of the working tree, or one that it keeps its weights in, is not as in the commit.
+
+        Raises:
+            RevisionError: It lies outside of the repository.
+        """
+        if not self._same(path):
+            return True
+        others = (path.parent / location for location in _external(path, limits))
+        return any(not self._same(other) for other in others if other.is_file())
+
+    def _same(self, path: Path) -> bool:
+        kind, _, blob = self._entry(self._place(path))
+        if kind != "blob" or not path.is_file():
+            return False
+        own = self._ask(self._top, ["hash-object", "--no-filters", "--", str(path.absolute())])
+        return own == blob or f"oid sha256:{_sha256(path)}" in self._pointer(blob)
+
     def models(self, folder: Path) -> tuple[Path, ...]:
         """The ONNX files that the commit has below a folder of the working tree, hidden ones left out."""
         place = self._place(folder)
