@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.finding import Finding
 from auditor.report.words.changes import VERDICT_WORDS, MeasuredRow, leading_rows, moved_outputs, output_rows
+from auditor.report.words.geometry import geometry_lines
 from auditor.report.words.place import node_name, node_op, rule_title
 from auditor.report.words.site_changes import site_changes, sites_summary
 from auditor.report.words.verdict import reason, verdict_word
@@ -51,7 +52,7 @@ def compared_sheet(found: Comparison) -> ComparedSheet:
         why=tuple(_why([*leading, *others])),
         sites=tuple(_sites(found)),
         summary="; ".join([*sites_summary(found), *moved_outputs(found), *_unmeasured(found)]),
-        named=tuple(_named(found)),
+        named=(*geometry_lines(found), *_named(found)),
     )
 
 

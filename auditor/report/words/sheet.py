@@ -19,6 +19,7 @@ from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.compared import ComparedSheet, compared_sheet, finding_place
 from auditor.report.words.folding import kept_findings, kept_sites, more_findings, more_sites, site_severities
+from auditor.report.words.geometry import centres, coverage
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
 from auditor.report.words.place import rule_page
 from auditor.report.words.targets import target_lines
@@ -202,10 +203,11 @@ def statistics(report: Report) -> list[tuple[str, str, str]]:
 
 
 def subsampling(model: ModelReport) -> str:
-    """One sentence on the grid of a model, or on why nothing is known of it."""
+    """What the grid of a model means and where outputs lie on it, or why nothing is known of it."""
     if model.format is not ModelFormat.ONNX:
         return f"No static audit: {model.format.value} files are run, not read."
-    return meaning(model.analysis)
+    analysis = model.analysis
+    return " ".join(filter(None, (meaning(analysis), coverage(analysis), *centres(analysis))))
 
 
 def meaning(analysis: Analysis) -> str:
