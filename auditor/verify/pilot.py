@@ -109,7 +109,10 @@ def pilot(
         _require_comparable(perturbation, task, setup.target.task)
     if setup.protocol.native and not task.NATIVE:
         kind = setup.target.task.value
-        raise DataError(f"{kind} outputs are laid over each other pixel by pixel of the model: use --shift-at model")
+        raise DataError(
+            f"{kind} outputs are laid over each other pixel by pixel of the model, and a pixel of the picture is a "
+            "fraction of one, which would have to be interpolated and count as a change: use --shift-at model"
+        )
     seen, units = first_usable(units, tried_images(settings))
     loads = [(index, unit) for index, unit in seen if isinstance(unit, Load)]
     first = loads[0][0]
