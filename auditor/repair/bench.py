@@ -16,6 +16,7 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.images.synthetic import synthetic_image
 from auditor.verify.observer import Observer
 from auditor.verify.options import Request
+from auditor.verify.pilot import whole_factor
 from auditor.verify.result import Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.surround import beside
@@ -32,9 +33,11 @@ class Bench:
     def __init__(self, original: Original, request: Request, observer: Observer | None = None) -> None:
         # Curves over the distance are not shown here, and their pairs would be half of the runs.
         shifts = replace(request.settings.shifts, distances=())
+        # What a rewrite reaches is told at the multiples of the original's factor, whatever it makes of its own.
+        period = request.settings.period or whole_factor(original.analysis)
         self._original = original
         self._measured: dict[tuple[int, int], Verification] = {}
-        self.request = replace(request, settings=replace(request.settings, shifts=shifts))
+        self.request = replace(request, settings=replace(request.settings, shifts=shifts, period=period))
         self.observer = observer
         self._drawn = Drawn(synthetic_image)
         self.pair: tuple[Verification, Verification] | None = None

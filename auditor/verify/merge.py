@@ -19,6 +19,7 @@ from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
 from auditor.verify.measures import facts_of
 from auditor.verify.measures.reference import reference_remarks
+from auditor.verify.measures.splitting import loss_splits
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import (
@@ -34,6 +35,7 @@ from auditor.verify.result import (
     Task,
     Verification,
 )
+from auditor.verify.split import LossSplit
 
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
 ENLARGED = 1.05
@@ -171,6 +173,7 @@ def merge(
             ),
             *_noted(used),
             *layers.remarks,
+            *_unsplit(plan),
         ),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
@@ -185,7 +188,27 @@ def _output(plan: RunPlan, used: Sequence[Row[Any]]) -> OutputResult:
         rows = [replace(row, measured=row.perturbed[place]) for row in used]
         measures = plan.model.measures.total(rows, confidence).measures
         further += (structs.replace(one, protocol=perturbation.name) for one in measures if not facts_of(one).unshifted)
-    return structs.replace(output, measures=(*output.measures, *further))
+    return structs.replace(output, measures=(*output.measures, *further), splits=_splits(plan, used))
+
+
+def _splits(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[LossSplit, ...]:
+    """How much of the change is the sampling grid's."""
+    protocol = plan.model.setup.protocol
+    if not protocol.splits or protocol.period is None:
+        return ()
+    ends = [[replace(row, measured=row.perturbed[place]) for row in used] for place in (-2, -1)]
+    reach = protocol.period, protocol.longest_split
+    return loss_splits(plan.model.measures, ends[0], ends[1], reach, plan.settings.confidence)
+
+
+def _unsplit(plan: RunPlan) -> tuple[str, ...]:
+    """Why the change is not split, where the model has a grid and shifts are whole pixels of it."""
+    protocol = plan.model.setup.protocol
+    period = protocol.period
+    if period is None or period <= protocol.margin or protocol.native:
+        return ()
+    what = "the change is not split into the sampling grid's part and the rest"
+    return (f"{what}: the grids lie as before every {period} px, and shifts go to {protocol.margin} px (--radius)",)
 
 
 def enlargement(factors: Sequence[float], images: int) -> tuple[str, ...]:

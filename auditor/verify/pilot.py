@@ -90,6 +90,7 @@ def pilot(
         ModelRefusedError: the reference model cannot be read, or may not be run.
         ModelRejectedError: onnxruntime refuses a model or an image.
     """
+    settings = replace(settings, period=settings.period or whole_factor(analysis))
     setup, units = prepare(worker, spec, source, settings, clues)
     other = None if settings.reference is None else open_reference(worker, setup, source, settings)
     switched = False
@@ -158,10 +159,13 @@ def _learnt(
 
 def _period(setup: Setup, analysis: Analysis | None) -> int | None:
     """The largest cumulative factor on the way to an output, where it is whole and shifts count the model's pixels."""
+    return None if setup.protocol.native else whole_factor(analysis)
+
+
+def whole_factor(analysis: Analysis | None) -> int | None:
+    """The largest cumulative factor on the way to an output, where it is whole."""
     largest = None if analysis is None else analysis.subsampling
-    if largest is None or largest.denominator != 1 or setup.protocol.native:
-        return None
-    return int(largest)
+    return None if largest is None or largest.denominator != 1 else int(largest)
 
 
 def _grid(setup: Setup, analysis: Analysis | None) -> Grid:

@@ -20,7 +20,9 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
 from auditor.verify.example import ClassChange, MovingBox, ShownImage
 from auditor.verify.interval import Interval
+from auditor.verify.layers.maps import EquivarianceMap, Spectrum
 from auditor.verify.margin import Margin
+from auditor.verify.split import LossSplit
 from auditor.verify.time.result import TimeResult
 
 _SHOWN_MEASURES = 4
@@ -284,6 +286,7 @@ class OutputResult(Struct, frozen=True):
     predictions: tuple[tuple[int, int], ...]  # (class, number of images), most frequent first; classification only
     classes: int | None = None  # that the model can tell apart; classification only
     margin: Margin | None = None  # of classification and detection
+    splits: tuple[LossSplit, ...] = ()  # of what shifts change: the grid's part, and border and content
 
     @property
     def most_moved(self) -> ImageResult | None:
@@ -294,25 +297,6 @@ class OutputResult(Struct, frozen=True):
     def measure(self, name: str, protocol: str = "") -> Measure | None:
         """The measure of this name under shifts, or under a perturbation; None where it was not made."""
         return next((one for one in self.measures if (one.name, one.protocol) == (name, protocol)), None)
-
-
-class Spectrum(Struct, frozen=True):
-    """Radially averaged power per band, ``frequencies`` in cycles per sample of the tensor, 0 to 0.5 and its corner."""
-
-    frequencies: tuple[FloatOrNan, ...]
-    power: tuple[FloatOrNan, ...]
-
-
-class EquivarianceMap(Struct, frozen=True):
-    """Mean cosine and relative error of U(F(shift x)) against shift of U(F(x)) over a grid of shifts.
-
-    ``dy`` and ``dx`` are the shifts in input pixels; ``cosine`` and ``error`` are rows of dy by columns of dx.
-    """
-
-    dy: tuple[int, ...]
-    dx: tuple[int, ...]
-    cosine: tuple[tuple[FloatOrNan, ...], ...]
-    error: tuple[tuple[FloatOrNan, ...], ...]
 
 
 class LayerResult(Struct, frozen=True):

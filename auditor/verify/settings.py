@@ -46,6 +46,7 @@ class VerifySettings:
     keep seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
     nobody chose it. ``perturbations`` are measured beside the shifts of the protocol.
+    ``period`` is the shift after which every grid lies as before, None to take the model's cumulative factor.
     ``native``: shifts are whole pixels of the picture, before it is resized; with
     ``native_if_needed`` they are also where a reference sees other parts of the picture. ``size`` (H, W) is
     for models that leave it open. ``image_input`` and ``output`` name tensors where shapes do not tell; ``feeds``
@@ -62,6 +63,7 @@ class VerifySettings:
     preset_assumed: bool = False
     protocol: ProtocolKind = ProtocolKind.CROP
     perturbations: tuple[Perturbation, ...] = ()
+    period: int | None = None
     native: bool = False
     native_if_needed: bool = False
     radius: int | None = None

@@ -21,7 +21,7 @@ from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.batching import Batching, choose_batching
 from auditor.verify.shifts.feeder import Load, Numbered, WindowMaker, numbered
 from auditor.verify.shifts.plan import DEFAULT_RADIUS, ShiftSettings
-from auditor.verify.shifts.protocols import Protocol
+from auditor.verify.shifts.protocols import SPLIT_PAIRS, Protocol
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import Job, Opened, SessionSpec
@@ -153,7 +153,8 @@ def prepare(
     if protocol.native:  # every window is an input of its own, and all of one image are in memory at once
         bytes_of_window = max(bytes_of_window, probe.windows.canvases[0].nbytes)
     canvases = sum(one.canvases for one in settings.perturbations)
-    task_shifts = shifts_for(target.task, shifts, bytes_of_window, canvases)
+    split = 3 * SPLIT_PAIRS if protocol.splits else 0
+    task_shifts = shifts_for(target.task, shifts, bytes_of_window, canvases, split)
     if task_shifts != shifts:
         seen, units = [], numbered(enumerate(source), protocol, preprocessing, task_shifts)
     guesses = [*target.remarks]
@@ -274,14 +275,15 @@ def plan_protocol(size: tuple[int, int], settings: VerifySettings) -> tuple[Prot
         settings.perturbations,
         shifts.seed,
         settings.surround,
+        settings.period,
     )
     return protocol, shifts
 
 
-def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int, beside: int = 0) -> ShiftSettings:
+def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int, beside: int = 0, further: int = 0) -> ShiftSettings:
     """The shifts that the task's measures use, few enough that all outputs of one image fit in memory.
 
-    ``beside`` is how many perturbed windows there are for each random pair.
+    ``beside`` is how many perturbed windows there are for each random pair, ``further`` how many others for an image.
 
     Raises:
         DataError: the outputs of the path alone do not fit.
@@ -293,7 +295,7 @@ def shifts_for(task: Task, shifts: ShiftSettings, row_bytes: int, beside: int = 
     if path * row_bytes > _PATH_BYTES:
         steps = _PATH_BYTES // row_bytes
         raise DataError(f"the outputs of a path of {path} steps do not fit in memory: give --path {steps} or less")
-    windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1) - path)
+    windows = max(_FEWEST_WINDOWS, _OUTPUT_BYTES // max(row_bytes, 1) - path - further)
     curve = 2 * len(shifts.distances) * shifts.per_distance
     each = 2 + beside
     if each * shifts.pairs + curve <= windows:

@@ -161,6 +161,36 @@ def sums_ratio_interval(
     )
 
 
+def quotient_interval(
+    above: AnyArray, below: AnyArray, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, Interval | None]:
+    """``sum(above) / sum(below)`` over images (N,), of any sign, and its interval by the quantiles of resamples.
+
+    Images with a NaN in either are left out. The interval is None below :data:`MIN_IMAGES` images, and where the sum
+    below could well be nothing.
+    """
+    top, bottom = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
+    known = ~(np.isnan(top) | np.isnan(bottom))
+    top, bottom = top[known], bottom[known]
+    total, count, tail = float(bottom.sum()), len(top), _tail(confidence)
+    if not total:
+        return math.nan, None
+    ratio = float(top.sum()) / total
+    if count < MIN_IMAGES:
+        return ratio, None
+    draw, quotients = np.random.default_rng(seed), []
+    block = max(1, _BLOCK // count)
+    for start in range(0, _RESAMPLES, block):
+        chosen = draw.integers(count, size=(min(block, _RESAMPLES - start), count))
+        sums = bottom[chosen].sum(axis=1)
+        quotients.append(np.where(sums > 0, top[chosen].sum(axis=1) / np.where(sums > 0, sums, 1.0), np.nan))
+    found = np.concatenate(quotients)
+    if np.isnan(found).mean() > tail:
+        return ratio, None
+    low, high = np.quantile(found[~np.isnan(found)], [tail, 1 - tail])
+    return ratio, Interval(float(low), float(high), confidence)
+
+
 def paired(base: AnyArray, new: AnyArray) -> FloatArray:
     """``new - base`` per image, without the images that either was not measured on.
 

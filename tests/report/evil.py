@@ -14,12 +14,12 @@ from auditor.onnxfile.noderef import NodeRef, Origin
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
+from auditor.verify.layers.maps import EquivarianceMap
 from auditor.verify.result import (
     Curve,
     CurvePoint,
     DataFacts,
     DataKind,
-    EquivarianceMap,
     ImageResult,
     LayerResult,
     Measure,

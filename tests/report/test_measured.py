@@ -11,12 +11,12 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.measured import measured_lines
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
+from auditor.verify.layers.maps import EquivarianceMap, Spectrum
 from auditor.verify.result import (
     Curve,
     CurvePoint,
     DataFacts,
     DataKind,
-    EquivarianceMap,
     ImageResult,
     LayerResult,
     Measure,
@@ -26,7 +26,6 @@ from auditor.verify.result import (
     Rejected,
     SelfTest,
     Shifts,
-    Spectrum,
     Task,
     Track,
     Verification,

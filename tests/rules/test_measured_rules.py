@@ -15,11 +15,11 @@ from auditor.onnxfile.noderef import NodeRef
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
+from auditor.verify.layers.maps import EquivarianceMap
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import (
     DataFacts,
     DataKind,
-    EquivarianceMap,
     ImageResult,
     LayerResult,
     Measure,

@@ -10,20 +10,19 @@ from msgspec.structs import replace
 from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
 from auditor.verify.interval import Interval
+from auditor.verify.layers.maps import EquivarianceMap, Spectrum
 from auditor.verify.plots import map_figure, spectrum_figure, track_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
     CurvePoint,
     DataFacts,
     DataKind,
-    EquivarianceMap,
     ImageResult,
     LayerResult,
     OutputResult,
     ProtocolKind,
     Provider,
     Shifts,
-    Spectrum,
     Task,
     Track,
     Verification,

@@ -20,6 +20,7 @@ from auditor.comparison.measured import compare_measured
 from auditor.facts.comparison import MeasuredChange
 from auditor.options.thresholds import Thresholds
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
+from auditor.repair.search.reached import reached_words
 from auditor.verify.interval import Interval
 from auditor.verify.measures import leading
 from auditor.verify.merge import RESIZE_FIRST
@@ -72,7 +73,12 @@ def gain_between(original: Verification, rewritten: Verification, speed: Speed |
         agreement=_agreement(original, rewritten),
         loss=_loss(original, rewritten, changes),
         speed=speed,
-        remarks=(rewritten.preprocessing_words, *measured.remarks, *_cheaper(original)),
+        remarks=(
+            rewritten.preprocessing_words,
+            *measured.remarks,
+            *_cheaper(original),
+            *reached_words(original, rewritten),
+        ),
     )
 
 

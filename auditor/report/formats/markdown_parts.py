@@ -137,7 +137,8 @@ def _conditions(found: Verification) -> str:
 
 
 def _measures(found: Verification) -> Iterator[str]:
-    from auditor.report.words.measured import images_words, number
+    from auditor.report.words.measured import images_words
+    from auditor.report.words.numbers import number
 
     for output in found.outputs:
         for measure in output.measures:
@@ -156,10 +157,14 @@ def _measures(found: Verification) -> Iterator[str]:
 
 def _margins(page: MarkdownPage, found: Verification) -> None:
     from auditor.report.words.margins import margin_line
+    from auditor.report.words.splitting import split_lines
 
     for output in found.outputs:
         if output.margin is not None:
             page.add(BLANK, f"Margin: {markdown_words(margin_line(output.margin))}.")
+        if output.splits:
+            page.add(BLANK)
+            page.rows(f"- {markdown_words(line)}" for line in split_lines(output))
 
 
 def _over_time(page: MarkdownPage, found: TimeResult) -> None:

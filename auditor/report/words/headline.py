@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from auditor.report.words.measured import number
+from auditor.report.words.numbers import number
 from auditor.report.words.sentence import Sentence
 from auditor.text import count_text
 from auditor.verify.measures import MEASURES

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from auditor.report.words.margins import margin_line
-from auditor.report.words.numbers import percent_text
+from auditor.report.words.numbers import number, percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES
@@ -51,6 +52,8 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
         lines += _columns([measure_cells(measure) for measure in output.measures if not measure.protocol])
         if output.margin is not None:
             lines += ["", f"margin: {margin_line(output.margin)}"]
+        if output.splits:
+            lines += ["", *split_lines(output)]
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         for beside in found.shifts.perturbations:
@@ -116,15 +119,6 @@ def _provider(provider: Provider) -> str:
         f"ran on {provider.used} ({nodes}), {provider.software}, "
         f"{count_text(provider.threads, 'thread')}, --device {provider.asked}"
     )
-
-
-def number(value: float, unit: str) -> str:
-    """A measured value with its unit: shares in per cent, the rest with three digits."""
-    if math.isnan(value):
-        return "-"
-    if unit == "share":
-        return f"{100 * value:.1f} %"
-    return f"{value:.2f} px" if unit == "px" else f"{value:.4f}" if unit == "variance" else f"{value:.3f}"
 
 
 def images_words(measure: Measure) -> str:

@@ -79,3 +79,12 @@ def _integer_text(value: int) -> str:
     if abs(value) < 10**15:
         return str(value)
     return f"{'-' if value < 0 else ''}2^{math.log2(abs(value)):.4g}"
+
+
+def number(value: float, unit: str) -> str:
+    """A measured value with its unit: shares in per cent, the rest with three digits."""
+    if math.isnan(value):
+        return "-"
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f} px" if unit == "px" else f"{value:.4f}" if unit == "variance" else f"{value:.3f}"

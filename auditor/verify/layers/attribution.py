@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray
+from auditor.verify.layers.maps import EquivarianceMap
 from auditor.verify.measures.dense import relative_error
 from auditor.verify.measures.embedding import cosine
-from auditor.verify.result import EquivarianceMap
 from auditor.verify.shifts.alignment import Grid, aligned
 
 

@@ -11,9 +11,9 @@ from auditor.onnxfile.graph import Model, Node
 from auditor.onnxfile.weights import read_tensor
 from auditor.sampling.result import Site, SiteKind
 from auditor.verify.layers.choose import Layer
+from auditor.verify.layers.maps import Spectrum
 from auditor.verify.layers.presampling import average_pool, convolve, max_pool
 from auditor.verify.layers.spectrum import alias_share, radial_power
-from auditor.verify.result import Spectrum
 from auditor.verify.worker.arena import Array
 
 _MAX_KERNEL_BYTES = 64 << 20

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.result import Spectrum
+from auditor.verify.layers.maps import Spectrum
 
 _SHORT = 16
 _EDGE = 1e-9

@@ -36,10 +36,12 @@ from auditor.verify.measures.task import (
 )
 from auditor.verify.measures.totals import output_result
 from auditor.verify.measures.tracks import diagonal, likeness_track
+from auditor.verify.measures.variance import Spread
 from auditor.verify.result import OutputResult, Task, Track
 from auditor.verify.shifts.alignment import Grid, aligned, coarse_step
 from auditor.verify.shifts.plan import Pairs, Unit
 
+_ERROR = "equivariance-error"
 MEASURES = (
     MeasureFacts(
         "massc",
@@ -52,7 +54,7 @@ MEASURES = (
         in_points=True,
     ),
     MeasureFacts(
-        "equivariance-error",
+        _ERROR,
         "ratio",
         False,
         "difference on the overlap relative to the output",
@@ -194,8 +196,12 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
         plan = unit.plan
         classes = class_scores(answers)
         values: dict[str, float] = {}
+        spreads: dict[str, Spread] = {}
         if len(plan.pairs):
-            values = {name: float(along.mean()) for name, along in self._along(answers, classes, plan.pairs).items()}
+            along = self._along(answers, classes, plan.pairs)
+            values = {name: float(change.mean()) for name, change in along.items()}
+            error = along.get(_ERROR, np.zeros(0))
+            spreads = {_ERROR: Spread(float(np.square(error).mean()))} if len(error) else {}
         # Equal maps without any structure agree under every shift, which says nothing about the model.
         blank = {name for name in values if _is_blank(answers if name != "massc" else _chosen_classes(classes))}
         values |= dict.fromkeys(blank, math.nan)
@@ -211,6 +217,7 @@ class Dense(TaskMeasures[AnyArray, DenseImage]):
             0.0 if math.isnan(flips) else flips,
             nothing,
             tracks=() if nothing else self._tracks(answers, classes, plan.walk),
+            spreads=spreads,
         )
 
     def _tracks(self, maps: AnyArray, classes: AnyArray | None, path: IntArray) -> tuple[Track, ...]:

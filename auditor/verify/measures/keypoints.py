@@ -210,12 +210,13 @@ def _lost(pitch: float, move: float) -> float:
 
 
 def _spreads(first: Poses, moves: JointMoves) -> dict[str, Spread]:
-    """The spread of the coordinates of all joints, of an image whose unshifted input shows one whole figure."""
-    if len(first) != 1 or not first.visible.all() or not len(moves):
+    """The spread of the coordinates of all joints; where an image does not show one whole figure, that within it."""
+    if not len(moves):
         return {}
-    points = first.points.reshape(1, -1)
     within = float(np.square(moves.distance).mean()) / 2 * first.points.shape[1]
-    return {J.name: spread_from(within, points)}
+    if len(first) != 1 or not first.visible.all():
+        return {J.name: Spread(within)}
+    return {J.name: spread_from(within, first.points.reshape(1, -1))}
 
 
 @dataclass(frozen=True, slots=True)

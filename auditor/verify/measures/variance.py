@@ -89,6 +89,13 @@ def variance_ratio(facts: MeasureFacts, spreads: Sequence[Spread | None], confid
     return Measure(facts.name, value, interval, facts.unit, facts.higher_is_better, tuple(per_image.tolist()))
 
 
+def mean_between(spreads: Sequence[Spread | None]) -> float:
+    """The variance between images, 1 where the spreads are of something that has none."""
+    known = [value for value in _between(spreads) if not math.isnan(value)]
+    mean = math.fsum(known) / len(known) if known else 1.0
+    return mean or 1.0
+
+
 def _between(spreads: Sequence[Spread | None]) -> list[float]:
     """The squared distance of every image's answers to the mean of all."""
     means = [np.frombuffer(one.mean, np.float32).astype(np.float64) if one is not None else None for one in spreads]

@@ -56,6 +56,8 @@ _CIRCULAR = (ProtocolKind.ROLL, ProtocolKind.SUBPIXEL)
 _EMBEDDED = (ProtocolKind.EMBED_BLACK, ProtocolKind.EMBED_INPAINT)
 _SUBPIXEL_DRAWS = 1_000_001  # purposes of random numbers beyond any shift distance
 _ZOOM_DRAWS = 1_000_002
+_SPLIT_DRAWS = 1_000_003
+SPLIT_PAIRS = 2  # for each image: three further windows each
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Protocol:
     the sub-pixel and the zoom protocol beside the untouched one, which is always variant 0.
     ``native``: offsets are pixels of the picture and not of the model. ``perturbations`` have the last variants, and
     draw from ``seed``. ``surround`` is by how many pixels the windows of another model are larger on each side:
-    canvases are made for those, and the windows lie in their middle.
+    canvases are made for those, and the windows lie in their middle. ``period`` is the shift after which every grid of
+    the model lies as before, where that is known: such shifts are compared with others as long.
     """
 
     kind: ProtocolKind
@@ -80,6 +83,7 @@ class Protocol:
     perturbations: tuple[Perturbation, ...] = ()
     seed: int = 0
     surround: int = 0
+    period: int | None = None
 
     def __post_init__(self) -> None:
         if self.perturbations and self.kind is ProtocolKind.FRAMES:
@@ -194,7 +198,8 @@ class Protocol:
     def beside(self, plan: ShiftPlan) -> tuple[ShiftPlan, ...]:
         """What to compare for every perturbation: windows of a plan with the same ones of the perturbed picture.
 
-        They are the unshifted one and the first of the random pairs, as many as there are such pairs.
+        They are the unshifted one and the first of the random pairs, as many as there are such pairs. The last two are
+        those of the split: shifts by multiples of the period, and others about as long.
         """
         first = [plan.windows[0], *(plan.windows[index] for index in plan.pairs.reference)]
         chosen = list(dict.fromkeys(first))[: max(1, len(plan.pairs))]
@@ -209,7 +214,52 @@ class Protocol:
             )
             plans.append(builder.build(pairs, no_pairs(), no_pairs(), builder.path(()), no_pairs()))
             variant += one.canvases
-        return tuple(plans)
+        return (*plans, *(self._split(plan.windows[0]) if self.splits else ()))
+
+    @property
+    def splits(self) -> bool:
+        """Whether shifts by multiples of the period are compared with others."""
+        moves = self.kind in (ProtocolKind.CROP, ProtocolKind.ROLL, *_EMBEDDED) and not self.native
+        return moves and self.period is not None and 1 < self.period <= self.margin
+
+    @property
+    def longest_split(self) -> int:
+        """The longest of those multiples, such that there is room for longer shifts beside it, or one period."""
+        assert self.period is not None
+        return self.period * max(1, (self.margin - self.period // 2) // self.period)
+
+    def _split(self, base: Window) -> tuple[ShiftPlan, ShiftPlan]:
+        """Pairs along one axis by a multiple of the period, and from the same start along the same axis beside it.
+
+        They are up to half a period longer or shorter, so that on average as much of the picture enters and leaves.
+        Where the largest shift leaves no room for longer ones, all of them are shorter.
+        """
+        assert self.period is not None
+        draw = generator(self.seed, base.image, _SPLIT_DRAWS)
+        positions, period = self.positions, self.period
+        half = period // 2
+        ends: list[tuple[Window, Window, tuple[float, float]]] = []
+        for _ in range(SPLIT_PAIRS):
+            length = period * int(draw.integers(1, self.longest_split // period + 1))
+            beside = length + int(draw.integers(1, half + 1)) * (1 if draw.integers(2) else -1)
+            if beside > self.margin:
+                beside = 2 * length - beside
+            sign, turned = (1 if draw.integers(2) else -1), bool(draw.integers(2))
+            moves = sign * length, sign * beside
+            start = []
+            for size, moved in zip((positions.height, positions.width), (not turned, turned), strict=True):
+                low, high = (max(0, *(-move for move in moves)), size - max(0, *moves)) if moved else (0, size)
+                start.append(int(draw.integers(size)) if positions.circular else int(draw.integers(low, high + 1)))
+            first = base._replace(y=start[0], x=start[1])
+            for move in moves:
+                dy, dx = (0, move) if turned else (move, 0)
+                y, x = positions.normal(start[0] + dy, start[1] + dx)
+                ends.append((first, base._replace(y=y, x=x), (float(dy), float(dx))))
+        plans = []
+        for chosen in (ends[::2], ends[1::2]):
+            builder = PlanBuilder(base)
+            plans.append(builder.build(builder.pairs(chosen), no_pairs(), no_pairs(), builder.path(()), no_pairs()))
+        return plans[0], plans[1]
 
     def _plan_subpixel(self, image: int, settings: ShiftSettings) -> ShiftPlan:
         """Random pairs: unshifted against 0..radius-1 whole pixels and a random fraction. Neighbours: each fraction."""

@@ -14,7 +14,7 @@ from auditor.verify.layers.attribution import (
     map_runs,
     shift_grid,
 )
-from auditor.verify.result import EquivarianceMap
+from auditor.verify.layers.maps import EquivarianceMap
 from auditor.verify.shifts.alignment import Grid
 
 SIZE = 24

@@ -248,7 +248,7 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     if model.verification is not None:
         from auditor.report.formats.html.measured import interval
         from auditor.report.words.headline import headline_measure
-        from auditor.report.words.measured import number
+        from auditor.report.words.numbers import number
 
         measure = headline_measure(model.verification)
         if measure is not None:

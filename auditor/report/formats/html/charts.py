@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from auditor.report.formats.html.axes import ValueAxis, upright
 from auditor.report.formats.html.tree import Element, element
-from auditor.report.words.measured import number
+from auditor.report.words.numbers import number
 from auditor.text import plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import Curve, CurvePoint

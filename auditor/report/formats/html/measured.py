@@ -11,9 +11,10 @@ from auditor.report.formats.html.maps import legend, map_chart, scale_end
 from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.margins import margin_line
-from auditor.report.words.measured import images_words, number
-from auditor.report.words.numbers import percent_text, signed_text
+from auditor.report.words.measured import images_words
+from auditor.report.words.numbers import number, percent_text, signed_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import DataKind, ImageResult, Measure, OutputResult, ShiftAt, Track, Verification
@@ -39,6 +40,8 @@ def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
         yield _measures([one for one in output.measures if not one.protocol])
         if output.margin is not None:
             yield element("p", f"Margin: {margin_line(output.margin)}.")
+        if output.splits:
+            yield element("ul", [element("li", line) for line in split_lines(output)])
         charts = [(curve.measure, curve_chart(curve)) for curve in output.curves]
         figures = [_figure(_by_distance(name), chart) for name, chart in charts if chart is not None]
         if figures:
