@@ -33,6 +33,7 @@ PROGRAM = "aliasaudit"
 COMMANDS = (
     "check",
     "verify",
+    "merge",
     "resize",
     "tiles",
     "fix",

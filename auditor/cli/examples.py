@@ -25,6 +25,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "aliasaudit tiles model.onnx --tile 512x768 --output-format json",
         "aliasaudit tiles model.onnx --verify --images slides/ --preset unit",
     ),
+    "merge": (
+        "aliasaudit merge shard-*.json.gz",
+        "aliasaudit merge shard-*.json.gz --output-format html -o report.html",
+    ),
     "fix": (
         "aliasaudit fix model.onnx --plan",
         "aliasaudit fix model.onnx -o fixed.onnx --strategy phase-average",

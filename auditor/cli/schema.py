@@ -9,7 +9,7 @@ import typer
 
 from auditor.cli.errors import UsageError
 
-_NAMES = ("report", "comparison", "resize", "settings", "baseline", "tiles")
+_NAMES = ("report", "comparison", "resize", "settings", "baseline", "tiles", "shard")
 
 
 def schema(
@@ -17,7 +17,7 @@ def schema(
         str, typer.Argument(metavar="|".join(_NAMES), help="Which schema.", autocompletion=lambda: [*_NAMES])
     ],
 ) -> None:
-    """Print the JSON Schema of a report, a comparison alone, a resize comparison, settings, a baseline or tiles."""
+    """Print the JSON Schema of a report, a comparison alone, resizes, settings, a baseline, tiles or a shard."""
     from auditor.cli.output import emit
     from auditor.report.json.schema import SCHEMAS
 

@@ -175,6 +175,13 @@ class Measuring(Group, table="verify"):
         default="auto",
     )
     threads: int | None = option(whole("N", 1), "Threads of the runtime.", Panel.RARE, shown="all usable cores")
+    jobs: int = option(
+        whole("N", 1),
+        "Processes that measure images at once. Each has a part of the cores and memory; the numbers are those of one"
+        " process.",
+        Panel.MEASURING,
+        default=1,
+    )
     allow_domain: tuple[str, ...] = option(
         words("DOMAIN"),
         "Operator domains that may run. Beside the standard ones, separated by commas.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +21,7 @@ from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan, pilot
+from auditor.verify.processes import pieces
 from auditor.verify.result import LayerResult, Verification
 from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
@@ -71,6 +72,21 @@ class OpenRun:
         for row in measured_rows(self.worker, self.plan, units):
             self.rows.append(row)
             observer.advance()
+
+    def share(self, places: Sequence[int], observer: Observer) -> None:
+        """Measure the images at these places in as many processes as the settings ask for.
+
+        Raises:
+            VerifyError: as :func:`auditor.verify.runner.verify`, that of the first image, whichever process was first.
+        """
+        failures = []
+        for piece in pieces(self.plan, self.source, places, self.plan.settings.jobs):
+            self.rows += piece.rows
+            failures += [piece.failure] if piece.failure is not None else []
+            for _ in piece.rows:
+                observer.advance()
+        if failures:
+            raise min(failures, key=lambda failure: failure.index).error()
 
     def layers(self, observer: Observer) -> tuple[MeasuredLayers, bool]:
         """The layers on the first images that were used, and whether that was interrupted."""

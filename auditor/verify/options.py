@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +58,12 @@ class Request:
         if self.images is None:
             from auditor.verify.images.synthetic import builtin_images
 
-            return builtin_images(self.limit or BUILTIN_IMAGES, drawn=drawn)
-        return open_images(
-            self.images, self.labels, self.limit, self.max_megapixels, self.settings.preprocessing.reader
+            count = self.limit or BUILTIN_IMAGES
+            return replace(builtin_images(count, drawn=drawn), again=partial(builtin_images, count))
+        again = partial(
+            open_images, self.images, self.labels, self.limit, self.max_megapixels, self.settings.preprocessing.reader
         )
+        return replace(again(), again=again)
 
 
 def read_request(values: Mapping[str, object]) -> Request:
@@ -133,10 +136,11 @@ def _settings(options: Measuring) -> VerifySettings:
         layer_images=options.layers,
         confidence=options.confidence,
         device=parse_device(options.device),
-        threads=options.threads or usable_cores(),
+        threads=options.threads or max(1, usable_cores() // options.jobs),
+        jobs=options.jobs,
         limits=RunLimits(
             options.step_timeout,
-            default_limit() if options.max_memory is None else int(options.max_memory * 2**30),
+            _share(default_limit(), options.jobs) if options.max_memory is None else int(options.max_memory * 2**30),
         ),
         reference=options.reference,
         reference_reading=_reference_reading(options),
@@ -266,6 +270,10 @@ def _geometry(geometry: Geometry, options: Measuring) -> Geometry:
         hint = suggestion(options.resize, known) or f": one of {', '.join(known)}"
         raise ValueError(f"resize must be a kernel such as cv2-linear or pil-bilinear, not {options.resize!r}{hint}")
     return replace(geometry, kernel=options.resize)
+
+
+def _share(limit: int | None, jobs: int) -> int | None:
+    return None if limit is None else limit // jobs
 
 
 def usable_cores() -> int:

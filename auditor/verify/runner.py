@@ -17,6 +17,7 @@ from auditor.verify.images.source import ImageSource, spread
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer, Silent
 from auditor.verify.open_run import open_run
+from auditor.verify.pieces import splittable_places
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import Verification
 from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_beside_onnxruntime, with_notes
@@ -130,7 +131,10 @@ def _run(
             units, count = plan.units(source, frozenset(chosen)), len(chosen)
         observer.begin("images", count)
         try:
-            run.add(units, observer)
+            if settings.jobs > 1:
+                run.share(splittable_places(source), observer)
+            else:
+                run.add(units, observer)
         except KeyboardInterrupt:
             if not any(row.measured is not None for row in run.rows):
                 raise

@@ -52,6 +52,15 @@ def tiles_schema() -> Json:
     return {"title": "aliasaudit tiles", **written}
 
 
+def shard_schema() -> Json:
+    """The schema of what ``verify --shard`` writes."""
+    from auditor.verify.shard import FORMAT, ShardFile
+
+    written = schema(ShardFile)
+    written["$defs"]["ShardFile"]["properties"]["format"]["const"] = FORMAT
+    return {"title": "aliasaudit shard", **written}
+
+
 # By name, as `aliasaudit schema` and scripts/schemas.py know them.
 SCHEMAS: Mapping[str, Callable[[], Json]] = {
     "report": report_schema,
@@ -60,4 +69,5 @@ SCHEMAS: Mapping[str, Callable[[], Json]] = {
     "settings": settings_schema,
     "baseline": baseline_schema,
     "tiles": tiles_schema,
+    "shard": shard_schema,
 }

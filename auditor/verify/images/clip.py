@@ -17,8 +17,9 @@ import numpy as np
 from auditor.text import ModelText, plain
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
+from auditor.verify.images.folder import walk
 from auditor.verify.images.picture_file import MAX_MEGAPIXELS, FileReader, PictureError, refuse_size
-from auditor.verify.images.source import ImageSource, Picture, load, walk
+from auditor.verify.images.source import ImageSource, Picture, load
 from auditor.verify.result import DataKind, Rejected
 
 _LEAST = 2

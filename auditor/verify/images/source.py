@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,11 +32,11 @@ import numpy as np
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
+from auditor.verify.images.folder import class_folders, walk
 from auditor.verify.images.picture_file import MAX_MEGAPIXELS, FileReader, PictureError, decode, refuse_size
 from auditor.verify.result import DataKind, Rejected
 from auditor.verify.worker.memory import default_limit
 
-_BESIDE = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".md", ".yaml", ".yml", ".html"})  # annotations, notes
 _CHANNELS = (1, 3, 4)
 
 
@@ -70,7 +69,8 @@ class ImageSource:
     """Images in a fixed order. ``count`` is None where only reading tells; ``notes`` say what was assumed.
 
     ``at`` reads the image at one place of that order, None where only reading on from the first one leads there.
-    ``missing`` places come in front of the counted ones, and are known to be unusable.
+    ``missing`` places come in front of the counted ones, and are known to be unusable. ``again`` opens the same source
+    in another process, None where that is not possible. ``names`` identifies the list of the images, not their pixels.
     """
 
     kind: DataKind
@@ -79,13 +79,22 @@ class ImageSource:
     read: Callable[[], Iterator[Picture | Rejected]]
     at: Callable[[int], Picture | Rejected] | None = None
     missing: int = 0
+    again: Callable[[], ImageSource] | None = None
+    names: str = ""
 
     @classmethod
     def listed(
-        cls, kind: DataKind, count: int, notes: tuple[str, ...], at: Callable[[int], Picture | Rejected], first: int = 0
+        cls,
+        kind: DataKind,
+        count: int,
+        notes: tuple[str, ...],
+        at: Callable[[int], Picture | Rejected],
+        first: int = 0,
+        names: Iterable[str] = (),
     ) -> ImageSource:
         """``count`` images behind the ``first`` ones, which are known to be unusable, each of them read by itself."""
-        return cls(kind, count, notes, lambda: (at(index) for index in range(first + count)), at, first)
+        digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+        return cls(kind, count, notes, lambda: (at(i) for i in range(first + count)), at, first, names=digest)
 
     @property
     def all_places(self) -> range | None:
@@ -165,7 +174,7 @@ def _folder(
     if labels is not None:
         known, missing = _read_labels(labels, files)
     else:
-        known, assumed = _class_folders(files)
+        known, assumed = class_folders(files)
         notes += assumed
     chosen = [files[index] for index in spread(len(files), limit)]
 
@@ -175,36 +184,8 @@ def _folder(
         file = chosen[index - len(missing)]
         return load(root, file, known.get(file), max_megapixels, reader)
 
-    return ImageSource.listed(DataKind.FOLDER, len(chosen), tuple(notes), at, len(missing))
-
-
-def walk(root: Path) -> tuple[list[Path], int, int]:
-    """Image files relative to the root in the order of their paths; annotation files and linked folders are counted."""
-    files: list[Path] = []
-    beside = linked = 0
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        linked += sum(Path(folder, name).is_symlink() for name in folders)
-        for name in names:
-            path = Path(folder, name).relative_to(root)
-            if path.suffix.lower() in _BESIDE:
-                beside += 1
-            elif not name.startswith("."):
-                files.append(path)
-    return sorted(files, key=lambda path: path.parts), beside, linked
-
-
-def _class_folders(files: list[Path]) -> tuple[dict[Path, int], list[str]]:
-    names = sorted({path.parts[0] for path in files if len(path.parts) > 1})
-    if not names or any(len(path.parts) == 1 for path in files):
-        return {}, []
-    if all(name.isdecimal() for name in names):
-        index = {name: int(name) for name in names}
-        notes: list[str] = []
-    else:
-        index = {name: rank for rank, name in enumerate(names)}
-        notes = [f"labels are the order of {len(names)} sub-folder names: accuracy is wrong if classes are missing"]
-    return {path: index[path.parts[0]] for path in files}, notes
+    names = (f"{known.get(file)} {file.as_posix()}" for file in chosen)
+    return ImageSource.listed(DataKind.FOLDER, len(chosen), tuple(notes), at, len(missing), names)
 
 
 def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list[Rejected]]:
@@ -289,7 +270,8 @@ def _arrays(path: Path, limit: int | None, max_megapixels: float) -> ImageSource
         others = {name: np.asarray(array[index]) for name, array in extra.items()}
         return _from_array(f"{path.name}[{index}]", images[index], label, others, max_megapixels)
 
-    return ImageSource.listed(DataKind.ARRAYS, len(chosen), tuple(notes), at)
+    names = [path.name, f"{images.shape} {images.dtype.str}"]
+    return ImageSource.listed(DataKind.ARRAYS, len(chosen), tuple(notes), at, names=names)
 
 
 def _mapped(path: Path) -> AnyArray:

@@ -1,0 +1,159 @@
+"""The rows of a run from several processes of this machine, each with the model open in a worker of its own."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+from auditor.verify.errors import WorkerCrashedError
+from auditor.verify.images.source import ImageSource
+from auditor.verify.pieces import Failure, Piece, blocks_of
+from auditor.verify.pilot import RunPlan
+
+_TRIES = 3  # of a block whose process was killed
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """The blocks that are still to be measured, in order; those behind an image that ends the run need not be."""
+
+    waiting: deque[list[int]]
+    ends_at: float = float("inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def following(self) -> list[int] | None:
+        with self.lock:
+            block = self.waiting.popleft() if self.waiting else None
+            return block if block is not None and min(block) < self.ends_at else None
+
+    def failed(self, index: int) -> None:
+        with self.lock:
+            self.ends_at = min(self.ends_at, index)
+
+    def close(self) -> None:
+        with self.lock:
+            self.waiting.clear()
+
+
+def pieces(plan: RunPlan, source: ImageSource, places: Sequence[int], jobs: int) -> Iterator[Piece]:
+    """Measure these places in so many processes, a piece as soon as it is done.
+
+    A process that is killed is replaced, and its block measured again. The processes end with the iteration.
+    """
+    blocks = _Blocks(deque(blocks_of(places, jobs)))
+    done: SimpleQueue[Piece | BaseException | None] = SimpleQueue()
+    slots = [_Slot(pickle.dumps((plan, source.again)), blocks, done) for _ in range(jobs)]
+    try:
+        for slot in slots:
+            slot.thread.start()
+        running = len(slots)
+        while running:
+            piece = done.get()
+            if piece is None:
+                running -= 1
+            elif isinstance(piece, BaseException):
+                raise piece
+            else:
+                yield piece
+    finally:
+        blocks.close()
+        for slot in slots:
+            slot.end()
+
+
+class _Slot:
+    """One process after another, and the thread that waits for it."""
+
+    def __init__(self, plan: bytes, blocks: _Blocks, done: SimpleQueue[Piece | BaseException | None]) -> None:
+        self._plan, self._blocks, self._done = plan, blocks, done
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def end(self) -> None:
+        """End the process, which ends the thread; the process ends its worker."""
+        self._ended = True
+        process = self._process
+        if process is not None:
+            process.kill()
+        if self.thread.ident is not None:
+            self.thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (block := self._blocks.following()) is not None and not self._ended:
+                piece = self._measured(block)
+                if piece is None:
+                    return
+                if piece.failure is not None:
+                    self._blocks.failed(piece.failure.index)
+                self._done.put(piece)
+        except BaseException as error:  # noqa: BLE001 - raised where the rows are read
+            self._done.put(error)
+        finally:
+            self._close()
+            self._done.put(None)
+
+    def _measured(self, block: list[int]) -> Piece | None:
+        for _ in range(_TRIES):
+            try:
+                return self._asked(block)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                self._close()
+                if self._ended:
+                    return None
+        error = WorkerCrashedError(
+            f"a process that measured images was killed {_TRIES} times in a row: use fewer --jobs, or a smaller "
+            "--max-memory"
+        )
+        return Piece((), Failure.of(error, min(block)))
+
+    def _asked(self, block: list[int]) -> Piece:
+        process = self._process or self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pickle.dump(block, process.stdin)
+        process.stdin.flush()
+        piece: Piece = pickle.load(process.stdout)  # noqa: S301 - a process of our own that runs no model itself
+        return piece
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "auditor.verify.row_process"]
+        # What is imported here must be found there, before its sys.path is set.
+        paths = os.pathsep.join(filter(None, sys.path))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,
+        )
+        self._process = process
+        assert process.stdin is not None
+        pickle.dump(list(sys.path), process.stdin)
+        process.stdin.write(self._plan)
+        process.stdin.flush()
+        return process
+
+    def _close(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    continue
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
