@@ -50,11 +50,15 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A rewritten model that has no name yet. ``drawn`` is False where the figure of its search could not be."""
+    """A rewritten model that has no name yet. ``drawn`` is False where the figure of its search could not be.
+
+    ``refusal`` says why it is not to be kept, None where nothing is against it.
+    """
 
     path: Path
     remarks: tuple[str, ...]
     drawn: bool = True
+    refusal: str | None = None
 
 
 def repair_from(
@@ -108,7 +112,7 @@ def run_repaired(
     try:
         with (
             opened(source.path, settings, repair.target, inline=repair.wanted.rewriting.inline) as original,
-            _made(original, source.name, repair.wanted, show) as made,
+            _made(original, source.name, repair.wanted, show, measure is not None) as made,
         ):
             return None if made is None else _reported(source, original, made, show, repair, measure)
     except NothingMeasuredError as error:
@@ -135,7 +139,9 @@ def _reported(
     fixed = ModelFile(made.path, shown(repair.target), place)
     compared = compare_all([ModelPair(source, fixed)], rules, settings, measure, reraise=show.debug)
     outcomes = settle(list(compared), rules, settings, known, show.debug)
-    refusal = None if measure is None else _refusal(outcomes[0], repair.wanted.rewriting.require_gain)
+    refusal = made.refusal
+    if refusal is None and measure is not None:
+        refusal = _refusal(outcomes[0], repair.wanted.rewriting.require_gain)
     remarks = made.remarks if refusal is None else (refusal, *made.remarks)
     given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
     whole = [_with_remaining(outcome, remarks) for outcome in outcomes]
@@ -167,9 +173,16 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 
 
 @contextmanager
-def _made(original: Original, name: str, wanted: RepairRequest, show: Output) -> Iterator[Made | None]:
+def _made(original: Original, name: str, wanted: RepairRequest, show: Output, measured: bool) -> Iterator[Made | None]:
     """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
-    with resumable(wanted.search.state), repairing(original, job_for(original, name, wanted, show)) as repaired:
+    from auditor.report.repair.trials import lock_refusal, trial_lines
+    from auditor.rewrite.result import Strategy
+
+    tested = measured and wanted.method is Strategy.GRID_LOCK
+    with (
+        resumable(wanted.search.state),
+        repairing(original, job_for(original, name, wanted, show, measured=tested)) as repaired,
+    ):
         if repaired.search is not None:
             drawn = draw(repaired.search, wanted.search.plot)
             remarks = tuple(search_remarks(repaired.search))
@@ -181,7 +194,8 @@ def _made(original: Original, name: str, wanted: RepairRequest, show: Output) ->
             if repaired.path is None:
                 say(f"{name}: nothing was written{_reasons(repaired)}")
         remarks = (*map(remark, repaired.rewrites), *portable_remarks(repaired.lowered), *remarks)
-        yield None if repaired.path is None else Made(repaired.path, remarks, drawn)
+        remarks = (*remarks, *(line.strip() for line in trial_lines(repaired.trials)))
+        yield None if repaired.path is None else Made(repaired.path, remarks, drawn, lock_refusal(repaired.trials))
 
 
 def _reasons(repaired: Staged) -> str:

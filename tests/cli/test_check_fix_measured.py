@@ -125,3 +125,17 @@ def test_flags_that_do_not_go_together_end_with_one_line_and_no_file(
     assert words in err
     assert err.count("\n") == 1
     assert [path.name for path in Path.cwd().glob("*.onnx")] == ["net.onnx"]
+
+
+def test_a_grid_lock_is_tested_before_it_is_kept_and_the_report_says_how(run: Run, digits: Path) -> None:
+    flags = ("--strategy", "grid-lock", "--verify", "--output-format", "json")
+    code, out, err = run("check", digits, *FIX, *flags, *HOW)
+    (model,) = json.loads(out)["models"]
+    remarks = model["comparison"]["remarks"]
+    tests = [line for line in remarks if line.startswith("test ")]
+    assert [line.split(":", 2)[0] for line in tests] == ["test noise", "test half-pixel", "test object"]
+    failed = any(line.endswith(": failed") for line in tests)
+    assert ("the lock failed on these pictures" in err) is failed
+    assert others() == (set() if failed else {"fixed.onnx"})
+    assert code == (1 if failed else 0)
+    assert any("feed 72x72 pixels instead of 48x48" in line for line in remarks)

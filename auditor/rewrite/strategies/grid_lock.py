@@ -181,6 +181,7 @@ STRATEGY = AtInput(
     notice=(
         "a grid lock keeps every weight but changes the function: the network sees the window that the content places, "
         "so that its grid follows the picture. It is for cameras that move: before a still background, a thing that "
-        "moves would move the grid. Measure the result with `aliasaudit verify`"
+        "moves would move the grid. `fix --verify` tests it on your pictures before it is kept; measure it with "
+        "`aliasaudit verify`"
     ),
 )
