@@ -22,6 +22,9 @@ COLUMNS = (
     ("score-deviation", "score deviation", False),
     ("centre-jitter", "jitter of centres, px", False),
     ("cosine", "cosine", True),
+    ("j", "J", False),
+    ("j-1px", "J, 1 px", False),
+    ("score-j", "J of scores", False),
 )
 # What two models agree on; anything else is a number beside its name.
 _AGREEMENTS = {"agreement": "classes", "position-agreement": "positions", "box-agreement": "boxes"}
@@ -66,9 +69,9 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join((*lead, *(_task(task, rows) for task, rows in own.items())))
 
 
-def by_model(rows: Iterable[Row]) -> str:
-    """Markdown: a table for every model, without headings for tasks."""
-    return "\n".join(_models(list(rows)))
+def by_model(rows: Iterable[Row], most: int = MOST_MEASURES) -> str:
+    """Markdown: a table for every model, with at most so many measures, without headings for tasks."""
+    return "\n".join(_models(list(rows), most))
 
 
 def placed(page: str, text: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
@@ -88,7 +91,7 @@ def _task(task: str, rows: Sequence[Row]) -> str:
     return "\n".join([f"## {task[0].upper()}{task[1:]}", "", *_models(rows)])
 
 
-def _models(rows: Sequence[Row]) -> list[str]:
+def _models(rows: Sequence[Row], most: int = MOST_MEASURES) -> list[str]:
     lines: list[str] = []
     models: dict[str, list[Row]] = {}
     for row in rows:
@@ -99,14 +102,14 @@ def _models(rows: Sequence[Row]) -> list[str]:
         span = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else ""
         lines += [f"### {model} ({span} images)" if span else f"### {model}", ""]
         if measured:
-            lines += [*_table(measured), ""]
+            lines += [*_table(measured, most), ""]
         if len(measured) < len(found):
             lines += [f"Without numbers: {_reasons([row for row in found if row.gain is None], found)}.", ""]
     return lines
 
 
-def _table(measured: Sequence[Row]) -> Iterator[str]:
-    shown = _shown(measured)
+def _table(measured: Sequence[Row], most: int) -> Iterator[str]:
+    shown = _shown(measured, most)
     header = ["rewrite", *(name for _, name, _ in shown), "accuracy or agreement", "multiply-adds", "time", "file"]
     yield _line(header)
     yield _line(["---"] + ["--:"] * (len(header) - 1))
@@ -150,9 +153,9 @@ def _cost(row: Row) -> float:
     return math.inf if time is None else float(time["value"])
 
 
-def _shown(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
+def _shown(rows: Sequence[Row], most: int) -> list[tuple[str, str, bool]]:
     known = [row.gain["changes"] for row in rows if row.gain is not None]
-    return [column for column in COLUMNS if any(column[0] in changes for changes in known)][:MOST_MEASURES]
+    return [column for column in COLUMNS if any(column[0] in changes for changes in known)][:most]
 
 
 def _images(row: Row) -> int:

@@ -21,6 +21,7 @@ from benchmarks.ablation_table import by_model, placed
 
 MARKS = "<!-- begin: windows -->", "<!-- end: windows -->"
 INPUT = "input"
+MEASURES = 5  # columns of a table: J stands beside MAC
 BESIDE = (
     Strategy("phase average, last site", ("--strategy", "phase-average")),
     Strategy("input average, 2 shifts", ("--strategy", "input-average")),
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write(given.json, kept)
             print(f"{row.model}: {row.rewrite}: {row.reason or 'measured'}", file=sys.stderr)
     order = list(WINDOWS)
-    text = by_model(sorted(kept.values(), key=lambda row: order.index(row.model)))
+    text = by_model(sorted(kept.values(), key=lambda row: order.index(row.model)), MEASURES)
     if given.into is not None:
         page = given.into.read_text(encoding="utf-8")
         given.into.write_text(placed(page, text, MARKS), encoding="utf-8", newline="\n")

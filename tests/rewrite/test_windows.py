@@ -343,6 +343,45 @@ def test_windows_that_follow_one_another_are_given_in_pairs(tmp_path: Path) -> N
         assert np.allclose(session(target).run(None, {"x": picture})[0], expected[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("nested", [True, False])
+def test_windows_may_lie_within_each_other_or_overlap(nested: bool, tmp_path: Path) -> None:
+    """The result is the mean over all four grids if one lies in the other. Overlapping ones need a lowering each."""
+    made = network(48)
+    first = conv(made, 4, stride=2)
+    made.add("Relu")
+    second = conv(made, 4, stride=2)
+    made.add("Relu")
+    early = conv(made, 4)
+    made.add("Relu")
+    late = conv(made, 4)
+    made.add("Relu")
+    made.pooled_head()
+    model = Windowed(made, (first,), late, (late,), (made.last,)).model()
+    picture, moves = image(model), [(0, 0), (1, 1)]
+    inner, outer = (early, late) if nested else (late, early)
+
+    def inside(value: Array, end: str) -> list[Array]:
+        """The features of both phases of the second site, at ``end``, from what the first site gives."""
+        return [cut(model, {second: one}, [end])[0] for one in phases_behind(model, second, first, value, moves)]
+
+    grids = [inside(one, early) for one in phases_of(model, first, picture, moves)]
+    if nested:  # phases of the second site end first
+        ends = [cut(model, {early: mean_of(grid)}, [late])[0] for grid in grids]
+    else:
+        means = [mean_of(copies) for copies in zip(*grids, strict=True)]
+        ends = [cut(model, {early: mean}, [late])[0] for mean in means]
+    expected = cut(model, {late: mean_of(ends)}, [made.last])[0]
+    for lowering in (Lowering.AUTO, Lowering.BRANCH, Lowering.BATCH):
+        both = Options(lowering=lowering, merges=(inner, outer))
+        target, done, _ = fixed(model, tmp_path, WINDOW, both, (second, first))
+        if lowering is not Lowering.AUTO and not nested:
+            assert [site.node.name.raw for site in done.sites] == [second]
+            assert "another window begins" in done.skipped[0].refusal.reason
+            continue
+        assert [site.node.name.raw for site in done.sites] == [first, second]
+        assert np.allclose(session(target).run(None, {"x": picture})[0], expected, atol=1e-5), lowering
+
+
 def phases_behind(
     model: onnx.ModelProto, site: str, start: str, value: Array, moves: Sequence[tuple[int, int]]
 ) -> list[Array]:

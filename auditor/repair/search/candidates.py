@@ -6,8 +6,8 @@ Every strategy proposes its own: at most sixteen, and those that helped on train
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
@@ -150,14 +150,17 @@ class ModelSurvey:
         return self._known[step]
 
 
-def pairs(running: Sequence[Candidate]) -> Sequence[Candidate]:
-    """The best window of averaging together with the best one from another start; ``running`` are in their order."""
+def pairs(running: Sequence[Candidate], fits: Callable[[Candidate], bool] = lambda _: True) -> Sequence[Candidate]:
+    """The best window of averaging together with the best one from another start that ``fits``.
+
+    ``running`` are in their order, the best first.
+    """
     single = [one for one in running if len(one.steps) == 1 and one.steps[0].options.merges]
     if not single:
         return ()
     first = single[0]
     others = (one for one in single[1:] if _start(one) != _start(first))
-    return [_together(first, other) for other in islice(others, 1)]
+    return list(islice(filter(fits, (_together(first, other) for other in others)), 1))
 
 
 def _start(candidate: Candidate) -> object:
@@ -166,7 +169,14 @@ def _start(candidate: Candidate) -> object:
 
 
 def _together(one: Candidate, other: Candidate) -> Candidate:
-    """Two windows, one after the other. The one from the input comes last: the other's site is still read as it was."""
-    steps = sorted((*one.steps, *other.steps), key=lambda step: not step.sites)
+    """Two windows. Those from sites are made at once, and one from the input last: the name of a site that has none in
+    the file is its place, which a rewrite changes.
+    """
+    steps = [*one.steps, *other.steps]
+    at_sites = [step for step in steps if step.sites]
+    sites = tuple(name for step in at_sites for name in step.sites)
+    merges = tuple(name for step in at_sites for name in step.options.merges)
+    first = replace(at_sites[0], sites=sites, options=replace(at_sites[0].options, merges=merges))
+    steps = [first, *(step for step in steps if not step.sites)]
     cost = None if one.cost is None or other.cost is None else one.cost + other.cost - 1
     return Candidate(f"{one.name} and {other.name.removeprefix('window ')}", tuple(steps), cost)

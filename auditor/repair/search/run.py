@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,16 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
             except NotComparableError as error:
                 raise RewriteError(str(error)) from error
 
+        def fits(candidate: Candidate) -> bool:
+            try:
+                made(candidate)
+            except RewriteError:
+                return False
+            return True
+
+        def grown(running: Sequence[Candidate]) -> Sequence[Candidate]:
+            return pairs(running, fits)
+
         refit = None if job.pictures is None else job.refit
         offered = candidates(*source, refit=refit, most_cost=job.budget.cost, only=job.only)
         with job.watched() as observer, _naming(job.state):
@@ -59,7 +69,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
             if job.state is not None:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)
             bench.observer = told = _Told(observer or Silent())
-            found = search(offered, measuring, job.budget, bench.images, told.enter, pairs)
+            found = search(offered, measuring, job.budget, bench.images, told.enter, grown)
         if found.best is None:
             yield Staged(None, (), search=found)
         else:

@@ -24,7 +24,7 @@ _INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 def has_phases(part: EditNode) -> bool:
     """Whether phases of a site begin at a node that an earlier rewrite made or changed."""
     if part.own:
-        return part.name.endswith(PHASES) or _is_branch(part)
+        return part.name.endswith(PHASES) or is_branch(part)
     return any(name.startswith(PREFIX) and DILATED in name for name in part.outputs)
 
 
@@ -69,16 +69,21 @@ def _has_phases_behind(editor: GraphEditor, part: EditNode) -> bool:
     return any(reader.own and reader.name.endswith(PHASES) for reader in readers)
 
 
-def _is_branch(part: EditNode) -> bool:
-    """Whether a node is a copy in a second branch; several copies have numbers behind their names."""
-    return part.own and part.name.rstrip("0123456789").rstrip("_").endswith(BRANCH)
+def is_branch(part: EditNode) -> bool:
+    """Whether a node is a copy in a second branch."""
+    return part.own and without_number(part.name).endswith(BRANCH)
+
+
+def without_number(name: str) -> str:
+    """The name of a copy without the number that tells it from others."""
+    return name.rstrip("0123456789").rstrip("_")
 
 
 def _has_branch(editor: GraphEditor, part: EditNode) -> bool:
     """Whether a second branch has a copy of the node."""
-    copies = editor.remembered("branches", lambda: [other.name for other in editor.parts() if _is_branch(other)])
+    copies = editor.remembered("branches", lambda: [other.name for other in editor.parts() if is_branch(other)])
     stem = f"{branch_stem(part)}{BRANCH}"
-    return any(name.rstrip("0123456789").rstrip("_") == stem for name in copies)
+    return any(without_number(name) == stem for name in copies)
 
 
 def branch_stem(part: EditNode) -> str:

@@ -16,7 +16,7 @@ from auditor.rewrite.graph.parts import EditNode, called, holds_graph
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.phases.averaging import prefix_of
 from auditor.rewrite.phases.realign import Shift, moved_on, samples_of
-from auditor.rewrite.phases.region import WindowRegion
+from auditor.rewrite.phases.region import WindowRegion, check_branches
 from auditor.rewrite.phases.tail import Tail, largest_of
 from auditor.rewrite.phases.tail_operators import TailError
 
@@ -32,6 +32,7 @@ def branch_tail(editor: GraphEditor, starts: Sequence[str], region: WindowRegion
 
     What depends on sizes alone is the same in all branches.
     """
+    check_branches(editor, region)
     _, places = editor.order()
     copied = set(starts)
     entering: dict[str, list[EditNode]] = {}

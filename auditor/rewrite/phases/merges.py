@@ -27,18 +27,15 @@ def merges_behind(
     groups = list(_narrow(editor, starts))
     if len(groups) > MOST_MERGES:
         groups = [groups[round(step * (len(groups) - 1) / (MOST_MERGES - 1))] for step in range(MOST_MERGES)]
-    names = Counter(map(_name, editor.parts()))
+    names = Counter(part.name for part in editor.parts())
     for nodes in groups:
         for part in nodes:
-            name = _name(part) if names[_name(part)] == 1 else part.outputs[0]
+            # Without a name of its own a node is told by what it writes, which no rewrite in front of it changes.
+            name = part.name if part.name and names[part.name] == 1 else part.outputs[0]
             cost = offered(name)
             if cost is not None:
                 yield name, cost
                 break
-
-
-def _name(part: EditNode) -> str:
-    return part.name or f"{part.op}_{part.index}"
 
 
 def _narrow(editor: GraphEditor, starts: Sequence[str]) -> Iterator[Sequence[EditNode]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from auditor.rewrite.graph.marks import BRANCH, branch_stem, is_branch, without_number
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
@@ -23,6 +24,10 @@ CAPTURED = "a sub-graph stands between it and the merge"
 ASIDE = (
     "a map that was not shifted meets what is merged, and would lie half a sample aside: merge behind that place, or "
     "begin in front of both"
+)
+OVERLAPS = (
+    "another window begins on the way to the merge and ends behind it, or the other way round: let one lie within the "
+    "other"
 )
 NO_FLOAT = "what would be merged is no floating-point tensor"
 SELECTS = "the network chooses by value in front of the merge, so that the copies of a row need not belong together"
@@ -116,6 +121,19 @@ def check_merge(editor: GraphEditor, region: WindowRegion, ends: Iterable[str], 
         for name in part.inputs:
             if name and name not in behind and name not in shifted and _has_grid(editor, name, sources):
                 raise TailError(ASIDE)
+
+
+def check_branches(editor: GraphEditor, region: WindowRegion) -> None:
+    """Raises TailError where a region holds a node without its copies in the branches of another window."""
+    own = set(region.parts)
+    copies: dict[str, list[EditNode]] = {}
+    for part in editor.parts():
+        if is_branch(part):
+            copies.setdefault(without_number(part.name), []).append(part)
+    for part in editor.parts() if copies else ():
+        others = copies.get(f"{branch_stem(part)}{BRANCH}", [])
+        if any((other in own) != (part in own) for other in others):
+            raise TailError(OVERLAPS)
 
 
 def _has_grid(editor: GraphEditor, tensor: str, sources: frozenset[int]) -> bool:

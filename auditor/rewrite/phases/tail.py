@@ -12,10 +12,11 @@ from math import prod
 
 from auditor.rewrite.graph.cost import MacCount, tally
 from auditor.rewrite.graph.frontier import Frontier
+from auditor.rewrite.graph.marks import PHASES
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.phases.operands import UNKNOWN, Sized
-from auditor.rewrite.phases.region import WindowRegion
+from auditor.rewrite.phases.region import OVERLAPS, WindowRegion, check_branches
 from auditor.rewrite.phases.tail_operators import BatchTrace, TailError
 
 HOLDS_SIZES = "sizes of tensors in front of the merge are read behind it, and would be those of several phases"
@@ -107,13 +108,34 @@ def merged_tail(editor: GraphEditor, starts: Sequence[str], region: WindowRegion
     """The part behind the tensors ``starts`` that a merge ends. Raises TailError where its batch axis is not free."""
     if any(map(editor.is_captured, starts)):
         raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
+    check_branches(editor, region)
     trace = BatchTrace(editor, starts)
     for part in region.parts:
         trace.visit(part)
     if any(name in trace.shapes for name in region.live):
         raise TailError(HOLDS_SIZES)
+    if _overlaps(region):
+        raise TailError(OVERLAPS)
     ends = tuple(name for name in region.live if name in trace.batch and not editor.is_output(name))
     return replace(_joined(editor, trace, None), ends=ends)
+
+
+def _overlaps(region: WindowRegion) -> bool:
+    """Whether phases of another site begin in a region and end behind it, or end in it and began in front of it.
+
+    On the batch axis those that began last have to end first: equal parts of it are then their phases.
+    """
+    depths: dict[str, int] = {}
+    for part in region.parts:
+        depth = max((depths.get(name, 0) for name in part.inputs if name in region.tensors), default=0)
+        if part.own and part.name.endswith(PHASES):
+            depth += 1
+        elif part.own and part.op == "Split":
+            depth -= 1
+        if depth < 0:
+            return True
+        depths.update((name, depth) for name in part.outputs if name)
+    return any(depths.get(name, 0) > 0 for name in region.live)
 
 
 def _remember(

@@ -246,7 +246,8 @@ def test_the_best_windows_from_two_starts_are_tried_together_after_the_first_rou
         result = search(offered, bench, Budget(), images, grown=pairs)
         assert best(result).candidate.name == "window from a and from b"
         assert best(result).candidate.cost == pytest.approx(1.4)
-        assert [step.sites for step in best(result).candidate.steps] == [("a",), ("b",)]
+        (step,) = best(result).candidate.steps
+        assert (step.sites, step.options.merges) == (("a", "b"), ("x", "z"))
         first = [name for name, size, _ in bench.asked if size == rounds(images)[0]]
         assert first == [*truths]
 
