@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import pytest
 from msgspec import structs
 
 import auditor
+from auditor.audit.run import Examined
+from auditor.comparison.looks import MeasuredPair
 from auditor.comparison.revision import Revision
+from auditor.repair import paired
 from auditor.report.json.schema import report_schema
-from auditor.verify import runner
 from tests.cli.conftest import HOSTILE_NAME, write_network
 from tests.cli.test_policy import two_pools
 from tests.runner_commands import commands
@@ -418,15 +421,19 @@ def test_an_interrupt_during_a_pair_ends_the_pairs_behind_it(
     git("commit", "-qm", "base")
     for name in ("a.onnx", "b.onnx"):
         saved(workplace / name, classifier(stride=4))
+
+    def cut_short(side: Any) -> Any:
+        return structs.replace(side, incomplete="interrupted after 2 of 9 images")
+
     begun: list[str] = []
-    measured = runner.verify_pair
+    measured = paired.measure_both
 
-    def interrupted(model: Any, *arguments: Any) -> Any:
-        begun.append(model.source.name)
-        both = measured(model, *arguments)
-        return tuple(structs.replace(one, incomplete="interrupted after 2 of 9 images") for one in both)
+    def interrupted(before: Examined, after: Examined, *arguments: Any) -> MeasuredPair:
+        begun.append(after.file.path.name)
+        both = measured(before, after, *arguments)
+        return replace(both, base=cut_short(both.base), new=cut_short(both.new))
 
-    monkeypatch.setattr(runner, "verify_pair", interrupted)
+    monkeypatch.setattr(paired, "measure_both", interrupted)
     how = ("--pair", "--images", "images.npy", "--device", "cpu", "--preset", "unit", "--task", "classification")
     code, _, _ = run("compare", "--base-ref", "HEAD", "--model", "a.onnx", "--model", "b.onnx", *how)
     assert code == 130
