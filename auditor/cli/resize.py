@@ -12,7 +12,9 @@ from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
+from auditor.options.kinds import choice
 from auditor.options.measuring import Measuring
+from auditor.options.reports import reports
 from auditor.options.resizing import ResizeOptions
 from auditor.resizing.options import SHARED
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from auditor.sampling.result import Analysis
 
 RESIZE_RULES = ("AA406",)
+FORMATS = ("text", "json", "markdown", "html")
 
 
 @flags
@@ -47,6 +50,7 @@ def resize(
             "markdown_limit",
             "color",
             "no_progress",
+            kinds={"output_format": choice("FORMAT", FORMATS), "report": reports("FORMAT=FILE", FORMATS)},
         ),
     ],
     sources: Annotated[Sources, Only("config", "isolated")],
@@ -54,8 +58,7 @@ def resize(
     """Compare resize kernels in front of a model, on your own pictures.
 
     Pictures are shrunk by each kernel as your pipeline does it, and once more after they moved by one of their own
-    pixels. The model itself stays as it is: a kernel with a low-pass is the cheapest repair there is. Formats: text,
-    json, markdown, html.
+    pixels. The model itself stays as it is: a kernel with a low-pass is the cheapest repair there is.
 
     Exit codes: 0 clean, 1 the deployed kernel harms at or above --fail-on, 2 usage, settings or internal error, 3
     nothing could be measured (no usable picture, none is shrunk, the model crashed), 130 interrupted.
@@ -66,17 +69,14 @@ def resize(
     from auditor.cli.inputs import gathered
     from auditor.cli.output import refuse_overwriting
     from auditor.cli.reports import refuse_models
-    from auditor.facts.formats import Format
     from auditor.policy.settings import DEFAULT, Selector
     from auditor.policy.verdict import ExitCode, verdict
-    from auditor.report.resize import FORMATS
 
     settings = settings_from(sources, selection, policy, output, measuring)
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in RESIZE_RULES))
-    for wanted in (settings.output_format, *(Format(file.format) for file in output.report)):
-        if wanted not in FORMATS:
-            raise UsageError(f"resize writes {', '.join(one.value for one in FORMATS)}, not {wanted.value}")
+    if settings.output_format.value not in FORMATS:  # of the environment
+        raise UsageError(f"resize writes {', '.join(FORMATS)}, not {settings.output_format.value}")
     with gathered([model], settings.limits.max_file_bytes) as (files, _):
         if len(files) != 1:
             raise UsageError(f"{model}: resize looks at one model at a time; name a file")

@@ -59,8 +59,10 @@ def _opened(path: Path, limits: Limits) -> Model:
             return _read(file, path, limits)
     except FileNotFoundError as error:
         address = _ADDRESS.match(path.as_posix()) is not None
-        reason = "is an address; download the file first (`curl -LO ADDRESS`)" if address else "does not exist"
-        raise ModelFileError(FileProblem.MISSING, reason if address else f"{reason}; check the path") from error
+        reason = "does not exist; check the path"
+        if address:
+            reason = "is an address; download the file first (`curl -LO ADDRESS`)"
+        raise ModelFileError(FileProblem.MISSING, reason) from error
     except (OSError, ValueError) as error:
         detail = error.strerror if isinstance(error, OSError) and error.strerror else "the path is not valid"
         raise ModelFileError(FileProblem.UNREADABLE, f"cannot be read: {detail}; check its permissions") from error

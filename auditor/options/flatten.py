@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
+from auditor.options.kinds import Kind
 from auditor.options.option import Group, Option
 
 Result = TypeVar("Result")
@@ -15,19 +17,31 @@ Result = TypeVar("Result")
 class Only:
     """Of a group only these options, by name, or all but those of ``without``, which the command does not have.
 
-    ``shown`` are other words for a default, by name.
+    ``kinds`` are other kinds of values, which the command narrows, and ``shown`` other words for a default, by name.
     """
 
-    def __init__(self, *names: str, without: tuple[str, ...] = (), **shown: str) -> None:
-        self.names, self.without, self.shown = names, without, shown
+    def __init__(
+        self, *names: str, without: tuple[str, ...] = (), kinds: Mapping[str, Kind] | None = None, **shown: str
+    ) -> None:
+        self.names, self.without, self.kinds, self.shown = names, without, kinds or {}, shown
 
     def of(self, group: type[Group]) -> dict[str, Option]:
         """The options by name, in the order of the group."""
-        unknown = {*self.names, *self.without, *self.shown} - group.options.keys()
+        unknown = {*self.names, *self.without, *self.kinds, *self.shown} - group.options.keys()
         if unknown:
             raise TypeError(f"{group.__name__} has no option {min(unknown)!r}")
         wanted = {*(self.names or group.options)} - {*self.without}
-        return {name: declared for name, declared in group.options.items() if name in wanted and not declared.program}
+        taken = {name: declared for name, declared in group.options.items() if name in wanted and not declared.program}
+        return {
+            name: _of_kind(declared, self.kinds[name]) if name in self.kinds else declared
+            for name, declared in taken.items()
+        }
+
+
+def _of_kind(declared: Option, kind: Kind) -> Option:
+    narrowed = copy.copy(declared)
+    narrowed.kind = kind
+    return narrowed
 
 
 def flattened(

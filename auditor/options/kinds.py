@@ -104,7 +104,7 @@ def parsed(metavar: str, parse: Callable[[str], Any], must: str, made: type = st
         try:
             return parse(str(value))
         except (ValueError, ZeroDivisionError, OverflowError):
-            raise ValueError(f"must be {must}") from None
+            raise ValueError(f"must be {must}{suggestion(str(value), values(metavar))}") from None
 
     return Kind(metavar, read, schema=schema)
 

@@ -18,27 +18,26 @@ class ReportFile(NamedTuple):
     path: Path
 
 
-def reports(metavar: str) -> Kind:
+def reports(metavar: str, formats: tuple[str, ...] = VALUES["FORMAT"]) -> Kind:
     """Report files, each once. Formats are known, and folders are folders or do not exist yet."""
 
     def read(texts: Sequence[str]) -> tuple[ReportFile, ...]:
-        files = tuple(map(_report_file, texts))
+        files = tuple(_report_file(text, formats) for text in texts)
         for number, file in enumerate(files):
             if file.path.resolve() in [earlier.path.resolve() for earlier in files[:number]]:
                 raise ValueError(f"{file.path.as_posix()}: two reports go to this file; name it once")
         return files
 
     kind = Kind(metavar, read, repeatable=True)
-    kind.words = tuple(f"{word}=" for word in VALUES["FORMAT"])
+    kind.words, kind.listed = tuple(f"{word}=" for word in formats), {"FORMAT": formats}
     return kind
 
 
-def _report_file(text: str) -> ReportFile:
+def _report_file(text: str, known: tuple[str, ...]) -> ReportFile:
     word, equals, name = text.partition("=")
     if not equals or not name:
         raise ValueError(f'{text}: write the format and the file, as in "sarif=aliasaudit.sarif"')
-    if word not in VALUES["FORMAT"]:
-        known = VALUES["FORMAT"]
+    if word not in known:
         raise ValueError(f"{text}: the formats are {', '.join(known)}{suggestion(word, known)}")
     path = Path(name)
     above = next(folder for folder in path.absolute().parents if folder.exists())

@@ -46,8 +46,8 @@ def chosen_kernels(named: Sequence[str], deployed: str) -> tuple[str, ...]:
     for kernel in (*named, *filter(None, [deployed])):
         if kernel not in known:
             hint = suggestion(kernel, known)
-            listed = "" if hint else f", which are {', '.join(known)}"
-            raise ValueError(f"there is no resize kernel {kernel!r}{hint}; auditor.pipeline.kernels() has all{listed}")
+            listed = hint or f": one of {', '.join(known)}"
+            raise ValueError(f"there is no resize kernel {kernel!r}{listed}")
     usual = DEFAULT if find_spec("PIL") is not None else tuple(_WITHOUT_PILLOW.get(name, name) for name in DEFAULT)
     wanted = [*(named or usual), *filter(None, [deployed])]
     if not any(map(low_pass, wanted)):

@@ -28,7 +28,7 @@ from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
 from auditor.verify.images.inputs import ImageInput, image_input, other_feeds
 from auditor.verify.images.source import ImageSource, Picture
-from auditor.verify.measures.target import Clues
+from auditor.verify.measures.target import Clues, unknown_output
 from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.observer import Observer, Silent
 from auditor.verify.result import Rejected
@@ -178,7 +178,7 @@ def _open(
     if not outputs:
         raise DataError("the model has no output that is a numeric tensor")
     if settings.output is not None and settings.output not in outputs:
-        raise DataError("the model has no numeric output of the name given with --measured-output", settings.output)
+        raise unknown_output(settings.output, outputs)
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
     front = Front(image.size, image.fit(settings.preprocessing))
     samples, tensors, extra = _samples(worker, opened, request, image, front, outputs, reference)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from auditor._version import __version__
+from auditor.choices import suggestion
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.calibration.calibrate import Pictures, calibrate
 from auditor.rewrite.graph.cost import Cost, largest, total
@@ -39,7 +40,7 @@ from auditor.rewrite.result import (
 from auditor.rewrite.strategy import AtInput, AtSites
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
-from auditor.text import ModelText, count_text
+from auditor.text import ModelText, count_text, plain
 
 FEEDING = "feeding"
 """What a strategy records of the pictures that its model takes, where these are others than before."""
@@ -283,7 +284,8 @@ def chosen(analysis: Analysis, names: Collection[str]) -> list[Site]:
     known = {site.node.name.raw for site in analysis.sites}
     for name in names:
         if name not in known:
-            raise RewriteError(f'no sampling site is called "{name}"; --plan lists them')
+            hint = suggestion(name, sorted(map(plain, known)))
+            raise RewriteError(f'no sampling site is called "{name}"{hint}; --plan lists them')
     return [site for site in analysis.sites if site.node.name.raw in names]
 
 

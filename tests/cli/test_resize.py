@@ -86,7 +86,7 @@ def test_a_folder_without_pictures_ends_with_3(run: Run, model: Path, tmp_path: 
         (("--images", "x", "--kernels", "area"), "--kernels: there is no resize kernel 'area'"),
         (("--images", "x", "--fit", "squash"), "fit must be one of stretch"),
         (("--images", "x", "--preset", "yolo"), "preset"),
-        (("--images", "x", "--output-format", "sarif"), "resize writes text, json, markdown, html, not sarif"),
+        (("--images", "x", "--output-format", "sarif"), "output-format must be one of text, json, markdown, html"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_ends_with_2(

@@ -66,13 +66,19 @@ _NODE, _OP = map(SITE_COLUMNS.index, ("node", "op"))
 def render(report: Report, options: RenderOptions) -> str:
     """The report laid out for ``options.width`` columns; None means as wide as the text needs."""
     page = _TerminalPage(options)
+    unmeasured = problems(report, unmeasured=True)
+    for problem in unmeasured:
+        page.problem(*problem)
+    if unmeasured:
+        page.line(Text())
     for model in report.models:
         page.model(sheet(model, options.verbose, options.unicode, options.show_accepted, options.fold))
-    for problem in problems(report):
+    others = problems(report)
+    for problem in others:
         page.problem(*problem)
     for remark in report.remarks:
         page.prose(f"note: {plain(remark, None)}")
-    if report.problems or report.remarks:
+    if others or report.remarks:
         page.line(Text())
     if options.statistics:
         page.table(statistics(report))

@@ -15,20 +15,24 @@ from auditor.text import plain
 
 def render(report: Report, options: RenderOptions) -> str:
     """The report as lines. Every line begins with words of the tool, never with text of a model."""
-    lines: list[str] = []
+    lines = [_problem(*problem) for problem in problems(report, unmeasured=True)]
+    lines += [""] if lines else []
     for model in report.models:
         page = sheet(model, options.verbose, options.unicode, options.show_accepted, options.fold)
         lines += _model(page, options.quiet)
         lines.append("")
-    lines += [f"problem {code}: {path + ': ' if path else ''}{message}" for code, path, message in problems(report)]
-    lines += [f"note: {plain(remark, None)}" for remark in report.remarks]
-    if report.problems or report.remarks:
-        lines.append("")
+    others = [_problem(*problem) for problem in problems(report)]
+    others += [f"note: {plain(remark, None)}" for remark in report.remarks]
+    lines += [*others, ""] if others else []
     if options.statistics:
         lines += [*_columns(statistics(report), "  "), ""]
     lines += summary_lines(report)
     lines += [] if options.quiet else next_steps(report)
     return "\n".join(lines) + "\n"
+
+
+def _problem(code: str, path: str, message: str) -> str:
+    return f"problem {code}: {path + ': ' if path else ''}{message}"
 
 
 def _model(page: Sheet, quiet: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ from math import lcm, prod
 from typing import TYPE_CHECKING
 
 from auditor.facts.finding import Finding, Severity
-from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, Report
+from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport, ProblemKind, Report
 from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.compared import ComparedSheet, compared_sheet, finding_place
@@ -191,9 +191,13 @@ def summary(report: Report) -> str:
     return "; ".join(parts)
 
 
-def problems(report: Report) -> list[tuple[str, str, str]]:
-    """Code, path (or nothing) and message of each part of the audit that is missing."""
-    return [(plain(problem.code), plain(problem.path), plain(problem.message, None)) for problem in report.problems]
+def problems(report: Report, unmeasured: bool = False) -> list[tuple[str, str, str]]:
+    """Code, path (or nothing) and message of each part of the audit that is missing.
+
+    ``unmeasured`` are those of a measurement alone: what was asked for is missing, so they stand in front of the rest.
+    """
+    wanted = [one for one in report.problems if (one.kind is ProblemKind.NOT_MEASURED) is unmeasured]
+    return [(plain(problem.code), plain(problem.path), plain(problem.message, None)) for problem in wanted]
 
 
 def statistics(report: Report) -> list[tuple[str, str, str]]:

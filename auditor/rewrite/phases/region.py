@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from auditor.choices import suggestion
 from auditor.rewrite.graph.marks import BRANCH, branch_stem, is_branch, without_number
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
@@ -17,6 +18,7 @@ from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.phases.realign import Shift
 from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import RewriteError
+from auditor.text import plain
 
 NOT_BEHIND = "the merge does not depend on it"
 UNREAD = "nothing reads what is merged"
@@ -55,12 +57,14 @@ def merge_node(editor: GraphEditor, name: str) -> EditNode:
 
     Raises RewriteError where there is none, or several.
     """
-    named = [part for part in editor.parts() if (part.name or f"{part.op}_{part.index}") == name and not part.own]
+    names = {part: part.name or f"{part.op}_{part.index}" for part in editor.parts() if not part.own}
+    named = [part for part, known in names.items() if known == name]
     if len(named) != 1:
         writer = editor.producer(name)
         if writer is None:
             reason = "no node of the main graph is called" if not named else "several nodes are called"
-            raise RewriteError(f'--merge: {reason} "{name}"; --plan lists the places for each site')
+            hint = "" if named else suggestion(name, map(plain, names.values()))
+            raise RewriteError(f'--merge: {reason} "{name}"{hint}; --plan lists the places for each site')
         return writer
     return named[0]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.choices import suggestion
+from auditor.text import plain
 from auditor.verify.errors import DataError
 from auditor.verify.images.preprocess import ChannelOrder, ImageLayout, Preprocessing, for_four, for_grey
 from auditor.verify.worker.arena import Array
@@ -86,7 +88,8 @@ def image_input(
     if name is not None:
         candidates = [port for port in ports if port.name == name]
         if not candidates:
-            raise DataError("the model has no input of the name given with --image-input", _listed(ports))
+            hint = suggestion(name, [plain(port.name) for port in ports])
+            raise DataError(f"the model has no input of the name given with --image-input{hint}", _listed(ports))
     else:
         candidates = _pictures(ports, layout)
         numeric = [port for port in ports if port.dtype in _IMAGE_TYPES and len(port.shape) == 4]

@@ -146,9 +146,8 @@ def open_images(
     module, colon, function = where.rpartition(":")
     if colon and function.isidentifier() and module:
         return _callable(module, function, limit, max_megapixels)
-    raise DataError(
-        "images are given as a folder, a .npy or .npz file, or module:function; this is none of them", where
-    )
+    reason = "this is none of them" if path.exists() else "there is no such folder"
+    raise DataError(f"images are given as a folder, a .npy or .npz file, or module:function; {reason}", where)
 
 
 def spread(count: int, limit: int | None) -> list[int]:
@@ -199,6 +198,8 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
         with source.open(newline="", encoding="utf-8-sig") as stream:
             lines = csv.reader(stream)
             rows = [(lines.line_num, row) for row in lines if row]
+    except FileNotFoundError as error:
+        raise DataError("the CSV of labels does not exist; check the path", str(source)) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"the CSV of labels cannot be read ({type(error).__name__})", str(source)) from error
     for position, (number, row) in enumerate(rows):

@@ -6,11 +6,12 @@ was considered and asks: a wrong guess would be a wrong number in a merge gate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from auditor.choices import suggestion
 from auditor.onnxfile.graph import Model
 from auditor.pipeline.decoding import Reading
 from auditor.sampling.result import Analysis, HeadKind
@@ -106,7 +107,7 @@ def find_target(
     clues = clues or Clues()
     if output is not None:
         if output not in samples[0]:
-            raise DataError("the model has no numeric output of the name given with --measured-output", output)
+            raise unknown_output(output, samples[0])
         samples = [{output: rows[output]} for rows in samples]
     choice = choose_layout(
         [rows for rows in samples if all(map(_finite, rows.values()))] or samples,
@@ -228,3 +229,11 @@ def _doubt(rows: Mapping[str, Array], readings: Mapping[str, frozenset[OutputRea
         "several",
         listed,
     )
+
+
+def unknown_output(name: str, outputs: Iterable[str]) -> DataError:
+    """The error for a name given with --measured-output that is none of the numeric outputs."""
+    known = [plain(output) for output in outputs]
+    hint = suggestion(name, known)
+    reason = f"the model has no numeric output of the name given with --measured-output{hint}"
+    return DataError(reason, ", ".join(known))
