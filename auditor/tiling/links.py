@@ -193,6 +193,9 @@ def _grid_map(call: Call, source: int, before: State, after: State, operands: in
     old, new = before.windows[source], after.windows[source]
     if old is new:
         return SAME
+    if node.op == "Reshape" and _stride(after, source) < _stride(before, source):
+        inside, outside = _stride(before, source), _stride(after, source)
+        return Unfolded(inside, outside, int(inside / outside))  # DepthToSpace, written as a Reshape
     if node.op in _MOVING_PARTS and _samples(before, source) == _samples(after, source):
         return SAME  # pictures of the batch, each with a centre of its own
     centre, width = new.offset - old.offset, new.field - old.field

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import auditor
 from auditor.tiling.result import TilePlan
-from tests.tiling.networks import Runtime, measured_example, picture, random_network
+from tests.tiling.networks import CHANNELS, Builder, Runtime, measured_example, picture, random_network
 
 
 def stitched(run: Runtime, image: NDArray[np.float32], plan: TilePlan, tile: int, overlap: int) -> NDArray[np.float32]:
@@ -111,3 +111,21 @@ def test_one_pixel_moves_the_outputs_that_read_it_and_no_other(tmp_path: Path) -
         rows = np.flatnonzero(np.abs(run(changed) - base).max(axis=(0, 1, 3)) > 0)
         expected = [row for row in range(base.shape[2]) if 8 * row + before <= pixel <= 8 * row + behind]
         assert rows.tolist() == expected
+
+
+def test_a_pixel_shuffle_is_the_same_written_as_reshapes(tmp_path: Path) -> None:
+    plans = []
+    for reshapes in (False, True):
+        build = Builder(channels=CHANNELS)
+        x = build.conv(build.conv("x", 5), 3, channels=(CHANNELS, 9 * CHANNELS))
+        if reshapes:
+            shapes = ([1, CHANNELS, 3, 3, 24, 24], [1, CHANNELS, 72, 72])
+            split, joined = (build.constant(np.array(shape, np.int64)) for shape in shapes)
+            apart = build.add("Transpose", [build.add("Reshape", [x, split])], perm=[0, 1, 4, 2, 5, 3])
+            x = build.add("Reshape", [apart, joined])
+        else:
+            x = build.add("DepthToSpace", [x], blocksize=3, mode="CRD")
+        plans.append(auditor.tiles(build.save(tmp_path / f"{reshapes}.onnx", build.conv(x, 3), (24, 24))))
+    assert plans[0].axes == plans[1].axes
+    assert plans[0].maps == plans[1].maps
+    assert plans[1].exact
