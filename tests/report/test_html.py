@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from msgspec.structs import replace
 
+from auditor.facts.finding import Severity
 from auditor.facts.formats import Format
 from auditor.facts.report import Report
 from auditor.report import render
@@ -174,8 +175,32 @@ def test_a_page_in_a_log_commands_nobody(name: str) -> None:
 def test_a_report_of_several_models_begins_with_a_table_that_leads_to_each() -> None:
     report = residual_network()
     root = parsed(page(replace(report, models=report.models * 2)))
-    assert texts(root, "h1") == ["2 models audited"]
+    assert texts(root, "h1") == ["2 models audited: 2 with errors"]
     assert Counter(one.get("href") for one in root.iter("a"))["#m2"] == 1
+
+
+def test_the_overview_has_the_worst_model_first_and_each_row_leads_to_its_section() -> None:
+    report = residual_network()
+    worse, (clean,) = report.models[0], clean_network().models
+    root = parsed(page(replace(report, models=(clean, worse))))
+    (table,) = [one for one in root.iter("table") if "overview" in (one.get("class") or "")]
+    rows = [[" ".join("".join(cell.itertext()).split()) for cell in row.iter("td")] for row in table.iter("tr")][1:]
+    links = [one.get("href") for one in table.iter("a")]
+    assert links == ["#m2", "#m1"]
+    assert {one.get("id") for one in root.iter("section")} >= {"m1", "m2"}
+    errors = sum(finding.severity is Severity.ERROR for finding in worse.findings)
+    assert rows[0][4] == str(errors)
+    assert worse.findings[0].rule in rows[0][6]
+    assert rows[1][6] == "no finding"
+    assert [row[7] for row in rows] == ["not measured", "not measured"]
+
+
+def test_the_overview_sorts_by_numbers_and_not_by_their_words() -> None:
+    report = residual_network()
+    root = parsed(page(replace(report, models=report.models * 2)))
+    (table,) = [one for one in root.iter("table") if "overview" in (one.get("class") or "")]
+    cells = [cell for cell in table.iter("td") if cell.get("data-label") in ("grid", "open")]
+    assert all(float(cell.get("data-value") or "nan") >= 0 for cell in cells)
 
 
 def test_measurements_have_their_pictures() -> None:

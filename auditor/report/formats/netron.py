@@ -59,8 +59,9 @@ def _model(model: ModelReport, prefix: str) -> Iterator[Entry]:
 def _findings(model: ModelReport, facts: NodeFacts, prefix: str) -> Iterator[Entry]:
     for number, finding in enumerate(facts.findings, 1):
         again = sum(other.rule == finding.rule for other in facts.findings) > 1
-        label = f"{prefix}{rule_title(finding)} {finding.severity.value}{f' ({number})' if again else ''}"
-        yield from _placed(model, facts, label, f"{plain(finding.message, None)} {plain(finding.advice, None)}".strip())
+        label = f"{prefix}{plain(finding.rule)} {finding.severity.value}{f' ({number})' if again else ''}"
+        words = (f"{plain(finding.name)}: {plain(finding.message, None)}", plain(finding.advice, None))
+        yield from _placed(model, facts, label, " ".join(filter(None, words)))
 
 
 def _numbers(model: ModelReport, facts: NodeFacts, prefix: str) -> Iterator[Entry]:

@@ -37,7 +37,7 @@ class NodeFacts:
         return self.site is not None and self.site.verdict is SiteVerdict.ANTI_ALIASED
 
     def numbers(self) -> list[tuple[str, str]]:
-        """The numbers of a site by name, as text for people."""
+        """The numbers of a site as text, by names that fit into a side panel."""
         found = []
         if self.site is not None:
             found.append(("factor", axes_text(self.site.factor)))
@@ -46,12 +46,12 @@ class NodeFacts:
             alias = self.site.alias
             if alias is not None:
                 share = alias.flat if alias.expected is None else alias.expected
-                basis = "flat spectrum" if alias.expected is None else "expected"
-                found.append((f"alias energy ({basis})", percent_text(share)))
+                basis = "flat" if alias.expected is None else "expected"
+                found.append((f"alias {basis}", percent_text(share)))
         if self.alias is not None:
-            found.append(("alias energy (measured)", percent_text(self.alias)))
+            found.append(("alias measured", percent_text(self.alias)))
         if self.loss is not None:
-            found.append(("equivariance error added (measured)", f"{self.loss:.3f}"))
+            found.append(("loss measured", f"{self.loss:.3f}"))
         return found
 
     def line(self) -> str:

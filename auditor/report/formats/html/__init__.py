@@ -19,6 +19,7 @@ from auditor.onnxfile.graph import ModelFormat
 from auditor.report import RenderOptions
 from auditor.report.formats.html.findings import findings, sites_table
 from auditor.report.formats.html.following import next_step
+from auditor.report.formats.html.overview import overview
 from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.numbers import factor_text, percent_text
@@ -113,8 +114,7 @@ def _body(report: Report) -> Iterator[Child]:
     if report.remarks:
         yield element("ul", (element("li", plain(remark, None)) for remark in report.remarks))
     if len(report.models) > 1:
-        yield element("h1", summary(report).partition(";")[0])
-        yield _overview(report.models)
+        yield from overview(report.models)
     summaries = {rule.code: rule.summary for rule in report.rules}
     for number, model in enumerate(report.models, 1):
         yield element(
@@ -126,24 +126,6 @@ def _body(report: Report) -> Iterator[Child]:
 
 def _problem(path: str, message: str) -> Element:
     return element("li", element("code", plain(path)) if path else None, ": " if path else None, plain(message, None))
-
-
-def _overview(models: Sequence[ModelReport]) -> Element:
-    columns = ("model", "total factor", "open sites", "errors", "warnings", "notes")
-    head = [element("th", name, scope="col", class_="n" if index else None) for index, name in enumerate(columns)]
-    rows = []
-    for number, model in enumerate(models, 1):
-        total = model.analysis.subsampling
-        counts = [sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST]
-        values = [
-            "-" if total is None else factor_text(total),
-            f"{_open(model)} of {len(model.analysis.sites)}",
-            *map(str, counts),
-        ]
-        name = element("td", element("a", element("code", plain(model.path)), href=f"#m{number}"))
-        rows.append(element("tr", name, (element("td", value, class_="n") for value in values)))
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable")
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="models")
 
 
 _FOLDS = (SiteVerdict.ALIASED, SiteVerdict.WEAK_FILTER)
