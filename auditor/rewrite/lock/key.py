@@ -29,15 +29,17 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
     """The sums (N, 9) of a float32 picture (N, C, H, W)."""
     import numpy as np
 
-    weights = np.full((1, picture.channels, 1, 1), 1 / picture.channels, np.float32)
-    (smooth,) = block.node("Conv", [source, weights], "grey", kernel_shape=[1, 1])
+    smooth = source if picture.channels == 1 else _mean(block, source, picture.channels)
     for _ in range(2):
         (smooth,) = block.node("AveragePool", [smooth], "smooth", kernel_shape=[SMOOTHING, SMOOTHING])
     differences = np.zeros((2, 1, 3, 3), np.float32)
     differences[0, 0, :, 1] = differences[1, 0, 1, :] = -0.5, 0, 0.5
-    (slopes,) = block.node("Conv", [smooth, differences], "slopes", kernel_shape=[3, 3])
+    # Runtimes fill up the channels of a convolution to the width of a register, but not those of a depthwise one.
+    twice = block.concat([smooth, smooth], "twice", axis=1)
+    (slopes,) = block.node("Conv", [twice, differences], "slopes", group=2, kernel_shape=[3, 3])
     (squares,) = block.node("Mul", [slopes, slopes], "squares")
-    (squared,) = block.node("Conv", [squares, np.ones((1, 2, 1, 1), np.float32)], "squared", kernel_shape=[1, 1])
+    each = [block.slice(squares, [place], [place + 1], [1], "square") for place in (0, 1)]
+    (squared,) = block.node("Add", each, "squared")
     (length,) = block.node("Sqrt", [squared], "length")
     (energy,) = block.node("Mul", [squared, length], "energy")
     across = _table(block, picture, 1, energy)
@@ -49,6 +51,16 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
         down = np.ascontiguousarray(down.T)
     (square,) = block.node("MatMul", [down, lines], "down")
     return block.node("Reshape", [square, np.array([-1, 9], np.int64)], "sums")[0]
+
+
+def _mean(block: Block, tensor: str, channels: int) -> str:
+    """The mean of the channels, which are few and far apart in memory: their sum is faster than a reduction."""
+    import numpy as np
+
+    total, *others = (block.slice(tensor, [place], [place + 1], [1], "channel") for place in range(channels))
+    for one in others:
+        (total,) = block.node("Add", [total, one], "sum")
+    return block.node("Mul", [total, np.array(1 / channels, np.float32)], "grey")[0]
 
 
 def _table(block: Block, picture: LockedPicture, side: int, energy: str) -> NDArray[np.float32] | str:

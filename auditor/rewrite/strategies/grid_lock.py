@@ -63,7 +63,7 @@ class GridLock:
         """What it adds: the key, and the window between pixels."""
         picture = _plan(editor, options).picture
         pixels = prod(picture.view)
-        key = pixels * (picture.channels + 2 * SMOOTHING**2)
+        key = pixels * (2 * SMOOTHING**2 + 2 * 9)
         between = 2 * TAPS * picture.channels * pixels if picture.steps > 1 else 0
         return Cost((picture.batch or 1) * (key + between), (picture.batch or 1) * picture.channels * pixels)
 
