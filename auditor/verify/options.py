@@ -170,7 +170,7 @@ def _protocols(words: Sequence[str]) -> tuple[ProtocolKind, tuple[Perturbation, 
             shifting[word] = None
         else:
             known = VALUES["PROTOCOL"]
-            raise ValueError(f"protocol must be of {', '.join(known)}; it is {word!r}{suggestion(word, known)}")
+            raise ValueError(f"protocol must be one of {', '.join(known)}; it is {word!r}{suggestion(word, known)}")
     if len(shifting) > 1:
         raise ValueError(f"protocol has {' and '.join(shifting)}, which both shift: measure one at a time")
     if "frames" in shifting and beside:
