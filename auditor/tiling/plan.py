@@ -21,7 +21,7 @@ from auditor.tiling.memory import element_bytes, peak_elements, weight_bytes
 from auditor.tiling.pictures import PictureAxis, picture_axes, shapes_at
 from auditor.tiling.reach import AxisReach, Obstacle, differing, obstacles, on_the_way, reach
 from auditor.tiling.result import TileAxis, TileMap, TileObstacle, TilePlan, TileSize
-from auditor.tiling.targets import MapTarget, TileTargets, find_targets
+from auditor.tiling.targets import MapTarget, TileTargets, find_targets, on_axes
 
 USUAL: Mapping[int, tuple[int, ...]] = {
     1: (4_096, 16_384, 65_536, 262_144),
@@ -79,9 +79,12 @@ def plan_tiles(
         raise NoTilesError(_nothing(start))
     main = [lattice.source for lattice in targets.maps[0].lattices]
     axes = picture_axes(start, main)
+    targets = on_axes(targets, axes)
     grid = tuple(_grid(targets.maps, index, start) for index in range(len(axes)))
     looks = _looks(model, start, axes, grid, limits)
-    targets = find_targets(looks[0].analysis, looks[0].links)
+    targets = on_axes(find_targets(looks[0].analysis, looks[0].links), axes)
+    if not targets.maps:
+        raise NoTilesError("at another size of the picture no output is a map of it")
     reached, blocked = _reached(targets.maps, axes, grid, looks)
     maps = tuple(_map(target, reached[target.tensor], looks[0].sizes) for target in targets.maps)
     planned = _axes(axes, grid, reached, maps, looks[0])
@@ -346,6 +349,11 @@ def _largest(axes: Sequence[TileAxis], fits: Callable[[tuple[int, ...]], bool]) 
     return size(low)
 
 
+def _few(targets: Sequence[MapTarget]) -> str:
+    first = plain(targets[0].tensor[1], 60)
+    return f"{first} and {len(targets) - 1} more" if len(targets) > 1 else first
+
+
 def _notes(
     targets: TileTargets, axes: Sequence[PictureAxis], grid: Sequence[int], analysis: Analysis
 ) -> tuple[str, ...]:
@@ -362,6 +370,8 @@ def _notes(
         notes.append(f"the last tile must begin at a multiple of {size}, too: pad pictures to such sizes")
     if not all(axis.open for axis in axes):
         notes.append("the model's input has a fixed size, so tiles have that size; to change it, export it again")
+    if targets.others:
+        notes.append(f"outputs on other axes than those of {axes[0].name} are not planned: {_few(targets.others)}")
     if targets.listing:
         first, more = plain(targets.listing[0].output), len(targets.listing) - 1
         name = f"{first} and {count_text(more, 'more output')}" if more else first

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice
 from auditor.tiling.links import Key, Link
+from auditor.tiling.pictures import PictureAxis
 
 _ENDS = {
     HeadKind.POOLED: "ends in one answer for the whole picture",
@@ -36,12 +37,26 @@ class MapTarget:
 class TileTargets:
     """The maps of a model. ``ends`` are the outputs that are none, with why no tiles of them can be put together.
 
-    ``listing`` are those that list what was found in the maps (boxes, points), which are merged, not put together.
+    ``others`` lie on other axes than the picture that is cut. ``listing`` are those that list what was found in the
+    maps (boxes, points), which are merged, not put together.
     """
 
     maps: tuple[MapTarget, ...]
     ends: tuple[tuple[Head, str], ...]
     listing: tuple[Head, ...]
+    others: tuple[MapTarget, ...] = ()
+
+
+def on_axes(targets: TileTargets, axes: Sequence[PictureAxis]) -> TileTargets:
+    """The maps that lie on these axes of the picture, in their order; those that do not become ``others``."""
+
+    def lies(target: MapTarget) -> bool:
+        if len(target.lattices) != len(axes):
+            return False
+        return all(lattice.source in axis.sources for lattice, axis in zip(target.lattices, axes, strict=True))
+
+    fitting = tuple(target for target in targets.maps if lies(target))
+    return replace(targets, maps=fitting, others=tuple(target for target in targets.maps if not lies(target)))
 
 
 def find_targets(analysis: Analysis, links: Sequence[Link]) -> TileTargets:

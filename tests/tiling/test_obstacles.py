@@ -154,3 +154,21 @@ def test_a_model_without_a_map_has_no_tiles(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     with pytest.raises(NoTilesError, match="nothing to cut into tiles"):
         auditor.tiles(path)
+
+
+def test_an_output_on_other_axes_is_named_and_not_planned(tmp_path: Path) -> None:
+    """A picture, and a signal that goes another way through the model."""
+    build = Builder(channels=CHANNELS)
+    build.add("Identity", [build.conv("x", 3)], "y")
+    build.add("Conv", ["signal", build.kernel(1, 1, 5)], "sound", kernel_shape=[5], pads=[2, 2])
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, CHANNELS, 64, 64]),
+        helper.make_tensor_value_info("signal", TensorProto.FLOAT, [1, 1, 4096]),
+    ]
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "sound")]
+    graph = helper.make_graph(build.nodes, "network", inputs, results, build.weights)
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    plan = auditor.tiles(path)
+    assert [target.tensor.raw for target in plan.maps] == ["y"]
+    assert any("sound" in note for note in plan.notes)
