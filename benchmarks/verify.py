@@ -148,7 +148,8 @@ def bare(path: Path, source: ImageSource, settings: VerifySettings, found: Verif
     port = session.get_inputs()[0]
     size, batch = found.shifts.window, found.shared_batch
     protocol, shifts = plan_protocol(size, settings)
-    ready = settings.preprocessing
+    half = port.type == "tensor(float16)"
+    ready = replace(settings.preprocessing, dtype="float16") if half else settings.preprocessing
     first = next(load for load in loads(source, protocol, ready, shifts) if isinstance(load, Load))
     answer = session.run([found.outputs[0].output.raw], {port.name: cut(first.canvases, first.places[:1], size, False)})
     shifts = shifts_for(found.outputs[0].task, shifts, answer[0].nbytes)
