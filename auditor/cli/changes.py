@@ -87,11 +87,16 @@ class _Base:
             self._found.problems.append(Problem(ProblemKind.NOT_FOUND, str(error), shown(path), "base-not-found"))
             return None
 
+    def _alike(self, revision: Revision, path: Path) -> Path | None:
+        folder = self._spare / f"alike-{len(self._found.changes)}"
+        folder.mkdir()
+        return revision.alike(path, folder, self._settings.limits)
+
     def _model(self, revision: Revision, path: Path) -> Path | None:
         """Add a model that is there; returns what it was renamed from."""
         new, old = ModelFile(path, shown(path)), None
         if not revision.holds(path):
-            old = revision.renamed_from(path)
+            old = revision.renamed_from(path) or self._alike(revision, path)
             if old is None:
                 self._found.remarks.append(f"{new.name}: new since {self._reference}, so all of its findings count")
                 self._found.changes.append(ModelPair(None, new))

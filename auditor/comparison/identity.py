@@ -8,6 +8,7 @@ are told apart, and so are weights that cannot be read here: equal digests mean 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -39,6 +40,27 @@ def same_model(base: Model, new: Model) -> bool:
         return False
     tensors = [[part for part in plan if isinstance(part, Tensor)] for plan in plans]
     return all(_equal(base, one, new, other) for one, other in zip(*tensors, strict=True))
+
+
+def shared_weights(base: Model, new: Model) -> float:
+    """The share of the bytes of weights that both have, of those of the model that has more. 0 to 1.
+
+    Weights that cannot be read count for nothing, and neither does what stands in attributes.
+    """
+    sizes = [_weight_sizes(model) for model in (base, new)]
+    most = max(map(sum, (one.values() for one in sizes)))
+    return sum(min(size, sizes[1][digest]) for digest, size in sizes[0].items()) / most if most else 0.0
+
+
+def _weight_sizes(model: Model) -> Counter[bytes]:
+    """Bytes of weights by their digest."""
+    sizes: Counter[bytes] = Counter()
+    for tensor in model.graph.initializers.values():
+        payload = tensor.payload
+        digest = _digest(model, payload)
+        if digest is not None:
+            sizes[digest] += len(payload.data) if payload.kind is PayloadKind.INLINE else payload.length
+    return sizes
 
 
 def _shape(part: object) -> object:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from auditor.comparison.identity import shared_weights
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.graph import PayloadKind
 from auditor.onnxfile.limits import Limits
@@ -22,6 +23,7 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
 _SECONDS = 900  # for a large file from a slow LFS server
 _LINK = "120000"
+_SIMILAR = 0.5  # of the weights, from which git, too, calls a file renamed
 _CHUNK = 1 << 20
 
 
@@ -120,6 +122,27 @@ class Revision:
             if not old.exists() and (found == blob or pointed in self._pointer(found)):
                 return old
         return None
+
+    def alike(self, path: Path, folder: Path, limits: Limits) -> Path | None:
+        """The file of the commit that is gone and has most of the weights of a new file, at least half of them.
+
+        ``folder`` takes copies of the files that are looked at.
+        """
+        try:
+            new = read_model(path, limits)
+        except ModelFileError:
+            return None  # the audit will say so
+        best, place = _SIMILAR, None
+        for number, old in enumerate(one for one in self.models(self._top) if not one.exists()):
+            spare = folder / f"old-{number}"
+            spare.mkdir()
+            try:
+                share = shared_weights(read_model(self.copy(old, spare, limits, weights=False), limits), new)
+            except (ModelFileError, RevisionError):
+                continue
+            if share >= best:
+                best, place = share, old
+        return place
 
     def _pointer(self, blob: str) -> list[str]:
         """The lines of a blob that is small enough to be a pointer of Git LFS."""

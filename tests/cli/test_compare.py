@@ -158,6 +158,43 @@ def test_a_renamed_model_is_compared_with_what_it_was(run: Run, project: Path) -
         assert document["remarks"] == ["models/sub/z.onnx: renamed since main from models/a.onnx"]
 
 
+def weighted(path: Path, stride: int, seeds: tuple[int, int], producer: str = "") -> None:
+    """Two convolutions with weights of these draws, behind a pool."""
+    weights = {
+        f"w{place}": np.random.default_rng(seed).standard_normal((3, 3, 3, 3)).astype(np.float32)
+        for place, seed in enumerate(seeds)
+    }
+    nodes = [
+        onnx.helper.make_node("Conv", ["x", "w0"], ["a"], name=f"{producer}first", pads=[1, 1, 1, 1]),
+        onnx.helper.make_node(
+            "MaxPool", ["a"], ["b"], name=f"{producer}pool", kernel_shape=[2, 2], strides=[stride] * 2
+        ),
+        onnx.helper.make_node("Conv", ["b", "w1"], ["y"], name=f"{producer}last", pads=[1, 1, 1, 1]),
+    ]
+    made = model(nodes, {"x": ["N", 3, 16, 16]}, {"y": ["N", 3, "H", "W"]}, weights)
+    made.producer_name = producer
+    path.parent.mkdir(exist_ok=True)
+    saved(path, made)
+
+
+def test_a_renamed_model_that_was_exported_anew_is_known_by_its_weights(run: Run, project: Path) -> None:
+    weighted(project / "v1.onnx", 1, (1, 2))
+    git("add", ".")
+    git("commit", "-q", "-m", "weights")
+    (project / "v1.onnx").unlink()
+    weighted(project / "v2.onnx", 2, (1, 2), "another-exporter")
+    _, document, _ = against_main(run, "models/v2.onnx")
+    (moved,) = document["models"]
+    assert moved["comparison"]["base"] == "main:models/v1.onnx"
+    assert moved["comparison"]["headline"] == "worse"
+    assert document["remarks"] == ["models/v2.onnx: renamed since main from models/v1.onnx"]
+    weighted(project / "v2.onnx", 2, (3, 4))  # trained anew: nothing says that it is the same model
+    assert against_main(run, "models/v2.onnx")[1]["models"][0]["comparison"] is None
+    (project / "a.onnx").unlink()  # of several that are gone, the one with the weights counts
+    weighted(project / "v2.onnx", 2, (1, 4))
+    assert against_main(run, "models/v2.onnx")[1]["models"][0]["comparison"]["base"] == "main:models/v1.onnx"
+
+
 def test_a_copy_of_a_model_that_is_still_there_is_new(run: Run, project: Path) -> None:
     shutil.copy(project / "a.onnx", project / "copy.onnx")
     code, document, _ = against_main(run, "--fail-on", "warning", "models")

@@ -38,9 +38,10 @@ class ComparedSheet:
     named: tuple[str, ...]
 
 
-def compared_sheet(found: Comparison) -> ComparedSheet:
-    """Put a comparison into words."""
+def compared_sheet(found: Comparison, fold: bool = False) -> ComparedSheet:
+    """Put a comparison into words; ``fold`` leaves out the measures that matter less."""
     leading, others = leading_rows(found)
+    others = [] if fold else others
     several = len({row.output for row in (*leading, *others)}) > 1
     return ComparedSheet(
         word=verdict_word(found),

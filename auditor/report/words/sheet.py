@@ -130,7 +130,7 @@ def sheet(
         measured=_measured(model.verification, unicode, fold and model.comparison is not None),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
         targets=tuple(target_lines(model)),
-        compared=None if model.comparison is None else compared_sheet(model.comparison),
+        compared=None if model.comparison is None else compared_sheet(model.comparison, fold),
         more_sites=more_sites(sites, kept),
         more_findings=more_findings(model.findings) if fold else "",
     )
