@@ -1,21 +1,25 @@
 """Measure what the installed runtimes make of small models, and say what differs from the tables of targets.
 
-    python scripts/targets.py MODELS [--target openvino]
+    python -m scripts.targets MODELS [--target openvino]
+    python -m scripts.targets --fixed [--write]
 
 MODELS is a folder of ONNX files with one input ``x``. Every runtime that can be imported is run on noise of standard
 deviation 1 and compared with onnxruntime: the same (to 1e-4), another value or shape, or refused. Per target the
 versions and every model of which the tables say something else are printed, and the exit code is 1 where there are any.
+
+With ``--fixed`` the models are those that `fix` writes of small networks; the result is a table of what each runtime
+makes of them, which ``--write`` puts into docs/guides/targets.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import subprocess
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -25,53 +29,14 @@ from auditor.sampling.analysis import observe
 from auditor.targets.forms import OPERATORS
 from auditor.targets.review import TargetReview, review
 from auditor.targets.table import Effect, read_targets
-
-Array = np.ndarray[Any, Any]
-Runtime = Callable[[Path, Array], Array]
+from scripts.fixed_models import SIZE, written
+from scripts.runtimes import RUNTIMES, Array, onnxruntime, version_of
 
 SAME = 1e-4
 _OPEN = 3  # the batch where a model leaves it open
-
-
-def onnxruntime(path: Path, picture: Array) -> Array:
-    """The reference."""
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(4)
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {session.get_inputs()[0].name: picture})[0])
-
-
-def openvino(path: Path, picture: Array) -> Array:
-    """OpenVINO on the CPU in float32."""
-    import openvino
-
-    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return np.asarray(compiled([picture])[0])
-
-
-def opencv(path: Path, picture: Array) -> Array:
-    """The new engine of OpenCV."""
-    import cv2
-
-    net = cv2.dnn.readNetFromONNX(str(path), engine=cv2.dnn.ENGINE_NEW)
-    net.setInput(picture, "x")
-    return np.asarray(net.forward())
-
-
-def tract(path: Path, picture: Array) -> Array:
-    """tract, without and with a concrete input."""
-    import tract
-
-    model = tract.onnx().load(str(path)).into_model().into_runnable()
-    return np.asarray(model.run([picture])[0].to_numpy())
-
-
-RUNTIMES: dict[str, tuple[str, Runtime]] = {
-    "openvino": ("openvino", openvino),
-    "opencv": ("opencv-python-headless", opencv),
-    "tract": ("tract", tract),
-}
+_SECONDS = 300
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "targets.md"
+BEGIN, END = "<!-- fixed: python -m scripts.targets --fixed --write -->", "<!-- /fixed -->"
 
 
 def picture_for(path: Path) -> Array:
@@ -90,12 +55,8 @@ def reference_for(path: Path, picture: Array) -> Array | None:
         return None
 
 
-def measured(run: Runtime, path: Path, picture: Array, reference: Array) -> str:
-    """What a runtime does: ``same``, ``differs`` with the size, or ``refused`` with the reason."""
-    try:
-        result = run(path, picture)
-    except Exception as error:  # noqa: BLE001 - a runtime may fail in any way
-        return f"refused: {' '.join(str(error).split())[:100]}"
+def compared(result: Array, reference: Array) -> str:
+    """What a runtime computes: ``same``, or ``differs`` with the size."""
     if result.shape != reference.shape:
         return f"differs: shape {result.shape} for {reference.shape}"
     difference = float(np.abs(result - reference).max(initial=0))
@@ -112,30 +73,93 @@ def told(judged: TargetReview) -> str:
     return "unknown" if judged.unknown or judged.uncovered else "same"
 
 
+def apart(name: str, path: Path, picture: Array, reference: Array) -> str:
+    """What a runtime does, in a process that it may end: ``same``, ``differs`` or ``refused`` with the reason."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "given.npy", Path(folder) / "made.npy"
+        np.save(given, picture)
+        words = [sys.executable, "-m", "scripts.runtimes", name, str(path), str(given), str(made)]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"refused: it took more than {_SECONDS} s"
+        if done.returncode < 0:
+            return f"refused: it crashed (signal {-done.returncode})"
+        if not made.is_file():
+            return f"refused: {' '.join(done.stderr.split())[-200:]}"
+        result = np.load(made)
+    # A runtime without a batch axis gives the same numbers in another shape.
+    if result.size == reference.size and result.size == max(reference.shape):
+        result = result.reshape(reference.shape)
+    return compared(result, reference)
+
+
+def fixed_table(names: Sequence[str]) -> tuple[list[str], bool]:
+    """The lines of the table of what `fix` writes, and whether every runtime computes all of it alike."""
+    versions = {name: version for name in names if (version := version_of(name)) is not None}
+    lines = ["| what `fix` wrote | " + " | ".join(f"{name} {version}" for name, version in versions.items()) + " |"]
+    lines.append("|---" * (len(versions) + 1) + "|")
+    alike = True
+    with tempfile.TemporaryDirectory() as folder:
+        for words, path in written(Path(folder)):
+            picture = np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE)).astype(np.float32)
+            if path.name.endswith("grid-lock.onnx"):
+                picture = picture_for(path)
+            reference = onnxruntime(path, picture)
+            found = [apart(name, path, picture, reference) for name in versions]
+            for name, cell in zip(versions, found, strict=True):
+                if not cell.startswith("same"):
+                    print(f"{path.name}: {name}: {cell}", file=sys.stderr)
+            alike = alike and all(cell == "same" for cell in found)
+            lines.append(f"| {words} | " + " | ".join(cell.split(":")[0] for cell in found) + " |")
+    return lines, alike
+
+
+def insert(lines: Sequence[str]) -> None:
+    """Put the table into the page, between its marks."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    table = "\n".join(lines)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+
+
 def main() -> int:
     """Run what can be imported, and print what changed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", type=Path)
+    parser.add_argument("models", type=Path, nargs="?")
     parser.add_argument("--target", choices=RUNTIMES, action="append")
+    parser.add_argument("--fixed", action="store_true", help="run what fix writes of small networks")
+    parser.add_argument("--write", action="store_true", help="with --fixed: put the table into the page")
     chosen = parser.parse_args()
+    if chosen.fixed:
+        lines, alike = fixed_table(chosen.target or list(RUNTIMES))
+        print("\n".join(lines))
+        if chosen.write:
+            insert(lines)
+        return int(not alike)
+    if chosen.models is None:
+        parser.error("name a folder of models, or give --fixed")
+    return again(chosen.models, chosen.target or list(RUNTIMES))
+
+
+def again(models: Path, names: Sequence[str]) -> int:
+    """Measure what the tables say of the models in a folder."""
     changed = 0
-    for name in chosen.target or RUNTIMES:
-        distribution, run = RUNTIMES[name]
-        try:
-            version = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            print(f"{name}: not installed ({distribution})")
+    for name in names:
+        version = version_of(name)
+        if version is None:
+            print(f"{name}: not installed ({RUNTIMES[name][0]})")
             continue
         (target,) = read_targets([name])
         print(f"{name} {version}, table of {target.table.measured}")
         counts = {"agrees": 0, "new": 0, "changed": 0}
-        for path in sorted(chosen.models.rglob("*.onnx")):
+        for path in sorted(models.rglob("*.onnx")):
             picture = picture_for(path)
             reference = reference_for(path, picture)
             if reference is None:
                 continue
             nodes = observe(read_model(path), operators=OPERATORS)[1]
-            now, before = measured(run, path, picture, reference), told(review(nodes, [target]))
+            now, before = apart(name, path, picture, reference), told(review(nodes, [target]))
             kind = "new" if before == "unknown" else "agrees" if now.split(":")[0] == before else "changed"
             counts[kind] += 1
             if kind != "agrees":

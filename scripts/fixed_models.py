@@ -1,0 +1,115 @@
+"""Small networks, and what `fix` writes of them: the files that `scripts/targets.py --fixed` runs in every runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
+
+import auditor
+from auditor.rewrite.result import RewriteError, Strategy
+
+Array = NDArray[Any]
+SIZE = 32
+
+
+def network(head: str) -> onnx.ModelProto:
+    """Two strided convolutions and a strided pool with random weights; ``head`` is pooled or dense."""
+    random = np.random.default_rng(7)
+    weights: dict[str, Array] = {}
+
+    def conv(name: str, source: str, inputs: int, outputs: int, stride: int) -> NodeProto:
+        weights[f"{name}.w"] = (random.standard_normal((outputs, inputs, 3, 3)) / (3 * inputs**0.5)).astype(np.float32)
+        weights[f"{name}.b"] = (random.standard_normal(outputs) / 4).astype(np.float32)
+        inner = [source, f"{name}.w", f"{name}.b"]
+        return helper.make_node("Conv", inner, [name], name, strides=[stride] * 2, pads=[1] * 4, kernel_shape=[3, 3])
+
+    nodes = [
+        conv("c1", "x", 3, 8, 2),
+        helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
+        helper.make_node("MaxPool", ["r1"], ["p1"], "pool1", kernel_shape=[2, 2], strides=[2, 2]),
+        conv("c2", "p1", 8, 16, 2),
+        helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
+        conv("c3", "r2", 16, 16, 1),
+    ]
+    if head == "pooled":
+        nodes += [
+            helper.make_node("GlobalAveragePool", ["c3"], ["m"], "mean"),
+            helper.make_node("Flatten", ["m"], ["y"], "flat"),
+        ]
+        shape = [1, 16]
+    else:
+        nodes.append(helper.make_node("Sigmoid", ["c3"], ["y"], "map"))
+        shape = [1, 16, SIZE // 8, SIZE // 8]
+    return _model(nodes, weights, shape)
+
+
+def brought() -> onnx.ModelProto:
+    """What a model itself brings: a filtered Resize, SAME padding, a counted average and a strided slice."""
+    weights: dict[str, Array] = {
+        "half": np.array([1, 1, 0.5, 0.5], np.float32),
+        "w": (np.random.default_rng(1).standard_normal((4, 3, 3, 3)) / 5).astype(np.float32),
+        **{
+            name: np.array(pair, np.int64)
+            for name, pair in (("s", [0, 1]), ("e", [99, 99]), ("a", [2, 3]), ("t", [1, 2]))
+        },
+    }
+    nodes = [
+        helper.make_node("Resize", ["x", "", "half"], ["small"], "small", mode="linear", antialias=1),
+        helper.make_node(
+            "Conv", ["small", "w"], ["c"], "same", auto_pad="SAME_LOWER", strides=[1, 1], kernel_shape=[3, 3]
+        ),
+        helper.make_node("MaxPool", ["c"], ["m"], "max", auto_pad="SAME_LOWER", strides=[2, 2], kernel_shape=[3, 3]),
+        helper.make_node(
+            "AveragePool", ["m"], ["v"], "mean", pads=[1] * 4, count_include_pad=1, kernel_shape=[3, 3], strides=[1, 1]
+        ),
+        helper.make_node(
+            "Slice",
+            ["v", "s", "e", "a", "t"],
+            ["l"],
+            "every",
+        ),
+        helper.make_node("Sigmoid", ["l"], ["y"], "map"),
+    ]
+    return _model(nodes, weights, [None] * 4)
+
+
+def _model(nodes: list[NodeProto], weights: Mapping[str, Array], shape: list[int] | list[None]) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, [1, 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("y", 1, shape)],
+        [numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def written(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files that `fix` writes, by what it was asked for; the model that is lowered comes in front, as it is."""
+    for head in ("pooled", "dense"):
+        source = folder / f"{head}.onnx"
+        onnx.save_model(network(head), source)
+        yield f"the network itself, {head} output", source
+        for strategy in Strategy:
+            target = folder / f"{head}-{strategy.value}.onnx"
+            try:
+                done = auditor.fix(source, target, strategy=strategy.value)
+            except RewriteError:
+                continue
+            if done.path is not None:
+                yield f"`--strategy {strategy.value}`, {head} output", target
+    target = folder / "dilation.onnx"
+    auditor.fix(folder / "pooled.onnx", target, strategy="phase-average", phases="all", lowering="dilation")
+    yield "`--strategy phase-average --phases all --lowering dilation`", target
+    source = folder / "brought.onnx"
+    onnx.save_model(brought(), source)
+    yield "antialiased Resize, SAME padding, counted average, strided slice", source
+    target = folder / "portable.onnx"
+    auditor.fix(source, target, portable=True)
+    yield "the same with `--portable`", target

@@ -1,0 +1,39 @@
+"""Files that ``fix`` wrote, run in every runtime that is installed here, give onnxruntime's result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.fixed_models import SIZE, written
+from scripts.runtimes import RUNTIMES, onnxruntime, version_of
+from scripts.targets import apart, compared, picture_for
+
+# ncnn has no batch axis, chooses no place by data and takes no SAME_LOWER padding; MNN 3.6.1 crashes on such a choice.
+BEYOND = {
+    "ncnn": ("crop-select", "grid-lock", "input-average", "phase-average", "window-average"),
+    "mnn": ("crop-select", "grid-lock"),
+}
+
+
+def test_a_difference_is_told_with_its_size_and_another_shape_as_such() -> None:
+    ones = np.ones((1, 2), np.float32)
+    assert compared(ones, ones + 1e-5) == "same"
+    assert compared(ones, ones + 0.5) == "differs: by up to 0.5"
+    assert compared(ones, np.ones((1, 3), np.float32)) == "differs: shape (1, 2) for (1, 3)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_fix_wrote_is_the_same_in_a_runtime(runtime: str, tmp_path: Path) -> None:
+    if version_of(runtime) is None:
+        pytest.skip(f"{RUNTIMES[runtime][0]} is not installed")
+    for words, path in written(tmp_path):
+        if path.stem == "brought" or path.stem.endswith(BEYOND.get(runtime, ())):
+            continue  # what a model brings, and what a whole kind of runtime cannot have
+        grown = path.stem.endswith("grid-lock")
+        picture = picture_for(path) if grown else np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE))
+        reference = onnxruntime(path, picture.astype(np.float32))
+        assert apart(runtime, path, picture.astype(np.float32), reference) == "same", words
