@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from auditor.onnxfile.noderef import NodeRef
 from auditor.onnxfile.scopes import bodies, callee, qualified
+from auditor.sampling.lattice.geometry import SAME as SAME_PADDING
 from auditor.sampling.lattice.interpolation import coordinates
 from auditor.sampling.lattice.state import ANONYMOUS, State
 from auditor.sampling.ops.resize import resizing_of
@@ -49,13 +50,17 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One output of one node. ``elements`` is its size; ``alias``: it is an operand under another name or shape."""
+    """One output of one node. ``elements`` is its size; ``alias``: it is an operand under another name or shape.
+
+    ``by_size``: it is strided, and its padding follows the size (auto_pad).
+    """
 
     node: NodeRef
     output: Key
     reads: tuple[Read, ...]
     elements: int = 0
     alias: bool = False
+    by_size: bool = False
 
 
 class Links:
@@ -74,6 +79,9 @@ class Links:
         operands = [(name, call.scope.state(name)) for name in dict.fromkeys(node.inputs) if name]
         moving = [(name, state) for name, state in operands if not state.constant and state.windows]
         alias = inner is not None or node.op in _SAME_BYTES
+        strides = node.attributes.get("strides")
+        strided = isinstance(strides, tuple) and any(step != 1 for step in strides)
+        by_size = strided and node.attributes.get("auto_pad") in SAME_PADDING
         for index, name in enumerate(node.outputs):
             if not name or index >= len(outputs):
                 continue
@@ -92,7 +100,7 @@ class Links:
             size = 1
             for extent in after.shape or (0,):
                 size *= extent
-            self.links.append(Link(ref, (call.scope.path, name), reads, size, alias))
+            self.links.append(Link(ref, (call.scope.path, name), reads, size, alias, by_size))
 
 
 def place(scope: Scope, name: str) -> Key:

@@ -28,6 +28,7 @@ USUAL: Mapping[int, tuple[int, ...]] = {
     2: (256, 512, 1024, 2048),
     3: (64, 96, 128, 192, 256),
 }
+_OFF_THE_GRID = "its padding follows the size (auto_pad), and the fixed size of the input is not a multiple of the grid"
 LARGEST = 16_384  # pixels along an axis of a tile that a limit of memory may give
 MARGIN = 1.5  # what a runtime may take beyond the estimate, where a limit has to be kept
 _MOST_SIZES = 4
@@ -173,6 +174,8 @@ def _reached(
             blocked |= obstacles(way, axis.sources)
             for link in way:
                 order = link.node.order
+                if link.by_size and not axis.open and axis.size % step:
+                    blocked.setdefault(order, Obstacle(link.node, _OFF_THE_GRID))
                 if order in changing:
                     blocked.setdefault(order, changing[order])
                 encoding = positions.get(order)
@@ -370,6 +373,12 @@ def _notes(
         notes.append(f"the last tile must begin at a multiple of {size}, too: pad pictures to such sizes")
     if not all(axis.open for axis in axes):
         notes.append("the model's input has a fixed size, so tiles have that size; to change it, export it again")
+    off = [axis.name for axis, step in zip(axes, grid, strict=True) if not axis.open and axis.size % step]
+    if off:
+        notes.append(
+            f"the fixed {' and '.join(off)} is not a multiple of the grid: a model exported for the whole picture"
+            " must pad in front as this one does"
+        )
     if targets.others:
         notes.append(f"outputs on other axes than those of {axes[0].name} are not planned: {_few(targets.others)}")
     if targets.listing:

@@ -147,3 +147,14 @@ def test_the_weights_of_half_precision_count_half(tmp_path: Path) -> None:
         (tile,) = auditor.tiles(path, tile=1024).tiles
         sizes[kind] = tile.memory_bytes or 0
     assert sizes[np.float16] == pytest.approx(sizes[np.float32] / 2, rel=0.01)
+
+
+@pytest.mark.parametrize(("side", "exact"), [(64, True), (66, False)])
+def test_padding_by_the_size_is_exact_only_where_a_fixed_input_is_a_multiple_of_the_grid(
+    tmp_path: Path, side: int, exact: bool
+) -> None:
+    build = Builder(channels=CHANNELS)
+    x = build.conv(build.conv("x", 3, 2, "SAME_UPPER"), 3, 2, "SAME_UPPER")
+    plan = auditor.tiles(build.save(tmp_path / "net.onnx", x, (side, side)))
+    assert plan.exact is exact
+    assert any("auto_pad" in obstacle.reason for obstacle in plan.obstacles) is not exact
