@@ -42,4 +42,4 @@ def _shares(split: LossSplit) -> str:
 
 
 def _title(measure: str) -> str:
-    return MEASURES[measure].heading if measure in MEASURES else measure
+    return MEASURES[measure].heading.removesuffix(", px") if measure in MEASURES else measure  # numbers have their unit
