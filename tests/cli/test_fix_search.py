@@ -204,6 +204,10 @@ def test_a_search_is_drawn_without_costing_anybody_the_report(run: Run, digits: 
     _, out, err = run(*arguments, "--plot", "search.svg")
     assert "wrote search.svg" in err
     assert "budget: cost at most x1.5" in out
+    heading = next(line for line in out.splitlines() if line.split()[:1] == ["candidate"])
+    allowed = next(line for line in out.splitlines() if line.split()[:1] == ["(budget)"])
+    for column, limit in (("cost", "<= x1.5"), ("time", "<= x1.5"), ("loss", "<= 0.5 points")):
+        assert allowed[heading.index(f" {column} ") + 1 :].startswith(limit)
     assert Path("search.svg").read_text().startswith("<?xml")
     assert others() == {"search.svg"}
 

@@ -26,7 +26,7 @@ _CHOSEN = (
     "`aliasaudit verify`"
 )
 _LOST = {
-    Yardstick.LABELS: "accuracy",
+    Yardstick.LABELS: "accuracy on shifted inputs",
     Yardstick.ORIGINAL: "agreement below the original's own consistency",
     Yardstick.POSITIONS: "agreement, position by position, below the original's own under shifts",
     Yardstick.BOXES: "agreement, box by box, below the original's own under shifts",
@@ -45,7 +45,7 @@ def search_text(name: str, found: Search) -> str:
         f"  searched {count_text(len(found.trials), 'candidate')} on {count_text(found.images, 'image')}",
         f"  budget: {limits}",
         "",
-        *(f"  {line}" for line in columns(_table(found))),
+        *(f"  {line}" for line in columns(_budgeted(found))),
         "  * no other candidate that was measured on all images is cheaper and gains more",
     ]
     failed = [trial for trial in found.trials if trial.reason]
@@ -114,6 +114,14 @@ def _said(step: Step) -> str:
 def _step_json(step: Step) -> dict[str, Any]:
     names = {"sites": step.sites, "merges": step.options.merges}
     return {"strategy": step.strategy.value, **{key: [exact(ModelText(n)) for n in v] for key, v in names.items()}}
+
+
+def _budgeted(found: Search) -> list[tuple[str, ...]]:
+    """The table with a row of what the budget allows, each number above those that it is held against."""
+    header, *rows = _table(found)
+    cost, loss = f"<= x{found.budget.cost:g}", f"<= {100 * found.budget.loss:g} points"
+    allowed = {"candidate": "(budget)", "cost": cost, "time": cost, "loss": loss}
+    return [header, tuple(allowed.get(title, "") for title in header), *rows]
 
 
 def _table(found: Search) -> list[tuple[str, ...]]:
