@@ -19,6 +19,8 @@ from auditor.cli import measuring
 from auditor.repair.bench import Bench
 from auditor.repair.search.gain import Gain, Speed
 from auditor.repair.search.timing import ROUNDS
+from auditor.repair.staging import staged
+from auditor.rewrite.result import RewriteError
 from tests.cli.conftest import HOW, write_network
 from tests.verify.models import model, saved
 
@@ -137,6 +139,25 @@ def test_auto_shows_what_it_tried_and_keeps_nothing_that_may_be_chance(run: Run,
         assert trial["gain"]["agreement"]["value"] > 0.9
         assert trial["verdict"] == "no sure gain"
     assert others() == set()
+
+
+def test_a_candidate_that_cannot_be_made_is_one_that_failed(
+    run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+
+    def breaks_first(*arguments: Any) -> Any:
+        tried.append(arguments)
+        if len(tried) == 1:
+            raise RewriteError("it breaks")
+        return staged(*arguments)
+
+    monkeypatch.setattr("auditor.repair.search.run.staged", breaks_first)
+    _, out, err = run("fix", digits, "-o", "fixed.onnx", *AUTO, "--output-format", "json", *HOW)
+    assert err == ""
+    failed, *others_ = json.loads(out)["candidates"][: len(TRIED)]
+    assert (failed["candidate"], failed["verdict"], failed["reason"]) == (TRIED[0], "failed", "it breaks")
+    assert all(trial["gain"] is not None for trial in others_)
 
 
 def test_auto_writes_nothing_where_nothing_helps(run: Run, digits: Path) -> None:

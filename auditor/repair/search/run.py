@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from auditor.comparison.measured import NotComparableError
@@ -36,11 +37,12 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
     bench = Bench(original, job.request)
     source = (original.model, original.analysis)
     with staging(original.target) as folder:
+        numbers = count()
         finished: dict[str, tuple[Path, tuple[Rewritten, ...]]] = {}
 
         def made(candidate: Candidate) -> tuple[Path, tuple[Rewritten, ...]]:
             if candidate.name not in finished:
-                place = folder / f"candidate-{len(finished)}"
+                place = folder / f"candidate-{next(numbers)}"
                 place.mkdir()
                 finished[candidate.name] = staged(source, candidate.steps, place, original.read, job.pictures)
             return finished[candidate.name]
