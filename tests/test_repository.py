@@ -86,7 +86,7 @@ def test_an_audit_never_imports_onnx_nor_anything_that_runs_models(arguments: li
 
 def test_every_package_that_the_program_imports_is_a_declared_dependency(project: dict[str, Any]) -> None:
     wanted = list(project["dependencies"])
-    for extra in ("cpu", "gpu", "images", "plots", "video", "finetune", "openvino", "tflite"):
+    for extra in ("cpu", "gpu", "images", "plots", "video", "finetune", "openvino", "tflite", "ray"):
         wanted += project["optional-dependencies"][extra]
     names = [re.split(r"[<>=; ]", requirement)[0] for requirement in wanted]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
@@ -107,6 +107,7 @@ def test_the_extras_are_those_that_the_documentation_names(project: dict[str, An
         "images",
         "openvino",
         "plots",
+        "ray",
         "tflite",
         "video",
     }

@@ -119,7 +119,8 @@ class Shards:
 
         def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
             from auditor.codec import DocumentError
-            from auditor.verify.shard import merged, model_sha256
+            from auditor.verify.shard import merged
+            from auditor.verify.versions import file_sha256
 
             parts = [
                 (name, shard, found)
@@ -128,7 +129,7 @@ class Shards:
                 if found.path == file.name
             ]
             try:
-                return merged(parts, model_sha256(file.path))
+                return merged(parts, file_sha256(file.path))
             except DocumentError as error:
                 raise DataError(f"a shard holds what this version did not write: {error}") from error
 

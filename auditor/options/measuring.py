@@ -182,6 +182,12 @@ class Measuring(Group, table="verify"):
         Panel.MEASURING,
         default=1,
     )
+    ray: str | None = option(
+        text("ADDRESS"),
+        "Measure on a Ray cluster: HOST:PORT, or local. Every machine reads model and images at the same path. Needs"
+        " aliasaudit[ray].",
+        Panel.MEASURING,
+    )
     allow_domain: tuple[str, ...] = option(
         words("DOMAIN"),
         "Operator domains that may run. Beside the standard ones, separated by commas.",

@@ -13,7 +13,9 @@ from msgspec import structs
 from auditor.onnxfile.graph import Model, ModelFormat
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
+from auditor.verify import processes
 from auditor.verify.admission import admit
+from auditor.verify.cluster import pieces as pieces_of_cluster
 from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
@@ -21,7 +23,6 @@ from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan, pilot
-from auditor.verify.processes import pieces
 from auditor.verify.result import LayerResult, Verification
 from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
@@ -74,13 +75,18 @@ class OpenRun:
             observer.advance()
 
     def share(self, places: Sequence[int], observer: Observer) -> None:
-        """Measure the images at these places in as many processes as the settings ask for.
+        """Measure the images at these places in as many processes as the settings ask for, or on their cluster.
 
         Raises:
             VerifyError: as :func:`auditor.verify.runner.verify`, that of the first image, whichever process was first.
         """
         failures = []
-        for piece in pieces(self.plan, self.source, places, self.plan.settings.jobs):
+        cluster, jobs = self.plan.settings.ray, self.plan.settings.jobs
+        if cluster is None:
+            measured = processes.pieces(self.plan, self.source, places, jobs)
+        else:
+            measured = pieces_of_cluster(self.plan, self.source, places, cluster)
+        for piece in measured:
             self.rows += piece.rows
             failures += [piece.failure] if piece.failure is not None else []
             for _ in piece.rows:

@@ -138,6 +138,7 @@ def _settings(options: Measuring) -> VerifySettings:
         device=parse_device(options.device),
         threads=options.threads or max(1, usable_cores() // options.jobs),
         jobs=options.jobs,
+        ray=options.ray,
         limits=RunLimits(
             options.step_timeout,
             _share(default_limit(), options.jobs) if options.max_memory is None else int(options.max_memory * 2**30),

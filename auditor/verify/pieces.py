@@ -65,8 +65,8 @@ def splittable_places(source: ImageSource) -> range:
     places = source.all_places
     if places is None or source.again is None:
         raise DataError(
-            "these images come one after the other, so processes cannot share them: --jobs and --shard need a folder "
-            "or an array file"
+            "these images come one after the other, so processes cannot share them: --jobs, --ray and --shard need a "
+            "folder or an array file"
         )
     return places
 
@@ -79,5 +79,7 @@ def blocks_of(places: Sequence[int], slots: int, most: int = 16) -> list[list[in
 
 def without_own_limits(plan: RunPlan) -> RunPlan:
     """The plan without what one machine may have otherwise than another one, and no number depends on."""
-    settings = replace(plan.settings, limits=type(plan.settings.limits)(), reference=None, custom_ops=(), jobs=1)
+    settings = replace(
+        plan.settings, limits=type(plan.settings.limits)(), reference=None, custom_ops=(), jobs=1, ray=None
+    )
     return replace(plan, settings=settings)

@@ -131,7 +131,7 @@ def _run(
             units, count = plan.units(source, frozenset(chosen)), len(chosen)
         observer.begin("images", count)
         try:
-            if settings.jobs > 1:
+            if settings.shared:
                 run.share(splittable_places(source), observer)
             else:
                 run.add(units, observer)

@@ -56,7 +56,7 @@ class VerifySettings:
     ``thumbnails``: pictures of the images that change most are made for a page.
     ``reference`` is a model to agree with, run on the same windows, and ``reference_reading`` how it is read.
     ``surround``: another model beside this one reads so many pixels more on each side of the same windows.
-    ``jobs`` processes measure images at once.
+    ``jobs`` processes measure images at once, or the cluster ``ray``.
     ``allow_domains`` and ``custom_ops`` let foreign operators in. ``runtime`` is None for that of the file's format.
     """
 
@@ -89,9 +89,15 @@ class VerifySettings:
     device: Device = field(default_factory=lambda: Device(DeviceKind.AUTO))
     threads: int = 1
     jobs: int = 1
+    ray: str | None = None
     limits: RunLimits = field(default_factory=RunLimits)
     reference: Path | None = None
     reference_reading: ReferenceReading = field(default_factory=ReferenceReading)
     allow_domains: frozenset[str] = frozenset()
     custom_ops: tuple[Path, ...] = ()
     runtime: Runtime | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether further processes measure images."""
+        return self.jobs > 1 or self.ray is not None

@@ -7,17 +7,13 @@ have in common is written into each and compared when they are merged.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
-import platform
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
-from auditor._version import __version__
 from auditor.codec import DocumentError, convert, parse
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, VerifyError
@@ -31,6 +27,7 @@ from auditor.verify.pieces import Failure, splittable_places, without_own_limits
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import DataKind, Verification
 from auditor.verify.runtimes import runs_beside_onnxruntime
+from auditor.verify.versions import file_sha256, machine, versions
 
 FORMAT = "aliasaudit-shard-1"
 
@@ -89,7 +86,7 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
     observer.begin("images", len(own))
     failure = None
     try:
-        if run.plan.settings.jobs > 1:
+        if run.plan.settings.shared:
             run.share(own, observer)
         else:
             run.extend(own, observer)
@@ -101,9 +98,9 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
     source = ShardSource(run.source.kind, run.source.count or 0, len(places), run.source.notes, run.source.names)
     return ShardModel(
         path,
-        model_sha256(Path(run.model.source)),
+        file_sha256(Path(run.model.source)),
         source,
-        _versions(run.plan),
+        versions(),
         machine(),
         pack(run.external),
         pack(run.plan),
@@ -127,28 +124,6 @@ def _layers(run: OpenRun, places: range, observer: Observer) -> MeasuredLayers:
     if interrupted:
         raise KeyboardInterrupt
     return layers
-
-
-def _versions(plan: RunPlan) -> dict[str, str]:
-    import numpy as np
-
-    found = {"aliasaudit": __version__, "numpy": np.__version__, "python": ".".join(map(str, sys.version_info[:2]))}
-    found["runtime"] = plan.model.setup.batching.opened.provider.software
-    pillow = sys.modules.get("PIL")
-    if pillow is not None:
-        found["Pillow"] = str(pillow.__dict__.get("__version__", ""))
-    return found
-
-
-def machine() -> str:
-    """What this machine computes with."""
-    processor = platform.processor() or ""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{platform.machine()} {names[0] if names else processor}".strip()
 
 
 def write_shard(shard: ShardFile, name: str) -> bytes:
@@ -258,12 +233,3 @@ def _facts(plan: RunPlan) -> str:
         return [placeless(item) for item in packed] if isinstance(packed, list) else packed
 
     return json.dumps(placeless(pack(without_own_limits(plan))), sort_keys=True)
-
-
-def model_sha256(path: Path) -> str:
-    """The SHA-256 of a model's file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

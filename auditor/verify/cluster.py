@@ -1,0 +1,155 @@
+"""The rows of a run from a Ray cluster: plain tasks, each of some images, with the model kept open in every process.
+
+Ray imports the token of its authentication and its switches when it is imported, and writes to the standard output of
+the program; both are seen to here. A task whose process or machine is lost runs again elsewhere, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from auditor.verify.errors import DataError, VerifyError, WorkerCrashedError
+from auditor.verify.images.source import ImageSource
+from auditor.verify.pieces import Failure, Piece, blocks_of, measured_piece
+from auditor.verify.pilot import RunPlan
+from auditor.verify.versions import file_sha256, versions
+from auditor.verify.worker.client import Worker
+
+LOCAL = "local"
+_STORE = 100 << 20  # bytes: rows are small, and images are read where they are measured
+_AHEAD = 2  # blocks under way for each slot
+_TRIES = 3  # of a block whose process or machine was lost
+
+
+def pieces(plan: RunPlan, source: ImageSource, places: Sequence[int], address: str) -> Iterator[Piece]:
+    """Measure these places on the cluster at ``address``, or on one of this machine (``local``).
+
+    Raises:
+        DataError: Ray is not installed, or the cluster is not there.
+    """
+    with _connected(address) as ray:
+        threads = plan.settings.threads
+        slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
+        job = _Job(plan, source.again, _facts(plan))
+        payload = ray.put(pickle.dumps(job))
+        waiting = blocks_of(places, slots)
+        tries: dict[int, int] = {}
+        running: dict[Any, list[int]] = {}
+        while waiting or running:
+            while waiting and len(running) < _AHEAD * slots:
+                block = waiting.pop(0)
+                running[task.remote(payload, block)] = block
+            (done, *_), _ = ray.wait(list(running), num_returns=1)
+            block = running.pop(done)
+            try:
+                piece = _piece(ray.get(done))
+            except ray.exceptions.RayTaskError as error:
+                raise VerifyError("a task of the cluster failed", str(error.cause)) from None
+            except ray.exceptions.RayError as error:
+                tries[block[0]] = tries.get(block[0], 0) + 1
+                if tries[block[0]] == _TRIES:
+                    raise WorkerCrashedError(
+                        f"{len(block)} images were lost {_TRIES} times with the process that measured them: give the "
+                        "machines more memory, or lower --threads",
+                        type(error).__name__,
+                    ) from None
+                waiting.insert(0, block)
+                continue
+            if piece.failure is not None:  # what lies behind it need not be measured
+                index = piece.failure.index
+                waiting = [other for other in waiting if other[0] < index]
+            yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every process of the cluster needs. ``facts`` are what must be alike there."""
+
+    plan: RunPlan
+    again: Any
+    facts: dict[str, str]
+
+
+def _facts(plan: RunPlan) -> dict[str, str]:
+    return {**versions(), "the model": file_sha256(plan.model.setup.batching.spec.model)}
+
+
+def _task(payload: bytes, places: list[int]) -> bytes:
+    """Measure a block, in a process of the cluster."""
+    try:
+        worker, plan, source = _opened(payload)
+    except VerifyError as error:
+        return pickle.dumps(Piece((), Failure.of(error, min(places))))
+    piece = measured_piece(worker, plan, source, places)
+    if piece.failure is not None:
+        _opened.cache_clear()  # its worker may be gone
+    return pickle.dumps(piece)
+
+
+@lru_cache(maxsize=1)
+def _opened(payload: bytes) -> tuple[Worker, RunPlan, ImageSource]:
+    """The model, open in this process of the cluster until the next one comes."""
+    job: _Job = _job(payload)
+    name = platform.node()
+    try:
+        here = _facts(job.plan)
+    except OSError as error:
+        raise DataError(f"machine {name} does not have the model at its path: {error.strerror}") from None
+    differing = [f"{key} {here.get(key)}, not {value}" for key, value in job.facts.items() if here.get(key) != value]
+    if differing:
+        raise DataError(f"machine {name} would measure otherwise: {'; '.join(differing)}")
+    settings = job.plan.settings
+    worker = Worker(settings.device, settings.limits, settings.threads).__enter__()
+    return worker, job.plan.reopened(worker), job.again()
+
+
+def _job(payload: bytes) -> _Job:
+    job: _Job = pickle.loads(payload)  # noqa: S301 - from the program that this process works for
+    return job
+
+
+def _piece(answer: bytes) -> Piece:
+    piece: Piece = pickle.loads(answer)  # noqa: S301 - from a process of the user's cluster
+    return piece
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Ray with a connection, silent on the standard output."""
+    if find_spec("ray") is None:
+        raise DataError("--ray needs Ray: install aliasaudit[ray]")
+    if address.startswith("ray://"):
+        raise DataError(
+            "--ray takes HOST:PORT of the cluster this machine belongs to: send the command with `ray job submit`"
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local: dict[str, Any] = {}
+    if address == LOCAL:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        local = {"object_store_memory": _STORE, "include_dashboard": False}
+    with redirect_stdout(sys.stderr):
+        ray = import_module("ray")
+        mine = not ray.is_initialized()
+        if mine:
+            try:
+                ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise DataError("the Ray cluster cannot be reached: give --ray HOST:PORT", str(error)) from None
+        try:
+            yield ray
+        finally:
+            if mine:
+                ray.shutdown()

@@ -1,0 +1,136 @@
+"""A Ray cluster measures what one process does, also where a process or a machine of it is lost."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.onnxfile import read_model
+from auditor.sampling import analyse
+from auditor.verify import cluster
+from auditor.verify.errors import DataError
+from auditor.verify.images.source import ImageSource, open_images
+from auditor.verify.observer import Silent
+from auditor.verify.runner import verify
+from auditor.verify.settings import VerifySettings
+from tests.verify.models import classifier, saved
+from tests.verify.test_runner import SETTINGS
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: it comes with the extra `ray`")
+
+
+def images(folder: Path, count: int) -> ImageSource:
+    noise = np.random.default_rng(0).integers(0, 256, (count, 24, 24, 3)).astype(np.float32)
+    noise[5, 0, 0, 0] = np.nan
+    np.save(folder / "noise.npy", noise)
+    again = partial(open_images, str(folder / "noise.npy"))
+    return replace(again(), again=again)
+
+
+def measured(path: Path, source: ImageSource, settings: VerifySettings, observer: Silent | None = None) -> str:
+    model = read_model(path)
+    return verify(model, source, settings, analyse(model), observer).to_json()
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_the_message_says_what_to_install(tmp_path: Path) -> None:
+    path, source = saved(tmp_path / "m.onnx", classifier()), images(tmp_path, 8)
+    with pytest.raises(DataError, match=r"install aliasaudit\[ray\]"):
+        measured(path, source, replace(SETTINGS, ray="local"))
+
+
+def test_a_process_of_another_version_or_with_another_model_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_facts", lambda plan: {"numpy": plan, "the model": "a"})
+    job = cluster._Job("2.0", None, {"numpy": "1.0", "the model": "a"})  # type: ignore[arg-type]
+    monkeypatch.setattr(cluster, "_job", lambda _: job)
+    with pytest.raises(DataError, match=r"would measure otherwise: numpy 2\.0, not 1\.0"):
+        cluster._opened(b"payload of this test")
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster of two machines on this one, which soon sees that one is gone."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    ray, utils = import_module("ray"), import_module("ray.cluster_utils")
+    quick = {
+        "health_check_initial_delay_ms": 0,
+        "health_check_period_ms": 500,
+        "health_check_timeout_ms": 2000,
+        "health_check_failure_threshold": 5,
+    }
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+    made = utils.Cluster(initialize_head=True, head_node_args={**node, "_system_config": quick})
+    second = made.add_node(**{key: node[key] for key in ("num_cpus", "object_store_memory")})
+    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    yield made, second
+    ray.shutdown()
+    made.shutdown()
+
+
+def task_processes(made: Any) -> list[int]:
+    """The processes of this cluster that measure at the moment."""
+    raylets = {info.process.pid for node in made.list_all_nodes() for info in node.all_processes.get("raylet", [])}
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (folder / "cmdline").read_text(encoding="utf-8", errors="replace")
+            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if title.startswith("ray::") and parent in raylets:
+            found.append(int(folder.name))
+    return found
+
+
+class Losing(Silent):
+    """Loses something of the cluster after the first images."""
+
+    def __init__(self, lose: Any) -> None:
+        self.lose, self.left = lose, 3
+
+    def advance(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.lose()
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+def test_a_killed_process_and_a_killed_machine_lose_nothing(
+    tmp_path: Path, two_nodes: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, second = two_nodes
+    path, source = saved(tmp_path / "m.onnx", classifier()), images(tmp_path, 64)
+    alone = measured(path, source, SETTINGS)
+    settings = replace(SETTINGS, ray=made.address)
+    assert measured(path, source, settings) == alone
+    killed: list[int] = []
+
+    def kill_a_process() -> None:
+        killed.extend(task_processes(made)[:1])
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+    assert measured(path, source, settings, Losing(kill_a_process)) == alone
+    assert killed
+    assert measured(path, source, settings, Losing(lambda: made.remove_node(second, allow_graceful=False))) == alone
+    assert capsys.readouterr().out == ""
