@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec.structs import replace
 
 from auditor.audit.fingerprints import fill
+from auditor.audit.model_inputs import input_reports
 from auditor.audit.packs import Pack, PackError, installed, load_builtin, load_folder
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding
@@ -302,7 +303,7 @@ def judge(
                 raise
             problems.append(rule_fault(rules, rule, error, seen.file.name))
     findings = [*fill(seen.model, seen.place, findings, settings.limits)]
-    inputs = tuple(_inputs(seen.model, seen.analysis, settings.input_shapes))
+    inputs = tuple(input_reports(seen.model, seen.analysis, settings.input_shapes))
     report = replace(
         _model_report(seen.file, seen.model, seen.analysis, inputs, findings),
         verification=seen.verification,
@@ -344,33 +345,6 @@ def _model_report(
         format=model.format,
         node_names=own_names(model.graph),
     )
-
-
-def _inputs(model: Model, analysis: Analysis, given: Collection[str]) -> Iterator[InputReport]:
-    """The inputs that a user feeds: those that no initializer gives a value; ``given`` are those of a set shape."""
-    sources = {(source.input.raw, source.axis): source for source in analysis.sources}
-    for value in model.graph.inputs:
-        if value.name in model.graph.initializers:
-            continue
-        dims = value.dims or ()
-        found = [sources.get((value.name, axis)) for axis in range(len(dims))]
-        yield InputReport(
-            name=ModelText(value.name),
-            dims=None if value.dims is None else tuple(_dim(dim) for dim in value.dims),
-            sizes=tuple(
-                source.size if source is not None else dim if isinstance(dim, int) else None
-                for source, dim in zip(found, dims, strict=True)
-            ),
-            assumed=tuple(
-                axis
-                for axis, source in enumerate(found)
-                if source is not None and source.assumed and value.name not in given
-            ),
-        )
-
-
-def _dim(dim: int | str | None) -> int | ModelText | None:
-    return ModelText(dim) if isinstance(dim, str) else dim
 
 
 def project_path(file: ModelFile, root: Path) -> str:
