@@ -1,7 +1,7 @@
 """The rows of a run from a Ray cluster: plain tasks, each of some images, with the model kept open in every process.
 
 Ray imports the token of its authentication and its switches when it is imported, and writes to the standard output of
-the program; both are seen to here. A task whose process or machine is lost runs again elsewhere, and nothing is lost.
+the program; both are seen to here. A task whose process is lost runs again elsewhere, and nothing is lost.
 """
 
 from __future__ import annotations
