@@ -59,6 +59,7 @@ def test_the_findings_are_gone_and_a_second_run_changes_nothing(tmp_path: Path) 
     again = run("fix", str(target), "--portable", "-o", str(tmp_path / "again.onnx"), "--isolated")
     assert again.returncode == 0
     assert "portable already" in again.stdout
+    assert "nothing to lower" in again.stdout
     assert not (tmp_path / "again.onnx").exists()
 
 

@@ -83,6 +83,8 @@ def lowering_json(outcome: LoweringOutcome) -> str:
 def portable_lines(lowered: Lowered, verb: str = "lowered") -> Iterator[str]:
     """The nodes that got a portable form, and those that were left."""
     yield f"  portable for {_names(lowered.targets)}"
+    if not lowered.nodes and not lowered.left:
+        yield "  nothing to lower: no node of it is said to be different there"
     for node in lowered.nodes:
         yield f"  {verb} {_place(node.node)}: {node.words} ({_names(node.targets)})"
         yield f"    as {node.how}, x{node.ratio:.2g} of its time (predicted)"
