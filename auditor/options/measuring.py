@@ -184,7 +184,7 @@ class Measuring(Group, table="verify"):
     )
     ray: str | None = option(
         text("ADDRESS"),
-        "Measure on a Ray cluster: HOST:PORT, or local. Every machine reads model and images at the same path. Needs"
+        "Measure on Ray: HOST:PORT, or local. Every machine reads model and images at the same path. Needs"
         " aliasaudit[ray].",
         Panel.MEASURING,
     )
