@@ -50,6 +50,8 @@ def pack(value: object) -> Any:
     if isinstance(value, bytes):
         return {_TAG: "bytes", "value": base64.b64encode(value).decode("ascii")}
     if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError("an array of objects holds no numbers")
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
         return {_TAG: "array", "type": value.dtype.str, "shape": list(value.shape), "value": data}
     if isinstance(value, range):

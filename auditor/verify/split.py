@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from typing import ClassVar
 
 from msgspec import Struct
@@ -49,10 +50,12 @@ class LossSplit(Struct, frozen=True):
     @property
     def grid(self) -> float:
         """The share of the change that a repair can reach, 0 to 1."""
-        return min(1.0, max(0.0, 1.0 - self.border))
+        return min(1.0, max(0.0, 1.0 - self.border)) if isfinite(self.border) else nan
 
     @property
     def decided(self) -> bool:
         """Whether there are enough pictures to tell the two parts apart."""
         span = self.interval
-        return span is not None and min(span.high, 1.0) - min(span.low, 1.0) <= _WIDEST
+        if span is None or not (isfinite(span.low) and isfinite(span.high)):
+            return False
+        return min(span.high, 1.0) - min(span.low, 1.0) <= _WIDEST

@@ -77,7 +77,11 @@ def test_what_is_no_value_of_this_package_is_refused(foreign: object) -> None:
         unpack(foreign)
 
 
-@pytest.mark.parametrize("value", [object(), open, pytest.raises, np.array([object()], dtype=object)], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [object(), open, pytest.raises, np.array([object()], dtype=object)],
+    ids=["an object", "a built-in function", "a function", "an array of objects"],
+)
 def test_what_is_not_a_value_is_not_written(value: object) -> None:
     with pytest.raises(TypeError):
         json.dumps(pack(value))
