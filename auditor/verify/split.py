@@ -48,7 +48,7 @@ class LossSplit(Struct, frozen=True):
     ceilings: tuple[Ceiling, ...] = ()
 
     @property
-    def grid(self) -> float:
+    def grid(self) -> FloatOrNan:
         """The share of the change that a repair can reach, 0 to 1."""
         return min(1.0, max(0.0, 1.0 - self.border)) if isfinite(self.border) else nan
 
