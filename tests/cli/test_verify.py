@@ -90,7 +90,7 @@ def test_without_images_the_built_in_ones_are_used_and_the_report_says_so(run: R
         (("--feed", "x"), 2, "feed must be NAME=NUMBER"),
         (("--scale", "1/0"), 2, "scale must be"),
         (("--mean", "a,b"), 2, "mean"),
-        (("--images", "missing"), 3, "none of them"),
+        (("--images", "missing"), 3, "there is no such folder (missing)"),
         (("--images", "empty"), 3, "no image files"),
         (("--images", "bad"), 3, "none of the 5 images can be used: is not a picture"),
         (("--radius", "400"), 0, ""),
