@@ -42,7 +42,8 @@ class Shards:
         assert code == 3
         assert "Traceback" not in error
         assert "consistency" not in out
-        return next(line for line in out.splitlines() if line.startswith("problem "))
+        lines = [line for line in out.splitlines() if line.startswith("problem ")]
+        return next((line for line in lines if line.startswith("problem unreadable")), lines[0])
 
 
 @pytest.fixture
