@@ -49,6 +49,9 @@ _Way: TypeAlias = tuple[Strategy, Callable[[], str | None], Callable[[], Cost]]
 """A strategy with its refusal and its cost, which are worked out when they are asked for."""
 
 
+_NEAREST = 8  # layers behind a site: a plan looks at the start of a window and no further
+
+
 def plan(model: Model, analysis: Analysis, options: Options | None = None) -> Plan:
     """What every strategy would do at every site, each on its own. Reads no weights and changes nothing."""
     options = options or Options()
@@ -84,8 +87,10 @@ def _windows(editor: GraphEditor, offer: _Offering, options: Options) -> Iterato
     assert isinstance(at_input, AtInput)
     assert isinstance(at_site, AtSites)
 
-    def merges(strategy: Strategy, starts: Sequence[str], offered: Callable[[str], Cost | None]) -> tuple[Merge, ...]:
-        found = merges_behind(editor, starts, offered)
+    def merges(
+        strategy: Strategy, starts: Sequence[str], offered: Callable[[str], Cost | None], nearest: int | None = None
+    ) -> tuple[Merge, ...]:
+        found = merges_behind(editor, starts, offered, nearest)
         return tuple(Merge(ModelText(name), offer(strategy, cost).flops) for name, cost in found)
 
     def behind_input(merge: str) -> Cost | None:
@@ -101,7 +106,7 @@ def _windows(editor: GraphEditor, offer: _Offering, options: Options) -> Iterato
     for site in editor.analysis.sites:
         part = editor.part(site)
         starts = [] if part is None or common_refusal(editor, site, blurred=True) else [part.outputs[0]]
-        yield WindowStart(site, merges(Strategy.WINDOW_AVERAGE, starts, partial(behind, site)))
+        yield WindowStart(site, merges(Strategy.WINDOW_AVERAGE, starts, partial(behind, site), _NEAREST))
 
 
 def rewrite(

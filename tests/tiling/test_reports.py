@@ -22,8 +22,9 @@ HOSTILE = "\x1b[31m::error::<script>|`"
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> TilePlan:
-    return auditor.tiles(measured_example(tmp_path / "net.onnx"), tile=96)
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TilePlan:
+    monkeypatch.chdir(tmp_path)
+    return auditor.tiles(measured_example(Path("net.onnx")), tile=96)
 
 
 def shown(plan: TilePlan, output_format: Format = Format.TEXT, **options: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 
 from auditor.rewrite.graph.cost import Cost, multiply_adds
@@ -18,13 +19,17 @@ _MOST_TRIED = 4
 
 
 def merges_behind(
-    editor: GraphEditor, starts: Sequence[str], offered: Callable[[str], Cost | None]
+    editor: GraphEditor,
+    starts: Sequence[str],
+    offered: Callable[[str], Cost | None],
+    nearest: int | None = None,
 ) -> Iterator[tuple[str, Cost]]:
     """The names of nodes behind ``starts`` to merge at, the nearest first, and what that adds.
 
-    ``offered`` says what a merge at a node costs, None where it is refused.
+    ``offered`` says what a merge at a node costs, None where it is refused. ``nearest`` bounds how many layers behind
+    the start are looked at, so that a plan of all sites takes time in proportion to their number.
     """
-    groups = list(_narrow(editor, starts))
+    groups = list(islice(_narrow(editor, starts), nearest))
     if len(groups) > MOST_MERGES:
         groups = [groups[round(step * (len(groups) - 1) / (MOST_MERGES - 1))] for step in range(MOST_MERGES)]
     names = Counter(part.name for part in editor.parts())
