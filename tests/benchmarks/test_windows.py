@@ -26,7 +26,7 @@ def test_a_window_from_the_input_is_an_input_average_with_a_merge() -> None:
     assert pairs == ("--strategy", "window-average", "--site", "a", "--merge", "b", "--site", "c", "--merge", "d")
 
 
-@pytest.mark.parametrize("name", WINDOWS.keys() & FILES.keys())
+@pytest.mark.parametrize("name", sorted(WINDOWS.keys() & FILES.keys()))
 def test_every_window_of_a_model_can_be_made(name: str) -> None:
     if not FILES[name].exists():
         pytest.skip("the shared models are not here")
