@@ -97,7 +97,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
 
         drawn = drawn or Drawn(synthetic_image)
         request = _request(settings, project_path(file, settings.root))
-        _say_of_clash(show)
+        say_of_clash(show)
         request = replace(request, settings=replace(request.settings, thumbnails=pictured))
         with watched(show) as observer:
             chosen = beside(request.settings, model, file.beside)
@@ -142,7 +142,7 @@ def measure_pair_with(settings: Settings, show: Output, images: int, together: b
         drawn = drawn or Drawn(synthetic_image)
         request = trusted_request(settings, after.place)
         request = replace(request, limit=request.limit or images)
-        _say_of_clash(show)
+        say_of_clash(show)
         try:
             source = request.source(drawn)
         except VerifyError as error:
@@ -182,7 +182,8 @@ def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
     return measure_alias
 
 
-def _say_of_clash(show: Output) -> None:
+def say_of_clash(show: Output) -> None:
+    """Warn of packages of ONNX Runtime that overwrite each other."""
     from auditor.verify.worker.providers import installed_clash
 
     clash = installed_clash()

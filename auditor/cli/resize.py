@@ -21,7 +21,6 @@ from auditor.resizing.options import SHARED
 if TYPE_CHECKING:
     from auditor.audit.resize import CompareKernels
     from auditor.audit.run import ModelFile
-    from auditor.facts.resizing import ResizeReport
     from auditor.onnxfile.graph import Model
     from auditor.policy.settings import Settings
     from auditor.resizing.result import ResizeComparison
@@ -65,31 +64,24 @@ def resize(
     """
     from auditor.audit.resize import audit_resize
     from auditor.audit.run import load_rules
-    from auditor.cli.auditing import fit_input_shapes, read_baseline
-    from auditor.cli.inputs import gathered
-    from auditor.cli.output import refuse_overwriting
-    from auditor.cli.reports import refuse_models
+    from auditor.cli.auditing import read_baseline
+    from auditor.cli.single import one_model, show
     from auditor.policy.settings import DEFAULT, Selector
     from auditor.policy.verdict import ExitCode, verdict
+    from auditor.report.resize import render_resize
 
     settings = settings_from(sources, selection, policy, output, measuring)
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in RESIZE_RULES))
     if settings.output_format.value not in FORMATS:  # of the environment
         raise UsageError(f"resize writes {', '.join(FORMATS)}, not {settings.output_format.value}")
-    with gathered([model], settings.limits.max_file_bytes) as (files, _):
-        if len(files) != 1:
-            raise UsageError(f"{model}: resize looks at one model at a time; name a file")
-        (file,) = files
-        if output.output is not None:
-            refuse_overwriting(output.output, [file.path])
-        refuse_models(output.report, [file.path])
+    with one_model(model, "resize", settings, output) as file:
         rules, baseline = load_rules(settings), read_baseline(settings)
-        fit_input_shapes(files, settings, output.quiet)
         compare = _compared(file, settings, resizing, output)
         outcome = audit_resize(file, rules, settings, compare, baseline, output.debug)
-    _show(outcome.report, settings, output)
-    found = outcome.report.comparison
+    report = outcome.report
+    show(lambda wanted, options: render_resize(report, wanted, options), report.problems, settings, output)
+    found = report.comparison
     if found is not None and found.incomplete.startswith("interrupted"):
         raise typer.Exit(ExitCode.INTERRUPTED)
     raise typer.Exit(verdict(outcome.judged, settings.fail_on, output.exit_zero))
@@ -103,45 +95,20 @@ def _compared(file: ModelFile, settings: Settings, resizing: ResizeOptions, outp
         UsageError: an option of this command is not valid.
     """
     from auditor.audit.run import project_path
-    from auditor.cli.measuring import trusted_values, watched
-    from auditor.cli.output import say
+    from auditor.cli.measuring import say_of_clash, trusted_values, watched
+    from auditor.cli.single import requested
     from auditor.resizing.options import resize_request
     from auditor.resizing.run import compare_kernels
-    from auditor.verify.errors import DataError
-    from auditor.verify.worker.providers import installed_clash
 
     values = trusted_values(settings, project_path(file, settings.root))
     allowed = {declared.key for name, declared in Measuring.options.items() if name in SHARED}
     values = {name: value for name, value in values.items() if name in allowed}
-    refused: DataError | None = None
-    try:
-        request = resize_request(values, resizing)
-    except DataError as error:
-        refused = error
-    except ValueError as error:
-        raise UsageError(f"--{error}") from error
-    clash = installed_clash()
-    if clash and not output.quiet:
-        say(clash)
+    request = requested(lambda: resize_request(values, resizing))
+    say_of_clash(output)
 
     def compare(file: ModelFile, model: Model, analysis: Analysis) -> ResizeComparison:
-        if refused is not None:
-            raise refused
+        kernels = request()
         with watched(output) as observer:
-            return compare_kernels(model, request, file.name, analysis, observer)
+            return compare_kernels(model, kernels, file.name, analysis, observer)
 
     return compare
-
-
-def _show(report: ResizeReport, settings: Settings, output: Output) -> None:
-    from auditor.cli.output import deliver, render_options, say_problems
-    from auditor.cli.reports import write_each
-    from auditor.facts.formats import Format
-    from auditor.report.resize import render_resize
-
-    options = render_options(output.color, output.output is not None, output.quiet, False, False)
-    options = replace(options, max_bytes=output.markdown_limit)
-    write_each(output.report, options, lambda wanted, plain: render_resize(report, wanted, plain))
-    deliver(render_resize(report, settings.output_format, options), output.output, output.quiet)
-    if output.output is not None or settings.output_format is not Format.TEXT:
-        say_problems(report.problems)

@@ -16,7 +16,8 @@ import typer
 from auditor.choices import suggestion
 from auditor.cli import COMMANDS, application
 from auditor.cli.examples import EXAMPLES
-from auditor.cli.resize import FORMATS
+from auditor.cli.resize import FORMATS as RESIZE_FORMATS
+from auditor.cli.tiles import FORMATS as TILES_FORMATS
 from auditor.facts.finding import Severity
 from auditor.facts.formats import Format
 from auditor.options.kinds import number, text, whole
@@ -32,6 +33,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 # A renamed option would break scripts; a new one is added to the list in the commit that brings it.
 NAMES = set((Path(__file__).parent.parent / "data" / "option_names.txt").read_text(encoding="utf-8").split())
+OWN_FORMATS = {"resize": RESIZE_FORMATS, "tiles": TILES_FORMATS}
 KNOWN = {**VALUES, "STRATEGY": Rewriting.options["strategy"].kind.words}
 
 
@@ -134,9 +136,9 @@ def test_help_ends_with_examples_that_the_program_can_read(run: Run, words: str)
 
 
 def known_words(command: str, metavar: str) -> tuple[str, ...]:
-    """The words that a metavar stands for; a comparison of kernels is written in a few formats."""
-    if (command, metavar) == ("resize", "FORMAT"):
-        return FORMATS
+    """The words that a metavar stands for; some commands write a report of their own, in a few formats."""
+    if metavar == "FORMAT" and command in OWN_FORMATS:
+        return OWN_FORMATS[command]
     return KNOWN[metavar] if metavar in KNOWN else values(metavar)
 
 

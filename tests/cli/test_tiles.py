@@ -53,7 +53,7 @@ def test_a_memory_that_is_too_small_fails(run: Run, example: Path) -> None:
         ("--tile", "96x", "--tile must be sizes in pixels such as 512x768"),
         ("--tile", "100", "--tile: the height must be a multiple of the grid, 8, such as 96"),
         ("--tolerance", "2", "--tolerance must be a share of the output's range"),
-        ("--output-format", "sarif", "tiles writes text, json, markdown, not sarif"),
+        ("--output-format", "sarif", "output-format must be one of text, json, markdown"),
     ],
 )
 def test_an_option_that_cannot_be_is_a_usage_error(
@@ -62,6 +62,13 @@ def test_an_option_that_cannot_be_is_a_usage_error(
     code, out, err = run("tiles", example, option, value)
     assert (code, out) == (2, "")
     assert words in err
+
+
+def test_help_names_the_formats_that_it_writes(run: Run) -> None:
+    code, out, _ = run("tiles", "--help-all")
+    assert code == 0
+    assert "text, json, markdown" in " ".join(out.split())
+    assert "sarif" not in out
 
 
 def test_every_format_is_written_from_one_run(run: Run, example: Path) -> None:
