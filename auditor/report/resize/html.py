@@ -5,13 +5,13 @@ As in :mod:`auditor.report.formats.html` the page reaches nothing outside of its
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 from auditor.facts.resizing import ResizeReport
 from auditor.report import RenderOptions
 from auditor.report.formats.html import page
+from auditor.report.formats.html.pictures import data_image, fitting
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.resizing import KernelCells, decimal, explanation, facts, headings, legend, sentence, table
 from auditor.resizing.result import (
@@ -33,7 +33,6 @@ _PILLS = {
 }
 _STEPS = (0.1, 0.2, 0.4, 1.0, 2.0)  # upper ends of the axis of changes of the score
 _PAIRS_OPEN = 2
-_MOST_BYTES = 250_000  # of pictures in a page
 
 
 def render(report: ResizeReport, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
@@ -49,7 +48,7 @@ def _footer(report: ResizeReport) -> str:
     if found is not None:
         parts += [f"{name} {version}" for name, version in found.libraries]
         parts += ["results of 8-bit resizing depend on these versions"] if found.libraries else []
-        parts += [f"pictures embedded: {sum(1 for _ in _thumbnails(found))}"]
+        parts += [f"pictures embedded: {_embedded(found)}"]
     return " · ".join(parts)
 
 
@@ -70,9 +69,9 @@ def _body(report: ResizeReport) -> Iterator[Child]:
             element("p", " · ".join(facts(found)), class_="facts"),
         ),
         element("span", words, class_=f"verdict-pill {kind}"),
-        class_="resize-head",
+        class_="head",
     )
-    yield element("h1", prose(f"{sentence(found)}."), class_="resize-verdict")
+    yield element("h1", prose(f"{sentence(found)}."), class_="sentence")
     if explanation(found):
         yield element("p", prose(explanation(found)), class_="lead")
     if found.incomplete:
@@ -127,7 +126,7 @@ def _table(found: ResizeComparison) -> Element:
         )
         for row, shown in zip(found.rows, cells, strict=True)
     ]
-    grid = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="kernels")
+    grid = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="kernels stacked")
     return element("div", grid, class_="scroll", tabindex=0, role="region", aria_label="kernels")
 
 
@@ -191,26 +190,38 @@ def _pictures(found: ResizeComparison) -> Iterator[Element]:
         "is the part that differs most, enlarged.",
         class_="facts",
     )
-    budget = _MOST_BYTES
-    for index, picture in enumerate(found.changed):
-        cost = sum(len(one.thumbnail.data) + len(one.thumbnail.detail) for one in picture.inputs if one.thumbnail)
-        pair = element("div", (_seen(seen, cost <= budget) for seen in picture.inputs), class_="cards seen")
-        budget -= cost if cost <= budget else 0
-        title = f"{plain(picture.name).rpartition('/')[2]}, {_sizes(picture)}"
+    for index, (changed, fits) in enumerate(_within_budget(found)):
+        pair = element("div", (_seen(seen, fits) for seen in changed.inputs), class_="cards seen")
+        title = f"{plain(changed.name).rpartition('/')[2]}, {_sizes(changed)}"
         yield element("details", element("summary", title), pair, open=index < _PAIRS_OPEN, class_="pair")
 
 
-def _sizes(picture: ChangedPicture) -> str:
-    return f"{picture.size[1]:,} x {picture.size[0]:,} px, factor {max(picture.factor):.2g}"
+def _within_budget(found: ResizeComparison) -> Iterator[tuple[ChangedPicture, bool]]:
+    """The pictures whose answers changed, and whether the page shows them."""
+    sizes = (
+        sum(len(seen.thumbnail.data) + len(seen.thumbnail.detail) for seen in changed.inputs if seen.thumbnail)
+        for changed in found.changed
+    )
+    return zip(found.changed, fitting(sizes), strict=True)
+
+
+def _embedded(found: ResizeComparison) -> int:
+    """How many pictures the page holds, each as every kernel gives it."""
+    shown = (seen for changed, fits in _within_budget(found) if fits for seen in changed.inputs)
+    return sum(seen.thumbnail is not None for seen in shown)
+
+
+def _sizes(changed: ChangedPicture) -> str:
+    return f"{changed.size[1]:,} x {changed.size[0]:,} px, factor {max(changed.factor):.2g}"
 
 
 def _seen(seen: SeenInput, embedded: bool) -> Element:
     thumbnail = seen.thumbnail
     pictures: list[Element] = []
     if thumbnail is not None and embedded:
-        pictures.append(_image(thumbnail.mime, thumbnail.data, "thumb"))
+        pictures.append(data_image(thumbnail.mime, thumbnail.data, class_="thumb"))
         if thumbnail.detail:
-            pictures.append(_image("image/png", thumbnail.detail, "thumb detail"))
+            pictures.append(data_image("image/png", thumbnail.detail, class_="thumb detail"))
     score = "" if seen.score is None else decimal(seen.score)
     return element(
         "div",
@@ -219,14 +230,6 @@ def _seen(seen: SeenInput, embedded: bool) -> Element:
         element("p", element("code", seen.kernel), class_="facts"),
         class_="card",
     )
-
-
-def _image(mime: str, data: bytes, kind: str) -> Element:
-    return element("img", src=f"data:{mime};base64,{b64encode(data).decode()}", alt="", class_=kind)
-
-
-def _thumbnails(found: ResizeComparison) -> Iterator[SeenInput]:
-    return (seen for picture in found.changed for seen in picture.inputs if seen.thumbnail is not None)
 
 
 def _code(library: str, code: str, deployed: bool) -> Element:

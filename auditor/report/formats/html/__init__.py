@@ -1,8 +1,8 @@
 """The report as one HTML file that a person wants to read: self-contained, dark and light, usable without a mouse.
 
 The content security policy allows the page's own style sheet and its own script by their hashes and nothing else: no
-inline styles, no handlers, no images, no network. Everything that a model names is a text node or an attribute value of
-an element tree (:mod:`auditor.report.formats.html.tree`).
+inline styles, no handlers, no network, no images but those that are in the page. Everything that a model names is a
+text node or an attribute value of an element tree (:mod:`auditor.report.formats.html.tree`).
 """
 
 from __future__ import annotations
@@ -210,11 +210,16 @@ def _of_the_graph(model: ModelReport) -> Sentence:
 _SIGNS = {Severity.ERROR: "■", Severity.WARNING: "▲", Severity.NOTE: "●"}
 
 
+def _counts(model: ModelReport) -> Mapping[Severity, int]:
+    """How many findings there are of each severity, the worst first."""
+    return {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
+
+
 def _pill(model: ModelReport) -> tuple[str, str]:
     """How many findings of the worst severity there are, with its sign and its class."""
     if model.verification is not None and model.verification.incomplete:
         return "○ incomplete", "open"
-    counts = {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
+    counts = _counts(model)
     worst = next((severity for severity, count in counts.items() if count), None)
     if worst is None:
         return "✓ no findings", "good"
@@ -223,7 +228,7 @@ def _pill(model: ModelReport) -> tuple[str, str]:
 
 def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     sites, total = model.analysis.sites, model.analysis.subsampling
-    counts = {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
+    counts = _counts(model)
     worst = next((severity for severity, count in counts.items() if count), None)
     found = [element("span", count_text(count, severity.value)) for severity, count in counts.items() if count]
     yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 
+from auditor.report.formats.html.pictures import data_image, fitting
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import MINUS, score_text, signed_text
 from auditor.text import plain
@@ -13,7 +13,6 @@ from auditor.verify.result import ImageResult, OutputResult, ShiftAt, Verificati
 from auditor.verify.shown import most_changed
 
 _OPEN = 4  # pairs that are not folded
-_MOST_BYTES = 250_000  # of pictures in a page
 _SCORE, _BAR = 92.0, 8.0
 
 
@@ -57,14 +56,8 @@ def examples(found: Verification, output: OutputResult) -> Iterator[Child]:
 
 def _within_budget(shown: Sequence[ShownImage]) -> Mapping[int, ShownImage]:
     """The pictures by the place of their image, as many as a page may hold."""
-    kept: dict[int, ShownImage] = {}
-    left = _MOST_BYTES
-    for one in shown:
-        left -= sum(len(part.data) for part in (one.before, one.after) if part is not None)
-        if left < 0:
-            break
-        kept[one.index] = one
-    return kept
+    sizes = (sum(len(part.data) for part in (one.before, one.after) if part is not None) for one in shown)
+    return {one.index: one for one, fits in zip(shown, fitting(sizes), strict=True) if fits}
 
 
 def embedded(found: Verification) -> int:
@@ -150,8 +143,7 @@ def _window(thumbnail: Jpeg, step: tuple[float, float], first: bool) -> Element:
 
 def _image(thumbnail: Jpeg) -> Element:
     height, width = thumbnail.size
-    source = f"data:image/jpeg;base64,{b64encode(thumbnail.data).decode()}"
-    return element("img", src=source, alt="", width=width, height=height)
+    return data_image("image/jpeg", thumbnail.data, width=width, height=height)
 
 
 def moved_words(step: tuple[float, float]) -> str:
