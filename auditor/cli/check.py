@@ -105,7 +105,7 @@ def check(
             from auditor.cli.changed import only_changed
 
             files, remark = only_changed(files, further.changed_since, settings.limits)
-        if further.name_nodes is not None:
+        if files and further.name_nodes is not None:
             from auditor.cli.naming import named_copy
 
             files = named_copy(files, further.name_nodes, settings.limits, output.quiet)

@@ -93,3 +93,12 @@ def test_a_revision_that_there_is_not_is_a_usage_error(run: Run, reference: str)
 def test_an_empty_folder_is_still_incomplete(run: Run) -> None:
     Path("empty").mkdir()
     assert run("check", "empty", "--changed-since", "main")[0] == 3
+
+
+def test_a_named_copy_is_not_asked_of_a_model_that_did_not_change(run: Run) -> None:
+    how = ("--changed-since", "main", "--name-nodes", "named.onnx", "--report", "netron=named.json")
+    code, out, _ = run("check", "models/a.onnx", *how)
+    assert code == 0
+    assert "1 model is as at main" in out
+    assert not Path("named.onnx").exists()
+    assert Path("named.json").is_file()
