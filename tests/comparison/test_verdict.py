@@ -11,8 +11,8 @@ from msgspec.structs import replace
 import auditor
 from auditor.facts.comparison import Comparison, ComparisonVerdict, Condition, MeasuredChange, TypicalRatio
 from auditor.report.words.changes import leading_rows
+from auditor.report.words.compared_verdict import headline
 from auditor.report.words.site_changes import site_changes
-from auditor.report.words.verdict import headline
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
 from auditor.verify.result import Verdict

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from auditor.facts.formats import Format
 from auditor.facts.report import ModelReport, Report
 from auditor.report import render
-from auditor.report.words.headline import lead, sentence
+from auditor.report.words.measured_headline import lead, sentence
 from auditor.text import ModelText
 from auditor.verify.example import ClassChange, Jpeg, MovingBox, SeenBox, SeenClass, ShownImage
 from auditor.verify.interval import Interval

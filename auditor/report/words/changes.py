@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.facts.comparison import Comparison, Condition, GridChange, MeasuredChange, needed_words, worst_verdict
+from auditor.report.words.compared_verdict import graph_changes, headline
 from auditor.report.words.numbers import factor_text
 from auditor.report.words.site_changes import sites_summary
-from auditor.report.words.verdict import graph_changes, headline
 from auditor.text import ModelText
 from auditor.verify.result import titled
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.finding import Finding
 from auditor.report.words.changes import VERDICT_WORDS, MeasuredRow, leading_rows, moved_outputs, output_rows
+from auditor.report.words.compared_verdict import reason, verdict_word
 from auditor.report.words.geometry import geometry_lines
 from auditor.report.words.place import node_name, node_op, rule_title
 from auditor.report.words.site_changes import site_changes, sites_summary
-from auditor.report.words.verdict import reason, verdict_word
 from auditor.text import count_text, plain
 
 Rows = tuple[tuple[str, ...], ...]

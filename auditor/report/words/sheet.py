@@ -18,12 +18,12 @@ from auditor.facts.report import Accepted, AcceptedBy, InputReport, ModelReport,
 from auditor.onnxfile.graph import ModelFormat
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.words.compared import ComparedSheet, compared_sheet, finding_place
+from auditor.report.words.compared_verdict import undecided
 from auditor.report.words.folding import kept_findings, kept_sites, more_findings, more_sites, site_severities
 from auditor.report.words.geometry import centres, coverage
 from auditor.report.words.numbers import axes_text, factor_text, percent_text, shape_text
 from auditor.report.words.place import rule_page
 from auditor.report.words.targets import target_lines
-from auditor.report.words.verdict import undecided
 from auditor.sampling.result import Analysis, HeadKind, Site, SiteVerdict
 from auditor.text import ModelText, count_text, plain
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.report import ModelReport
 from auditor.report.words.changes import measured_rows
+from auditor.report.words.compared_verdict import headline, verdict_word
 from auditor.report.words.measured import measure_cells
 from auditor.report.words.sheet import meaning, sheet
-from auditor.report.words.verdict import headline, verdict_word
 from auditor.text import count_text, plain
 from auditor.verify.result import Verification
 

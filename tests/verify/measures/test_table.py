@@ -30,7 +30,7 @@ OTHERWISE = {
     "auditor/report/json/": "members of layers",
     "auditor/report/resize/": "a column of the comparison of kernels",
     "auditor/report/words/story.py": "the numbers that the demo tells",
-    "auditor/report/words/headline.py": "sentences about answers, scores and boxes",
+    "auditor/report/words/measured_headline.py": "sentences about answers, scores and boxes",
     "auditor/report/words/changes.py": "what is shown beside the judged measure",
     "auditor/verify/runtimes.py": "the sentence about two runtimes",
     "auditor/report/words/resizing.py": "a column of the comparison of kernels",

@@ -172,7 +172,7 @@ def _header(model: ModelReport, alone: bool) -> Element:
     words, kind = _pill(model)
     said, behind = _of_the_graph(model), [subsampling(model), *(f"T{line[1:]}." for line in target_lines(model))]
     if model.verification is not None:
-        from auditor.report.words.headline import lead, sentence
+        from auditor.report.words.measured_headline import lead, sentence
 
         said, behind = sentence(model.verification) or said, [*lead(model.verification), *behind]
     title = [said.start, element("em", said.accent) if said.accent else None, said.end]
@@ -234,7 +234,7 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")
     if model.verification is not None:
         from auditor.report.formats.html.measured import interval
-        from auditor.report.words.headline import headline_measure
+        from auditor.report.words.measured_headline import headline_measure
         from auditor.report.words.numbers import number
 
         measure = headline_measure(model.verification)

@@ -143,7 +143,7 @@ def _worst(model: ModelReport) -> Iterable[Child]:
 def _steadiness(model: ModelReport) -> Iterable[Child]:
     if model.verification is None:
         return ["not measured"]
-    from auditor.report.words.headline import headline_measure
+    from auditor.report.words.measured_headline import headline_measure
     from auditor.report.words.numbers import number
 
     measure = headline_measure(model.verification)
