@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from auditor.facts.tiling import TilesReport
 from auditor.report import RenderOptions
+from auditor.report.lines import BOLD, DIM, GREEN, YELLOW, styled, wrapped
 from auditor.report.words.tiling import (
     HEADINGS,
     LEGEND,
@@ -25,9 +25,7 @@ from auditor.report.words.tiling import (
 from auditor.text import plain
 from auditor.tiling.result import Seams, TilePlan
 
-_WIDEST_TEXT = 110
 _MOST_REASONS = 6
-_BOLD, _GREEN, _YELLOW, _DIM, _END = "\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 
 
 def render(report: TilesReport, options: RenderOptions) -> str:
@@ -41,20 +39,20 @@ def render(report: TilesReport, options: RenderOptions) -> str:
 
 def _plan(plan: TilePlan, options: RenderOptions) -> Iterator[str]:
     if not options.quiet:
-        yield _styled(plain(plan.model), _BOLD, options)
+        yield styled(plain(plan.model), BOLD, options)
     for line in facts(plan):
-        yield from _wrapped(line, options)
-    yield from _wrapped(f"{sentence(plan)}.", options, _GREEN if plan.exact else _YELLOW)
+        yield from wrapped(line, options)
+    yield from wrapped(f"{sentence(plan)}.", options, GREEN if plan.exact else YELLOW)
     causes = reasons(plan)
     for cause in causes[:_MOST_REASONS]:
-        yield from _wrapped(f"  {cause}", options)
+        yield from wrapped(f"  {cause}", options)
     if len(causes) > _MOST_REASONS:
         yield f"    and {len(causes) - _MOST_REASONS} more (--output-format json has all)"
     if plan.tiles:
         yield ""
         yield from _sizes(plan, options)
     if no_tile(plan):
-        yield from _wrapped(f"{no_tile(plan)}.", options, _YELLOW)
+        yield from wrapped(f"{no_tile(plan)}.", options, YELLOW)
     if plan.seams is not None:
         yield ""
         yield from _seams(plan.seams, options)
@@ -66,7 +64,7 @@ def _how(plan: TilePlan, options: RenderOptions) -> Iterator[str]:
     """How to cut, the maps, the lines for tools, and the notes."""
     if plan.advised is not None:
         yield ""
-        yield from _wrapped(f"{cutting(plan)}.", options)
+        yield from wrapped(f"{cutting(plan)}.", options)
     shown = maps(plan)
     if len(shown) > 1 or not plan.separable:
         yield ""
@@ -75,14 +73,14 @@ def _how(plan: TilePlan, options: RenderOptions) -> Iterator[str]:
         yield ""
     for tool in plan.lines:
         yield f"  {tool.tool}: {tool.code}"
-        yield from _wrapped(f"  {tool.remark}", options, _DIM)
+        yield from wrapped(f"  {tool.remark}", options, DIM)
     yield ""
     for words in LEGEND if plan.tiles else ():
-        yield from _wrapped(words, options, _DIM)
+        yield from wrapped(words, options, DIM)
     for note in plan.notes:
-        yield from _wrapped(f"note: {note}", options)
+        yield from wrapped(f"note: {note}", options)
     if plan.seams is None and plan.advised is not None and len(plan.axes) == 2:
-        yield from _wrapped("next: --verify --images DIR runs tiles beside the whole picture", options)
+        yield from wrapped("next: --verify --images DIR runs tiles beside the whole picture", options)
 
 
 def _sizes(plan: TilePlan, options: RenderOptions) -> Iterator[str]:
@@ -97,32 +95,16 @@ def _sizes(plan: TilePlan, options: RenderOptions) -> Iterator[str]:
 
 def _seams(seams: Seams, options: RenderOptions) -> Iterator[str]:
     dot = " · " if options.unicode else " - "
-    yield from _wrapped(f"measured: {dot.join(seam_facts(seams))}", options)
+    yield from wrapped(f"measured: {dot.join(seam_facts(seams))}", options)
     for line in seam_lines(seams):
-        yield from _wrapped(f"  {line}", options)
-    yield from _wrapped(f"{seam_sentence(seams)}.", options)
+        yield from wrapped(f"  {line}", options)
+    yield from wrapped(f"{seam_sentence(seams)}.", options)
     for note in seams.notes:
-        yield from _wrapped(f"note: {plain(note, None)}", options)
+        yield from wrapped(f"note: {plain(note, None)}", options)
 
 
 def _grid(rows: Sequence[Sequence[str]], options: RenderOptions) -> Iterator[str]:
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     for index, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield _styled(f"  {'  '.join(cells)}".rstrip(), _DIM if index == 0 else "", options)
-
-
-def _wrapped(words: str, options: RenderOptions, style: str = "") -> Iterator[str]:
-    width = None if options.width is None else min(options.width, _WIDEST_TEXT)
-    deeper = "  " * (1 + words.startswith("  "))
-    text = words.strip()
-    folded = (
-        [f"{deeper}{text}"]
-        if width is None
-        else textwrap.wrap(text, width - 1, initial_indent=deeper, subsequent_indent=deeper, break_on_hyphens=False)
-    )
-    yield from (_styled(part, style, options) for part in folded)
-
-
-def _styled(line: str, style: str, options: RenderOptions) -> str:
-    return f"{style}{line}{_END}" if options.colour and style else line
+        yield styled(f"  {'  '.join(cells)}".rstrip(), DIM if index == 0 else "", options)
