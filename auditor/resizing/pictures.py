@@ -11,15 +11,13 @@ import numpy as np
 
 from auditor.pipeline.placement import Placement
 from auditor.resizing.answers import Likeness
-from auditor.resizing.result import ChangedPicture, SeenInput, Thumbnail
+from auditor.resizing.result import ChangedPicture, SeenInput
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
+from auditor.verify.images.small_jpeg import LONGEST, small_jpeg
 
 MOST = 8
-LONGEST = 320  # pixels of a side; of a larger input the part that differs most is shown
 DETAIL = 48
-_QUALITIES = (78, 60, 40, 25)  # of JPEG, down to the one that fits
-_MOST_BYTES = 24_000
 
 
 class Gallery:
@@ -46,14 +44,11 @@ class Gallery:
         weight = (1 - likeness.same) + change / 2
         if len(self._kept) == MOST and self._kept[0][0] >= weight:
             return
+        # Of a larger input the part that differs most is shown.
         corner, size = _most_different(canvases[self.kernels[0]], canvases[self.kernels[1]], LONGEST)
         spot, detail = _most_different(canvases[self.kernels[0]], canvases[self.kernels[1]], DETAIL)
         inputs = tuple(
-            SeenInput(
-                kernel,
-                *words[kernel],
-                thumbnail(_cut(canvases[kernel], corner, size), _cut(canvases[kernel], spot, detail)),
-            )
+            _seen(kernel, words[kernel], _cut(canvases[kernel], corner, size), _cut(canvases[kernel], spot, detail))
             for kernel in self.kernels
         )
         factor = placement.picture[0] / placement.resized[0], placement.picture[1] / placement.resized[1]
@@ -68,22 +63,15 @@ class Gallery:
         return tuple(picture for _, _, picture in sorted(self._kept, key=lambda item: (-item[0], -item[1])))
 
 
-def thumbnail(pixels: AnyArray, detail: AnyArray) -> Thumbnail | None:
-    """A picture of bytes as JPEG of bounded size, with its detail as PNG; None without Pillow."""
+def _seen(kernel: str, words: tuple[str, float | None], pixels: AnyArray, detail: AnyArray) -> SeenInput:
+    """What the model sees behind a kernel; without pictures where Pillow is missing."""
     if find_spec("PIL") is None:
-        return None
+        return SeenInput(kernel, *words)
     from PIL import Image
 
-    picture, data = Image.fromarray(np.ascontiguousarray(pixels).squeeze()), b""
-    for quality in _QUALITIES:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=quality, optimize=True)
-        data = stream.getvalue()
-        if len(data) <= _MOST_BYTES:
-            break
     lossless = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(detail).squeeze()).save(lossless, "PNG", optimize=True)
-    return Thumbnail("image/jpeg", data, (int(pixels.shape[0]), int(pixels.shape[1])), lossless.getvalue())
+    return SeenInput(kernel, *words, small_jpeg(pixels), lossless.getvalue())
 
 
 def _most_different(first: AnyArray, second: AnyArray, longest: int) -> tuple[tuple[int, int], tuple[int, int]]:

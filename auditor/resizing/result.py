@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from auditor.document import Shown
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.example import Jpeg
 from auditor.verify.interval import Interval
 from auditor.verify.result import DataKind, Provider, Rejected, Task
 from auditor.verify.statistics import Needed
@@ -91,25 +92,19 @@ class KernelRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A part of the model's input as an encoded picture, and an enlarged detail; (height, width) in pixels."""
-
-    mime: str
-    data: bytes
-    size: tuple[int, int]
-    detail: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class SeenInput:
-    """What the model sees behind one kernel, and what it answers; ``score`` is None where the answer has none."""
+    """What the model sees behind one kernel, and what it answers; ``score`` is None where the answer has none.
 
-    unwritten: ClassVar[tuple[str, ...]] = ("thumbnail",)
+    ``thumbnail`` is a part of the input, and ``detail`` a smaller one as PNG.
+    """
+
+    unwritten: ClassVar[tuple[str, ...]] = ("thumbnail", "detail")
 
     kernel: str
     answer: str
     score: float | None
-    thumbnail: Thumbnail | None = None
+    thumbnail: Jpeg | None = None
+    detail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,28 +6,22 @@ are turned back into pictures, so that a thumbnail is what was measured, whateve
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-import numpy as np
-
 from auditor.verify.example import Jpeg, ShownImage
 from auditor.verify.images.preprocess import ImageLayout, to_levels
+from auditor.verify.images.small_jpeg import small_jpeg
 from auditor.verify.images.source import ImageSource
 from auditor.verify.merge import RowTable
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import ImageResult
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
-from auditor.verify.worker.arena import Array
 from auditor.verify.worker.windows import cut
 
 MOST_CHANGES = 8  # images with two classes
 MOST_BOXES = 3  # images with a box that moves
-LONGEST = 320  # pixels of a side
-_MOST_BYTES = 24_000  # of one thumbnail
-_QUALITIES = (78, 60, 40, 25)  # of JPEG, down to the one that fits
 
 
 def most_changed(images: Sequence[ImageResult]) -> tuple[int, ...]:
@@ -89,20 +83,3 @@ def _thumbnail(setup: Setup, load: Load, window: int) -> Jpeg:
     channels_last = setup.image.layout is not ImageLayout.NCHW
     (tensor,) = cut(load.canvases, load.places[[window]], setup.image.size, channels_last)
     return small_jpeg(to_levels(tensor, setup.preprocessing))
-
-
-def small_jpeg(levels: Array) -> Jpeg:
-    """A picture of bytes (H, W, 1, 3 or 4) as JPEG of bounded size, without metadata; opacity is left out."""
-    from PIL import Image
-
-    pixels = np.ascontiguousarray(levels[..., :3])
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    data = b""
-    for quality in _QUALITIES:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=quality, optimize=True)
-        data = stream.getvalue()
-        if len(data) <= _MOST_BYTES:
-            break
-    return Jpeg(data, (picture.height, picture.width))

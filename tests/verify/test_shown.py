@@ -26,7 +26,7 @@ from auditor.verify.measures.classification import nearest_change
 from auditor.verify.measures.object_scores import MOST_SEEN, FollowedBox, moving_box
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts.plan import PlanBuilder, ShiftPlan, Window, no_pairs
-from auditor.verify.shown import LONGEST, MOST_BOXES, small_jpeg
+from auditor.verify.shown import MOST_BOXES
 from tests.verify.models import brightest_box, model
 from tests.verify.test_runner import SETTINGS, pictures, run
 
@@ -149,11 +149,3 @@ def test_every_protocol_can_be_shown_or_shows_nothing(tmp_path: Path, kind: Prot
     found = run(tmp_path, flighty(), pictures(4, size=64), replace(CLASSES, protocol=kind))
     for one in found.shown:
         assert found.outputs[0].images[one.index].class_change is not None
-
-
-def test_a_thumbnail_is_small_whatever_the_input(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 4), dtype=np.uint8)
-    made = small_jpeg(noise)
-    assert made.size == (240, LONGEST)
-    assert len(made.data) <= 24_000
-    assert small_jpeg(noise[..., :1]).size == (240, LONGEST)

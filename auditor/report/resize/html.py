@@ -199,7 +199,7 @@ def _pictures(found: ResizeComparison) -> Iterator[Element]:
 def _within_budget(found: ResizeComparison) -> Iterator[tuple[ChangedPicture, bool]]:
     """The pictures whose answers changed, and whether the page shows them."""
     sizes = (
-        sum(len(seen.thumbnail.data) + len(seen.thumbnail.detail) for seen in changed.inputs if seen.thumbnail)
+        sum(len(seen.thumbnail.data) + len(seen.detail) for seen in changed.inputs if seen.thumbnail)
         for changed in found.changed
     )
     return zip(found.changed, fitting(sizes), strict=True)
@@ -219,9 +219,9 @@ def _seen(seen: SeenInput, embedded: bool) -> Element:
     thumbnail = seen.thumbnail
     pictures: list[Element] = []
     if thumbnail is not None and embedded:
-        pictures.append(data_image(thumbnail.mime, thumbnail.data, class_="thumb"))
-        if thumbnail.detail:
-            pictures.append(data_image("image/png", thumbnail.detail, class_="thumb detail"))
+        pictures.append(data_image("image/jpeg", thumbnail.data, class_="thumb"))
+        if seen.detail:
+            pictures.append(data_image("image/png", seen.detail, class_="thumb detail"))
     score = "" if seen.score is None else decimal(seen.score)
     return element(
         "div",
