@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,8 @@ def read_shard(data: bytes) -> ShardFile:
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            raise DocumentError("$: is not whole: the compressed file ends too early") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise DocumentError("$: is not whole: the compressed file is damaged or ends too early") from error
     shard = convert(parse(data), ShardFile)
     if shard.format != FORMAT:
         raise DocumentError(f"$.format: is not {FORMAT}: written by another version")

@@ -118,6 +118,10 @@ def test_what_is_no_whole_shard_is_refused_by_its_name(shards: Shards, left: int
     Path(second).write_bytes(Path(second).read_bytes()[:left])
     assert shards.refusal(first, second).startswith("problem unreadable: s2.json.gz: ")
     assert shards.refusal(first, "gone.json").startswith("problem unreadable: gone.json: cannot be read")
+    damaged = bytearray(Path(first).read_bytes())
+    damaged[10] |= 0b110  # behind the header: a block of a type that there is not
+    Path("damaged.json.gz").write_bytes(damaged)
+    assert shards.refusal(first, "damaged.json.gz").startswith("problem unreadable: damaged.json.gz: ")
     Path("list.json").write_bytes(b"[]")
     assert shards.refusal(first, "list.json").startswith("problem unreadable: list.json: ")
 
