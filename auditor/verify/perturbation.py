@@ -47,10 +47,10 @@ class _Amount:
 
 _AMOUNTS: Mapping[PerturbationKind, _Amount] = MappingProxyType(
     {
-        PerturbationKind.NOISE: _Amount(2.0, 0.0, 255.0, "a standard deviation in levels, such as noise:2"),
+        PerturbationKind.NOISE: _Amount(2.0, 0.0, 255.0, "a standard deviation of 0 to 255 levels, such as noise:2"),
         PerturbationKind.JPEG: _Amount(75.0, 1.0, 100.0, "a quality from 1 to 100, such as jpeg:75", whole=True),
-        PerturbationKind.LIGHT: _Amount(2.0, -100.0, 1000.0, "a percentage, such as light:2%"),
-        PerturbationKind.ROTATE: _Amount(1.0, -180.0, 180.0, "an angle in degrees, such as rotate:1"),
+        PerturbationKind.LIGHT: _Amount(2.0, -100.0, 1000.0, "a percentage from -100 to 1000, such as light:2%"),
+        PerturbationKind.ROTATE: _Amount(1.0, -180.0, 180.0, "an angle from -180 to 180 degrees, such as rotate:1"),
         PerturbationKind.OBJECT: _Amount(1.0, 0.0, 16.0, "a number of pixels up to 16, such as object:1", whole=True),
     }
 )
