@@ -12,7 +12,7 @@ from msgspec import structs
 
 from auditor.onnxfile.graph import Model, ModelFormat
 from auditor.sampling.result import Analysis
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text
 from auditor.verify import processes
 from auditor.verify.admission import admit
 from auditor.verify.cluster import pieces as pieces_of_cluster
@@ -179,7 +179,7 @@ def _measure_layers(
     except KeyboardInterrupt:
         interrupted = True
     where = "" if plan.model.setup.batching.spec.runtime is Runtime.ONNXRUNTIME else " in onnxruntime, which alone can"
-    remarks = (f"layers were measured on {len(chosen)} images{where}",)
+    remarks = (f"layers were measured on {count_text(len(chosen), 'image')}{where}",)
     return MeasuredLayers(run.results(), remarks, run.runs, run.naive), interrupted
 
 

@@ -100,6 +100,11 @@ def test_reuse_of_equal_inputs_is_shown_only_where_it_saved_runs() -> None:
     assert "102 inputs run in 3 s, 4 at a time" in lines
 
 
+def test_a_time_that_nobody_took_is_not_called_none() -> None:
+    lines = measured_lines(replace(FOUND, runs=102, seconds=0.0))
+    assert "102 inputs run, 4 at a time" in lines
+
+
 def test_a_bar_is_as_long_as_its_share() -> None:
     bars = [line for line in measured_lines(FOUND) if " px " in line and "#" in line and "." in line]
     assert [line.count("#") for line in bars] == [27, round(30 * 0.45)]

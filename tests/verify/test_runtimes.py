@@ -81,7 +81,7 @@ def test_layers_are_measured_in_onnxruntime_and_that_is_said(tmp_path: Path, mon
     model = read_model(saved(tmp_path / "m.onnx", classifier()))
     found = verify(model, source(pictures(3)), replace(IN_OPENVINO, layer_images=1), analyse(model))
     assert [layer.tensor.raw for layer in found.layers] == ["pool"]
-    assert "layers were measured on 1 images in onnxruntime, which alone can" in found.notes
+    assert "layers were measured on 1 image in onnxruntime, which alone can" in found.notes
 
 
 def test_a_reference_may_be_a_file_of_another_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,8 @@ def measurement_part(page: MarkdownPage, found: Verification) -> None:
 
 def _conditions(found: Verification) -> str:
     """What the numbers were measured with, in one line."""
+    from auditor.report.words.measured import run_words
+
     data, shifts = found.data, found.shifts
     facts = [
         f"Measured on {count_text(len(data.used), 'image')} ({data.kind.value})",
@@ -131,7 +133,7 @@ def _conditions(found: Verification) -> str:
         *([shifts.counted] if shifts.counted else []),
         found.preprocessing_words,
         f"{found.provider.used}, {found.provider.software}",
-        f"{found.runs} inputs run in {found.seconds:.0f} s",
+        run_words(found),
     ]
     return f"{markdown_words('; '.join(facts))}."
 

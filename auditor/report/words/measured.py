@@ -43,6 +43,12 @@ _SOURCES = {
 }
 
 
+def run_words(found: Verification) -> str:
+    """``98 inputs run in 3 s``; documents hold no time, and shards that ran apart have none in common."""
+    words = f"{count_text(found.runs, 'input')} run"
+    return f"{words} in {found.seconds:.0f} s" if found.seconds else words
+
+
 def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     """The lines of one verification, without indent."""
     lines = [*condition_lines(found), ""]
@@ -89,7 +95,7 @@ def condition_lines(found: Verification) -> Iterator[str]:
     yield _provider(found.provider)
     # The self-test runs an input of some images twice, which is more than a loop would where none are equal.
     reuse = f"; without reuse of equal inputs {found.naive_runs}" if found.naive_runs > found.runs else ""
-    yield f"{found.runs} inputs run in {found.seconds:.0f} s, {found.shared_batch} at a time{reuse}"
+    yield f"{run_words(found)}, {found.shared_batch} at a time{reuse}"
     if found.self_test is not None:
         test = found.self_test
         words = "passed" if test.passed else "FAILED: the run is void"
