@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 OPEN = "its size depends on an input size that the file leaves open: export with a fixed size"
+OPEN_BATCH = "it would fix a batch whose size the file leaves open: export with a fixed size"
 UNKNOWN = "the size of its input is not known"
 
 
@@ -42,6 +43,13 @@ class Place:
     @property
     def output(self) -> str:
         return self.part.outputs[0]
+
+    @property
+    def open_batch(self) -> bool:
+        """Whether the file leaves the first axis of an input open, which the analysis takes for a batch of 1."""
+        graph = self.editor.model.graph
+        fed = [(None,) if one.dims is None else one.dims for one in graph.inputs if one.name not in graph.initializers]
+        return any(not isinstance(size, int) or size < 1 for dims in fed for size in dims[:1])
 
     def block(self) -> Block:
         """An empty block for what takes the node's place."""

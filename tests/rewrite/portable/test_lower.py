@@ -47,6 +47,18 @@ def antialiased(shape: tuple[int | str, ...] = (1, 2, 16, 20), **attributes: Any
     return one_node("Resize", shape, 18, {"s": HALF}, ["x", "", "s"], mode="linear", antialias=1, **attributes)
 
 
+def every_other_row(start: int, end: int) -> onnx.ModelProto:
+    """A Slice that also has bounds for a batch of open size."""
+    bounds = {"starts": [start, 0], "ends": [end, 2**31 - 1], "axes": [0, 2], "steps": [1, 2]}
+    constants = {name: np.array(values, np.int64) for name, values in bounds.items()}
+    return one_node("Slice", ("N", 2, 8, 8), 13, constants, ["x", *constants])
+
+
+def wrapped(*pads: int) -> onnx.ModelProto:
+    """A circular Pad of a batch of open size."""
+    return one_node("Pad", ("N", 2, 8, 8), 19, {"pads": np.array(pads, np.int64)}, ["x", "pads"], mode="wrap")
+
+
 def test_forms_and_operators_of_the_table_exist() -> None:
     assert lowerings()
     for lowering in lowerings():
@@ -112,6 +124,9 @@ def test_what_costs_too_much_is_left_with_what_it_would_cost_and_how_to_allow_it
             "openvino",
             "half precision",
         ),
+        (every_other_row(0, 1), "ncnn", "batch whose size the file leaves open"),
+        (every_other_row(-1, 2**31 - 1), "ncnn", "batch whose size the file leaves open"),
+        (wrapped(1, 0, 2, 2, 1, 0, 2, 2), "mnn", "batch whose size the file leaves open"),
     ],
 )
 def test_a_node_that_has_no_portable_form_is_left_with_the_reason(
@@ -122,6 +137,18 @@ def test_a_node_that_has_no_portable_form_is_left_with_the_reason(
     assert reason in left.reason
     assert left.portable
     assert not path.exists()
+
+
+@pytest.mark.parametrize("model", [every_other_row(0, 2**31 - 1), wrapped(0, 0, 2, 2, 0, 0, 2, 2)])
+def test_what_takes_an_open_batch_as_it_is_is_right_for_every_batch(tmp_path: Path, model: onnx.ModelProto) -> None:
+    path, done = lowered(model, tmp_path)
+    assert done.nodes
+    for batch in (1, 3):
+        pictures = noise((batch, 2, 8, 8))
+        before, after = answer(model, pictures), answer(path, pictures)
+        assert before is not None
+        assert after is not None
+        np.testing.assert_array_equal(before, after)
 
 
 def test_a_node_in_a_sub_graph_is_left(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way, replaced
+from auditor.rewrite.portable.lowering import OPEN_BATCH, NotLoweredError, Place, PortableForm, Way, replaced
 from auditor.targets.forms.form import integers
 
 
@@ -21,6 +21,8 @@ def _way(place: Place) -> Way:
     ]
     if not amounts or any(not 0 <= amount <= shape[axis] for axis, *sides in amounts for amount in sides):
         raise NotLoweredError("it pads by less than nothing, or by more than the map")
+    if place.open_batch and any(axis == 0 for axis, *_ in amounts):
+        raise NotLoweredError(OPEN_BATCH)
 
     def write() -> None:
         block, tensor = place.block(), place.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way
+from auditor.rewrite.portable.lowering import OPEN_BATCH, NotLoweredError, Place, PortableForm, Way
 from auditor.sampling.observed import ObservedTensor
 from auditor.targets.forms.resize_facts import facts
 
@@ -19,8 +19,8 @@ def _way(place: Place) -> Way:
         raise NotLoweredError("its output size is computed from the data, or by a policy")
     if how.by_sizes:
         place.shape()
-        if place.node.input(0).open:
-            raise NotLoweredError("sizes for all axes would fix the batch")
+        if place.open_batch:
+            raise NotLoweredError(OPEN_BATCH)
         values, at = np.array(result, np.int64), _SIZES
     else:
         scales = [1.0] * len(shape)

@@ -6,18 +6,24 @@ from math import prod
 
 from auditor.rewrite.portable import prices
 from auditor.rewrite.portable.decimation import decimate
-from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way, replaced
+from auditor.rewrite.portable.lowering import OPEN_BATCH, NotLoweredError, Place, PortableForm, Way, replaced
+from auditor.sampling.ops.index import FAR
 from auditor.targets.forms.indexing import slice_axes, slice_numbers, slice_steps
 
 
 def _way(place: Place) -> Way:
     shape, result = place.shape(), place.result()
     place.floating()
-    starts, axes, steps = slice_numbers(place.node, "starts", 1), slice_axes(place.node), slice_steps(place.node)
-    if starts is None or not len(starts) == len(axes) == len(steps):
+    starts, ends = slice_numbers(place.node, "starts", 1), slice_numbers(place.node, "ends", 2)
+    axes, steps = slice_axes(place.node), slice_steps(place.node)
+    if starts is None or ends is None or not len(starts) == len(ends) == len(axes) == len(steps):
         raise NotLoweredError("its bounds are computed from the data")
     if len(shape) not in (3, 4, 5) or any(step < 1 for step in steps):
         raise NotLoweredError("it flips an axis")
+    if place.open_batch and any(
+        axis == 0 and (start or end < min(FAR)) for axis, start, end in zip(axes, starts, ends, strict=True)
+    ):
+        raise NotLoweredError(OPEN_BATCH)
     first, every = [0] * len(shape), [1] * len(shape)
     for axis, start, step in zip(axes, starts, steps, strict=True):
         first[axis] = min(max(int(start) + (shape[axis] if start < 0 else 0), 0), shape[axis])
