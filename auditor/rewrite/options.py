@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor.options.kinds import choice, file, names, number, parsed, share, switch, text, whole
+from auditor.options.kinds import Kind, choice, file, names, number, parsed, share, switch, text, whole
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 from auditor.rewrite.strategies import NAMES
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-def _pixels(word: str) -> int:
-    if not (word.isascii() and word.isdigit() and len(word) < 7 and int(word) > 0):
-        raise ValueError
-    return int(word)
+def _pixels(least: int) -> Kind:
+    def parse(word: str) -> int:
+        if not (word.isascii() and word.isdigit() and len(word) < 7 and int(word) >= least):
+            raise ValueError
+        return int(word)
+
+    return parsed("PIXELS", parse, f"a whole number of pixels above {least - 1}")
 
 
 class Rewriting(Group):
@@ -43,7 +46,7 @@ class Rewriting(Group):
     lowering: str = option(choice("LOWERING"), "Where averaged phases go.", Panel.REWRITE, default="auto")
     merges: tuple[str, ...] = option(names("NODE"), "Average up to this node, or auto.", Panel.REWRITE, "--merge")
     margin: int | None = option(
-        parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
+        _pixels(1),
         "Pixels beside a placed window.",
         Panel.REWRITE,
         shown="by the model",
@@ -51,7 +54,7 @@ class Rewriting(Group):
     lock: str = option(choice("LOCK"), "Steps of grid-lock.", Panel.REWRITE, default="sub-pixel")
     room: str = option(choice("ROOM"), "Where its window moves.", Panel.REWRITE, default="auto")
     period: int | None = option(
-        parsed("PIXELS", _pixels, "a whole number of pixels above 0"),
+        _pixels(2),  # modulo 1 all content lies at the same place
         "Period of its grid.",
         Panel.REWRITE,
         shown="by the model",

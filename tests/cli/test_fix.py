@@ -126,7 +126,8 @@ def test_the_plan_names_the_nodes_where_a_window_may_end_and_fix_takes_them(run:
         (("--strategy", "blur", "-o", "absent/x.onnx"), "cannot be written"),
         (("--strategy", "input-average", "-o", "x.onnx", "--site", "pool"), "whole model"),
         (("--strategy", "crop-select", "-o", "x.onnx", "--site", "pool"), "whole model"),
-        (("--strategy", "crop-select", "-o", "x.onnx", "--margin", "0"), "whole number of pixels"),
+        (("--strategy", "crop-select", "-o", "x.onnx", "--margin", "0"), "whole number of pixels above 0"),
+        (("--strategy", "grid-lock", "-o", "x.onnx", "--period", "1"), "whole number of pixels above 1"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line_and_no_file(
