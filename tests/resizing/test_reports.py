@@ -17,6 +17,7 @@ from auditor.report import RenderOptions
 from auditor.report.resize import FORMATS, render_resize
 from auditor.resizing.result import ResizeComparison
 from auditor.text import ModelText
+from auditor.verify.example import Jpeg
 from tests.resizing.stripes import bright_or_dark, photos, stripes
 
 HOSTILE = "\x1b[31m::error::<script>alert(1)</script>|`"
@@ -142,6 +143,18 @@ def test_names_of_models_and_pictures_start_nothing(found: ResizeComparison) -> 
 def test_another_format_is_refused_in_one_line(found: ResizeComparison) -> None:
     with pytest.raises(ValueError, match="is written as text, json, markdown, html, not as sarif"):
         shown(found, Format.SARIF)
+
+
+def test_a_page_counts_the_pictures_that_are_in_it_and_no_others(found: ResizeComparison) -> None:
+    large = Jpeg(b"x" * 24_000, (320, 320))
+    changed = tuple(
+        replace(picture, inputs=tuple(replace(seen, thumbnail=large, detail=b"") for seen in picture.inputs))
+        for picture in found.changed
+    )
+    page = shown(replace(found, changed=changed), Format.HTML)
+    embedded = page.count("<img")
+    assert 0 < embedded < sum(len(picture.inputs) for picture in changed)
+    assert f"pictures embedded: {embedded}" in page
 
 
 def test_a_notebook_gets_the_page_in_a_frame(found: ResizeComparison) -> None:
