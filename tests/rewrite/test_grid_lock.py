@@ -401,7 +401,9 @@ def reason(model: onnx.ModelProto, folder: Path, options: Options | None = None)
 
 
 def test_a_fixed_camera_is_refused_and_a_moving_one_is_not(tmp_path: Path) -> None:
-    assert "fixed camera" in reason(network(), tmp_path, Options(camera=Camera.FIXED))
+    refusal = reason(network(), tmp_path, Options(camera=Camera.FIXED))
+    assert "fixed camera" in refusal
+    assert "window-average for boxes" in refusal
     _, done, _ = fixed(network(), tmp_path, LOCK, Options(camera=Camera.MOVING))
     assert done.path is not None
 

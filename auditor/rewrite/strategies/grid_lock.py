@@ -32,8 +32,8 @@ from auditor.rewrite.strategy import AtInput
 from auditor.sampling.result import Head, HeadKind
 
 FIXED = (
-    "before a fixed camera the grid would follow what moves, and shake all that stands still: average phases instead "
-    "(--strategy phase-average)"
+    "before a fixed camera the grid would follow what moves, and shake all that stands still: average instead "
+    "(--strategy phase-average, or window-average for boxes and maps)"
 )
 _UNKNOWN = (
     "an output may say where something is, in a layout that the file does not tell: name it with --places, none where "
