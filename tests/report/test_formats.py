@@ -248,6 +248,8 @@ def test_an_audit_ends_with_what_to_type_next_and_with_nothing_where_no_site_is_
     assert """aliasaudit fix --plan 'my model'"'"'s.onnx'""" in text(awkward)
     piped = replace(report, models=(replace(report.models[0], path="-"),))
     assert "next:" not in text(piped)
+    failed = Problem(ProblemKind.NOT_MEASURED, "onnxruntime is not installed", "net.onnx")
+    assert "next:" not in text(replace(report, problems=(failed,)))
 
 
 def test_the_plain_summary_fits_eighty_columns() -> None:

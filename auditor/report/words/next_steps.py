@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from auditor.facts.report import ModelReport, Report
+from auditor.facts.report import ModelReport, ProblemKind, Report
 from auditor.text import plain
 
 _STDIN = "-"
@@ -15,10 +15,12 @@ _WIDTH = 80
 def next_steps(report: Report, width: int | None = None) -> list[str]:
     """Lines with a command and the question that it answers, in ``width`` columns; None leaves names whole.
 
-    None where nothing is open, or where a run or a comparison has answered it already.
+    None where nothing is open, or where a run or a comparison has answered it already or failed.
     """
     models = [model for model in report.models if _is_open(model)]
-    if not models or any(model.verification or model.comparison for model in report.models):
+    answered = any(model.verification or model.comparison for model in report.models)
+    failed = any(problem.kind is ProblemKind.NOT_MEASURED for problem in report.problems)
+    if not models or answered or failed:
         return []
     name = shlex.quote(plain(max(models, key=_weight).path, None))
     lines = list(_lines(name))
