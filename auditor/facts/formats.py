@@ -18,3 +18,4 @@ class Format(str, Enum):
     HTML = "html"
     NETRON = "netron"
     EXPLORER = "explorer"
+    MODEL_CARD = "model-card"

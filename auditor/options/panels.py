@@ -24,7 +24,10 @@ class Panel(str, Enum):
 
 
 VALUES: Mapping[str, tuple[str, ...]] = {
-    "FORMAT": ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html", "netron", "explorer"),
+    "FORMAT": (
+        *("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "html", "netron", "explorer"),
+        "model-card",
+    ),
     "LEVEL": ("error", "warning", "note"),
     "WHEN": ("auto", "always", "never"),
     "KERNEL": ("rect2", "tri3", "bin4", "bin5", "bin6", "bin7", "identity"),

@@ -61,6 +61,7 @@ _MODULES = {
     Format.HTML: "formats.html",
     Format.NETRON: "formats.netron",
     Format.EXPLORER: "formats.explorer",
+    Format.MODEL_CARD: "formats.model_card",
 }
 
 

@@ -26,6 +26,8 @@ ACTION = yaml.safe_load((ROOT / ".github" / "actions" / "check" / "action.yml").
 GATE = yaml.load((ROOT / ".github" / "workflows" / "gate.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONSOLE = [page for page in PAGES if blocks(page, "console")]
+# What is typed in a checkout to have the program.
+INSTALLING = blocks(DOCS / "index.md", "bash")[0].text.splitlines()
 # What a measurement prints differs in its last digits between machines.
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -55,15 +57,14 @@ def python(path: Path, environment: dict[str, str], *arguments: str) -> subproce
     return shell(command, path.parent, environment)
 
 
-def checked_by_schema(name: str, text: str, tmp_path: Path) -> None:
+def checked_by_schema(name: str, text: str, tmp_path: Path, *options: str) -> None:
     program = shutil.which("check-jsonschema", path=str(Path(sys.executable).parent))
     if program is None:
         pytest.skip("check-jsonschema is not installed: it comes with the extra `dev`")
     file = tmp_path / "example.yml"
     file.write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [program, "--builtin-schema", name, str(file)], capture_output=True, text=True, encoding="utf-8", check=False
-    )
+    command = [program, *options, "--builtin-schema", name, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -198,17 +199,103 @@ def test_the_pytest_examples_pass_but_for_the_model_that_has_findings(folder: Pa
     assert done.returncode == 0, done.stdout
 
 
-def test_the_dockerfile_installs_an_extra_that_there_is_and_runs_without_root() -> None:
-    (block,) = guide("docker", "dockerfile")
+@pytest.mark.parametrize("block", guide("docker", "dockerfile"), ids=str)
+def test_a_dockerfile_installs_an_extra_that_there_is_and_runs_without_root(block: Block) -> None:
     joined = block.text.replace("\\\n", " ")
     instructions = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
     names = [name for name, _ in instructions]
     assert names[0] == "FROM"
-    assert set(names) <= {"FROM", "RUN", "USER", "WORKDIR", "ENTRYPOINT"}
+    assert set(names) <= {"FROM", "COPY", "RUN", "USER", "WORKDIR", "ENTRYPOINT"}
     assert re.fullmatch(r"\S+:\d+\.\d+\.\d+-\S+", instructions[0][1])
     assert names.index("USER") < names.index("ENTRYPOINT")
     environment = re.findall(r"-m venv (\S+)", joined)[0]
     assert instructions[-1] == ["ENTRYPOINT", f'["{environment}/bin/aliasaudit"]']
+
+
+@pytest.mark.slow
+def test_the_image_of_a_checkout_is_built_and_runs_the_demo(tmp_path: Path) -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no Docker daemon here")
+    (tmp_path / "Dockerfile").write_text(guide("docker", "dockerfile")[0].text, encoding="utf-8")
+    tag = f"aliasaudit-test-{os.getpid()}"
+    build = [docker, "build", "--tag", tag, "--file", str(tmp_path / "Dockerfile"), str(ROOT)]
+    try:
+        built = subprocess.run(build, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+        told = subprocess.run(
+            [docker, "run", "--rm", "--network", "none", tag, "demo"],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "BETTER" in told.stdout
+    finally:
+        subprocess.run([docker, "image", "rm", "--force", tag], capture_output=True, check=False)
+
+
+def test_a_jenkins_pipeline_makes_what_it_publishes_and_uses_steps_of_its_own_plugins(folder: Path) -> None:
+    (block,) = guide("jenkins", "groovy")
+    assert block.text.count("{") == block.text.count("}")
+    commands = [line for line in re.findall(r"sh '([^']+)'", block.text) if line.startswith("aliasaudit")]
+    environment = prepare(folder)
+    for command in commands:
+        assert shell(command, folder, environment).returncode == 1  # the example has findings
+    published = re.findall(r"(?:junit|artifacts:) '([^']+)'", block.text)
+    assert len(published) == 2
+    for report in published:
+        assert (folder / report).stat().st_size > 0
+
+
+@pytest.mark.parametrize("block", guide("azure-pipelines", "yaml"), ids=str)
+def test_an_azure_pipeline_is_valid_and_makes_what_it_publishes(block: Block, folder: Path, tmp_path: Path) -> None:
+    # Patterns of that schema are not of the kind that is strict about escapes.
+    checked_by_schema("vendor.azure-pipelines", block.text, tmp_path, "--regex-variant", "nonunicode")
+    environment = prepare(folder)
+    steps = yaml.safe_load(block.text)["steps"]
+    for command in (step["script"] for step in steps if step.get("script", "").startswith("aliasaudit")):
+        assert shell(command, folder, environment).returncode == 1  # the example has findings
+    published = [step["inputs"]["testResultsFiles"] for step in steps if step.get("task", "").startswith("Publish")]
+    published += [step["publish"] for step in steps if "publish" in step]
+    assert len(published) == 2
+    for report in published:
+        assert (folder / report).stat().st_size > 0
+
+
+@pytest.mark.parametrize("block", guide("hugging-face", "python"), ids=str)
+def test_the_block_of_a_model_card_goes_into_a_card_that_is_there(block: Block, folder: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: the page is about it")
+    environment = prepare(folder)
+    command = "aliasaudit verify --images-limit 4 --shifts 1 --layers 0 --report model-card=card.md models/net.onnx"
+    assert shell(command, folder, environment).returncode in (0, 1)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# A model\n\nIts story.\n", encoding="utf-8")
+    (folder / "example.py").write_text(block.text, encoding="utf-8")
+    for _ in range(2):  # a second run leaves one block
+        done = python(folder / "example.py", environment)
+        assert done.returncode == 0, done.stdout
+    metadata, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1:]
+    read = yaml.safe_load(metadata)
+    assert read["license"] == "mit"
+    assert len(read["model-index"][0]["results"]) == 1
+    assert text.startswith("# A model\n\nIts story.\n\n## Steadiness under shifts\n")
+    assert text.count("## ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [line for line in INSTALLING if re.match(r"uvx|uv tool|pipx", line)])
+def test_the_lines_of_uv_and_pipx_install_a_checkout_and_run_it(command: str, tmp_path: Path) -> None:
+    program = command.partition(" ")[0]
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    places = {"UV_TOOL_DIR": "tools", "UV_TOOL_BIN_DIR": "bin", "PIPX_HOME": "pipx", "PIPX_BIN_DIR": "bin"}
+    environment = {**os.environ, **{name: str(tmp_path / place) for name, place in places.items()}}
+    done = shell(command, ROOT, environment)
+    assert done.returncode == 0, done.stdout
+    if " install " in command:
+        done = shell(shlex.join([str(tmp_path / "bin" / "aliasaudit"), "demo"]), tmp_path, environment)
+    assert "BETTER" in done.stdout
 
 
 def test_every_extra_that_is_installed_anywhere_exists() -> None:

@@ -114,7 +114,7 @@ def _site(index: int, site: Site, measured: AliasMeasurement | None) -> str:
 
 def measurement_part(page: MarkdownPage, found: Verification) -> None:
     """What was measured, and with what."""
-    page.add(BLANK, _conditions(found), BLANK)
+    page.add(BLANK, measurement_words(found), BLANK)
     page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
     page.rows(_measures(found))
     _margins(page, found)
@@ -122,7 +122,7 @@ def measurement_part(page: MarkdownPage, found: Verification) -> None:
         _over_time(page, found.time)
 
 
-def _conditions(found: Verification) -> str:
+def measurement_words(found: Verification) -> str:
     """What the numbers were measured with, in one line."""
     from auditor.report.words.measured import run_words
 
