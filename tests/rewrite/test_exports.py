@@ -1,4 +1,4 @@
-"""What today's exporters write between a map and the scores: the batch axis is free in all of it."""
+"""What today's exporters write between a map and the scores: the batch axis is free in most of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from auditor.rewrite.result import Strategy
+from auditor.rewrite.result import Lowering, Options, Strategy
 from tests.rewrite.networks import Array, Network, fixed, image, run, session
 
 Head = Callable[[Network], None]
 CHANNELS = 8
+BATCH = Options(lowering=Lowering.BATCH)
 
 
 def network(head: Head, batch: int = 1, opset: int = 18) -> onnx.ModelProto:
@@ -163,13 +164,42 @@ def test_its_output_keeps_name_and_shape(head: str, tmp_path: Path) -> None:
     assert run(target, image(model)).shape == run(model, image(model)).shape
 
 
+def test_tokens_in_front_of_the_batch_take_a_branch(tmp_path: Path) -> None:
+    """The self-attention of torch.nn.MultiheadAttention without batch_first: (tokens, batch, channels)."""
+
+    def head(made: Network) -> None:
+        made.add("Reshape", made.integers(0, CHANNELS, 36))
+        made.add("Transpose", perm=[2, 0, 1])
+        tokens = made.last
+        made.add("Reshape", made.integers(36, -1, CHANNELS))
+        made.add("Transpose", perm=[1, 2, 0])
+        keys = made.last
+        made.last = tokens
+        made.add("Transpose", perm=[1, 0, 2])
+        queries = made.last
+        made.add("MatMul", keys)
+        made.add("Softmax", axis=-1)
+        made.add("MatMul", queries)
+        made.add("Transpose", perm=[1, 0, 2])
+        made.add("ReduceMean", made.integers(0), keepdims=0)
+        scores(made)
+
+    model = network(head)
+    picture = image(model)
+    _, refused, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE, BATCH)
+    assert "across the batch axis" in refused.skipped[0].refusal.reason
+    target, done, _ = fixed(model, tmp_path, Strategy.PHASE_AVERAGE)
+    assert [site.node.name.raw for site in done.sites] == ["site"], done.skipped
+    np.testing.assert_allclose(run(target, picture), mean_of_both(model, "site", picture), rtol=1e-4, atol=1e-5)
+
+
 def test_a_refusal_names_the_operator_and_the_node(tmp_path: Path) -> None:
     def head(made: Network) -> None:
         made.add("GlobalAveragePool")
         made.add("LSTM", made.weight(1, 4, 1), made.weight(1, 4, 1), hidden_size=1)
         made.nodes[-1].name = "memory \x1b[31m"
 
-    _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE)
+    _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE, BATCH)
     (skip,) = done.skipped
     assert skip.refusal.reason.startswith('the LSTM "memory \\x1b[31m" behind it ')
 
@@ -189,7 +219,7 @@ def test_a_constant_for_another_batch_is_refused(
         made.add(op, *(made.weight(*shape) for shape in operands), **attributes)
         made.add("GlobalAveragePool")
 
-    _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE)
+    _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE, BATCH)
     assert not done.sites
 
 
@@ -200,7 +230,7 @@ def test_padding_along_the_batch_is_refused_on_both_of_its_sides(tmp_path: Path)
             made.add("Pad", made.integers(*pads))
             made.add("GlobalAveragePool")
 
-        _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE)
+        _, done, _ = fixed(network(head), tmp_path, Strategy.PHASE_AVERAGE, BATCH)
         assert not done.sites
         (skip,) = done.skipped
         assert "across the batch axis" in skip.refusal.reason

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
-from auditor.rewrite.result import Kernel, Options, Phases, Strategy
+from auditor.rewrite.result import Kernel, Lowering, Options, Phases, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, ports, random_network, run, session
 
@@ -304,8 +304,8 @@ def test_two_sites_average_over_the_product_of_their_phases(tmp_path: Path) -> N
     assert np.allclose(run(target, picture), np.mean(results, axis=0), atol=1e-5)
 
 
-def refused(made: Network, folder: Path) -> str:
-    _, done, _ = fixed(made.model(), folder, Strategy.PHASE_AVERAGE)
+def refused(made: Network, folder: Path, options: Options | None = None) -> str:
+    _, done, _ = fixed(made.model(), folder, Strategy.PHASE_AVERAGE, options)
     assert done.path is None
     return done.skipped[0].refusal.reason
 
@@ -338,7 +338,7 @@ def test_a_tail_that_works_across_the_batch_is_refused(tmp_path: Path) -> None:
     made.add("GlobalAveragePool")
     made.add("Flatten")
     made.add("Gemm", made.weight(1, 3))
-    assert "across the batch axis" in refused(made, tmp_path)
+    assert "across the batch axis" in refused(made, tmp_path, Options(lowering=Lowering.BATCH))
 
 
 def test_class_labels_have_no_mean(tmp_path: Path) -> None:

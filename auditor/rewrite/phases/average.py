@@ -180,11 +180,10 @@ def _ways(options: Options) -> tuple[tuple[str, Applied], ...]:
         return (("", _NoMerge()),) if options.merges else (("", _DILATION),)
     if options.lowering is not Lowering.AUTO:
         return (("", _BATCH if options.lowering is Lowering.BATCH else _BRANCH),)
-    if options.merges:
-        return ("", _BATCH), ("as a branch: ", _BRANCH)
-    if options.phases is Phases.ALL:
-        return ("", _BATCH), ("as dilation: ", _DILATION)
-    return (("", _BATCH),)
+    branch = ("as a branch: ", _BRANCH)
+    if options.phases is Phases.ALL and not options.merges:
+        return ("", _BATCH), ("as dilation: ", _DILATION), branch
+    return ("", _BATCH), branch
 
 
 def _lowering(editor: GraphEditor, site: Site, options: Options) -> Applied:
