@@ -24,6 +24,7 @@ from auditor.facts.rule import Need
 from auditor.onnxfile import read_model, read_runnable
 from auditor.options.flatten import Only
 from auditor.options.keywords import keywords
+from auditor.options.thresholds import OF_ONE_MODEL, Thresholds
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES, thresholds
@@ -101,7 +102,8 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
         settings: Input shapes and limits.
         options: Those of ``aliasaudit verify`` by name, with underscores: ``images="photos"``, ``images_limit=200``,
             ``preset="imagenet"``, ``device="cpu"``; ``path`` is that option, and not the model. Without images the
-            built-in ones are used.
+            built-in ones are used. With ``fail_under=0.9`` the run ends once it is certain whether the model holds that
+            value: ``required`` of the result says so.
 
     Raises:
         ModelFileError: The model cannot be read, or exceeds the limits.
@@ -119,7 +121,7 @@ def measure(path: str | os.PathLike[str], /, *, settings: Settings | None = None
         True
     """
     settings = _settings(settings)
-    run = _measure(options)
+    run = _measure(options, settings)
     file = _file(path)
     check_input_shapes([file], settings)
     model = read_runnable(file.path, settings.limits)
@@ -352,16 +354,19 @@ def _measure_pair(options: Mapping[str, object], settings: Settings, together: b
     )
 
 
-def _measure(options: Mapping[str, object]) -> Measure:
-    """A measurement with these options."""
+def _measure(options: Mapping[str, object], settings: Settings) -> Measure:
+    """A measurement with these options, those on what the model must hold among them."""
     from auditor.verify.options import read_keywords
 
-    request = read_keywords(options)
+    of_one = {name for name, declared in Thresholds.by_keyword().items() if declared.name in OF_ONE_MODEL}
+    asked = Thresholds.from_keywords({name: value for name, value in options.items() if name in of_one})
+    request = read_keywords({name: value for name, value in options.items() if name not in of_one})
+    held = thresholds({**settings.compare, **asked.layer().get("compare", {})})
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
         from auditor.repair.layered import measure_layered
 
-        return measure_layered(model, request.source(), request.settings, analysis)
+        return measure_layered(model, request.source(), request.settings, analysis, held=held)
 
     return measure
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from auditor.facts.comparison import Condition, MeasuredChange
+from auditor.facts.comparison import MeasuredChange
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.rule import Rule
+from auditor.verify.verdict import Condition
 
 from ._common import node_finding
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.rule import Context, Need, Rule
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Verdict
 
 from ._compared import threshold_finding
 

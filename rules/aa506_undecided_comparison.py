@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.facts.comparison import Condition, needed_words
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.rule import Context, Need, Rule
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Condition, Verdict, needed_words
 
 from ._compared import threshold_finding
 

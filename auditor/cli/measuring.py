@@ -78,6 +78,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
     if plots is not None:
         plots.prepare()
     trusted_request(settings, "")
+    held = thresholds(settings.compare)
     for name, value in settings.verify.items():
         if isinstance(value, dict):
             _request(settings, name)
@@ -101,7 +102,7 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         request = replace(request, settings=replace(request.settings, thumbnails=pictured))
         with watched(show) as observer:
             chosen = beside(request.settings, model, file.beside)
-            found = measure_layered(model, request.source(drawn), chosen, analysis, observer)
+            found = measure_layered(model, request.source(drawn), chosen, analysis, observer, held)
         ended = found.incomplete.startswith("interrupted")
         if plots is not None:
             plots.write(found, PurePosixPath(file.name).stem)

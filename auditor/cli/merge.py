@@ -11,6 +11,7 @@ from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
+from auditor.options.thresholds import Thresholds
 
 
 @flags
@@ -18,6 +19,7 @@ def merge(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
     shards: Annotated[list[str], typer.Argument(metavar="SHARD...", help="What `verify --shard` wrote, all parts.")],
     selection: Annotated[Selection, Only("select", "ignore")],
+    thresholds: Annotated[Thresholds, Only("minimum", "min_images", "inconclusive")],
     policy: Annotated[Policy, Only("fail_on")],
     output: Annotated[Output, Only(without=("statistics", "show_waived"))],
     sources: Annotated[Sources, Only("config", "isolated")],
@@ -34,9 +36,10 @@ def merge(
     from auditor.cli.sharding import Shards
     from auditor.cli.verify import MEASURED_RULES
     from auditor.policy.settings import DEFAULT, Selector
+    from auditor.policy.thresholds import thresholds as read_thresholds
 
-    settings = settings_from(sources, selection, policy, output)
+    settings = settings_from(sources, selection, policy, output, thresholds)
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
-    found = Shards(shards)
-    raise typer.Exit(run(found.models(), found.problems, settings, output, found.measure()))
+    found, held = Shards(shards), read_thresholds(settings.compare)
+    raise typer.Exit(run(found.models(), found.problems, settings, output, found.measure(held)))

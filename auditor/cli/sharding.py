@@ -14,6 +14,7 @@ from auditor.cli.output import refuse_overwriting, say
 from auditor.facts.report import Problem, ProblemKind
 from auditor.onnxfile import ModelFileError, read_runnable
 from auditor.options.general import Output
+from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.text import plain
@@ -114,11 +115,12 @@ class Shards:
         names = dict.fromkeys(model.path for _, shard in ordered for model in shard.models)
         return [ModelFile(Path(name), name, only_run=True) for name in names]
 
-    def measure(self) -> Measure:
+    def measure(self, held: Thresholds) -> Measure:
         """The function that merges what the shards measured on a model."""
 
         def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
             from auditor.codec import DocumentError
+            from auditor.verify.minimum import with_required
             from auditor.verify.shard import merged
             from auditor.verify.versions import file_sha256
 
@@ -129,7 +131,7 @@ class Shards:
                 if found.path == file.name
             ]
             try:
-                return merged(parts, file_sha256(file.path))
+                return with_required(merged(parts, file_sha256(file.path)), held)
             except DocumentError as error:
                 raise DataError(f"a shard holds what this version did not write: {error}") from error
 

@@ -14,6 +14,7 @@ from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
 from auditor.options.measuring import Measuring
 from auditor.options.sharding import Sharding
+from auditor.options.thresholds import OF_ONE_MODEL, Thresholds
 
 MEASURED_RULES = ("AA4", "runtime-crashed")
 
@@ -25,6 +26,7 @@ def verify(
     measuring: Measuring,
     sharding: Sharding,
     figures: Figures,
+    thresholds: Annotated[Thresholds, Only(*OF_ONE_MODEL)],
     selection: Annotated[Selection, Only("select", "ignore")],
     policy: Annotated[Policy, Only("fail_on")],
     output: Annotated[Output, Only(without=("statistics", "show_waived"))],
@@ -36,7 +38,8 @@ def verify(
     TensorFlow Lite files in their runtimes. Every number comes with its interval, the images,
     the shifts, the preprocessing and the device that it was measured with. Only the rules on what was measured run
     unless --select names others; `check --verify` runs all of them. With --shard a part of the images is measured, and
-    `merge` makes the report of all parts: for machines of a CI matrix that do not know of each other.
+    `merge` makes the report of all parts: for machines of a CI matrix that do not know of each other. With --fail-under
+    images come in a random order, and the run ends as soon as it is certain whether the model holds that value.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, settings or internal error, 3 the measurement was
     not made (no usable image, the device is not there, the model crashed), 130 interrupted.
@@ -48,7 +51,7 @@ def verify(
     from auditor.policy.settings import DEFAULT, Selector
     from auditor.policy.verdict import ExitCode
 
-    settings = settings_from(sources, selection, policy, output, measuring)
+    settings = settings_from(sources, selection, policy, output, measuring, thresholds)
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
     with gathered(models, settings.limits.max_file_bytes) as (files, problems):

@@ -14,24 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 
-from auditor.facts.comparison import Condition
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.interval import Interval
 from auditor.verify.measures import facts_of
-from auditor.verify.result import Measure, Verdict
+from auditor.verify.minimum import condition_of, enough, minimum, two_sided, unbounded
+from auditor.verify.result import Measure
 from auditor.verify.statistics import (
     MIN_IMAGES,
-    Needed,
     images_needed,
     images_needed_unbounded,
     judge,
     judge_mean,
     log_ratios,
-    mean_interval,
     ratio_interval,
     twice_the_largest,
 )
+from auditor.verify.verdict import Condition, Verdict
 
 _MOST = 2.0
 _FLOORS = {"px": 0.01, "variance": 1e-4}
@@ -46,19 +45,9 @@ class Judged:
     remarks: tuple[str, ...] = ()
 
 
-def unbounded(measure: Measure) -> bool:
-    """Whether a measure has no largest value, so that models are compared by the ratio of the typical image."""
-    return facts_of(measure).bounds is None
-
-
 def floor(measure: Measure) -> float:
     """What is added to both sides of a ratio, so that zeros count."""
     return _FLOORS.get(measure.unit, _FLOOR)
-
-
-def two_sided(confidence: float) -> float:
-    """The confidence of the interval from which a one-sided verdict of ``confidence`` is read."""
-    return 2 * confidence - 1
 
 
 def largest_change(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thresholds) -> float:
@@ -79,7 +68,7 @@ def conditions(
 
     ``same``: the two are one model, so that there is no drop to judge.
     """
-    judged = list(_minimum(new, measure, thresholds))
+    judged = list(minimum(new, measure, thresholds, 1 - thresholds.confidence))
     remarks: tuple[str, ...] = ()
     if same:
         judged += [Condition(name, limit, Verdict.PASS) for name, limit in _asked(measure, thresholds)]
@@ -103,23 +92,6 @@ def _asked(measure: Measure, thresholds: Thresholds) -> Iterator[tuple[str, floa
     yield from ((name, limit) for name, limit in asked if limit is not None)
 
 
-def _minimum(new: FloatArray, measure: Measure, thresholds: Thresholds) -> Iterator[Condition]:
-    limit, bounds = thresholds.minimum, facts_of(measure).interval_bounds
-    if limit is None or unbounded(measure):  # a minimum is of the measure that the task is told by, not of pixels too
-        return
-    interval = mean_interval(new, two_sided(thresholds.confidence), bounds)
-    verdict = judge(interval, limit, measure.higher_is_better)
-    needed = None
-    if verdict is Verdict.INCONCLUSIVE and interval is not None:
-        alpha = 1 - thresholds.confidence
-        needed = (
-            images_needed_unbounded(new, limit, interval)
-            if bounds is None
-            else images_needed(new, limit, alpha, bounds)
-        )
-    yield _condition("min", limit, verdict, needed, len(new), thresholds)
-
-
 def _drops(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thresholds) -> Iterator[Condition]:
     """The change of a measure within bounds, turned so that worse is negative."""
     reach = largest_change(base, new, measure, thresholds)
@@ -137,8 +109,8 @@ def _drops(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thre
             verdict = judge_mean(turned, allowed, alpha, bounds[0])
         if len(turned) and verdict is Verdict.INCONCLUSIVE:
             needed = images_needed(turned, allowed, alpha, bounds[0])
-        condition = _condition(name, limit, verdict, needed, len(turned), thresholds, reach)
-        if thresholds.largest_change is not None and 0 < 2 * seen < reach and _enough(len(turned), thresholds):
+        condition = condition_of(name, limit, verdict, needed, len(turned), thresholds, reach)
+        if thresholds.largest_change is not None and 0 < 2 * seen < reach and enough(len(turned), thresholds):
             other = judge_mean(turned, allowed, alpha, bounds[1])
             if other is not verdict:
                 condition = replace(condition, otherwise=other, twice_seen=2 * seen)
@@ -155,30 +127,7 @@ def _rise(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thres
             logs = log_ratios(base, new, floor(measure))
             ends = Interval(math.log(interval.low), math.log(interval.high))
             needed = images_needed_unbounded(logs, math.log1p(limit), ends)
-        yield _condition(name, limit, verdict, needed, len(new), thresholds)
-
-
-def _condition(
-    name: str,
-    limit: float,
-    verdict: Verdict,
-    needed: Needed | None,
-    images: int,
-    thresholds: Thresholds,
-    largest: float | None = None,
-) -> Condition:
-    if not _enough(images, thresholds):
-        least = max(thresholds.min_images, MIN_IMAGES)
-        low, high = (least, least) if needed is None else (max(needed.low, least), max(needed.high, least))
-        known = needed is not None or verdict is not Verdict.INCONCLUSIVE
-        return Condition(name, limit, Verdict.INCONCLUSIVE, low, high if known else None, largest)
-    if needed is None:
-        return Condition(name, limit, verdict, largest_change=largest)
-    return Condition(name, limit, verdict, needed.low, needed.high, largest)
-
-
-def _enough(images: int, thresholds: Thresholds) -> bool:
-    return images >= max(thresholds.min_images, MIN_IMAGES)
+        yield condition_of(name, limit, verdict, needed, len(new), thresholds)
 
 
 def _refuted(base: FloatArray, new: FloatArray, measure: Measure, thresholds: Thresholds) -> tuple[str, ...]:

@@ -14,16 +14,16 @@ from typing import TypeAlias
 from msgspec import structs
 
 from auditor.comparison.measured import Measured, NotComparableError, compare_measured
-from auditor.facts.comparison import Looks
 from auditor.options.thresholds import Thresholds
 from auditor.verify.errors import DataError, VerifyError
-from auditor.verify.images.source import ImageSource
-from auditor.verify.looks import Look, planned_looks, random_order
+from auditor.verify.looking import look_by_look, widened
+from auditor.verify.looks import Look, planned_looks
 from auditor.verify.measures import MEASURES
+from auditor.verify.minimum import error_rate
 from auditor.verify.observer import Observer
 from auditor.verify.open_run import OpenRun
-from auditor.verify.result import ProtocolKind, Verdict, Verification
-from auditor.verify.settings import VerifySettings
+from auditor.verify.result import Verification
+from auditor.verify.verdict import Looks, Verdict
 
 Opener: TypeAlias = "Callable[[], AbstractContextManager[OpenRun]]"
 _MINIMUM = "min"
@@ -36,14 +36,6 @@ class MeasuredPair:
     base: Verification | VerifyError | None
     new: Verification | VerifyError | None
     looks: Looks | None = None
-
-
-def random_places(source: ImageSource, settings: VerifySettings) -> list[int] | None:
-    """All places of a source in a random order; None where images cannot be measured in one."""
-    places = source.all_places
-    if places is None or settings.protocol is ProtocolKind.FRAMES:
-        return None
-    return random_order(len(places), settings.shifts.seed)
 
 
 def measure_in_turn(
@@ -137,42 +129,27 @@ def _failed(pair: _Separate, run: OpenRun, error: VerifyError) -> _OneFailedErro
 
 
 def _looked_at(pair: _Pair, places: Sequence[int], held: Thresholds, same: bool, observer: Observer) -> MeasuredPair:
-    looks = planned_looks(len(places), round(1 - held.confidence, 9), held.min_images)
+    looks = planned_looks(len(places), error_rate(held), held.min_images)
     observer.begin("images of both models", len(places) * len(pair.runs))
-    for run in pair.runs:
-        run.repeat_first(places)
-    taken, interrupted = 0, False
+
+    def failed(run: OpenRun, error: VerifyError) -> Exception:
+        if isinstance(pair, _Separate):
+            return _failed(pair, run, error)
+        return _OneFailedError(MeasuredPair(None, error))
+
+    def certain(look: Look) -> bool:
+        return _certain(pair, look, held, same)
+
     try:
-        for look in looks:
-            _extend(pair, places[looks[taken - 1].images if taken else 0 : look.images], observer)
-            taken += 1
-            if _certain(pair, look, held, same):
-                break
-        return _result(pair, looks, taken, held, observer)
-    except KeyboardInterrupt:
-        if not taken:
-            raise
-        interrupted = True
-    except _OneFailedError as failed:
-        return failed.pair
-    assert interrupted
-    seen = frozenset(places[: looks[taken - 1].images])
-    for run in pair.runs:
-        run.rows[:] = [row for row in run.rows if row.index in seen]
-    try:
+        taken, interrupted = look_by_look(pair.runs, places, looks, certain, observer, failed)
+        if not interrupted:
+            try:
+                return _result(pair, looks, taken, held, observer)
+            except KeyboardInterrupt:
+                pass
         return _cut_short(_result(pair, looks, taken, held, None), looks[taken - 1].images, len(places))
-    except _OneFailedError as failed:
-        return failed.pair
-
-
-def _extend(pair: _Pair, places: Sequence[int], observer: Observer) -> None:
-    for run in pair.runs:
-        try:
-            run.extend(places, observer)
-        except VerifyError as error:
-            if isinstance(pair, _Separate):
-                raise _failed(pair, run, error) from None
-            raise _OneFailedError(MeasuredPair(None, error)) from None
+    except _OneFailedError as error:
+        return error.pair
 
 
 def _result(
@@ -181,14 +158,13 @@ def _result(
     level = looks[taken - 1].level
     base, new = pair.results(_confidence(pair, level, held), observer)
     sizes = tuple(look.images for look in looks)
-    taken_looks = Looks(sizes, taken, level, round(1 - held.confidence, 9)) if len(sizes) > 1 else None
+    taken_looks = Looks(sizes, taken, level, error_rate(held)) if len(sizes) > 1 else None
     return MeasuredPair(base, new, taken_looks)
 
 
 def _confidence(pair: _Pair, level: float, held: Thresholds) -> float:
     """That of each model's own intervals, as much wider as the verdict's are."""
-    asked = pair.runs[0].plan.settings.confidence
-    return 1 - (1 - asked) * level / (1 - held.confidence)
+    return widened(pair.runs[0].plan.settings.confidence, level, error_rate(held))
 
 
 def _cut_short(pair: MeasuredPair, images: int, most: int) -> MeasuredPair:

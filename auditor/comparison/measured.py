@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.comparison.conditions import Judged, conditions, floor, largest_change, two_sided, unbounded
+from auditor.comparison.conditions import Judged, conditions, floor, largest_change
 from auditor.facts.comparison import MeasuredChange, TypicalRatio
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.interval import Interval
 from auditor.verify.measures import gated
 from auditor.verify.measures.facts import Gate
+from auditor.verify.minimum import two_sided, unbounded
 from auditor.verify.result import Measure, OutputResult, Verification
 from auditor.verify.statistics import difference_interval, ratio_interval, unseen_share
 

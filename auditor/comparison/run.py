@@ -25,7 +25,7 @@ from auditor.audit.run import (
 from auditor.comparison.identity import same_model
 from auditor.comparison.sizes import shared_shapes
 from auditor.comparison.static import compare_sites, graph_verdict, with_findings
-from auditor.facts.comparison import Comparison, ComparisonVerdict, Looks
+from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.report import Problem, ProblemKind
 from auditor.facts.rule import Need
 from auditor.onnxfile.graph import Graph, ModelFormat
@@ -33,6 +33,7 @@ from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import thresholds
 from auditor.sampling.analysis import analyse
+from auditor.verify.verdict import Looks
 
 if TYPE_CHECKING:
     from auditor.comparison.looks import MeasuredPair

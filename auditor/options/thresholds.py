@@ -1,4 +1,4 @@
-"""How much worse a measured value may get: the table ``compare`` of the settings, in the words of MLflow.
+"""What a model must hold, by itself and against a base: the table ``compare`` of the settings, in the words of MLflow.
 
     [tool.aliasaudit.compare]
     min = 0.9
@@ -7,7 +7,8 @@
     inconclusive = "warn"
     require-verify = true
 
-A drop is a change for the worse: of a measure that should be low, it is a rise.
+A drop is a change for the worse: of a measure that should be low, it is a rise. The minimum is of one model, so it
+holds wherever one is measured; the others need a base.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ class Thresholds(Group, table="compare"):
 
     minimum: float | None = option(
         number("NUMBER", float("-inf"), must="a number"),
-        "Least value of the new model. The largest for a measure that should be low.",
+        "Least value of the (new) model. The largest for a measure that should be low.",
         Panel.THRESHOLDS,
+        "--fail-under",
         "--min",
+        key="min",
     )
     max_absolute_drop: float | None = option(
         number("N", 0, must="a number of 0 or more, such as 0.02 for two points"),
@@ -67,8 +70,12 @@ class Thresholds(Group, table="compare"):
     )
     inconclusive: str = option(
         choice("RESULT"),
-        "What an undecided comparison is. `fail` requires a verdict.",
+        "What an undecided verdict is. `fail` requires one.",
         Panel.THRESHOLDS,
         default="warn",
     )
     require_verify: bool = option(switch(), "Exit with 3 without a measurement.", Panel.THRESHOLDS)
+
+
+OF_ONE_MODEL = ("minimum", "min_images", "all_images", "inconclusive")
+"""Those that ask nothing of a base."""

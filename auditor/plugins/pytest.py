@@ -165,9 +165,8 @@ def _check_limit(measure: str, limit: float) -> None:
 
 def _hold(name: str, measure: Measure, limit: float, inconclusive: str) -> None:
     __tracebackhide__ = True
-    from auditor.facts.comparison import needed_words
-    from auditor.verify.result import Verdict
     from auditor.verify.statistics import judge
+    from auditor.verify.verdict import Verdict, needed_words
 
     images = sum(value == value for value in measure.per_image)  # NaN marks an image that does not count
     interval = measure.interval

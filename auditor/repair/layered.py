@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile import ModelFileError
 from auditor.onnxfile.graph import Model
+from auditor.options.thresholds import Thresholds
 from auditor.sampling import analyse
 from auditor.sampling.result import Analysis
 
@@ -26,6 +27,7 @@ def measure_layered(
     settings: VerifySettings,
     analysis: Analysis,
     observer: Observer | None = None,
+    held: Thresholds | None = None,
 ) -> Verification:
     """As :func:`auditor.verify.runner.verify`, with the sites inside of functions among the layers.
 
@@ -36,7 +38,7 @@ def measure_layered(
     from auditor.verify.runner import verify
 
     with _plain(model, analysis, settings.layer_images > 0) as plain:
-        return verify(model, source, settings, analysis, observer, plain)
+        return verify(model, source, settings, analysis, observer, plain, held)
 
 
 @contextmanager

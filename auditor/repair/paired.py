@@ -36,7 +36,8 @@ def measure_both(
         KeyboardInterrupt: before there is anything to compare.
     """
     from auditor.comparison.identity import same_model
-    from auditor.comparison.looks import measure_in_turn, measure_together, random_places
+    from auditor.comparison.looks import measure_in_turn, measure_together
+    from auditor.verify.looking import random_places
     from auditor.verify.observer import Silent
     from auditor.verify.runtimes import runs_beside_onnxruntime
     from auditor.verify.surround import beside

@@ -11,6 +11,7 @@ import pickle
 import platform
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ _AHEAD = 2  # blocks under way for each slot
 _TRIES = 3  # of a block whose process or machine was lost
 
 
-def pieces(plan: RunPlan, source: ImageSource, places: Sequence[int], address: str) -> Iterator[Piece]:
-    """Measure these places on the cluster at ``address``, or on one of this machine (``local``).
+def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], address: str) -> Iterator[Piece]:
+    """Measure the places of these parts, one after the other, on the cluster at ``address``, or on a ``local`` one.
 
     Raises:
         DataError: Ray is not installed, or the cluster is not there.
@@ -44,32 +45,31 @@ def pieces(plan: RunPlan, source: ImageSource, places: Sequence[int], address: s
         task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
         job = _Job(plan, source.again, _facts(plan))
         payload = ray.put(pickle.dumps(job))
-        waiting = blocks_of(places, slots)
-        tries: dict[int, int] = {}
-        running: dict[Any, list[int]] = {}
+        waiting = list(enumerate(blocks_of(parts, slots)))
+        tries: Counter[int] = Counter()
+        running: dict[Any, tuple[int, list[int]]] = {}
         while waiting or running:
             while waiting and len(running) < _AHEAD * slots:
-                block = waiting.pop(0)
-                running[task.remote(payload, block)] = block
+                number, block = waiting.pop(0)
+                running[task.remote(payload, block)] = number, block
             (done, *_), _ = ray.wait(list(running), num_returns=1)
-            block = running.pop(done)
+            number, block = running.pop(done)
             try:
                 piece = _piece(ray.get(done))
             except ray.exceptions.RayTaskError as error:
                 raise VerifyError("a task of the cluster failed", str(error.cause)) from None
             except ray.exceptions.RayError as error:
-                tries[block[0]] = tries.get(block[0], 0) + 1
-                if tries[block[0]] == _TRIES:
+                tries[number] += 1
+                if tries[number] == _TRIES:
                     raise WorkerCrashedError(
                         f"{len(block)} images were lost {_TRIES} times with the process that measured them: give the "
                         "machines more memory, or lower --threads",
                         type(error).__name__,
                     ) from None
-                waiting.insert(0, block)
+                waiting.insert(0, (number, block))
                 continue
             if piece.failure is not None:  # what lies behind it need not be measured
-                index = piece.failure.index
-                waiting = [other for other in waiting if other[0] < index]
+                waiting = [other for other in waiting if other[0] < number]
             yield piece
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,9 +13,7 @@ from msgspec import structs
 from auditor.onnxfile.graph import Model, ModelFormat
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText, count_text
-from auditor.verify import processes
 from auditor.verify.admission import admit
-from auditor.verify.cluster import pieces as pieces_of_cluster
 from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.layer_runs import open_layers
 from auditor.verify.measures.target import Clues
@@ -60,6 +58,15 @@ class OpenRun:
         first = frozenset(list(places)[: self.plan.settings.self_test_images])
         self.plan = replace(self.plan, repeated=first)
 
+    def widen(self, confidence: float) -> None:
+        """Give all intervals this confidence."""
+        self.plan = replace(self.plan, settings=replace(self.plan.settings, confidence=confidence))
+
+    def keep(self, places: Collection[int]) -> None:
+        """Forget the rows of all images but these."""
+        kept = frozenset(places)
+        self.rows[:] = [row for row in self.rows if row.index in kept]
+
     def extend(self, places: Collection[int], observer: Observer) -> None:
         """Measure the images at these places, too.
 
@@ -73,26 +80,6 @@ class OpenRun:
         for row in measured_rows(self.worker, self.plan, units):
             self.rows.append(row)
             observer.advance()
-
-    def share(self, places: Sequence[int], observer: Observer) -> None:
-        """Measure the images at these places in as many processes as the settings ask for, or on their cluster.
-
-        Raises:
-            VerifyError: as :func:`auditor.verify.runner.verify`, that of the first image, whichever process was first.
-        """
-        failures = []
-        cluster, jobs = self.plan.settings.ray, self.plan.settings.jobs
-        if cluster is None:
-            measured = processes.pieces(self.plan, self.source, places, jobs)
-        else:
-            measured = pieces_of_cluster(self.plan, self.source, places, cluster)
-        for piece in measured:
-            self.rows += piece.rows
-            failures += [piece.failure] if piece.failure is not None else []
-            for _ in piece.rows:
-                observer.advance()
-        if failures:
-            raise min(failures, key=lambda failure: failure.index).error()
 
     def layers(self, observer: Observer) -> tuple[MeasuredLayers, bool]:
         """The layers on the first images that were used, and whether that was interrupted."""

@@ -71,10 +71,13 @@ def splittable_places(source: ImageSource) -> range:
     return places
 
 
-def blocks_of(places: Sequence[int], slots: int, most: int = 16) -> list[list[int]]:
-    """The places in blocks, several for each slot so that all end at about the same time."""
-    size = max(1, min(most, -(-len(places) // (4 * slots))))
-    return [list(places[start : start + size]) for start in range(0, len(places), size)]
+def blocks_of(parts: Sequence[Sequence[int]], slots: int, most: int = 16) -> list[list[int]]:
+    """The places of all parts in blocks, several of a part for each slot so that all end at about the same time."""
+    blocks = []
+    for places in parts:
+        size = max(1, min(most, -(-len(places) // (4 * slots))))
+        blocks += [list(places[start : start + size]) for start in range(0, len(places), size)]
+    return blocks
 
 
 def without_own_limits(plan: RunPlan) -> RunPlan:

@@ -22,32 +22,27 @@ _TRIES = 3  # of a block whose process was killed
 
 @dataclass(slots=True)
 class _Blocks:
-    """The blocks that are still to be measured, in order; those behind an image that ends the run need not be."""
+    """The blocks that are still to be measured, in order."""
 
     waiting: deque[list[int]]
-    ends_at: float = float("inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def following(self) -> list[int] | None:
         with self.lock:
-            block = self.waiting.popleft() if self.waiting else None
-            return block if block is not None and min(block) < self.ends_at else None
-
-    def failed(self, index: int) -> None:
-        with self.lock:
-            self.ends_at = min(self.ends_at, index)
+            return self.waiting.popleft() if self.waiting else None
 
     def close(self) -> None:
         with self.lock:
             self.waiting.clear()
 
 
-def pieces(plan: RunPlan, source: ImageSource, places: Sequence[int], jobs: int) -> Iterator[Piece]:
-    """Measure these places in so many processes, a piece as soon as it is done.
+def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], jobs: int) -> Iterator[Piece]:
+    """Measure the places of these parts, one after the other, in so many processes, a piece as soon as it is done.
 
-    A process that is killed is replaced, and its block measured again. The processes end with the iteration.
+    What lies behind an image that ends the run is not measured. A process that is killed is replaced, and its block
+    measured again. The processes end with the iteration.
     """
-    blocks = _Blocks(deque(blocks_of(places, jobs)))
+    blocks = _Blocks(deque(blocks_of(parts, jobs)))
     done: SimpleQueue[Piece | BaseException | None] = SimpleQueue()
     slots = [_Slot(pickle.dumps((plan, source.again)), blocks, done) for _ in range(jobs)]
     try:
@@ -93,7 +88,7 @@ class _Slot:
                 if piece is None:
                     return
                 if piece.failure is not None:
-                    self._blocks.failed(piece.failure.index)
+                    self._blocks.close()
                 self._done.put(piece)
         except BaseException as error:  # noqa: BLE001 - raised where the rows are read
             self._done.put(error)

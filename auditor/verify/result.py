@@ -24,6 +24,7 @@ from auditor.verify.layers.maps import EquivarianceMap, Spectrum
 from auditor.verify.margin import Margin
 from auditor.verify.split import LossSplit
 from auditor.verify.time.result import TimeResult
+from auditor.verify.verdict import Required
 
 _SHOWN_MEASURES = 4
 
@@ -68,14 +69,6 @@ class DataKind(Enum):
     FRAMES = "frames"  # a folder of pictures in the order of time
     VIDEO = "video"  # the frames of a video file
     BUILTIN = "builtin"  # pictures and seeded synthetic images that the package carries
-
-
-class Verdict(Enum):
-    """What an interval says about a limit."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
 
 
 class OtherRuntime(Struct, frozen=True):
@@ -342,7 +335,8 @@ class Verification(Shown, Struct, frozen=True):
     what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
     ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
     that was taken because nobody chose one, empty otherwise. ``time`` is what was measured over the frames of a clip.
-    ``shown`` are thumbnails of the images that changed most, where a page asked for them.
+    ``shown`` are thumbnails of the images that changed most, where a page asked for them. ``required`` is what was
+    asked of the model, and whether it holds; None where nothing was.
     """
 
     # Two runs of the same thing write equal documents.
@@ -366,6 +360,7 @@ class Verification(Shown, Struct, frozen=True):
     preset_assumed: str = ""
     time: TimeResult | None = None
     shown: tuple[ShownImage, ...] = ()
+    required: Required | None = None
 
     @property
     def complete(self) -> bool:

@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from auditor.onnxfile.graph import Model
+from auditor.options.thresholds import Thresholds
 from auditor.sampling.result import Analysis
 from auditor.verify.errors import RuntimeMissingError
 from auditor.verify.images.source import ImageSource, spread
+from auditor.verify.intake import Intake
+from auditor.verify.looking import measure_until_certain, random_places
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
+from auditor.verify.minimum import with_required
 from auditor.verify.observer import Observer, Silent
 from auditor.verify.open_run import open_run
 from auditor.verify.pieces import splittable_places
@@ -36,13 +40,15 @@ def verify(
     analysis: Analysis | None = None,
     observer: Observer | None = None,
     plain: tuple[Model, Analysis] | None = None,
+    held: Thresholds | None = None,
 ) -> Verification:
     """Run a model on shifted images and measure how much its answer depends on position.
 
     ``analysis`` is the static audit of the model; with it layers are measured and dense outputs are laid over each
     other exactly; ``plain`` is the same model without functions, with the same sites, to measure the layers on. An
     interrupt (``KeyboardInterrupt``) after the first image ends the run early: the result holds what
-    was measured so far and says that it is incomplete.
+    was measured so far and says that it is incomplete. Where ``held`` has a minimum, images come in a random order, and
+    the run ends once it is certain whether the model holds it.
 
     Raises:
         ModelRefusedError: the model may not be run (domains, external files).
@@ -52,7 +58,7 @@ def verify(
         DeviceUnavailableError: the device that was asked for does not run the model.
         DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
-    return _measured(model, source, settings, analysis, observer or Silent(), plain).found
+    return _measured(model, source, settings, analysis, observer or Silent(), plain, held).found
 
 
 def verify_pair(
@@ -94,21 +100,22 @@ def _measured(
     analysis: Analysis | None,
     observer: Observer,
     plain: tuple[Model, Analysis] | None,
+    held: Thresholds | None = None,
 ) -> _Measured:
     start = time.perf_counter()
     if runs_beside_onnxruntime(model, settings):
         try:
-            both = _run(model, source, beside_onnxruntime(model, settings), analysis, observer, plain, start)
+            both = _run(model, source, beside_onnxruntime(model, settings), analysis, observer, plain, held, start)
         except RuntimeMissingError as error:
             if error.runtime != Runtime.ONNXRUNTIME.value:
                 raise
             settings = replace(settings, reference=None)
-            alone = _run(model, source, settings, analysis, observer, plain, start)
+            alone = _run(model, source, settings, analysis, observer, plain, held, start)
             return replace(
                 alone, found=with_notes(alone.found, f"answers were not held against onnxruntime's: {error}")
             )
         return replace(both, found=with_notes(both.found, *agreement_words(both.plan, both.table)))
-    return _run(model, source, settings, analysis, observer, plain, start)
+    return _run(model, source, settings, analysis, observer, plain, held, start)
 
 
 def _run(
@@ -118,28 +125,33 @@ def _run(
     analysis: Analysis | None,
     observer: Observer,
     plain: tuple[Model, Analysis] | None,
+    held: Thresholds | None,
     start: float,
 ) -> _Measured:
-    interrupted = False
+    interrupted, looks = False, None
+    places = None if held is None or held.minimum is None or held.all_images else random_places(source, settings)
     with open_run(model, source, settings, analysis, plain) as (run, units):
-        plan = run.plan
         over_time, count = None, source.count
         if source.is_clip:
             # Each frame is looked at once; shifts are run on some of them.
-            over_time = measure_time(run.worker, plan, source, _grid_of(analysis), observer)
+            over_time = measure_time(run.worker, run.plan, source, _grid_of(analysis), observer)
             chosen = spread(over_time.frames, SHIFTED_FRAMES)
-            units, count = plan.units(source, frozenset(chosen)), len(chosen)
-        observer.begin("images", count)
+            units, count = run.plan.units(source, frozenset(chosen)), len(chosen)
         try:
-            if settings.shared:
-                run.share(splittable_places(source), observer)
+            if held is not None and places is not None:
+                looks, interrupted = measure_until_certain(run, places, held, observer)
+            elif settings.shared:
+                observer.begin("images", count)
+                with Intake.whole(run, splittable_places(source)) as intake:
+                    intake.take(observer)
             else:
+                observer.begin("images", count)
                 run.add(units, observer)
         except KeyboardInterrupt:
             if not any(row.measured is not None for row in run.rows):
                 raise
             interrupted = True
-        table = run.table
+        plan, table = run.plan, run.table
         require_measured(plan, table)
         layers = MeasuredLayers()
         if not interrupted:
@@ -147,6 +159,8 @@ def _run(
     # Of a clip only some frames are shifted: the others are not missing.
     asked = replace(source, count=count)
     found = merge(plan, asked, table, layers, run.external, interrupted, time.perf_counter() - start)
+    if not found.incomplete:
+        found = with_required(found, held, looks)
     if over_time is not None:
         found = structs.replace(found, time=over_time)
     if settings.thumbnails and not interrupted:

@@ -19,6 +19,7 @@ from auditor.codec import DocumentError, convert, parse
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, VerifyError
 from auditor.verify.images.source import ImageSource
+from auditor.verify.intake import Intake
 from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, require_measured
 from auditor.verify.observer import Observer
@@ -87,10 +88,8 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
     observer.begin("images", len(own))
     failure = None
     try:
-        if run.plan.settings.shared:
-            run.share(own, observer)
-        else:
-            run.extend(own, observer)
+        with Intake.whole(run, own) as intake:
+            intake.take(observer)
     except VerifyError as error:
         done = {row.index for row in run.rows}
         failure = Failure.of(error, min(place for place in own if place not in done))

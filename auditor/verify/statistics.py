@@ -30,7 +30,7 @@ import numpy as np
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.gaffke import Sample, lower_bound, probability_below, upper_bound
 from auditor.verify.interval import Interval
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Verdict
 
 MIN_IMAGES = 8  # below this no interval is given: so few images say next to nothing
 FEW_IMAGES = 64  # below this a report says that there are few images

@@ -19,8 +19,9 @@ from auditor.comparison.conditions import conditions
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.looks import Look, planned_looks
-from auditor.verify.result import Measure, Verdict
+from auditor.verify.result import Measure
 from auditor.verify.statistics import judge_mean
+from auditor.verify.verdict import Verdict
 
 SIZES = (16, 32, 64, 128, 256)
 ALPHA = 0.05

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from auditor.options.thresholds import Thresholds
-from auditor.verify.result import Verdict
 from auditor.verify.statistics import images_needed, judge_mean
+from auditor.verify.verdict import Verdict
 from tests.comparison.gate import (
     ALPHA,
     NOTHING_CHANGES,

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from auditor.comparison.conditions import two_sided
 from auditor.comparison.measured import NotComparableError, compare_measured
-from auditor.facts.comparison import Condition, needed_words
 from auditor.options.thresholds import Thresholds
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
+from auditor.verify.minimum import two_sided
 from auditor.verify.result import (
     DataFacts,
     DataKind,
@@ -24,10 +23,10 @@ from auditor.verify.result import (
     SelfTest,
     Shifts,
     Task,
-    Verdict,
     Verification,
 )
 from auditor.verify.statistics import difference_interval
+from auditor.verify.verdict import Condition, Verdict, needed_words
 
 IMAGES = 256
 Values = Sequence[float] | FloatArray

@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 import auditor
-from auditor.facts.comparison import Comparison, ComparisonVerdict, Condition, MeasuredChange, TypicalRatio
+from auditor.facts.comparison import Comparison, ComparisonVerdict, MeasuredChange, TypicalRatio
 from auditor.report.words.changes import leading_rows
 from auditor.report.words.compared_verdict import headline
 from auditor.report.words.site_changes import site_changes
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Condition, Verdict
 from tests.comparison.test_static import BASE, WITH_ANOTHER_POOL, compare, comparison, retrained
 from tests.rules.builder import build
 

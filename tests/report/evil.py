@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from auditor.facts.comparison import Comparison, Condition, Kept, MeasuredChange, OutputChange, TypicalRatio
+from auditor.facts.comparison import Comparison, Kept, MeasuredChange, OutputChange, TypicalRatio
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.report import Accepted, AcceptedBy, Problem, ProblemKind, Report, RuleInfo
 from auditor.onnxfile.noderef import NodeRef, Origin
@@ -30,9 +30,9 @@ from auditor.verify.result import (
     SelfTest,
     Shifts,
     Task,
-    Verdict,
     Verification,
 )
+from auditor.verify.verdict import Condition, Verdict
 from tests.report.samples import analysis, energy, model_report, site
 
 # The attacks of every target that a report can end up in.

@@ -7,13 +7,13 @@ from fractions import Fraction
 import pytest
 
 from auditor.audit.packs import load_builtin
-from auditor.facts.comparison import Comparison, Condition, MeasuredChange, OutputChange, TypicalRatio
+from auditor.facts.comparison import Comparison, MeasuredChange, OutputChange, TypicalRatio
 from auditor.facts.finding import Finding, Severity
 from auditor.facts.rule import Context, Need
 from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Condition, Verdict
 from tests.rules.test_rules import analysis, site
 
 RULES = {rule.code: rule for rule in load_builtin().rules}

@@ -30,6 +30,7 @@ from auditor.verify.result import (
     Task,
     Verification,
 )
+from auditor.verify.verdict import Condition, Looks, Required, Verdict
 
 RULES = {rule.code: rule for rule in load_builtin().rules}
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -74,7 +75,7 @@ def findings(
 
 
 @pytest.mark.parametrize(
-    "code", ["AA401", "AA402", "AA403", "AA404", "AA405", "AA407", "AA408", "AA409", "AA410", "AA910"]
+    "code", ["AA401", "AA402", "AA403", "AA404", "AA405", "AA407", "AA408", "AA409", "AA410", "AA411", "AA910"]
 )
 def test_rules_about_measured_numbers_need_a_measurement_and_say_nothing_without(code: str) -> None:
     assert RULES[code].needs == {Need.MEASUREMENT}
@@ -203,3 +204,25 @@ def test_a_crash_is_one_error() -> None:
     (finding,) = findings("AA910", None, "onnxruntime died with SIGFPE")
     assert finding.severity is ERROR
     assert "SIGFPE" in finding.message
+
+
+def asked(verdict: Verdict, inconclusive: str = "warn") -> Verification:
+    condition = Condition("min", 0.9, verdict, 200, 400)
+    looks = Looks((16, 32), 1, 0.025, 0.05)
+    required = Required("consistency", "share", True, 0.8, 16, condition, looks, 0.95, inconclusive)
+    return replace(measurement(measure("consistency", 0.8)), required=required)
+
+
+def test_a_minimum_that_surely_does_not_hold_is_an_error_that_names_the_look() -> None:
+    (finding,) = findings("AA411", asked(Verdict.FAIL))
+    assert finding.severity is ERROR
+    assert finding.message == "Consistency is 80 %, surely less than the 90 % asked, after 16 of at most 32 images."
+    assert (finding.numbers["look"], finding.numbers["level"]) == (1, 0.025)
+
+
+def test_a_minimum_that_holds_is_no_finding_and_an_open_one_is_what_was_asked_for() -> None:
+    assert findings("AA411", asked(Verdict.PASS)) == []
+    for inconclusive, severities in (("warn", [NOTE]), ("fail", [ERROR]), ("pass", [])):
+        found = findings("AA411", asked(Verdict.INCONCLUSIVE, inconclusive))
+        assert [one.severity for one in found] == severities
+        assert all("undecided" in one.message and "About 200 to 400 images" in one.advice for one in found)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.verify.interval import Interval
-from auditor.verify.result import Verdict
 from auditor.verify.statistics import (
     MIN_IMAGES,
     Needed,
@@ -24,6 +23,7 @@ from auditor.verify.statistics import (
     twice_the_largest,
     unseen_share,
 )
+from auditor.verify.verdict import Verdict
 
 
 def shares(draw: np.random.Generator, images: int, mean: float = 0.92, shifts: int = 16) -> np.ndarray:

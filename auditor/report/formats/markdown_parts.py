@@ -114,6 +114,13 @@ def _site(index: int, site: Site, measured: AliasMeasurement | None) -> str:
 
 def measurement_part(page: MarkdownPage, found: Verification) -> None:
     """What was measured, and with what."""
+    if found.required is not None:
+        from auditor.report.words.required import required_words
+
+        verdict, *ended = required_words(found.required)
+        page.add(BLANK, f"**{markdown_words(verdict)}**")
+        for line in ended:
+            page.add(BLANK, f"{markdown_words(line)}.")
     page.add(BLANK, measurement_words(found), BLANK)
     page.add("| output | measure | value | interval | rests on |", "| :-- | :-- | --: | :-- | --: |")
     page.rows(_measures(found))

@@ -9,12 +9,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.facts.comparison import Comparison, Condition, GridChange, MeasuredChange, needed_words, worst_verdict
+from auditor.facts.comparison import Comparison, GridChange, MeasuredChange, worst_verdict
 from auditor.report.words.compared_verdict import graph_changes, headline
 from auditor.report.words.numbers import factor_text
 from auditor.report.words.site_changes import sites_summary
 from auditor.text import ModelText
 from auditor.verify.result import titled
+from auditor.verify.verdict import Condition, needed_words
 
 VERDICT_WORDS = {"fail": "fail", "inconclusive": "undecided", "pass": "pass"}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.facts.comparison import Comparison, ComparisonVerdict, Condition, MeasuredChange, needed_words
+from auditor.facts.comparison import Comparison, ComparisonVerdict, MeasuredChange
 from auditor.report.words.numbers import factor_text
 from auditor.text import count_text
-from auditor.verify.result import Verdict
+from auditor.verify.verdict import Condition, Verdict, needed_words
 
 _FLOOR = "min"  # the threshold that asks nothing of the base
 _Asked = tuple[MeasuredChange, Condition]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from auditor.report.words.margins import margin_line
 from auditor.report.words.numbers import number, percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+from auditor.report.words.required import required_words
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
@@ -79,6 +80,8 @@ def condition_lines(found: Verification) -> Iterator[str]:
     shifts, data = found.shifts, found.data
     if found.incomplete:
         yield f"incomplete: {found.incomplete}"
+    if found.required is not None:
+        yield from required_words(found.required)
     yield (
         f"measured on {count_text(len(data.used), 'image')} ({_SOURCES[data.kind]}), "
         f"{count_text(shifts.per_image, 'shifted input')} each"

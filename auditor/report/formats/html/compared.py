@@ -13,7 +13,7 @@ from auditor.text import plain
 
 _MEASURED = (("measure", None), ("base", "n"), ("new", "n"), ("difference", "n"), ("interval", "n"), ("verdict", None))
 _OUTPUTS = (("output", None), ("factor before", "n"), ("factor after", "n"))
-_CLASSES = {"fail": "v-aliased", "inconclusive": "v-weak-filter", "pass": "v-anti-aliased"}
+VERDICT_CLASSES = {"fail": "v-aliased", "inconclusive": "v-weak-filter", "pass": "v-anti-aliased"}
 
 
 def compared(found: Comparison) -> Iterator[Child]:
@@ -38,7 +38,9 @@ def compared(found: Comparison) -> Iterator[Child]:
 
 def _measured(row: MeasuredRow) -> Element:
     verdict = (
-        element("span", VERDICT_WORDS[row.verdict], class_=f"verdict {_CLASSES[row.verdict]}") if row.verdict else None
+        element("span", VERDICT_WORDS[row.verdict], class_=f"verdict {VERDICT_CLASSES[row.verdict]}")
+        if row.verdict
+        else None
     )
     detail = [element("div", prose(text), class_="origin") for text in (row.detail, *row.notes) if text]
     name = element("th", plain(row.measure), " ", element("div", element("code", plain(row.output)), class_="origin"),

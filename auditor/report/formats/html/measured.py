@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from auditor.report.formats.html.charts import Series, curve_chart, path_chart
+from auditor.report.formats.html.compared import VERDICT_CLASSES
 from auditor.report.formats.html.examples import examples
 from auditor.report.formats.html.maps import legend, map_chart, scale_end
 from auditor.report.formats.html.tables import labelled
@@ -14,11 +15,13 @@ from auditor.report.words.margins import margin_line
 from auditor.report.words.measured import images_words
 from auditor.report.words.numbers import number, percent_text, signed_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+from auditor.report.words.required import WORDS, reason, required_words
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import DataKind, ImageResult, Measure, OutputResult, ShiftAt, Track, Verification
 from auditor.verify.time.result import TimeResult
+from auditor.verify.verdict import Required
 
 _MOST_MAPS = 12
 _MOST_IMAGES = 8
@@ -30,6 +33,8 @@ def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
         yield element("p", f"Incomplete: {plain(found.incomplete, None)}", class_="alert")
     if found.self_test is not None and not found.self_test.passed:
         yield element("p", "The same input gave different answers: this run says nothing about shifts.", class_="alert")
+    if found.required is not None:
+        yield from _required(found.required)
     for output in found.outputs:
         if len(found.outputs) > 1:
             yield element("h3", "Output ", element("code", plain(output.output)))
@@ -54,6 +59,19 @@ def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
         yield _images(output)
     if found.time is not None:
         yield from _over_time(found.time)
+
+
+def _required(asked: Required) -> Iterator[Element]:
+    """What was asked of the model, whether it holds, and when the measurement ended."""
+    verdict = asked.condition.verdict
+    yield element("h3", "What was asked")
+    yield element(
+        "p",
+        element("span", WORDS[verdict].lower(), class_=f"verdict {VERDICT_CLASSES[verdict.value]}"),
+        f" {reason(asked)}.",
+    )
+    _, *lines = required_words(asked)
+    yield from (element("p", f"{line}.".capitalize(), class_="facts") for line in lines)
 
 
 def _by_distance(name: str) -> str:
