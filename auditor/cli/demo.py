@@ -92,6 +92,8 @@ def _tell(target: Path | None, output: Output) -> None:
         story = Story(folder, rules, settings, emit)
         base, outcome = story.audited(output.debug)
         given = {Need.POLICY}
+        own = () if target is None else (ReportFile("html", target / REPORT),)
+        output = output.but(report=(*output.report, *own))
         if missing := _missing():
             say(_INSTALL.format(missing=missing))
         else:
@@ -104,9 +106,8 @@ def _tell(target: Path | None, output: Output) -> None:
         report = report_of(
             settle([outcome], rules, settings, None, output.debug), (), rules, rules.ready(given), settings
         )
-        own = () if target is None else (ReportFile("html", target / REPORT),)
         options = render_options(output.color, False, False, output.verbose, statistics=False, whole=True)
-        write_reports(report, (*output.report, *own), options)
+        write_reports(report, output.report, options)
 
 
 def _missing() -> str:

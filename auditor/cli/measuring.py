@@ -130,6 +130,7 @@ def measure_pair_with(settings: Settings, show: Output, images: int, together: b
     held = thresholds(settings.compare)
     ended = False
     drawn: Drawn | None = None
+    pictured = not show.no_thumbnails and _writes_html(settings, show)
 
     def measure_pair(before: Examined, after: Examined) -> MeasuredPair:
         nonlocal ended, drawn
@@ -142,7 +143,8 @@ def measure_pair_with(settings: Settings, show: Output, images: int, together: b
 
         drawn = drawn or Drawn(synthetic_image)
         request = trusted_request(settings, after.place)
-        request = replace(request, limit=request.limit or images)
+        chosen = replace(request.settings, thumbnails=pictured)
+        request = replace(request, limit=request.limit or images, settings=chosen)
         say_of_clash(show)
         try:
             source = request.source(drawn)

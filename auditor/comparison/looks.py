@@ -94,6 +94,8 @@ class _Separate:
                 verification = run.found(confidence, layers)
             except VerifyError as error:
                 raise _failed(self, run, error) from None
+            if observer is not None:
+                verification = run.shown(verification)
             if interrupted:
                 verification = structs.replace(verification, incomplete="interrupted while layers were measured")
             found.append(verification)
@@ -110,9 +112,10 @@ class _Beside:
     def runs(self) -> tuple[OpenRun, ...]:
         return (self.run,)
 
-    def results(self, confidence: float, observer: Observer | None) -> tuple[Verification, Verification]:  # noqa: ARG002
+    def results(self, confidence: float, observer: Observer | None) -> tuple[Verification, Verification]:
         try:
             new = self.run.found(confidence)
+            new = new if observer is None else self.run.shown(new)
             base = self.run.found_on_reference(confidence)
         except VerifyError as error:
             raise _OneFailedError(MeasuredPair(None, error)) from None

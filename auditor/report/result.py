@@ -98,7 +98,7 @@ def _page(result: object) -> str:
     elif isinstance(result, Comparison):
         from auditor.report.formats.html.compared import compared
 
-        section = list(compared(result))
+        section = list(compared(result, None))
     else:
         raise TypeError(f"there is no page about a {type(result).__name__}")
     return page("aliasaudit", [element("section", section, class_="model")], f"aliasaudit {__version__}")

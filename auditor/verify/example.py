@@ -20,6 +20,14 @@ class SeenClass(Struct, frozen=True):
     other: FloatOrNan
 
 
+class SeenAnswer(Struct, frozen=True):
+    """The class of one input of an image and its score. ``shift`` (dy, dx) is that from the unshifted input."""
+
+    shift: tuple[FloatOrNan, FloatOrNan]
+    answer: int
+    score: FloatOrNan
+
+
 class ClassChange(Struct, frozen=True):
     """Two inputs of one image with different classes: of those that were compared the nearest.
 
@@ -40,6 +48,26 @@ class SeenBox(Struct, frozen=True):
     shift: tuple[FloatOrNan, FloatOrNan]
     score: FloatOrNan
     corners: tuple[FloatOrNan, FloatOrNan, FloatOrNan, FloatOrNan] | None
+
+
+class SeenJoints(Struct, frozen=True):
+    """Joints under one shift: where they lie as (x, y) once the shift is undone, NaN where they are not seen."""
+
+    shift: tuple[FloatOrNan, FloatOrNan]
+    points: tuple[tuple[FloatOrNan, FloatOrNan], ...]
+
+
+class MovingJoints(Struct, frozen=True):
+    """The joints of an image's surest figure that shifts move farthest, those first; the unshifted input stands first.
+
+    ``joints`` are their numbers and ``farthest`` how far each lies from its place in the unshifted input at most.
+    ``extent`` (H, W) is the size of the input in the pixels of the points.
+    """
+
+    joints: tuple[int, ...]
+    farthest: tuple[FloatOrNan, ...]
+    extent: tuple[FloatOrNan, FloatOrNan]
+    seen: tuple[SeenJoints, ...]
 
 
 class MovingBox(Struct, frozen=True):

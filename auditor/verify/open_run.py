@@ -26,6 +26,7 @@ from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load, Numbered
+from auditor.verify.shown import shown_images
 from auditor.verify.surround import beside_reference
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.runtime import Runtime
@@ -97,6 +98,12 @@ class OpenRun:
             DataError: there is nothing in any image.
         """
         return _merged(self, self.plan, self.table, confidence, layers)
+
+    def shown(self, found: Verification) -> Verification:
+        """The result with thumbnails of the images that changed most, where a page asked for them."""
+        if not self.plan.settings.thumbnails:
+            return found
+        return structs.replace(found, shown=shown_images(self.plan, self.source, self.table, found.outputs[0].images))
 
     def found_on_reference(self, confidence: float) -> Verification:
         """The same of the reference, where the settings ask to measure it, too."""

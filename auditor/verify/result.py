@@ -18,7 +18,7 @@ from auditor.codec import FloatOrNan
 from auditor.document import Shown
 from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
-from auditor.verify.example import ClassChange, MovingBox, ShownImage
+from auditor.verify.example import ClassChange, MovingBox, MovingJoints, SeenAnswer, ShownImage
 from auditor.verify.interval import Interval
 from auditor.verify.layers.maps import EquivarianceMap, Spectrum
 from auditor.verify.margin import Margin
@@ -251,9 +251,13 @@ class ImageResult(Struct, frozen=True):
     ``reference`` is the top-1 class of the unshifted input and ``score`` its probability (None outside classification).
     ``path`` are the scores of that class along the diagonal shift path and ``flips`` the share of shifts with another
     class. ``worst`` is the shift (dy, dx) whose score is lowest. ``tracks`` are the answers of other tasks along the
-    path. ``class_change`` are two inputs with different classes, and ``moving_box`` is the box whose score
-    moves most.
+    path. ``class_change`` are two inputs with different classes, ``moving_box`` is the box whose score
+    moves most, and ``moving_joints`` are the joints that move farthest. ``answers`` are those of all inputs that differ
+    in their shift alone, of classification only.
     """
+
+    # A page compares two models by them; in a document they would outweigh the rest.
+    unwritten: ClassVar[frozenset[str]] = frozenset({"answers"})
 
     name: ModelText
     label: int | None
@@ -266,6 +270,8 @@ class ImageResult(Struct, frozen=True):
     tracks: tuple[Track, ...] = ()
     class_change: ClassChange | None = None
     moving_box: MovingBox | None = None
+    moving_joints: MovingJoints | None = None
+    answers: tuple[SeenAnswer, ...] = ()
 
 
 class OutputResult(Struct, frozen=True):

@@ -22,13 +22,19 @@ from auditor.verify.worker.windows import cut
 
 MOST_CHANGES = 8  # images with two classes
 MOST_BOXES = 3  # images with a box that moves
+MOST_FIGURES = 3  # images with joints that move
 
 
 def most_changed(images: Sequence[ImageResult]) -> tuple[int, ...]:
     """The places of the images to be shown, those whose scores change most first."""
     classes = [(-_class_gap(image), place) for place, image in enumerate(images) if image.class_change is not None]
     boxes = [(-_box_gap(image), place) for place, image in enumerate(images) if image.moving_box is not None]
-    chosen = [*sorted(classes)[:MOST_CHANGES], *sorted(boxes)[:MOST_BOXES]]
+    joints = [
+        (-image.moving_joints.farthest[0], place)
+        for place, image in enumerate(images)
+        if image.moving_joints is not None
+    ]
+    chosen = [*sorted(classes)[:MOST_CHANGES], *sorted(boxes)[:MOST_BOXES], *sorted(joints)[:MOST_FIGURES]]
     return tuple(place for _, place in chosen)
 
 

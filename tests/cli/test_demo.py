@@ -56,7 +56,10 @@ def test_the_commands_run_on_the_files_that_are_left_and_say_the_same(
     assert code == 0
     assert "wrote example/report.html" in err
     assert "BETTER" in out or "UNDECIDED" in out or "NO DIFFERENCE" in out
-    assert "<svg" in Path("example/report.html").read_text(encoding="utf-8")
+    page = Path("example/report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "The base changed its answer, this model does not" in page
+    assert "data:image/jpeg" in page
     assert Path("example/.github/workflows/aliasaudit.yml").is_file()
     monkeypatch.chdir("example")
     check, verify, fix, compare = (shlex.split(command)[1:] for command in commands(out))

@@ -208,7 +208,8 @@ def test_measurements_have_their_pictures() -> None:
     classes = Counter(one.get("class") for one in root.iter())
     assert classes["chart"] == classes["map"] == 1
     assert "consistency by shift distance; higher is better" in texts(root, "figcaption")
-    assert any("93.1 %" in text for text in texts(root, "dd"))
+    assert "93.1 %" in texts(root, "td")
+    assert any("→" in text for text in texts(root, "dd"))
 
 
 def test_maps_are_darker_where_more_is_lost_on_one_scale_that_ends_at_a_round_number() -> None:

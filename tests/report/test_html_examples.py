@@ -12,7 +12,16 @@ from auditor.facts.report import ModelReport, Report
 from auditor.report import render
 from auditor.report.words.measured_headline import lead, sentence
 from auditor.text import ModelText
-from auditor.verify.example import ClassChange, Jpeg, MovingBox, SeenBox, SeenClass, ShownImage
+from auditor.verify.example import (
+    ClassChange,
+    Jpeg,
+    MovingBox,
+    MovingJoints,
+    SeenBox,
+    SeenClass,
+    SeenJoints,
+    ShownImage,
+)
 from auditor.verify.interval import Interval
 from auditor.verify.result import ImageResult, Measure, OutputResult, Task, Verification
 from tests.report.evil import evil_report
@@ -122,6 +131,45 @@ def test_every_box_of_a_detector_is_drawn_where_it_was_found_and_what_was_not_fo
     assert "lowest, at +0 px, +3 px" in text
     assert "none" in text
     assert "below 0.50 at 1 of 3 positions" in text
+
+
+def test_every_joint_is_drawn_at_all_its_places_with_a_line_to_the_farthest() -> None:
+    nan = float("nan")
+    seen = (
+        SeenJoints((0, 0), ((10, 20), (50, 60))),
+        SeenJoints((0, 1), ((11, 20), (nan, nan))),
+        SeenJoints((3, 0), ((10, 24), (50, 61))),
+    )
+    moving = MovingJoints((4, 2), (4.0, 1.0), (100, 200), seen)
+    shown = replace(image(), moving_joints=moving)
+    root = page(verification(output(shown, task=Task.KEYPOINTS), shown=(ShownImage(0, PICTURE),)))
+    (drawing,) = of_class(root, "boxes")
+    svg = "{http://www.w3.org/2000/svg}"
+    dots = [(one.get("class"), one.get("cx"), one.get("cy")) for one in drawing.iter(f"{svg}circle")]
+    assert sorted(dots) == [
+        ("first", "10", "20"), ("first", "50", "60"), ("other", "11", "20"),
+        ("second", "10", "24"), ("second", "50", "61"),
+    ]  # fmt: skip
+    assert [(one.get("x1"), one.get("y2")) for one in drawing.iter(f"{svg}line")] == [("10", "24"), ("50", "61")]
+    text = words(of_class(root, "pair")[0])
+    assert "joint 4 moves 4.0 px" in text
+    assert "joint 2" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "said"),
+    [
+        ("keypoint-jitter", 4.25, "px", "Shift the picture and joints move by 4.25 px."),
+        ("text-changes", 0.25, "share", "Shift the picture and 25 of 100 lines of text change."),
+        ("massc", 0.96, "share", "Shift the picture and 4 of 100 positions change."),
+        ("massc", 1.0, "share", "None of the positions changed at any shift tried."),
+        ("equivariance-error", 0.12, "ratio", "Shift the picture and the output differs by 0.120 of its own size."),
+    ],
+)
+def test_every_task_has_a_sentence_for_people(name: str, value: float, unit: str, said: str) -> None:
+    higher = name == "massc"
+    made = output(task=Task.DENSE, measures=(replace(measure(name, value, unit), higher_is_better=higher),))
+    assert str(sentence(verification(made))) == said
 
 
 @pytest.mark.parametrize("name", ["</script><script>alert(1)</script>", '"><img src=x>', "::error::"])

@@ -22,7 +22,7 @@ from auditor.verify.images.preprocess import (
     to_levels,
     to_tensor,
 )
-from auditor.verify.measures.classification import nearest_change
+from auditor.verify.measures.class_changes import nearest_change, seen_answers
 from auditor.verify.measures.object_scores import MOST_SEEN, FollowedBox, moving_box
 from auditor.verify.result import ProtocolKind, Task
 from auditor.verify.shifts.plan import PlanBuilder, ShiftPlan, Window, no_pairs
@@ -58,6 +58,13 @@ def test_the_nearest_of_the_changed_pairs_is_shown_and_of_two_as_near_the_larger
     assert (found.before.answer, found.before.score) == (0, 0.6)
     assert found.before.other == pytest.approx(0.2)
     assert found.after.score == 0.8
+
+
+def test_every_shift_has_its_answer_once_and_frames_and_other_canvases_have_none() -> None:
+    base, near, frame, canvas = Window(0, 8, 8), Window(0, 8, 9), Window(1, 8, 8), Window(0, 8, 8, 1)
+    made = plan((base, near), (base, frame), (base, canvas))
+    found = seen_answers(scores((0, 0.6), (2, 0.5), (1, 0.9), (1, 0.8)), made)
+    assert [(seen.shift, seen.answer, seen.score) for seen in found] == [((0, 0), 0, 0.6), ((0, 1), 2, 0.5)]
 
 
 def test_pairs_with_one_class_are_no_example() -> None:

@@ -89,8 +89,16 @@ def _contradictions(model: ModelReport) -> Iterator[tuple[str, str]]:
 def _of_examples(found: Verification) -> Iterator[tuple[str, str]]:
     for number, output in enumerate(found.outputs):
         for index, image in enumerate(output.images):
+            place = f"verification.outputs[{number}].images[{index}]"
             if image.moving_box is not None and not image.moving_box.seen:
-                yield f"verification.outputs[{number}].images[{index}].moving_box.seen", "is empty"
+                yield f"{place}.moving_box.seen", "is empty"
+            joints = image.moving_joints
+            if joints is not None:
+                if not joints.seen or not joints.joints:
+                    yield f"{place}.moving_joints", "is empty"
+                lists = (joints.farthest, *(seen.points for seen in joints.seen))
+                if any(len(values) != len(joints.joints) for values in lists):
+                    yield f"{place}.moving_joints", "has lists of other lengths"
 
 
 def _of_analysis(analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from auditor.facts.comparison import Comparison, ComparisonVerdict, MeasuredChange
 from auditor.report.words.numbers import factor_text
-from auditor.text import count_text
+from auditor.report.words.sentence import Sentence
+from auditor.text import count_text, plain
 from auditor.verify.verdict import Condition, Verdict, needed_words
 
 _FLOOR = "min"  # the threshold that asks nothing of the base
@@ -16,6 +17,23 @@ _Asked = tuple[MeasuredChange, Condition]
 def verdict_word(found: Comparison) -> str:
     """``WORSE``, ``NO DIFFERENCE FOUND``: the headline in capitals."""
     return found.headline.value.replace("-", " ").upper()
+
+
+_SENTENCES = {
+    ComparisonVerdict.WORSE: ("This model is ", "worse", " than {}."),
+    ComparisonVerdict.MINIMUM_NOT_HELD: ("This model is ", "below the minimum", " that is asked for."),
+    ComparisonVerdict.UNDECIDED: ("Whether this model is worse than {} is ", "undecided", "."),
+    ComparisonVerdict.NO_DIFFERENCE_FOUND: ("", "No difference", " to {} was found."),
+    ComparisonVerdict.BETTER: ("This model is ", "better", " than {}."),
+    ComparisonVerdict.SAME_MODEL: ("This is the ", "same model", " as {}."),
+}
+
+
+def verdict_sentence(found: Comparison) -> Sentence:
+    """The verdict for the top of a page."""
+    base = plain(found.base).rpartition("/")[2]
+    start, accent, end = _SENTENCES[found.headline]
+    return Sentence(start.format(base), accent, end.format(base))
 
 
 def headline(found: Comparison) -> str:

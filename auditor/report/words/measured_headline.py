@@ -14,6 +14,13 @@ from auditor.verify.result import Measure, OutputResult, Task, Verification
 from auditor.verify.statistics import FEW_IMAGES
 
 _THINGS = {Task.CLASSIFICATION: "answers", Task.TEXT: "lines of text", Task.EMBEDDING: "embeddings"}
+# Shares of what changes, and what that is; and how far something moves.
+_CHANGES = {"massc": "positions", "text-changes": "lines of text", "value-consistency": "numbers"}
+_MOVES = {
+    "keypoint-jitter": ("joints move by", ""),
+    "equivariance-error": ("the output differs by", " of its own size"),
+    "value-change": ("the numbers change by", ""),
+}
 _SCORES = {
     "mac": "the winning score",
     "score-deviation": "the score of a box",
@@ -36,9 +43,17 @@ def sentence(found: Verification) -> Sentence | None:
         return _boxes(output, measure)
     if measure.name == "consistency":
         return _answers(output, measure)
-    facts = MEASURES[measure.name]
     value = number(measure.value, measure.unit)
-    return Sentence("Shift the picture: ", f"{facts.heading} {value}", f" ({facts.meaning}).")
+    if measure.name in _MOVES:
+        start, end = _MOVES[measure.name]
+        return Sentence(f"Shift the picture and {start} ", value, f"{end}.")
+    if measure.name in _CHANGES:
+        things, share = _CHANGES[measure.name], 1 - measure.value if measure.higher_is_better else measure.value
+        if not share:
+            return Sentence(f"None of the {things} changed ", "", "at any shift tried.")
+        return Sentence("Shift the picture and ", f"{_of_100(share)} of 100", f" {things} change.")
+    facts = MEASURES[measure.name]
+    return Sentence("Shift the picture: ", f"{facts.name} {value}", f" ({facts.meaning}).")
 
 
 def _answers(output: OutputResult, measure: Measure) -> Sentence:

@@ -23,8 +23,9 @@ import numpy.typing as npt
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from auditor.verify.example import ClassChange, SeenClass
+from auditor.verify.example import SeenAnswer
 from auditor.verify.hysteresis import AnswerScores, margin
+from auditor.verify.measures.class_changes import nearest_change, seen_answers
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, fidelity_values, one_pixel
 from auditor.verify.measures.task import (
@@ -226,37 +227,6 @@ def measure_image(
     return values
 
 
-def nearest_change(scores: FloatArray, plan: ShiftPlan) -> ClassChange | None:
-    """The two compared windows with different classes that lie nearest, of them those whose scores change most.
-
-    Windows of other canvases and of other frames are left out: they differ in more than the place of the picture. None
-    where no pair changes its class.
-    """
-    best, windows = top1(scores), plan.windows
-    found: tuple[tuple[float, float], ClassChange] | None = None
-    for pairs in (plan.neighbours, plan.pairs, plan.distances, plan.exhaustive):
-        for before, after, step in zip(pairs.reference.tolist(), pairs.moved.tolist(), pairs.shift, strict=True):
-            first, second = int(best[before]), int(best[after])
-            ends = windows[before], windows[after]
-            if first == second or any((end.image, end.variant) != (windows[0].image, 0) for end in ends):
-                continue
-            change = scores[before, first] - scores[after, first] + scores[after, second] - scores[before, second]
-            rank = float(np.abs(step).max()), -float(change)
-            if found is None or rank < found[0]:
-                seen = [
-                    SeenClass(_offset(plan, index), answer, float(scores[index, answer]), float(scores[index, other]))
-                    for index, answer, other in ((before, first, second), (after, second, first))
-                ]
-                found = rank, ClassChange(seen[0], seen[1], (float(step[0]), float(step[1])))
-    return None if found is None else found[1]
-
-
-def _offset(plan: ShiftPlan, index: int) -> tuple[float, float]:
-    """How far (dy, dx) a window lies from the unshifted one."""
-    origin, window = plan.windows[0], plan.windows[index]
-    return float(window.y - origin.y), float(window.x - origin.x)
-
-
 def lead_scores(scores: FloatArray) -> AnswerScores | None:
     """By how much the first window's class leads over the next one in every window; None for a single class."""
     if scores.shape[1] < 2:
@@ -285,6 +255,7 @@ class ClassMeasures(ImageMeasures):
     classes: int
     steady: bytes
     lead: AnswerScores | None = field(default=None, kw_only=True)
+    answers: tuple[SeenAnswer, ...] = field(default=(), kw_only=True)
 
 
 def _least(kind: npt.DTypeLike) -> float:
@@ -355,6 +326,7 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             beside=beside,
             lead=lead_scores(answers),
             class_change=nearest_change(answers, plan),
+            answers=seen_answers(answers, plan),
             spreads=spreads,
         )
 
@@ -394,4 +366,5 @@ def _image(row: Row[ClassMeasures], measured: ClassMeasures) -> ImageResult:
         worst=None if worst is None else worst.shift,
         worst_score=None if worst is None else worst.score,
         class_change=measured.class_change,
+        answers=measured.answers,
     )

@@ -27,6 +27,7 @@ from auditor.verify.arrays import FloatArray, IntArray
 from auditor.verify.measures.decoded import decoder_of, windows_of
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.layouts import Decoder
+from auditor.verify.measures.moving_joints import moving_joints
 from auditor.verify.measures.poses import (
     ALIKE,
     VISIBLE,
@@ -297,6 +298,7 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
             len(moves),
             beside=beside,
             tracks=self._tracks(seen, plan.walk),
+            moving_joints=None if self.circular else moving_joints(seen, plan.windows, window, border),
             spreads=_spreads(seen[0], moves) if len(plan.pairs) else {},
         )
 

@@ -39,7 +39,7 @@ import numpy as np
 
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.example import ClassChange, MovingBox
+from auditor.verify.example import ClassChange, MovingBox, MovingJoints
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.reference import Beside
 from auditor.verify.measures.target import Target
@@ -75,8 +75,8 @@ class ImageMeasures:
 
     ``values`` and ``curves`` are by the name of the measure; NaN says that one is not defined for the image. ``flips``
     is the share of shifts with another answer. ``tracks`` are the answers along the path of shifts, and ``beside`` the
-    counts of this and a reference model. ``class_change`` and ``moving_box`` are examples to look at. ``spreads`` are
-    by the name of the measure that is a ratio of variances.
+    counts of this and a reference model. ``class_change``, ``moving_box`` and ``moving_joints`` are examples to look
+    at. ``spreads`` are by the name of the measure that is a ratio of variances.
     """
 
     values: Mapping[str, float]
@@ -86,6 +86,7 @@ class ImageMeasures:
     beside: Beside | None = field(default=None, kw_only=True)
     class_change: ClassChange | None = field(default=None, kw_only=True)
     moving_box: MovingBox | None = field(default=None, kw_only=True)
+    moving_joints: MovingJoints | None = field(default=None, kw_only=True)
     spreads: Mapping[str, Spread] = field(default_factory=dict, kw_only=True)
 
 

@@ -73,6 +73,7 @@ def _image_results(rows: Sequence[Row[RowT]]) -> tuple[ImageResult, ...]:
             None,
             row.measured.tracks,
             moving_box=row.measured.moving_box,
+            moving_joints=row.measured.moving_joints,
         )
         for row in rows
         if row.measured is not None

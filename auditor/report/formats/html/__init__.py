@@ -59,8 +59,14 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
 
 
 def _embedded(model: ModelReport) -> int:
-    if model.verification is None or not model.verification.shown:
+    if model.verification is None:
         return 0
+    if model.comparison is not None and model.comparison.base_verification is not None:
+        from auditor.report.formats.html.both_answers import embedded_of_both
+
+        both = embedded_of_both(model.comparison.base_verification, model.verification)
+        if any(image.answers for output in model.verification.outputs for image in output.images):
+            return both
     from auditor.report.formats.html.examples import embedded
 
     return embedded(model.verification)
@@ -143,12 +149,14 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
     if model.comparison is not None:
         from auditor.report.formats.html.compared import compared
 
-        yield from compared(model.comparison)
+        yield from compared(model.comparison, model.verification)
     if model.verification is not None:
         from auditor.report.formats.html.measured import measured
 
         total = model.analysis.subsampling
-        yield from measured(model.verification, int(total) if total is not None and total.denominator == 1 else None)
+        period = int(total) if total is not None and total.denominator == 1 else None
+        # A comparison shows the pictures with the answers of both models.
+        yield from measured(model.verification, period, with_examples=model.comparison is None)
     picture = staircase(model.analysis, prefix)
     if picture is not None:
         yield element("h3", "Sampling sites")
@@ -175,7 +183,17 @@ def _header(model: ModelReport, alone: bool) -> Element:
         from auditor.report.words.measured_headline import lead, sentence
 
         said, behind = sentence(model.verification) or said, [*lead(model.verification), *behind]
-    title = [said.start, element("em", said.accent) if said.accent else None, said.end]
+    tone = None
+    if model.comparison is not None:
+        from auditor.report.formats.html.compared import TONES
+        from auditor.report.words.compared_verdict import reason, verdict_sentence
+
+        said = verdict_sentence(model.comparison)
+        sign, kind = TONES[model.comparison.headline]
+        words, tone = f"{sign} {model.comparison.headline.value.replace('-', ' ')}", kind
+        why = reason(model.comparison)
+        behind = [f"{why[:1].upper()}{why[1:]}."] if why else []
+    title = [said.start, element("em", said.accent, class_=tone) if said.accent else None, said.end]
     return element(
         "header",
         element(
@@ -228,11 +246,16 @@ def _pill(model: ModelReport) -> tuple[str, str]:
 
 def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
     sites, total = model.analysis.sites, model.analysis.subsampling
+    if model.comparison is not None and model.comparison.measured:
+        from auditor.report.formats.html.compared import numbers
+
+        for label, value, below in numbers(model.comparison):
+            yield _tile(label, value, [below], "change")
     counts = _counts(model)
     worst = next((severity for severity, count in counts.items() if count), None)
     found = [element("span", count_text(count, severity.value)) for severity, count in counts.items() if count]
     yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")
-    if model.verification is not None:
+    if model.verification is not None and model.comparison is None:
         from auditor.report.formats.html.measured import interval
         from auditor.report.words.measured_headline import headline_measure
         from auditor.report.words.numbers import number
@@ -245,7 +268,8 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
                 [interval(measure) or "too few images for an interval"],
                 "",
             )
-    yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
+    if model.comparison is None:
+        yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
     left = _open(model)
     yield _tile(
         "sites without anti-aliasing",
@@ -253,6 +277,8 @@ def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
         [f"of {len(sites)}" if sites else "there are no sites"],
         "" if left else "good",
     )
+    if model.comparison is not None:
+        return
     folding = [(site.alias, index) for index, site in enumerate(sites, 1) if site.alias and site.verdict in _FOLDS]
     known = [(alias.expected, index) for alias, index in folding if alias.expected is not None]
     judged = known or [(alias.flat, index) for alias, index in folding]

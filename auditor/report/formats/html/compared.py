@@ -4,36 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.facts.comparison import Comparison
+from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.finding import Finding
+from auditor.report.formats.html.both_answers import both_answers
+from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element, prose
-from auditor.report.words.changes import VERDICT_WORDS, MeasuredRow, measured_rows, output_rows, sentences
+from auditor.report.words.changes import (
+    VERDICT_WORDS,
+    MeasuredRow,
+    leading_rows,
+    measured_rows,
+    moved_outputs,
+    output_rows,
+)
+from auditor.report.words.numbers import MINUS
 from auditor.report.words.place import node_name, node_op, rule_title
+from auditor.report.words.site_changes import SiteChange, site_changes, sites_summary
 from auditor.text import plain
+from auditor.verify.result import Verification
 
 _MEASURED = (("measure", None), ("base", "n"), ("new", "n"), ("difference", "n"), ("interval", "n"), ("verdict", None))
 _OUTPUTS = (("output", None), ("factor before", "n"), ("factor after", "n"))
+_SITES = (("sampling site", None), ("base", None), ("new", None), ("change", None))
 VERDICT_CLASSES = {"fail": "v-aliased", "inconclusive": "v-weak-filter", "pass": "v-anti-aliased"}
+# A sign and a class of the style sheet for each verdict.
+TONES = {
+    ComparisonVerdict.WORSE: ("■", "error"),
+    ComparisonVerdict.MINIMUM_NOT_HELD: ("■", "error"),
+    ComparisonVerdict.UNDECIDED: ("○", "warning"),
+    ComparisonVerdict.NO_DIFFERENCE_FOUND: ("✓", "open"),
+    ComparisonVerdict.BETTER: ("✓", "good"),
+    ComparisonVerdict.SAME_MODEL: ("✓", "open"),
+}
+_CARDS = 3
 
 
-def compared(found: Comparison) -> Iterator[Child]:
-    """The headline of the comparison, the measures of both models, and the findings that came and went."""
-    yield element("h3", "Compared with ", element("code", plain(found.base)))
-    yield element("p", prose("; ".join(sentences(found))), class_="meaning")
-    if found.notes:
-        yield element("ul", (element("li", prose(note)) for note in found.notes))
-    if found.measured:
-        yield _table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
+def numbers(found: Comparison) -> Iterator[tuple[str, str, str]]:
+    """What stands in the cards: a measure, its values in both models, and by how much they differ."""
+    for row in leading_rows(found)[0][:_CARDS]:
+        base, new = (value.replace(" %", "\u00a0%") for value in (row.base, row.new))
+        unit = base[-2:] if base.endswith("\u00a0%") and new.endswith("\u00a0%") else ""
+        interval = f" ({row.interval})" if row.interval else ""
+        difference = f"{row.difference}{interval}".replace("-", MINUS)
+        yield f"{plain(row.measure)}, base → new", f"{base.removesuffix(unit)} → {new}", difference
+
+
+def compared(found: Comparison, new: Verification | None) -> Iterator[Child]:
+    """Pictures with the answers of both models, what changed in the graph, and the measures of both."""
+    if found.base_verification is not None and new is not None:
+        yield from both_answers(found.base_verification, new)
+    yield element("h3", "What changed since ", element("code", plain(found.base)))
+    changes = site_changes(found)
+    if changes:
+        yield _table(_SITES, [_site(change) for change in changes], "sampling sites of both models")
+    rest = [*sites_summary(found), *moved_outputs(found)]
+    if rest:
+        yield element("p", prose(f"{'; '.join(rest)}."), class_="facts")
     outputs = [
-        element("tr", element("th", element("code", plain(name)), scope="row"), _number(before), _number(after))
+        _row([element("th", element("code", plain(name)), scope="row"), _number(before), _number(after)], _OUTPUTS)
         for name, before, after in output_rows(found)
     ]
     if outputs:
         yield _table(_OUTPUTS, outputs, "outputs")
     worse = [one.after for one in found.kept if one.worse]
-    yield from _listed("Added", found.added)
-    yield from _listed("Worse than before", worse)
-    yield from _listed("Fixed", found.fixed)
+    yield from _listed("Findings added", found.added)
+    yield from _listed("Findings worse than before", worse)
+    yield from _listed("Findings fixed", found.fixed)
+    if found.measured:
+        yield element("h3", "Both models measured")
+        level = f"{100 * found.interval_confidence:.4g}"
+        yield element("p", f"Intervals of the difference hold {level} %; the image is the unit.", class_="facts")
+        yield _table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
+    if found.notes:
+        yield element("ul", (element("li", prose(note)) for note in found.notes))
+
+
+def _site(change: SiteChange) -> Element:
+    tone = None if change.better is None else "v-anti-aliased" if change.better else "v-aliased"
+    name = element(
+        "th",
+        element("code", plain(change.name)),
+        element("div", change.form, class_="origin") if change.form else None,
+        scope="row",
+    )
+    word = element("span", change.word, class_=f"verdict {tone}") if tone else change.word
+    # Operators of a model stand in these: text, and nothing in it marks anything up.
+    cells = [element("td", text.replace(" %", "\u00a0%")) for text in (change.base, change.new)]
+    cells.append(element("td", word))
+    return _row([name, *cells], _SITES)
 
 
 def _measured(row: MeasuredRow) -> Element:
@@ -46,11 +104,16 @@ def _measured(row: MeasuredRow) -> Element:
     name = element("th", plain(row.measure), " ", element("div", element("code", plain(row.output)), class_="origin"),
                    scope="row")  # fmt: skip
     values = (row.base, row.new, row.difference, row.interval or "-")
-    return element("tr", name, (_number(value) for value in values), element("td", verdict, detail))
+    last = element("td", element("div", verdict, detail))
+    return _row([name, *(_number(value) for value in values), last], _MEASURED)
 
 
 def _number(value: str) -> Element:
     return element("td", prose(value), class_="n")
+
+
+def _row(cells: Sequence[Element], columns: Sequence[tuple[str, str | None]]) -> Element:
+    return element("tr", labelled(cells, [words for words, _ in columns]))
 
 
 def _listed(words: str, findings: Sequence[Finding]) -> Iterator[Element]:
@@ -70,5 +133,5 @@ def _finding(finding: Finding) -> Element:
 
 def _table(columns: Sequence[tuple[str, str | None]], rows: Sequence[Element], label: str) -> Element:
     head = [element("th", words, scope="col", class_=kind) for words, kind in columns]
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows))
+    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="stacked")
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)

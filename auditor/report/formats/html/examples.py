@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditor.report.formats.html.pictures import data_image, fitting
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import MINUS, score_text, signed_text
 from auditor.text import plain
-from auditor.verify.example import ClassChange, Jpeg, MovingBox, SeenBox, SeenClass, ShownImage
+from auditor.verify.example import ClassChange, Jpeg, MovingBox, MovingJoints, SeenBox, SeenClass, ShownImage
+from auditor.verify.measures.moving_joints import MOST_JOINTS
 from auditor.verify.result import ImageResult, OutputResult, ShiftAt, Verification
 from auditor.verify.shown import most_changed
 
 _OPEN = 4  # pairs that are not folded
+_ROWS = 3  # joints told in numbers
 _SCORE, _BAR = 92.0, 8.0
 
 
 def examples(found: Verification, output: OutputResult) -> Iterator[Child]:
     """The images whose answers changed most; nothing where none did."""
-    pictures = _within_budget(found.shown)
+    pictures = within_budget(found.shown)
     chosen = [(output.images[place], pictures.get(place)) for place in most_changed(output.images)]
     changes = [(image, image.class_change, shown) for image, shown in chosen if image.class_change is not None]
     boxes = [(image, image.moving_box, shown) for image, shown in chosen if image.moving_box is not None]
+    joints = [(image, image.moving_joints, shown) for image, shown in chosen if image.moving_joints is not None]
     pixels = "picture" if found.shifts.at is ShiftAt.NATIVE else "model"
     if changes:
         yield element("h3", "What people feel")
@@ -52,25 +56,39 @@ def examples(found: Verification, output: OutputResult) -> Iterator[Child]:
             element("span", "other shifts", class_="key other"),
             class_="legend",
         )
+    if joints:
+        yield element("h3", "What people feel")
+        yield element(
+            "p",
+            "Every joint is drawn where it was found under another shift, the shift undone. A steady model would draw"
+            f" one dot for each. Up to {MOST_JOINTS} joints are shown, those that move farthest.",
+            class_="facts",
+        )
+        yield element("div", (_figure(image, one, shown) for image, one, shown in joints), class_="pairs three")
+        yield element(
+            "p",
+            element("span", "no shift", class_="key first"),
+            element("span", "farthest from there", class_="key second"),
+            element("span", "other shifts", class_="key other"),
+            class_="legend",
+        )
 
 
-def _within_budget(shown: Sequence[ShownImage]) -> Mapping[int, ShownImage]:
-    """The pictures by the place of their image, as many as a page may hold."""
-    sizes = (sum(len(part.data) for part in (one.before, one.after) if part is not None) for one in shown)
+def within_budget(shown: Sequence[ShownImage], parts: int = 1) -> Mapping[int, ShownImage]:
+    """The pictures by the place of their image, as many as one of so many ``parts`` of a page may hold."""
+    sizes = (parts * sum(len(part.data) for part in (one.before, one.after) if part is not None) for one in shown)
     return {one.index: one for one, fits in zip(shown, fitting(sizes), strict=True) if fits}
 
 
 def embedded(found: Verification) -> int:
     """How many pictures the page holds."""
-    kept = _within_budget(found.shown).values()
+    kept = within_budget(found.shown).values()
     return sum(1 if one.after is None else 2 for one in kept)
 
 
 def _pair(image: ImageResult, change: ClassChange, shown: ShownImage | None, pixels: str) -> Element:
     first, second = change.before, change.after
-    pictures: tuple[Element | None, Element | None] = None, None
-    if shown is not None and shown.after is not None:
-        pictures = _window(shown.before, change.step, True), _window(shown.after, change.step, False)
+    pictures = windows_of(shown, change)
     sides = [
         _side("first", first, [(first.answer, first.score), (second.answer, first.other)], pictures[0], "as it was"),
         _side("second", second, [(first.answer, second.other), (second.answer, second.score)], pictures[1],
@@ -90,6 +108,13 @@ def _pair(image: ImageResult, change: ClassChange, shown: ShownImage | None, pix
         ),
         class_="pair",
     )
+
+
+def windows_of(shown: ShownImage | None, change: ClassChange) -> tuple[Element | None, Element | None]:
+    """The two windows of a change with the strips that they do not share; None twice without pictures."""
+    if shown is None or shown.after is None:
+        return None, None
+    return _window(shown.before, change.step, True), _window(shown.after, change.step, False)
 
 
 def _side(
@@ -200,3 +225,54 @@ def _drawn(box: MovingBox, thumbnail: Jpeg) -> Element:
         aria_label=f"boxes of class {box.answer} under {len(box.seen)} shifts",
     )  # fmt: skip
     return element("div", _image(thumbnail), outline, class_="window")
+
+
+def _figure(image: ImageResult, moving: MovingJoints, shown: ShownImage | None) -> Element:
+    most = moving.farthest[0]
+    rows = [
+        element(
+            "div",
+            element("span", f"joint {joint}"),
+            _bar(far / most if most > 0 else 0.0, True),
+            element("span", f"{far:.1f} px"),
+            class_="level first",
+        )
+        for joint, far in zip(moving.joints[:_ROWS], moving.farthest, strict=False)
+    ]
+    return element(
+        "figure",
+        element("div", _image(shown.before), _dots(moving), class_="window") if shown is not None else None,
+        element("p", element("b", f"joint {moving.joints[0]} moves {most:.1f} px"), class_="answer"),
+        element("div", rows, class_="levels"),
+        element(
+            "figcaption",
+            element("code", plain(image.name, 60)),
+            f" · farthest from where it is without a shift, over {len(moving.seen)} of the positions",
+        ),
+        class_="pair",
+    )
+
+
+def _dots(moving: MovingJoints) -> Element:
+    """The joints of all shifts, each with a line to where it lies farthest away."""
+    tall, wide = moving.extent
+    radius = max(tall, wide) / 110
+    start, *others = moving.seen
+    drawn: list[tuple[str, tuple[float, float]]] = []
+    lines = []
+    for index, place in enumerate(start.points):
+        away = [seen.points[index] for seen in others if math.isfinite(seen.points[index][0])]
+        if not away or not math.isfinite(place[0]):
+            continue
+        end = max(away, key=lambda point: math.dist(point, place))
+        lines.append(element("line", x1=place[0], y1=place[1], x2=end[0], y2=end[1], class_="second"))
+        drawn += [("other", point) for point in away if point != end] + [("second", end), ("first", place)]
+    order = ("other", "second", "first")
+    dots = [
+        element("circle", cx=x, cy=y, r=radius if kind != "other" else radius * 0.7, class_=kind)
+        for kind, (x, y) in sorted(drawn, key=lambda one: order.index(one[0]))
+    ]
+    return element(
+        "svg", lines, dots, viewBox=f"0 0 {wide:g} {tall:g}", preserveAspectRatio="none", class_="boxes", role="img",
+        aria_label=f"{len(moving.joints)} joints under {len(moving.seen)} shifts",
+    )  # fmt: skip

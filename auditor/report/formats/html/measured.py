@@ -27,7 +27,7 @@ _MOST_MAPS = 12
 _MOST_IMAGES = 8
 
 
-def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
+def measured(found: Verification, period: int | None = None, with_examples: bool = True) -> Iterator[Child]:
     """For each output what people feel, its measures, curves and paths. ``period`` is that of the grid in pixels."""
     if found.incomplete:
         yield element("p", f"Incomplete: {plain(found.incomplete, None)}", class_="alert")
@@ -38,7 +38,8 @@ def measured(found: Verification, period: int | None = None) -> Iterator[Child]:
     for output in found.outputs:
         if len(found.outputs) > 1:
             yield element("h3", "Output ", element("code", plain(output.output)))
-        yield from examples(found, output)
+        if with_examples or not any(image.answers for image in output.images):
+            yield from examples(found, output)
         yield from _paths(output, period)
         yield element("h3", "Measured on shifted images")
         yield element("p", " · ".join(_facts(found)), class_="facts")
