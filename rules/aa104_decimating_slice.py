@@ -24,7 +24,9 @@ def check(context: Context) -> Iterator[Finding]:
             advice = "Resize with mode=linear and antialias=1 (opset 18), or average the area each output stands for."
         else:
             advice = f"Put {low_pass(site)} in front of it, or average what it now drops."
-        does = f"{_WORDS[site.kind]} {steps(site.factor)} keeps single positions without a filter"
+        by_matrix = site.node.op.raw in ("MatMul", "Einsum")
+        words = "A constant matrix that resamples down by" if by_matrix else _WORDS[site.kind]
+        does = f"{words} {steps(site.factor)} keeps single positions without a filter"
         yield alias_finding(RULE, context, site, does, f"{advice} {RETRAIN}")
 
 

@@ -21,7 +21,7 @@ from auditor.sampling.ops.sliding import attributes
 from auditor.sampling.traits import Family, traits_of
 from auditor.sampling.walk.call import Call
 from auditor.sampling.walk.scope import Scope
-from auditor.tiling.maps import SAME, Blocked, Moved, ReadMap, Snapped, Stretched, Transposed, Unfolded
+from auditor.tiling.maps import SAME, Banded, Blocked, Moved, ReadMap, Snapped, Stretched, Transposed, Unfolded
 
 Key: TypeAlias = "tuple[str, str]"
 """A tensor: the path of its scope, and its name there."""
@@ -189,6 +189,14 @@ def _grid_map(call: Call, source: int, before: State, after: State, operands: in
         return Blocked(blocked)
     if node.op in ("Resize", "Upsample"):
         return _resized(call, source, before, after)
+    by_matrix = call.record.resampled.get((call.scope.path, node.outputs[0]))
+    if by_matrix is not None:
+        own, matrix = by_matrix.axes[-1]
+        if own != source:
+            return SAME
+        if not matrix.repeats:
+            return Blocked("a matrix of weights that depend on the size of the picture")
+        return Banded(_stride(before, source), _stride(after, source), matrix)
     if family is Family.TRANSPOSED:
         return _transposed(call, source, before, after)
     if node.op == "DepthToSpace":

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from auditor.sampling.lattice.interpolation import Sampled, nearest_index
+
+if TYPE_CHECKING:
+    from auditor.sampling.lattice.banded import Resampling
 
 ZERO = Fraction(0)
 ONE = Fraction(1)
@@ -94,6 +97,19 @@ class Stretched(NamedTuple):
         if position == base:
             return base, base
         return base + 1 - BOTH_SIDES[self.mode], base + BOTH_SIDES[self.mode]
+
+
+class Banded(NamedTuple):
+    """A constant matrix that resamples the axis, by the taps of one period of its rows."""
+
+    inside: Fraction
+    outside: Fraction
+    matrix: Resampling
+
+    def read(self, part: Part) -> Part:
+        first, _ = self.matrix.reads(ceil(part.low / self.outside))
+        _, last = self.matrix.reads(floor(part.high / self.outside))
+        return Part(first * self.inside, last * self.inside)
 
 
 class Unfolded(NamedTuple):

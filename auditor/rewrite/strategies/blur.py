@@ -41,6 +41,7 @@ from auditor.sampling.result import HeadKind, Site, SiteKind
 EVEN = "an even kernel would move its grid by half a sample: take tri3, bin5 or bin7"
 _WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", "AveragePool"), ("", "LpPool")}
 RESIZES = (SiteKind.RESIZE, SiteKind.RESIZE_NEAREST)
+_RESIZERS = frozenset({"Resize", "Upsample"})
 _LONGEST = 63
 # A real layer has some thousands: a file may claim any number, and constants are written per channel (and its square).
 _MOST_CHANNELS = 1 << 16
@@ -124,6 +125,8 @@ class Blur:
     def _check(self, editor: GraphEditor, site: Site, part: EditNode, options: Options) -> None:
         if own_filter(editor, site, part, options) is not None:
             return None
+        if site.kind in RESIZES and part.op not in _RESIZERS:
+            raise _RefusedError("a constant matrix resamples the picture: compute its weights with a filter")
         _check_map(editor, site, part, options)
         tensor = part.inputs[0]
         shape = editor.shape(tensor) or ()
@@ -259,7 +262,12 @@ def _check_front(options: Options, even: bool) -> None:
 
 def own_filter(editor: GraphEditor, site: Site, part: EditNode, options: Options) -> Way | None:
     """The convolutions that take the place of a Resize; None for other sites, and where a blur stands in front."""
-    if site.kind is not SiteKind.RESIZE or options.where is Where.PRE or options.kernel is Kernel.IDENTITY:
+    if (
+        site.kind is not SiteKind.RESIZE
+        or part.op not in _RESIZERS
+        or options.where is Where.PRE
+        or options.kernel is Kernel.IDENTITY
+    ):
         return None
     return None if options.blend != 1.0 else antialiased(editor, site, part)
 

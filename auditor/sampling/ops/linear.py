@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from auditor.sampling.lattice.contract import contract
@@ -21,6 +22,7 @@ from auditor.sampling.lattice.state import (
     constant,
     finest,
 )
+from auditor.sampling.ops.resampling import matrix_of, resampled
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.spectrum.energies import KEPT, Map, decimation
 from auditor.sampling.walk.call import Call
@@ -40,9 +42,32 @@ def matmul(call: Call) -> State:
     if call.node.op in {"FusedMatMul", "TransposeMatMul", "FusedMatMulActivation"}:
         a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
         b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
+    product_of_taps = _resampled(call, left, right, a, b)
+    if product_of_taps is not None:
+        return product_of_taps
     if len(a) > 1 and len(b) > 1:
         left, right = _as_taps(left, right, b[:-2] + b[-1:], b[-2]), _as_taps(right, left, a[:-1], a[-1])
     return product(call, left, right, a, b)
+
+
+def _resampled(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tuple[Axis, ...]) -> State | None:
+    """The state behind a product with a constant matrix that resamples a grid axis; None of any other product.
+
+    Operators whose operands are transposed, quantised or fused are none.
+    """
+    if call.node.op != "MatMul" or len(a) < 2 or len(b) < 2 or left.constant == right.constant:
+        return None
+    matrix, given, summed = (left, right, -2) if left.constant else (right, left, -1)
+    axes, weights = given.axes or (), matrix.axes or ()
+    axis = axes[summed].single
+    if axis is None or len(weights) > len(axes) or any(extra.size != 1 for extra in weights[:-2]):
+        return None
+    inputs, outputs = (weights[-1], weights[-2]) if left.constant else (weights[-2], weights[-1])
+    if inputs.size != axis.extent:
+        return None
+    operand = 0 if left.constant else 1
+    found = matrix_of(call, operand, len(weights), turned=not left.constant)
+    return None if found is None else resampled(call, given, 1 - operand, len(axes) + summed, outputs.size, found)
 
 
 def _as_taps(weights: State, given: State, kept: Sequence[Axis], summed: Axis) -> State:
@@ -228,6 +253,32 @@ def _record(
     record_site(call, strided, given, windows)
 
 
+def _resampled_along(call: Call, operands: Sequence[State], terms: Sequence[str], output: str) -> State | None:
+    """The state behind an Einsum that multiplies one axis by a matrix that resamples it; None of any other."""
+    if len(operands) != 2 or len(terms) != 2 or operands[0].constant == operands[1].constant:
+        return None
+    place = 0 if operands[0].constant else 1
+    given, term, matrix = operands[1 - place], terms[1 - place], terms[place]
+    axes, weights = given.axes or (), operands[place].axes or ()
+    if len(matrix) != 2 or len(weights) != 2 or len(term) != len(axes) or len(set(term)) != len(term):
+        return None
+    for turned in (False, True):
+        made, summed = matrix[turned], matrix[not turned]
+        if summed not in term or made in term or sorted(output) != sorted(term.replace(summed, made)):
+            continue
+        index = term.index(summed)
+        atom = axes[index].single
+        if atom is None or atom.extent != weights[not turned].size:
+            return None
+        found = matrix_of(call, place, 2, turned=turned)
+        if found is None:
+            return None
+        state = resampled(call, given, 1 - place, index, weights[turned].size, found)
+        order = [term.replace(summed, made).index(label) for label in output]
+        return replace(state, axes=tuple((state.axes or ())[at] for at in order))
+    return None
+
+
 def einsum(call: Call) -> State:
     """Einsum-12: labels that are missing on the right are contracted."""
     equation = call.text("equation", "").replace(" ", "")
@@ -236,6 +287,9 @@ def einsum(call: Call) -> State:
         return lost_together(operands)
     inputs, arrow, output = equation.partition("->")
     terms = inputs.split(",")
+    along = _resampled_along(call, operands, terms, output) if arrow else None
+    if along is not None:
+        return along
     if len(terms) != len(operands) or "." in equation or any(len(set(term)) != len(term) for term in terms):
         raise OpaqueError("an Einsum equation with an ellipsis or repeated labels")
     if any(len(term) != len(state.axes or ()) for term, state in zip(terms, operands, strict=True)):

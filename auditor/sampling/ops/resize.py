@@ -155,10 +155,21 @@ def _record(
 def _alias(
     given: State, how: Resizing, places: Sequence[Sampled], factor: Sequence[Fraction], read: Map
 ) -> tuple[AliasEnergy | None, str]:
-    steps = [float(step) for step in factor]
-    taken = all(_reach(how, place) == 0 for place in places)
     make = antialiased_taps if how.antialias else taps
     per_axis = [make(place, how.mode, min(place.step.denominator, MOST_OUTPUTS), how.cubic_a) for place in places]
+    words = "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
+    taken = all(_reach(how, place) == 0 for place in places)
+    return resized_alias(given, per_axis, factor, read, words, taken=taken)
+
+
+def resized_alias(
+    given: State, per_axis: Sequence[Taps], factor: Sequence[Fraction], read: Map, words: str, *, taken: bool
+) -> tuple[AliasEnergy | None, str]:
+    """The alias energy of a resize with these taps, and what protects it: ``words`` are those of its own filter.
+
+    ``taken``: every output is one input, unchanged.
+    """
+    steps = [float(step) for step in factor]
     if given.response is not None and all(len(outputs) == 1 for outputs in per_axis):
         field = given.response if taken else _behind(given.response, per_axis)
         left = None if field is None else filtered(field, steps, read)
@@ -168,9 +179,7 @@ def _alias(
         return decimation(factor, read), ""
     fields = [field for field in map(of_taps, per_axis) if field is not None]
     alias = interpolated(fields, steps, read) if len(fields) == len(per_axis) else None
-    if alias is None:
-        return None, ""
-    return alias, "antialias=1 filters before sampling" if how.antialias else "interpolation is only a short filter"
+    return (None, "") if alias is None else (alias, words)
 
 
 def _behind(response: spectra.Autocorrelation, per_axis: Sequence[Taps]) -> spectra.Autocorrelation | None:

@@ -26,6 +26,7 @@ from auditor.text import ModelText
 if TYPE_CHECKING:
     from auditor.sampling.lattice.state import Axis
     from auditor.sampling.spectrum.replicas import Averaged
+    from auditor.sampling.walk.resampled import Resampled
     from auditor.sampling.walk.scope import Scope
     from auditor.sampling.walk.stack import Stack
 
@@ -37,7 +38,8 @@ class Record:
     ``live`` is the branch of an If that always runs, by the scope and the index of the node. ``made`` finds a site by
     the scope and the name of its output. ``averaged`` computes what folds at a site where its phases are averaged, and
     ``stacks`` are those that stand on the batch axis (:mod:`auditor.sampling.walk.phases`), ``summands`` the copies
-    whose sum is a tensor, by its scope and name (:mod:`auditor.sampling.walk.copies`). ``held`` are the source axes of
+    whose sum is a tensor, by its scope and name (:mod:`auditor.sampling.walk.copies`). ``resampled`` are tensors that a
+    product with a resampling matrix made, by scope and name. ``held`` are the source axes of
     the grids whose places an axis lists.
     """
 
@@ -58,6 +60,7 @@ class Record:
         self.stacks: list[tuple[Scope, Stack]] = []
         self.averaged: dict[int, Averaged] = {}
         self.summands: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.resampled: dict[tuple[str, str], Resampled] = {}
         self.refs: dict[int, NodeRef] = {}
         self._hidden: dict[int, tuple[int, int]] = {}
         self._places: dict[tuple[Axis, ...], int] = {}

@@ -52,9 +52,11 @@ class Strided:
     own: AliasEnergy | None = None
 
 
-def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int, AxisTrack]) -> int:
+def record_site(
+    call: Call, strided: Strided, given: State, windows: Mapping[int, AxisTrack], read: str | None = None
+) -> int:
     """Records a sampling site and returns its index; ``given`` is the input's state, ``windows`` those of the
-    output.
+    output. ``read`` is the name of the input (None: the first of the node).
     """
     record = call.record
     seen = [(atom, windows[atom.source]) if atom is not None and atom.source >= 0 else None for atom in strided.atoms]
@@ -71,7 +73,7 @@ def record_site(call: Call, strided: Strided, given: State, windows: Mapping[int
         Site(
             node=record.ref(call.scope.path, call.node, call.order),
             kind=strided.kind,
-            input=ModelText(inputs[0] if inputs else ""),
+            input=ModelText(read if read is not None else inputs[0] if inputs else ""),
             output=ModelText(call.node.outputs[0] if call.node.outputs else ""),
             sources=tuple(None if pair is None else pair[0].source for pair in seen),
             factor=strided.factor,
