@@ -176,6 +176,8 @@ def convert(plain_value: object, kind: type[T]) -> T:
         message, place = (message, place) if message else (str(error), "$")
         words = f"{message[0].lower()}{message[1:]}"
         raise DocumentError(plain(f"{place}: {words}", _LONGEST_ERROR)) from error
+    except UnicodeEncodeError as error:  # JSON can write half a character, and msgspec compares names in UTF-8
+        raise DocumentError("$: a name or a word holds half a character (a lone surrogate)") from error
     except NotImplementedError as error:
         raise TypeError(str(error)) from error
 

@@ -170,6 +170,12 @@ def test_what_is_not_json_is_refused_in_one_line(document: str | bytes) -> None:
         decode(document, Tree)
 
 
+@pytest.mark.parametrize("document", ['{"\\ud800": 1}', '{"colour": "\\ud800"}'])
+def test_half_a_character_where_a_word_is_read_is_refused_in_one_line(document: str) -> None:
+    with pytest.raises(DocumentError, match=r"^\$: a name or a word holds half a character"):
+        decode(document, Tree)
+
+
 def test_the_schema_describes_members_in_the_words_of_the_docstrings() -> None:
     definitions = schema(Tree)["$defs"]
     assert definitions["Tree"]["description"] == "A tree. It has no roots."

@@ -160,11 +160,15 @@ def _protocols(words: Sequence[str]) -> tuple[ProtocolKind, tuple[Perturbation, 
     kinds = {kind.value: kind for kind in ProtocolKind}
     shifting: dict[str, None] = {}
     beside: dict[Perturbation, None] = {}
+    if not words:
+        raise ValueError("protocol is empty: name one such as crop, or leave it out")
     for word in words:
         try:
             one = perturbation(word)
         except ValueError as error:
             raise ValueError(f"protocol {error}") from None
+        if one in beside or word in shifting:
+            raise ValueError(f"protocol {word} is named twice")
         if one is not None:
             beside[one] = None
         elif word in kinds:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper, numpy_helper
 
 from auditor.onnxfile import read_model
 from auditor.rewrite.planning import plan
@@ -279,6 +280,23 @@ def normalised(made: Network) -> None:
     made.pooled_head()
 
 
+def captured(made: Network) -> None:
+    """A sub-graph reads the map without having it as an input."""
+    trunk = made.last
+    made.pooled_head()
+    answer = made.last
+    inner = helper.make_graph(
+        [helper.make_node("ReduceMax", [trunk], ["peak"])],
+        "inner",
+        [],
+        [helper.make_tensor_value_info("peak", onnx.TensorProto.FLOAT, None)],
+    )
+    condition = numpy_helper.from_array(np.array(True))
+    made.nodes.append(helper.make_node("Constant", [], ["condition"], value=condition))
+    made.nodes.append(helper.make_node("If", ["condition"], ["unused"], then_branch=inner, else_branch=inner))
+    made.last = answer
+
+
 def brightest(made: Network) -> None:
     made.add("GlobalMaxPool")
     made.add("Flatten")
@@ -295,6 +313,7 @@ def brightest(made: Network) -> None:
         (averaged, 17, "newer opset"),
         (normalised, 17, "not known to work on each phase alone"),
         (brightest, 17, "not known to work on each phase alone"),
+        (captured, 17, "a sub-graph that stands behind it is not known to work on each phase alone"),
     ],
 )
 def test_what_mixes_the_phases_is_refused(tail: Any, opset: int, reason: str, tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ def test_without_an_amount_the_usual_one_is_taken(short: str, long: str) -> None
         ("noisy:2", "did you mean"),
         ("crop,roll", "crop and roll"),
         ("frames,noise:2", "as they are"),
+        ("", "is empty: name one such as crop"),
+        (",", "is empty: name one such as crop"),
+        ("noise,,noise", "noise is named twice"),
+        ("noise:2,noise:2.0", "noise:2.0 is named twice"),
+        ("roll,roll", "roll is named twice"),
     ],
 )
 def test_what_cannot_be_read_is_answered_with_what_can(word: str, said: str) -> None:

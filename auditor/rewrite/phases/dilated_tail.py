@@ -335,7 +335,7 @@ def dilated_tail(editor: GraphEditor, starts: Mapping[str, Grid]) -> DilatedTail
     for part in editor.parts():
         trace.visit(part)
     if any(editor.is_captured(name) for name in trace.grids):
-        raise AtNodeError(UNKNOWN)
+        raise TailError(f"a sub-graph that stands behind it {UNKNOWN}")
     if any(editor.is_output(name) for name in trace.grids):
         raise TailError("an output is still a grid, which would be another: use phases on the batch axis")
     return DilatedTail(
