@@ -18,12 +18,10 @@ def replacing(target: Path, ready: Callable[[Path], None] | None = None) -> Iter
     Raises:
         OSError: it cannot be written.
     """
-    import tempfile
+    from auditor.unfinished import unfinished_file
 
     mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    temporary = Path(name)
-    try:
+    with unfinished_file(target) as (handle, temporary):
         with open(handle, "wb") as sink:  # noqa: PTH123 - a descriptor has no path
             yield sink
             sink.flush()
@@ -33,9 +31,6 @@ def replacing(target: Path, ready: Callable[[Path], None] | None = None) -> Iter
         if ready is not None:
             ready(temporary)
         temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,6 +45,14 @@ def write_text(path: Path, text: str) -> None:
         return
     with replacing(target) as sink:
         sink.write(text.encode("utf-8"))
+
+
+def is_path(text: str) -> bool:
+    """Whether the system can be asked for a file of this name; text in documents may hold what no name does."""
+    try:
+        return bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_same(one: Path, other: Path) -> bool:

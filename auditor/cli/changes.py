@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from auditor.audit.run import ModelFile
 from auditor.cli.errors import UsageError
@@ -15,6 +14,7 @@ from auditor.comparison.revision import Revision, RevisionError
 from auditor.comparison.run import ModelPair
 from auditor.facts.report import Problem, ProblemKind
 from auditor.policy.settings import Settings
+from auditor.unfinished import spare_folder
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ def gathered_changes(
         return
     if not (files or models):
         raise UsageError("--base-ref needs models or folders of the working tree to compare")
-    with TemporaryDirectory(prefix="aliasaudit-") as spare:
+    with spare_folder() as spare:
         found = Changes()
         for number, name in enumerate(dict.fromkeys([*files, *models])):
             folder = Path(spare, str(number))

@@ -80,10 +80,10 @@ def _copy(stream: BinaryIO, path: Path, limit: int) -> None:
 
 @contextmanager
 def _spare_folder() -> Iterator[str]:
-    import tempfile
+    from auditor.unfinished import spare_folder
 
-    with tempfile.TemporaryDirectory(prefix="aliasaudit-") as folder:
-        yield folder
+    with spare_folder() as folder:
+        yield str(folder)
 
 
 @contextmanager

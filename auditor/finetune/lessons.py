@@ -7,11 +7,10 @@ temporary folder and are read from there, so that memory does not grow with the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from auditor.finetune.result import FinetuneError, Schedule
 from auditor.finetune.views import HELD_OUT, views
 from auditor.onnxfile.graph import Model
+from auditor.unfinished import spare_folder
 from auditor.verify.admission import admitted
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.preprocess import ImageLayout
@@ -114,15 +114,15 @@ def lessons(
         reference=None,
     )
     teacher, student = (admitted(model, settings) for model in (original, rewritten))
-    try:
-        folder = TemporaryDirectory(prefix="aliasaudit-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise FinetuneError(f"no temporary folder can be made: {error.strerror or error}") from error
-    with folder as name:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(spare_folder())
+        except OSError as error:
+            raise FinetuneError(f"no temporary folder can be made: {error.strerror or error}") from error
         pictures = views(request.source(), schedule.views, schedule.seed)
         observer.begin("original", pictures.count)
         with probe(teacher, pictures, settings, observer, any_task=False) as run:
-            taught = _collected(run, student, Path(name))
+            taught = _collected(run, student, folder)
         yield taught
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.calibration.calibrate import Pictures
 from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import RewriteError, Rewritten, Step
 from auditor.sampling.result import Analysis
+from auditor.unfinished import spare_folder
 
 Read = Callable[[Path], tuple[Model, Analysis]]
 
@@ -24,13 +24,12 @@ def staging(target: Path | None) -> Iterator[Path]:
     Raises:
         RewriteError: nothing can be written there.
     """
-    parent = None if target is None else target.resolve().parent
-    try:
-        folder = TemporaryDirectory(prefix=".aliasaudit-", dir=parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
-    with folder as name:
-        yield Path(name)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(spare_folder(None if target is None else target.resolve().parent))
+        except OSError as error:
+            raise RewriteError(f"the output cannot be written: {error.strerror or error}") from error
+        yield folder
 
 
 def staged(

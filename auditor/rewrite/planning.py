@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from auditor._version import __version__
@@ -41,6 +40,7 @@ from auditor.rewrite.strategy import AtInput, AtSites
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
 from auditor.text import ModelText, count_text, plain
+from auditor.unfinished import spare_folder
 
 FEEDING = "feeding"
 """What a strategy records of the pictures that its model takes, where these are others than before."""
@@ -212,10 +212,8 @@ def _calibrated(
 ) -> tuple[list[Calibrated], RefitCurve | None]:
     """Fits the blurred sites; the model as it stands lies in a temporary folder meanwhile."""
     try:
-        with TemporaryDirectory(prefix="aliasaudit-") as folder:
-            found, curve = calibrate(
-                editor, pictures, lambda path: save(editor, path, provenance), Path(folder), further
-            )
+        with spare_folder() as folder:
+            found, curve = calibrate(editor, pictures, lambda path: save(editor, path, provenance), folder, further)
     except OSError as error:
         raise RewriteError(f"calibration needs room for a copy of the model: {error.strerror or error}") from error
     provenance["calibrated"] = [

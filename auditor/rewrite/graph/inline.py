@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from auditor._version import __version__
@@ -22,6 +21,7 @@ from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.rewrite.graph.branches import splice
 from auditor.rewrite.result import RewriteError
 from auditor.sampling import analyse
+from auditor.unfinished import spare_file
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -61,19 +61,15 @@ def inlined(model: Model, limits: Limits = DEFAULT_LIMITS) -> Iterator[Model]:
 @contextmanager
 def _written(proto: ModelProto, folder: Path | None) -> Iterator[Path]:
     """A model as a file, in ``folder`` or where temporary files go."""
-    place = None
-    try:
+    with ExitStack() as stack:
         try:
-            with NamedTemporaryFile(dir=folder, prefix=".aliasaudit-", suffix=".onnx", delete=False) as copy:
-                place = Path(copy.name)
+            handle, place = stack.enter_context(spare_file(folder, ".onnx"))
+            with open(handle, "wb") as copy:  # noqa: PTH123 - a descriptor has no path
                 copy.write(proto.SerializeToString())
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is too large"
             raise RewriteError(f"the inlined model cannot be written: {reason or error}") from error
         yield place
-    finally:
-        if place is not None:
-            place.unlink(missing_ok=True)
 
 
 def _is_fixed(model: Model) -> bool:

@@ -191,7 +191,8 @@ def _copied_data(model: Model, folder: Path, home: Path | None = None) -> Iterat
                     )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.append(target)
-                shutil.copyfile(origin, target)
+                with origin.open("rb") as data, replacing(target) as sink:
+                    shutil.copyfileobj(data, sink)
         yield
     except BaseException:
         for path in made:
