@@ -18,7 +18,7 @@ from auditor.options.thresholds import Thresholds
 from auditor.policy.settings import Settings
 from auditor.policy.verdict import ExitCode
 from auditor.text import plain
-from auditor.verify.errors import DataError, VerifyError
+from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
     from auditor.onnxfile.graph import Model
@@ -119,7 +119,6 @@ class Shards:
         """The function that merges what the shards measured on a model."""
 
         def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
-            from auditor.codec import DocumentError
             from auditor.verify.minimum import with_required
             from auditor.verify.shard import merged
             from auditor.verify.versions import file_sha256
@@ -130,9 +129,8 @@ class Shards:
                 for found in shard.models
                 if found.path == file.name
             ]
-            try:
-                return with_required(merged(parts, file_sha256(file.path)), held)
-            except DocumentError as error:
-                raise DataError(f"a shard holds what this version did not write: {error}") from error
+            measured = {name for name, _, _ in parts}
+            without = [name for name, _ in self._shards if name not in measured]
+            return with_required(merged(parts, file_sha256(file.path), without), held)
 
         return measure

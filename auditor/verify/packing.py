@@ -23,6 +23,7 @@ import numpy as np
 
 from auditor.codec import DocumentError
 from auditor.text import ModelText
+from auditor.verify.typed import fields_of, holds
 
 _ROOMS = ("auditor.verify.", "auditor.pipeline.", "auditor.onnxfile.", "auditor.text")
 _TAG = "$"
@@ -67,16 +68,19 @@ def pack(value: object) -> Any:
     return {_TAG: _name(kind), **{name: pack(getattr(value, name)) for name in _fields(kind)}}
 
 
-def unpack(packed: Any) -> Any:
-    """The value that :func:`pack` made this of.
+def unpack(packed: Any, kind: Any = Any) -> Any:
+    """The value that :func:`pack` made this of, and of a type such as ``tuple[int, ...]`` where one is asked for.
 
     Raises:
         DocumentError: It is none.
     """
     try:
-        return _unpack(packed)
-    except (ValueError, TypeError, KeyError, AttributeError, ImportError, RecursionError, ZeroDivisionError) as error:
+        value = _unpack(packed)
+    except (ValueError, TypeError, KeyError, AttributeError, ImportError, RecursionError, ArithmeticError) as error:
         raise DocumentError(f"$: holds no value of this version ({type(error).__name__})") from error
+    if not holds(kind)(value):
+        raise DocumentError("$: holds no value of this version (another type)")
+    return value
 
 
 def _unpack(packed: Any) -> Any:
@@ -101,6 +105,11 @@ def _value(tag: str, packed: Mapping[str, Any]) -> Any:
     given = {key: _unpack(value) for key, value in packed.items() if key != _TAG}
     if set(given) != set(_fields(kind)):
         raise ValueError("other fields")
+    own: Any = kind
+    expected = fields_of(own)
+    for field, value in given.items():
+        if not expected[field](value):
+            raise TypeError(f"{name}.{field} is of another type")
     return kind(**given)
 
 

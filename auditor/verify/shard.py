@@ -7,15 +7,19 @@ have in common is written into each and compared when they are merged.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
 from auditor.codec import DocumentError, convert, parse
+from auditor.files import is_path
 from auditor.text import ModelText
 from auditor.verify.errors import DataError, VerifyError
 from auditor.verify.images.source import ImageSource
@@ -32,6 +36,9 @@ from auditor.verify.runtimes import runs_beside_onnxruntime
 from auditor.verify.versions import file_sha256, machine, versions
 
 FORMAT = "aliasaudit-shard-1"
+_NAMED = 20  # missing shards in one message
+_MOST_BYTES = 2 << 30  # some ten million images
+_CUT = "$: is not whole: the compressed file is damaged or ends too early"
 
 
 class ShardSource(Struct, frozen=True):
@@ -65,12 +72,16 @@ class ShardModel(Struct, frozen=True):
 
 
 class ShardFile(Struct, frozen=True):
-    """Shard ``number`` of ``total``. ``models`` are in the order in which they were measured."""
+    """Shard ``number`` of ``total``. ``models`` are in the order in which they were measured.
+
+    ``checksum`` is the SHA-256 of the document without it: what was changed by hand or on the way is not merged.
+    """
 
     format: str
     number: int
     total: int
     models: tuple[ShardModel, ...]
+    checksum: str = ""
 
 
 def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Observer) -> ShardModel:
@@ -130,9 +141,18 @@ def write_shard(shard: ShardFile, name: str) -> bytes:
     """The document, compressed where the name ends in ``.gz``."""
     from msgspec import to_builtins
 
-    text = json.dumps(to_builtins(shard), sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
-    data = text.encode("ascii")
+    data = _bytes(sealed(to_builtins(shard))) + b"\n"
     return gzip.compress(data, mtime=0) if name.endswith(".gz") else data
+
+
+def sealed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with its checksum."""
+    bare = {name: value for name, value in document.items() if name != "checksum"}
+    return {**bare, "checksum": hashlib.sha256(_bytes(bare)).hexdigest()}
+
+
+def _bytes(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def read_shard(data: bytes) -> ShardFile:
@@ -142,42 +162,96 @@ def read_shard(data: bytes) -> ShardFile:
         DocumentError: it is none, or not whole.
     """
     if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DocumentError("$: is not whole: the compressed file is damaged or ends too early") from error
-    shard = convert(parse(data), ShardFile)
+        data = _unpacked(data)
+    document = parse(data)
+    shard = convert(document, ShardFile)
     if shard.format != FORMAT:
         raise DocumentError(f"$.format: is not {FORMAT}: written by another version")
+    if sealed(document)["checksum"] != shard.checksum:
+        raise DocumentError("$.checksum: does not fit: the file was damaged, or changed after it was written")
     if not 1 <= shard.number <= shard.total:
         raise DocumentError("$.number: is no shard of its total")
+    for place, model in enumerate(shard.models):
+        if not is_path(model.path):
+            raise DocumentError(f"$.models[{place}].path: is not the path of a file")
     return shard
 
 
-def merged(parts: Sequence[tuple[str, ShardFile, ShardModel]], sha256: str) -> Verification:
+def _unpacked(data: bytes) -> bytes:
+    """Refuse more than the limit instead of filling the memory with it."""
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacking.decompress(data, _MOST_BYTES)
+    except zlib.error as error:
+        raise DocumentError(_CUT) from error
+    if len(plain) == _MOST_BYTES:
+        raise DocumentError(f"$: unpacks to more than {_MOST_BYTES >> 30} GiB")
+    if not unpacking.eof:
+        raise DocumentError(_CUT)
+    return plain
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a run as values. ``file`` is where it was read."""
+
+    file: str
+    model: ShardModel
+    plan: RunPlan
+    rows: tuple[Row[Any], ...]
+    layers: MeasuredLayers | None
+    failure: Failure | None
+    external: tuple[tuple[ModelText, str], ...]
+
+    @classmethod
+    def of(cls, file: str, model: ShardModel) -> _Part:
+        try:
+            return cls(
+                file,
+                model,
+                unpack(model.plan, RunPlan),
+                tuple(unpack(model.rows, list[Row[Any]])),
+                unpack(model.layers, MeasuredLayers | None),
+                unpack(model.failure, Failure | None),
+                unpack(model.external, tuple[tuple[ModelText, str], ...]),
+            )
+        except DocumentError as error:
+            raise DataError(f"{file} holds what this version did not write: {error}") from error
+
+
+def merged(
+    parts: Sequence[tuple[str, ShardFile, ShardModel]], sha256: str, without: Sequence[str] = ()
+) -> Verification:
     """The result of one model from its part of every shard; each comes with the name of its file.
+
+    ``without`` are the files that hold no part of this model.
 
     Raises:
         DataError: shards are missing, given twice, or do not belong together; the message names them.
         VerifyError: that of the first image that ended the run, in whichever shard.
     """
-    _require_all(parts)
-    first_file, _, first = parts[0]
-    for file, _, other in parts[1:]:
-        _require_alike(first_file, first, file, other)
-    if first.sha256 != sha256:
+    _require_all(parts, without)
+    files = [file for file, _, _ in parts]
+    for file, _, model in parts[1:]:
+        _require_alike(files[0], parts[0][2], file, model)
+    first, *others = (_Part.of(file, model) for file, _, model in parts)
+    for other in others:
+        _require_planned(first, other)
+    if first.model.sha256 != sha256:
         raise DataError("the model is not the one that the shards measured: check out the same file")
-    failures: list[Failure] = [found for _, _, part in parts if (found := unpack(part.failure)) is not None]
+    failures = [part.failure for part in (first, *others) if part.failure is not None]
     if failures:
         raise min(failures, key=lambda failure: failure.index).error()
-    plan: RunPlan = unpack(first.plan)
-    rows: list[Row[Any]] = [row for _, _, part in parts for row in unpack(part.rows)]
-    table = RowTable.of({row.index: row for row in rows}.values())
-    require_measured(plan, table)
-    layers = next((found for _, _, part in parts if (found := unpack(part.layers)) is not None), MeasuredLayers())
-    source = ImageSource(first.source.kind, first.source.count, first.source.notes, lambda: iter(()))
-    external: tuple[tuple[ModelText, str], ...] = unpack(first.external)
-    found = merge(plan, source, table, layers, external)
+    table = RowTable.of({row.index: row for part in (first, *others) for row in part.rows}.values())
+    layers = next((part.layers for part in (first, *others) if part.layers is not None), MeasuredLayers())
+    facts = first.model.source
+    source = ImageSource(facts.kind, facts.count, facts.notes, lambda: iter(()))
+    try:
+        require_measured(first.plan, table)
+        found = merge(first.plan, source, table, layers, first.external)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # Each value is of its type, and still they may say things of each other that no run says.
+        raise DataError(f"what {' and '.join(files)} hold does not fit together ({type(error).__name__})") from error
     machines = sorted({part.machine for _, _, part in parts})
     if len(machines) == 1:
         return found
@@ -185,7 +259,7 @@ def merged(parts: Sequence[tuple[str, ShardFile, ShardModel]], sha256: str) -> V
     return structs.replace(found, notes=(*found.notes, note))
 
 
-def _require_all(parts: Sequence[tuple[str, ShardFile, ShardModel]]) -> None:
+def _require_all(parts: Sequence[tuple[str, ShardFile, ShardModel]], without: Sequence[str]) -> None:
     totals = {shard.total for _, shard, _ in parts}
     if len(totals) > 1:
         by_total = {shard.total: f"{file} ({shard.number}/{shard.total})" for file, shard, _ in parts}
@@ -196,12 +270,18 @@ def _require_all(parts: Sequence[tuple[str, ShardFile, ShardModel]]) -> None:
         if shard.number in files:
             raise DataError(f"shard {shard.number}/{total} is given twice: {files[shard.number]} and {file}")
         files[shard.number] = file
-    missing = [f"{number}/{total}" for number in range(1, total + 1) if number not in files]
+    absent = (f"{number}/{total}" for number in range(1, total + 1) if number not in files)
+    missing = list(islice(absent, _NAMED))  # the total is what the files say, and may be any number
+    more = total - len(files) - len(missing)
     if missing:
-        raise DataError(f"shards missing: {', '.join(missing)}; run `aliasaudit verify --shard {missing[0]}` again")
+        names = f"{', '.join(missing)}{f' and {more} more' if more else ''}"
+        if without:
+            names += f" ({', '.join(without)}: no part of this model)"
+        raise DataError(f"shards missing: {names}; run `aliasaudit verify --shard {missing[0]}` again")
 
 
 def _require_alike(first_file: str, first: ShardModel, file: str, other: ShardModel) -> None:
+    """Compare what can be read of the shards of any version."""
     differing = [
         *(["another model"] if first.sha256 != other.sha256 else []),
         *(["other images"] if first.source != other.source else []),
@@ -211,15 +291,17 @@ def _require_alike(first_file: str, first: ShardModel, file: str, other: ShardMo
             if first.versions.get(name) != other.versions.get(name)
         ),
     ]
-    if not differing:
-        plans = [unpack(part.plan) for part in (first, other)]
-        threads = [plan.settings.threads for plan in plans]
-        if threads[0] != threads[1]:
-            differing.append(f"{threads[0]} and {threads[1]} threads (--threads)")
-        elif len({_facts(plan) for plan in plans}) > 1:
-            differing.append("other options")
     if differing:
         raise DataError(f"{first_file} and {file} do not belong together: {', '.join(differing)}")
+
+
+def _require_planned(first: _Part, other: _Part) -> None:
+    threads = [part.plan.settings.threads for part in (first, other)]
+    differing = "other options" if _facts(first.plan) != _facts(other.plan) else ""
+    if threads[0] != threads[1]:
+        differing = f"{threads[0]} and {threads[1]} threads (--threads)"
+    if differing:
+        raise DataError(f"{first.file} and {other.file} do not belong together: {differing}")
 
 
 def _facts(plan: RunPlan) -> str:

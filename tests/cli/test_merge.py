@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
+from auditor.verify import shard
+from auditor.verify.shard import sealed
 from tests.verify.models import brightest_box, classifier, saved
 from tests.verify.test_reference import dense
 
@@ -103,12 +105,12 @@ def test_shards_of_other_versions_are_refused_and_of_other_machines_said(shards:
     first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2, name="b.json")
     document = json.loads(Path(second).read_bytes())
     document["models"][0]["machine"] = "a pocket calculator"
-    Path(second).write_text(json.dumps(document))
+    Path(second).write_text(json.dumps(sealed(document)))
     code, out, _ = shards.run("merge", first, second, "--isolated")
     assert code in (0, 1)
     assert "and a pocket calculator" in out or "a pocket calculator and" in out
     document["models"][0]["versions"]["numpy"] = "0.9"
-    Path(second).write_text(json.dumps(document))
+    Path(second).write_text(json.dumps(sealed(document)))
     assert "a.json and b.json do not belong together: numpy " in shards.refusal(first, second)
 
 
@@ -130,9 +132,72 @@ def test_a_shard_cannot_bring_anything_but_values(shards: Shards) -> None:
     first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2)
     document = json.loads(Path(first).read_bytes())
     document["models"][0]["plan"] = {"$": "subprocess:Popen", "args": "touch pwned"}
-    Path(first).write_text(json.dumps(document))
-    assert "holds what this version did not write" in shards.refusal(first, second)
+    Path(first).write_text(json.dumps(sealed(document)))
+    assert "a.json holds what this version did not write" in shards.refusal(first, second)
     assert not Path("pwned").exists()
+
+
+def test_a_shard_that_was_edited_is_refused_by_its_name(shards: Shards) -> None:
+    first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2, name="b.json")
+    text = Path(second).read_text()
+    Path(second).write_text(text.replace('"label":null', '"label":1', 1))
+    assert Path(second).read_text() != text
+    refusal = shards.refusal(first, second)
+    assert refusal.startswith("problem unreadable: b.json: $.checksum: does not fit: the file was damaged, or changed")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("runs", "three"), ("index", None), ("pixels", 5), ("notes", {"$": "tuple", "items": [1]})]
+)
+def test_a_shard_whose_values_are_of_another_type_is_refused_by_its_name(
+    shards: Shards, field: str, value: object
+) -> None:
+    first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2, name="b.json")
+    document = json.loads(Path(second).read_bytes())
+    document["models"][0]["rows"]["items"][0][field] = value
+    Path(second).write_text(json.dumps(sealed(document)))
+    assert "b.json holds what this version did not write" in shards.refusal(first, second)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800"])
+def test_a_shard_whose_model_has_no_possible_path_is_refused_by_its_name(shards: Shards, path: str) -> None:
+    first = shards.write(1, 2, name="a.json")
+    document = json.loads(Path(first).read_bytes())
+    document["models"][0]["path"] = path
+    Path(first).write_text(json.dumps(sealed(document)))
+    assert shards.refusal(first).startswith("problem unreadable: a.json: $.models[0].path: is not the path of a file")
+
+
+def test_a_shard_that_holds_no_part_of_a_model_is_named_where_one_is_missing(shards: Shards) -> None:
+    first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2, name="b.json")
+    document = json.loads(Path(second).read_bytes())
+    document["models"] = []
+    Path(second).write_text(json.dumps(sealed(document)))
+    assert "shards missing: 2/2 (b.json: no part of this model); run" in shards.refusal(first, second)
+
+
+def test_values_that_no_run_gives_are_refused_though_each_is_of_its_type(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = shards.write(1, 2, name="a.json"), shards.write(2, 2, name="b.json")
+
+    def unfit(*_: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(shard, "merge", unfit)
+    assert "what a.json and b.json hold does not fit together (IndexError)" in shards.refusal(first, second)
+
+
+def test_a_shard_that_names_a_huge_total_or_unpacks_to_more_than_the_memory_is_one_line(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shards.write(1, 2, name="a.json")
+    document = json.loads(Path(first).read_bytes())
+    Path(first).write_text(json.dumps(sealed({**document, "total": 10**15})))
+    assert "20/1000000000000000, 21/1000000000000000 and 999999999999979 more; run" in shards.refusal(first)
+    monkeypatch.setattr(shard, "_MOST_BYTES", 1 << 20)
+    Path("bomb.json.gz").write_bytes(gzip.compress(bytes(2 << 20)))
+    assert shards.refusal(first, "bomb.json.gz").startswith("problem unreadable: bomb.json.gz: $: unpacks to more than")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from auditor.codec import DocumentError
 from auditor.text import ModelText
 from auditor.verify.measures.task import DistanceMean, ImageMeasures, Row
 from auditor.verify.packing import pack, unpack
+from auditor.verify.pilot import RunPlan
 from auditor.verify.result import ProtocolKind, Track
 from auditor.verify.rows import measured_rows
 from auditor.verify.worker.client import Worker
@@ -75,6 +77,36 @@ def test_names_classes_and_arrays_come_back() -> None:
 def test_what_is_no_value_of_this_package_is_refused(foreign: object) -> None:
     with pytest.raises(DocumentError, match="no value of this version"):
         unpack(foreign)
+
+
+def _row(**other: object) -> object:
+    return pack(Row(3, ModelText("name"), None)) | other
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        _row(index="3"),
+        _row(index=True),
+        _row(name="a name"),
+        _row(notes=pack(("a", 5))),
+        _row(factor=pack((1.0, 1.0, 1.0))),
+        _row(perturbed=5),
+        {"$": "auditor.verify.measures.task:DistanceMean", "distance": "far", "value": 1, "pairs": 1},
+    ],
+)
+def test_a_field_takes_nothing_but_values_of_its_type(odd: object) -> None:
+    with pytest.raises(DocumentError, match=r"no value of this version \(TypeError\)"):
+        unpack(odd)
+
+
+def test_the_type_of_the_whole_can_be_asked_for() -> None:
+    packed = pack([Row(3, ModelText("name"), None)])
+    assert len(unpack(packed, list[Row[Any]])) == 1
+    assert unpack(None, RunPlan | None) is None
+    for other in (RunPlan, tuple[Row[Any], ...], list[RunPlan], dict[str, int]):
+        with pytest.raises(DocumentError, match="another type"):
+            unpack(packed, other)
 
 
 @pytest.mark.parametrize(
