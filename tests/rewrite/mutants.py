@@ -58,5 +58,5 @@ def _mutate(model: onnx.ModelProto, node: NodeProto, chance: random.Random) -> N
         del shape.dim[chance.randint(0, len(shape.dim)) :]
     elif kind == 10:
         node.domain = chance.choice(["com.microsoft", "ai.onnx.ml", "nobody"])
-    else:
+    elif model.opset_import:
         model.opset_import[0].version = chance.choice([1, 5, 7, 9, 11, 13, 18, 21])
