@@ -104,7 +104,7 @@ def _take_away(folder: Path, prefix: str) -> None:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(SUFFIX)]
     except OSError:
-        return  # whoever wants to write there hears of it
+        return  # writing there says why
     for name in names:
         path = folder / name
         with contextlib.suppress(OSError):
