@@ -365,8 +365,10 @@ def _measure(options: Mapping[str, object], settings: Settings) -> Measure:
 
     def measure(file: ModelFile, model: Model, analysis: Analysis) -> Verification:  # noqa: ARG001 - as a Measure is
         from auditor.repair.layered import measure_layered
+        from auditor.verify.budget import within_budget
 
-        return measure_layered(model, request.source(), request.settings, analysis, held=held)
+        sized = within_budget(request, model, analysis)
+        return measure_layered(model, sized.source(), sized.settings, analysis, held=held)
 
     return measure
 

@@ -92,12 +92,13 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         if ended:  # by the user, during the model before
             raise KeyboardInterrupt
         from auditor.repair.layered import measure_layered
+        from auditor.verify.budget import within_budget
         from auditor.verify.images.drawn import Drawn
         from auditor.verify.images.synthetic import synthetic_image
         from auditor.verify.surround import beside
 
         drawn = drawn or Drawn(synthetic_image)
-        request = _request(settings, project_path(file, settings.root))
+        request = within_budget(_request(settings, project_path(file, settings.root)), model, analysis)
         say_of_clash(show)
         request = replace(request, settings=replace(request.settings, thumbnails=pictured))
         with watched(show) as observer:

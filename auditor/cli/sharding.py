@@ -71,12 +71,13 @@ def write_shards(
 
 def _measured(file: ModelFile, settings: Settings, show: Output, shard: tuple[int, int]) -> ShardModel:
     from auditor.repair.layered import open_layered
+    from auditor.verify.budget import within_budget
     from auditor.verify.observer import Silent
     from auditor.verify.shard import measure_shard
 
     model = read_runnable(file.path, settings.limits)
     analysis, _ = analysed(model, settings, settings.input_shapes)
-    request = trusted_request(settings, project_path(file, settings.root))
+    request = within_budget(trusted_request(settings, project_path(file, settings.root)), model, analysis)
     with watched(show) as observer, open_layered(model, request.source(), request.settings, analysis) as run:
         return measure_shard(run, file.name, *shard, observer or Silent())
 

@@ -21,9 +21,11 @@ from auditor.verify.measures import facts_of
 from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.splitting import loss_splits
 from auditor.verify.measures.task import Row
+from auditor.verify.minimum import interval_with, judged_measure
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import (
     DataFacts,
+    DataKind,
     LayerResult,
     Measure,
     OutputResult,
@@ -37,6 +39,8 @@ from auditor.verify.result import (
 )
 from auditor.verify.split import LossSplit
 
+# So many a comparison takes, and the interval of a share is then a few points wide.
+MANY_IMAGES = 256
 # Up to this factor an enlargement is no loss that anybody sees in a measurement.
 ENLARGED = 1.05
 # Up to here the kernels differ little in how steady the answers are; OpenCV's linear one averages at exactly 2.
@@ -137,6 +141,7 @@ def merge(
     setup, settings, used = plan.model.setup, plan.settings, table.used
     opened = setup.batching.opened
     digest = hashlib.sha256(b"".join(row.pixels for row in used))
+    output = _output(plan, used)
     test = _self_test(used)
     return Verification(
         provider=opened.provider,
@@ -148,7 +153,7 @@ def merge(
             digest.hexdigest(),
         ),
         shifts=_shifts(plan, table),
-        outputs=(_output(plan, used),),
+        outputs=(output,),
         layers=layers.results,
         self_test=test,
         incomplete=_void(used) or (_cut_short(table, source) if interrupted else ""),
@@ -172,6 +177,7 @@ def merge(
                 setup.target.task,
             ),
             *_noted(used),
+            *_more_images(source, output),
             *layers.remarks,
             *_unsplit(plan),
         ),
@@ -189,6 +195,22 @@ def _output(plan: RunPlan, used: Sequence[Row[Any]]) -> OutputResult:
         measures = plan.model.measures.total(rows, confidence).measures
         further += (structs.replace(one, protocol=perturbation.name) for one in measures if not facts_of(one).unshifted)
     return structs.replace(output, measures=(*output.measures, *further), splits=_splits(plan, used))
+
+
+def _more_images(source: ImageSource, output: OutputResult) -> tuple[str, ...]:
+    """What more images would tell, where nobody chose them."""
+    measure = judged_measure(output)
+    if source.kind is not DataKind.BUILTIN or measure is None or measure.interval is None:
+        return ()
+    later = interval_with(measure, MANY_IMAGES)
+    if later is None:
+        return ()
+    span, unit = measure.interval, "%" if measure.unit == "share" else measure.unit
+    scale = 100 if measure.unit == "share" else 1
+    ends = [
+        f"{scale * low:.3g} to {scale * high:.3g}" for low, high in ((later.low, later.high), (span.low, span.high))
+    ]
+    return (f"with {MANY_IMAGES} images the interval of {measure.name} would be about {ends[0]} {unit}, not {ends[1]}",)
 
 
 def _splits(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[LossSplit, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ from msgspec import structs
 from auditor.options.thresholds import Thresholds
 from auditor.verify.arrays import FloatArray
 from auditor.verify.errors import DataError
+from auditor.verify.interval import Interval
 from auditor.verify.measures import MEASURES, facts_of, gated
 from auditor.verify.measures.facts import Gate
 from auditor.verify.result import Measure, OutputResult, Task, Verification
@@ -91,7 +93,7 @@ def required(found: Verification, thresholds: Thresholds, looks: Looks | None = 
     if thresholds.minimum is None:
         return None
     level = error_rate(thresholds) if looks is None else looks.level
-    for measure in filter(None, map(_judged, found.outputs)):
+    for measure in filter(None, map(judged_measure, found.outputs)):
         values = finite(np.asarray(measure.per_image, np.float64))
         for condition in minimum(values, measure, thresholds, level):
             return Required(
@@ -119,6 +121,23 @@ def error_rate(thresholds: Thresholds) -> float:
     return round(1 - thresholds.confidence, 9)
 
 
-def _judged(output: OutputResult) -> Measure | None:
+def judged_measure(output: OutputResult) -> Measure | None:
     """The measure that the task is judged by: the first one that was taken, as in a comparison."""
     return next(filter(None, map(output.measure, gated(output.task, Gate.CHANGE))), None)
+
+
+def interval_with(measure: Measure, images: int) -> Interval | None:
+    """What the interval of a measure would be with so many images, if the others are like those that there are.
+
+    None where there is no interval now, or there are as many images already.
+    """
+    span, bounds = measure.interval, facts_of(measure).interval_bounds
+    values = finite(np.asarray(measure.per_image, np.float64))
+    if span is None or len(values) >= images:
+        return None
+    if bounds is None:  # it shrinks with the root of the number
+        share = math.sqrt(len(values) / images)
+        low, high = (measure.value + (end - measure.value) * share for end in (span.low, span.high))
+        return Interval(low, high, span.confidence)
+    again = np.resize(values, images)  # the sample again and again
+    return mean_interval(again, span.confidence, bounds)

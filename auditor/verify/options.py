@@ -32,7 +32,10 @@ BUILTIN_IMAGES = 64
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to measure with: ``images``, the clip of ``video`` or ``frames``, or the built-in pictures."""
+    """What to measure with: ``images``, the clip of ``video`` or ``frames``, or the built-in pictures.
+
+    ``given`` are the names of the options that the user chose; ``notes`` say what was chosen otherwise.
+    """
 
     images: str | None
     video: Path | None
@@ -41,6 +44,8 @@ class Request:
     limit: int | None
     max_megapixels: float
     settings: VerifySettings
+    given: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     def source(self, drawn: Drawn | None = None) -> ImageSource:
         """The images. ``drawn`` keeps synthetic ones for the next time.
@@ -59,7 +64,8 @@ class Request:
             from auditor.verify.images.synthetic import builtin_images
 
             count = self.limit or BUILTIN_IMAGES
-            return replace(builtin_images(count, drawn=drawn), again=partial(builtin_images, count))
+            found = builtin_images(count, drawn=drawn)
+            return replace(found, notes=(*found.notes, *self.notes), again=partial(builtin_images, count))
         again = partial(
             open_images, self.images, self.labels, self.limit, self.max_megapixels, self.settings.preprocessing.reader
         )
@@ -101,6 +107,7 @@ def _request(options: Measuring) -> Request:
         limit=options.images_limit,
         max_megapixels=options.max_megapixels,
         settings=_settings(options),
+        given=options.given,
     )
 
 

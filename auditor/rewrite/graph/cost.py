@@ -8,7 +8,7 @@ from math import prod
 
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
-from auditor.sampling.traits import Family, traits_of
+from auditor.sampling.work import node_multiply_adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,9 @@ class MacCount:
 
 def multiply_adds(editor: GraphEditor, part: EditNode) -> int | None:
     """The multiply-adds of a node at the sizes of the analysis: 0 for what is cheap, None where shapes are unknown."""
-    traits = traits_of(part.domain, part.op)
-    if traits.family in (Family.CONVOLUTION, Family.TRANSPOSED):
-        place = traits.weights or 0
-        weight = _dims(editor, part.inputs[place]) if len(part.inputs) > place else None
-        samples = editor.shape(part.inputs[0] if traits.family is Family.TRANSPOSED else part.outputs[0])
-        # Every sample of the result (of what is spread, where a convolution is transposed) costs one filter.
-        return None if not weight or samples is None else prod(samples) * prod(weight[1:])
-    if traits.family is Family.PRODUCT:
-        left, result = _dims(editor, part.inputs[0]), editor.shape(part.outputs[0])
-        if not left or result is None:
-            return None
-        turned = part.attributes.get("transA") and len(left) > 1
-        return prod(result) * (left[-2] if turned else left[-1])
-    if traits.family is Family.POOL:
-        kernel, result = part.attributes.get("kernel_shape"), editor.shape(part.outputs[0])
-        return None if result is None or not isinstance(kernel, tuple) else prod(result) * prod(map(int, _ints(kernel)))
-    return 0
+    return node_multiply_adds(
+        part.domain, part.op, part.attributes, part.inputs, part.outputs, lambda name: _dims(editor, name)
+    )
 
 
 def total(editor: GraphEditor, parts: Iterable[EditNode]) -> int | None:
@@ -69,10 +55,6 @@ def largest(editor: GraphEditor, parts: Iterable[EditNode]) -> int:
 def _dims(editor: GraphEditor, tensor: str) -> tuple[int, ...] | None:
     constant = editor.constant(tensor)
     return constant.dims if constant is not None else editor.shape(tensor)
-
-
-def _ints(values: tuple[object, ...]) -> list[int]:
-    return [value for value in values if isinstance(value, int)]
 
 
 @dataclass(frozen=True, slots=True)
