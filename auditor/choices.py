@@ -41,8 +41,14 @@ def options_table(name: str, value: object) -> Mapping[str, object]:
 
 def suggestion(given: str, known: Iterable[str]) -> str:
     """`` (did you mean "fail-on"?)``, or nothing where no known word is close."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
 
     folded = {word.lower().replace("_", "-"): word for word in known}
-    close = get_close_matches(given.lower().replace("_", "-"), folded, n=1)
-    return f' (did you mean "{folded[close[0]]}"?)' if close else ""
+    typed = given.lower().replace("_", "-")
+
+    def likeness(word: str) -> tuple[float, int]:
+        """Of words as near the one that has most characters in their places: AA101 for AA1O1, not AA411."""
+        return SequenceMatcher(None, word, typed).ratio(), sum(map(str.__eq__, word, typed))
+
+    close = get_close_matches(typed, folded, n=8)
+    return f' (did you mean "{folded[max(close, key=likeness)]}"?)' if close else ""

@@ -38,8 +38,11 @@ def run(
     measure: Measure | None = None,
     measure_alias: MeasureAlias | None = None,
     remarks: Sequence[str] = (),
+    only_measured: bool = False,
 ) -> ExitCode:
     """Audit the files and show the report. ``remarks`` say why models are missing, where some are.
+
+    ``only_measured``: where nothing could be measured, a person is told why, and not what the graphs are like.
 
     Raises:
         SettingsError: The settings ask for rules or options that do not exist.
@@ -57,7 +60,9 @@ def run(
         outcomes = list(audit_all(files, rules, settings, done, show.debug, measure, measure_alias))
     given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
     outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
-    return conclude(outcomes, problems, rules, rules.ready(given), settings, show, remarks)
+    report = report_of(outcomes, problems, rules, rules.ready(given), settings, remarks)
+    unmeasured = only_measured and not any(model.verification for model in report.models)
+    return _concluded(report, settings, show, structs.replace(report, models=()) if unmeasured else report)
 
 
 def fit_input_shapes(files: Iterable[ModelFile], settings: Settings, quiet: bool = False) -> None:
@@ -115,7 +120,13 @@ def conclude(
         UsageError: The output cannot be written, or a flag is not valid.
     """
     report = report_of(outcomes, problems, rules, ran, settings, remarks)
-    _show(report, settings.output_format, settings.fail_on, show)
+    return _concluded(report, settings, show, report)
+
+
+def _concluded(report: Report, settings: Settings, show: Output, told: Report) -> ExitCode:
+    """Show a report, or in text what is ``told`` of it, and say what it means."""
+    shown_as = settings.output_format
+    _show(report, told if shown_as is Format.TEXT else report, shown_as, settings.fail_on, show)
     measured = [one for model in report.models for one in (model.verification, model.alias) if one is not None]
     if any(one.incomplete.startswith("interrupted") for one in measured):
         return ExitCode.INTERRUPTED
@@ -130,7 +141,7 @@ def _page(rules: RuleSet, code: str) -> str:
         return ""
 
 
-def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) -> None:
+def _show(report: Report, told: Report, output_format: Format, fail_on: FailOn, show: Output) -> None:
     to_file, whole = show.output is not None, show.show_all
     options = render_options(show.color, to_file, show.quiet, show.verbose, show.statistics, whole)
     options = replace(
@@ -138,7 +149,7 @@ def _show(report: Report, output_format: Format, fail_on: FailOn, show: Output) 
     )
     write_reports(report, show.report, options)
     hint_at_names(report, {output_format, *(Format(file.format) for file in show.report)}, show.quiet)
-    deliver(render(report, output_format, options), show.output, show.quiet)
+    deliver(render(told, output_format, options), show.output, show.quiet)
     if show.output is not None or output_format is not Format.TEXT:
         say_problems(report.problems)
 

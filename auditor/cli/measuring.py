@@ -79,9 +79,8 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         plots.prepare()
     trusted_request(settings, "")
     held = thresholds(settings.compare)
-    for name, value in settings.verify.items():
-        if isinstance(value, dict):
-            _request(settings, name)
+    for name in _tables(settings):
+        _request(settings, name)
 
     ended = False
     drawn: Drawn | None = None
@@ -224,25 +223,32 @@ def _request(settings: Settings, path: str) -> Request:
 
 def _values(settings: Settings, path: str) -> dict[str, Any]:
     """The options for the model at ``path``: the command line beats a table for the model, that the general options."""
-    general = {name: value for name, value in settings.verify.items() if not isinstance(value, dict)}
+    tables = _tables(settings)
+    general = {name: value for name, value in settings.verify.items() if name not in tables}
     typed = {
         name: value
         for name, value in general.items()
         if settings.origin(f"verify.{name}").source is Source.COMMAND_LINE
     }
     own: dict[str, Any] = {}
-    for pattern, table in settings.verify.items():
-        if isinstance(table, dict) and fnmatchcase(path if "/" in pattern else PurePosixPath(path).name, pattern):
+    for pattern, table in tables.items():
+        if fnmatchcase(path if "/" in pattern else PurePosixPath(path).name, pattern):
             own |= table
     return {**general, **own, **typed}
+
+
+def _tables(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The options for the models of a pattern. A constant for an input is a table, too, and an option."""
+    known = Measuring.by_key()
+    return {name: value for name, value in settings.verify.items() if isinstance(value, dict) and name not in known}
 
 
 def _refuse_trust_from_files(settings: Settings) -> None:
     trusted = {key for key, declared in Measuring.by_key().items() if declared.trusted}
     named = {name for name in trusted if name in settings.verify}
     named = {name for name in named if settings.origin(f"verify.{name}").source is not Source.COMMAND_LINE}
-    for value in settings.verify.values():
-        named |= trusted & set(value) if isinstance(value, dict) else set()
+    for table in _tables(settings).values():
+        named |= trusted & set(table)
     if named:
         raise SettingsError(
             f"verify.{min(named)} lets foreign code run: give --{min(named)} on the command line, not in a file"

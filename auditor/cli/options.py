@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli.errors import UsageError
-from auditor.options.general import Sources
+from auditor.options.general import Output, Sources
 from auditor.options.option import Group
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def settings_from(sources: Sources, *groups: Group) -> Settings:
     from auditor.policy.settings import DEFAULT, SettingsLayer, Source, ValueOrigin, resolve
     from auditor.policy.validate import check_values
 
+    _refuse_unwritable(groups)
     layers = [SettingsLayer(DEFAULT, {}, project_root(Path.cwd()))]
     found = _file_layer(sources)
     if found is not None:
@@ -56,6 +58,18 @@ def settings_from(sources: Sources, *groups: Group) -> Settings:
         given["rule-dirs"] = (*earlier, *map(Path, given["rule-dirs"]))
     settings = resolve([*layers, SettingsLayer(ValueOrigin(Source.COMMAND_LINE, "command line"), given)])
     return replace(settings, today=sources.today or datetime.now(timezone.utc).date())
+
+
+def _refuse_unwritable(groups: Iterable[Group]) -> None:
+    """The reports can be written: what a run says is not lost at its end."""
+    for group in groups:
+        if isinstance(group, Output):
+            from auditor.cli.output import refuse_unwritable
+
+            if group.output is not None:
+                refuse_unwritable(group.output, "--output")
+            for file in group.report:
+                refuse_unwritable(file.path, "--report", makes_folders=True)
 
 
 def _file_layer(sources: Sources) -> SettingsLayer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -58,6 +59,29 @@ def write_file(path: Path, text: str, option: str = "--output") -> None:
         write_text(path, text)
     except OSError as error:
         raise UsageError(f"{option} {path.as_posix()}: cannot be written: {error.strerror}") from error
+
+
+def refuse_unwritable(path: Path, option: str, makes_folders: bool = False) -> None:
+    """Say at once what would be said after minutes of measuring: that a file cannot be written there.
+
+    ``makes_folders``: missing folders in front of it will be made.
+
+    Raises:
+        UsageError: It cannot be.
+    """
+    name, folder = f"{option} {path.as_posix()}", path.parent
+    if path.is_dir():
+        raise UsageError(f"{name}: cannot be written: {os.strerror(errno.EISDIR)}")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    while makes_folders and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.exists():
+        raise UsageError(f"{name}: cannot be written: {os.strerror(errno.ENOENT)}")
+    if not folder.is_dir():
+        raise UsageError(f"{name}: cannot be written: {os.strerror(errno.ENOTDIR)}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{name}: cannot be written: {os.strerror(errno.EACCES)}")
 
 
 def deliver(text: str, target: Path | None, quiet: bool) -> None:

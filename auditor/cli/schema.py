@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from auditor.choices import suggestion
 from auditor.cli.errors import UsageError
+from auditor.text import plain
 
 _NAMES = ("report", "comparison", "resize", "settings", "baseline", "tiles", "shard")
 
@@ -22,5 +24,6 @@ def schema(
     from auditor.report.json.schema import SCHEMAS
 
     if name not in SCHEMAS:
-        raise UsageError(f"the schemas are {', '.join(SCHEMAS)}")
+        known = ", ".join(SCHEMAS)
+        raise UsageError(f'there is no schema "{plain(name, 60)}"{suggestion(name, SCHEMAS)}; the schemas are {known}')
     emit(json.dumps(SCHEMAS[name](), indent=1) + "\n")

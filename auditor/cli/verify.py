@@ -60,5 +60,5 @@ def verify(
         if sharding.shard is not None:
             raise typer.Exit(write_shards(files, problems, settings, output, sharding.shard))
         drawn = None if figures.plots is None else Plots(figures.plots, figures.plots_format)
-        code = run(files, problems, settings, output, measure_with(settings, output, drawn))
+        code = run(files, problems, settings, output, measure_with(settings, output, drawn), only_measured=True)
     raise typer.Exit(ExitCode.ERROR if drawn is not None and drawn.failed else code)

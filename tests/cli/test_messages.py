@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_network
+from tests.options.test_declared_once import ALL
+from tests.options.test_declared_once import options as declared_by
 from tests.verify.models import classifier, saved
 
 Run = Callable[..., tuple[int, str, str]]
@@ -49,6 +51,74 @@ def test_a_word_that_is_nearly_right_is_answered_with_the_right_one(
     assert f'(did you mean "{meant}"?)' in err
     assert len(err.splitlines()) == 1
     assert not Path("new.onnx").exists()
+
+
+def misspelt(word: str) -> str:
+    """The word with a letter too few, or one too many where it is short."""
+    return word[:2] + word[3:] if len(word) > 4 else word + word[-1]
+
+
+ANY_FOLDER_TOO = ("--calibrate",)
+ENUMERATED = {
+    (declared.flag, misspelt(max(declared.kind.words, key=len))): command
+    for command in reversed(ALL)
+    for declared in declared_by(command).values()
+    if declared.kind.words and declared.flag not in ANY_FOLDER_TOO
+}
+FURTHER = {"compare": ["net.onnx"], "merge": [], "demo": [], "config": []}
+
+
+@pytest.mark.parametrize(("flag", "typed"), ENUMERATED, ids=str)
+def test_every_option_with_a_list_of_words_says_which_one_was_probably_meant(
+    run: Run, workplace: Path, flag: str, typed: str
+) -> None:
+    command = ENUMERATED[flag, typed]
+    write_network(workplace / "net.onnx")
+    (workplace / "saved.json").write_text("{}")
+    models = {"report": ["saved.json"], "merge": ["saved.json"], "demo": [], "config": [], "rule": ["AA101"]}
+    value = f"{typed}=report.x" if flag == "--report" else typed
+    code, out, err = run(*command.split(), *models.get(command, ["net.onnx"]), *FURTHER.get(command, []), flag, value)
+    assert (code, out) == (2, "")
+    assert "did you mean" in err.lower()
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("AA1O1", "AA101"), ("aa1O2", "AA102"), ("AA4O2", "AA402")])
+def test_a_letter_in_the_place_of_a_digit_leads_to_the_code_that_was_meant(run: Run, typed: str, meant: str) -> None:
+    code, _, err = run("rule", typed)
+    assert code == 2
+    assert f'(did you mean "{meant}"?)' in err
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "why"),
+    [
+        ("--output", "absent/report.txt", "cannot be written: No such file or directory"),
+        ("--output", "folder", "cannot be written: Is a directory"),
+        ("--report", "json=folder", "cannot be written: Is a directory"),
+        ("--report", "json=net.onnx/report.json", "net.onnx is not a folder"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "verify", "compare", "tiles", "resize"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(
+    run: Run, workplace: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str, path: str, why: str
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a model was read")
+
+    monkeypatch.setattr("auditor.audit.run.read_model", never)
+    write_network(workplace / "net.onnx")
+    (workplace / "folder").mkdir()
+    models = ["net.onnx", "net.onnx"] if command == "compare" else ["net.onnx"]
+    code, out, err = run(command, *models, option, path)
+    assert (code, out) == (2, "")
+    assert why in err
+    assert len(err.splitlines()) == 1
+
+
+def test_folders_of_a_report_are_made_and_a_device_can_be_written_to(run: Run, workplace: Path) -> None:
+    write_network(workplace / "net.onnx")
+    assert run("check", "net.onnx", "--exit-zero", "--report", "json=new/deep/report.json", "-o", "/dev/null")[0] == 0
+    assert Path("new/deep/report.json").is_file()
 
 
 def test_a_word_that_is_like_no_other_gets_no_guess(run: Run, workplace: Path) -> None:

@@ -88,6 +88,7 @@ def test_without_images_the_built_in_ones_are_used_and_the_report_says_so(run: R
         (("--device", "gpu"), 3, "onnxruntime has no --device gpu: give one of auto, cpu, cuda"),
         (("--protocol", "wave"), 2, "protocol must be one of"),
         (("--feed", "x"), 2, "feed must be NAME=NUMBER"),
+        (("--feed", "scale=1"), 0, ""),
         (("--scale", "1/0"), 2, "scale must be"),
         (("--mean", "a,b"), 2, "mean"),
         (("--images", "missing"), 3, "there is no such folder (missing)"),
