@@ -23,6 +23,7 @@ from auditor.sampling.lattice.state import (
     finest,
 )
 from auditor.sampling.ops.resampling import matrix_of, resampled
+from auditor.sampling.ops.window import picked_by_product
 from auditor.sampling.result import HeadKind, SiteKind
 from auditor.sampling.spectrum.energies import KEPT, Map, decimation
 from auditor.sampling.walk.call import Call
@@ -42,9 +43,9 @@ def matmul(call: Call) -> State:
     if call.node.op in {"FusedMatMul", "TransposeMatMul", "FusedMatMulActivation"}:
         a = (*a[:-2], a[-1], a[-2]) if call.integer("transA", 0) and len(a) > 1 else a
         b = (*b[:-2], b[-1], b[-2]) if call.integer("transB", 0) and len(b) > 1 else b
-    product_of_taps = _resampled(call, left, right, a, b)
-    if product_of_taps is not None:
-        return product_of_taps
+    along = _resampled(call, left, right, a, b) or _picked(call, left, right)
+    if along is not None:
+        return along
     if len(a) > 1 and len(b) > 1:
         left, right = _as_taps(left, right, b[:-2] + b[-1:], b[-2]), _as_taps(right, left, a[:-1], a[-1])
     return product(call, left, right, a, b)
@@ -68,6 +69,16 @@ def _resampled(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tu
     operand = 0 if left.constant else 1
     found = matrix_of(call, operand, len(weights), turned=not left.constant)
     return None if found is None else resampled(call, given, 1 - operand, len(axes) + summed, outputs.size, found)
+
+
+def _picked(call: Call, left: State, right: State) -> State | None:
+    """The state behind a product with a one-hot matrix of positions that the data choose; None of any other."""
+    if call.node.op != "MatMul" or left.constant or right.constant:
+        return None
+    ranks = len(left.axes or ()), len(right.axes or ())
+    if ranks[0] == 2 < ranks[1]:
+        return picked_by_product(call, 0, ranks[1] - 2)
+    return picked_by_product(call, 1, ranks[0] - 1) if ranks[1] == 2 < ranks[0] else None
 
 
 def _as_taps(weights: State, given: State, kept: Sequence[Axis], summed: Axis) -> State:
