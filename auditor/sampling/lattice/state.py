@@ -98,7 +98,8 @@ class AxisTrack(NamedTuple):
 
     ``resized`` is the last Resize on the way here. ``ending`` is what ended the grid of this axis; None while the grid
     goes on, and where nothing proves how it ended. ``deepest`` is the distance from ``offset`` of the centre of the
-    branch with the largest receptive field among those that met on the way.
+    branch with the largest receptive field among those that met on the way, ``aside`` that of the middle of ``field``,
+    which is the union of theirs.
     """
 
     offset: Fraction = ZERO
@@ -111,6 +112,7 @@ class AxisTrack(NamedTuple):
     resized: Resized | None = None
     ending: Ending | None = None
     deepest: Fraction = ZERO
+    aside: Fraction = ZERO
 
     def of_pictures(self, first: int, count: int) -> AxisTrack:
         """The window of ``count`` of the pictures on the batch axis."""
@@ -198,14 +200,17 @@ def lcm(a: Fraction | None, b: Fraction | None) -> Fraction | None:
     return Fraction(numerator, gcd(a.denominator, b.denominator))
 
 
-def merge_window(trunk: AxisTrack, other: AxisTrack) -> AxisTrack:
-    """Both histories, on the trunk's lattice: the union of receptive fields is bounded by the larger one."""
+def merge_window(trunk: AxisTrack, other: AxisTrack, *, gridded: bool = False) -> AxisTrack:
+    """Both histories, on the trunk's lattice. The receptive field is the larger one, or where both still have a grid
+    (``gridded``) the union.
+    """
     if trunk is other:
         return trunk
     same_history = trunk.peak is other.peak and trunk.period is other.period
+    field, aside = _union(trunk, other) if gridded else (max(trunk.field, other.field), trunk.aside)
     return AxisTrack(
         trunk.offset,
-        max(trunk.field, other.field),
+        field,
         trunk.grid,
         trunk.peak if same_history else max(trunk.peak, other.peak),
         trunk.period if same_history else lcm(trunk.period, other.period),
@@ -214,7 +219,19 @@ def merge_window(trunk: AxisTrack, other: AxisTrack) -> AxisTrack:
         trunk.resized,
         trunk.ending,
         trunk.deepest,
+        aside,
     )
+
+
+def _union(trunk: AxisTrack, other: AxisTrack) -> tuple[Fraction, Fraction]:
+    """The extent of what either reads at one index, and the distance of its middle from the trunk's centre."""
+    if trunk.offset == other.offset and trunk.aside == other.aside:
+        return max(trunk.field, other.field), trunk.aside
+    middles = [track.offset + track.aside for track in (trunk, other)]
+    halves = [(track.field - 1) / 2 for track in (trunk, other)]
+    low = min(middle - half for middle, half in zip(middles, halves, strict=True))
+    high = max(middle + half for middle, half in zip(middles, halves, strict=True))
+    return high - low + 1, (low + high) / 2 - trunk.offset
 
 
 class OpaqueError(Exception):

@@ -75,7 +75,11 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
     averaged = middle(call.record, call.scope, call.node) if _lie_apart([operands[index] for index in carriers]) else {}
     if averaged:
         merged = merged_windows([operands[index] for index in carriers])
-        return merged | {source: merged[source]._replace(offset=centre) for source, centre in averaged.items()}
+        moved = {source: (merged[source], centre) for source, centre in averaged.items()}
+        return merged | {
+            source: track._replace(offset=centre, aside=track.aside + track.offset - centre)
+            for source, (track, centre) in moved.items()
+        }
     for source in sorted({source for index in carriers for source in operands[index].windows}):
         meeting = [index for index in carriers if source in operands[index].sources()]
         strides, centres, last = _lattices([operands[index] for index in meeting], source)
@@ -127,7 +131,8 @@ def merged_windows(operands: Sequence[State]) -> dict[int, AxisTrack]:
         window = trunk.windows[source]
         for state in having:
             if state is not trunk:
-                window = merge_window(window, state.windows[source])
+                both = any(state is one for one in gridded) and any(trunk is one for one in gridded)
+                window = merge_window(window, state.windows[source], gridded=both)
         if len(gridded) > 1:
             deep = max((state.windows[source] for state in gridded), key=lambda one: one.field)
             window = window._replace(deepest=deep.offset + deep.deepest - window.offset)
