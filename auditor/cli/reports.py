@@ -11,7 +11,8 @@ from auditor.cli.output import refuse_overwriting, say, write_file
 from auditor.facts.formats import Format
 from auditor.facts.report import Report
 from auditor.options.reports import ReportFile
-from auditor.report import RenderOptions, render
+from auditor.report import RenderOptions, pages, render
+from auditor.text import count_text
 
 
 def refuse_models(files: Iterable[ReportFile], models: Sequence[Path]) -> None:
@@ -30,7 +31,31 @@ def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOp
     Raises:
         UsageError: A file cannot be written.
     """
-    write_each(files, options, lambda output_format, plain: render(report, output_format, plain))
+    for folder in [file for file in files if file.folder]:
+        _write_folder(report, folder.path, _of_a_file(options))
+    single = [file for file in files if not file.folder]
+    write_each(single, options, lambda output_format, plain: render(report, output_format, plain))
+
+
+def _write_folder(report: Report, folder: Path, options: RenderOptions) -> None:
+    made = pages(report, options)
+    _make(folder)
+    for name, text in made.items():
+        write_file(folder / name, text, "--report")
+    if not options.quiet:
+        say(f"wrote {(folder / next(iter(made))).as_posix()} and {count_text(len(made) - 1, 'page')} beside it")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--report {folder.as_posix()}: cannot be written: {error.strerror}") from error
+
+
+def _of_a_file(options: RenderOptions) -> RenderOptions:
+    """A file is read by programs or in another window: nothing of this terminal goes into it."""
+    return replace(options, width=None, colour=False, unicode=False, terminal=False)
 
 
 def write_each(
@@ -41,13 +66,11 @@ def write_each(
     Raises:
         UsageError: A file cannot be written.
     """
-    # A file is read by programs or in another window: nothing of this terminal goes into it.
-    options = replace(options, width=None, colour=False, unicode=False, terminal=False)
+    options = _of_a_file(options)
     for file in files:
-        try:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--report {file.path.as_posix()}: cannot be written: {error.strerror}") from error
+        if file.folder:
+            raise UsageError(f"--report {file.path.as_posix()}: is a folder; write a file name behind it")
+        _make(file.path.parent)
         write_file(file.path, text(Format(file.format), options), "--report")
         if not options.quiet:
             say(f"wrote {file.path.as_posix()}")

@@ -10,12 +10,16 @@ from auditor.choices import suggestion
 from auditor.options.kinds import Kind
 from auditor.options.panels import VALUES
 
+_PAGES = "html"
+"""The format of which a folder holds a page per model."""
+
 
 class ReportFile(NamedTuple):
-    """A report to write: the word of its format, and where to."""
+    """A report to write: the word of its format, and where to; with ``folder`` a page per model and one of all."""
 
     format: str
     path: Path
+    folder: bool = False
 
 
 def reports(metavar: str, formats: tuple[str, ...] = VALUES["FORMAT"]) -> Kind:
@@ -40,7 +44,12 @@ def _report_file(text: str, known: tuple[str, ...]) -> ReportFile:
     if word not in known:
         raise ValueError(f"{text}: the formats are {', '.join(known)}{suggestion(word, known)}")
     path = Path(name)
+    folder = name.endswith(("/", "\\")) or path.is_dir()
+    if folder and word != _PAGES:
+        raise ValueError(f"{text}: is a folder; write a file name behind it (only {_PAGES} fills a folder)")
+    if folder and path.exists() and not path.is_dir():
+        raise ValueError(f"{text}: is a file, not a folder")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir():
         raise ValueError(f"{text}: {above.as_posix()} is not a folder")
-    return ReportFile(word, path)
+    return ReportFile(word, path, folder)

@@ -50,6 +50,12 @@ def render(report: Report, output_format: Format, options: RenderOptions | None 
     return _renderer(output_format, options)(report, options)
 
 
+def pages(report: Report, options: RenderOptions) -> dict[str, str]:
+    """The report as a folder of HTML pages, by file name."""
+    made: dict[str, str] = import_module("auditor.report.formats.html").folder(report, options)
+    return made
+
+
 # Imported when they are asked for.
 _MODULES = {
     Format.JSON: "json.document",

@@ -10,6 +10,7 @@ import pytest
 
 from auditor.facts.formats import Format
 from auditor.options.panels import VALUES
+from auditor.report.formats.html import file_names
 from tests.cli.conftest import write_network
 
 Run = Callable[..., tuple[int, str, str]]
@@ -130,3 +131,44 @@ def test_the_model_is_never_its_own_named_copy(run: Run) -> None:
     assert code == 2
     assert "choose another name" in err
     assert Path("net.onnx").read_bytes() == before
+
+
+def test_a_folder_gets_an_overview_and_a_page_per_model(run: Run) -> None:
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        write_network(Path(folder) / "net.onnx")
+    _, _, err = run("check", "a", "b", "--report", "html=pages/")
+    assert "wrote pages/index.html and 2 pages beside it" in err
+    assert sorted(path.name for path in Path("pages").iterdir()) == ["index.html", "net-2.html", "net.html"]
+    first = Path("pages/index.html").read_text()
+    assert 'href="net.html"' in first
+    assert 'href="net-2.html"' in first
+    assert "Sampling sites" not in first
+    for name in ("net.html", "net-2.html"):
+        one = Path("pages", name).read_text()
+        assert 'href="index.html"' in one
+        assert "Sampling sites" in one
+
+
+@pytest.mark.parametrize("path", ["again", "again/"])
+def test_a_folder_that_is_there_already_is_filled_too(run: Run, path: str) -> None:
+    write_network(Path("net.onnx"))
+    Path("again").mkdir()
+    run("check", "net.onnx", "--report", f"html={path}")
+    assert sorted(made.name for made in Path("again").iterdir()) == ["index.html", "net.html"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("json=pages/", "only html fills a folder"), ("html=net.onnx/", "is a file, not a folder")],
+)
+def test_a_folder_is_refused_where_it_cannot_be(run: Run, word: str, message: str) -> None:
+    write_network(Path("net.onnx"))
+    code, _, err = run("check", "net.onnx", "--report", word)
+    assert code == 2
+    assert message in err
+
+
+def test_names_of_models_become_names_of_files() -> None:
+    names = file_names(["a/Net.onnx", "b/net.onnx", "index.onnx", "../..", "ü x.onnx", "c\\d.onnx", ".onnx"])
+    assert names == ["Net.html", "net-2.html", "index-2.html", "model.html", "__x.html", "d.html", "model-2.html"]

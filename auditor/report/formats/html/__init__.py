@@ -11,7 +11,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport, Report
@@ -31,6 +31,8 @@ from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
 
 _STYLE, _SCRIPT = "style.css", "page.js"
+INDEX = "index.html"
+"""The first page of a folder of pages."""
 
 _HEADS = {
     HeadKind.POOLED: "global pooling: a low-pass before each subsampling makes it shift-invariant",
@@ -56,6 +58,40 @@ def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - eve
     if pictures:
         footer += f" · {pictures} pictures embedded, leave them out with --no-thumbnails"
     return page(title, _body(report), footer, images=pictures > 0)
+
+
+def folder(report: Report, options: RenderOptions) -> dict[str, str]:  # noqa: ARG001 - as the renderers
+    """The report as a folder of pages, by file name: an overview called ``index.html``, and one page per model."""
+    names = file_names([model.path for model in report.models])
+    footer = f"aliasaudit {plain(report.version)} · {summary(report)}"
+    content = [*_notes(report), *(overview(report.models, names) if report.models else ())]
+    pages = {INDEX: page("Report - aliasaudit", content or [element("p", "No models were audited.")], footer)}
+    summaries = {rule.code: rule.summary for rule in report.rules}
+    for name, model in zip(names, report.models, strict=True):
+        back = element("p", element("a", "all models", href=INDEX))
+        section = element("section", _model(model, 1, summaries, alone=True), id="m1", class_="model")
+        title = f"{plain(model.path).rpartition('/')[2]} - aliasaudit"
+        pages[name] = page(title, [back, section], footer, images=_embedded(model) > 0)
+    return pages
+
+
+def file_names(paths: Sequence[str]) -> list[str]:
+    """A file name for the page of each model, from the model's own; models of one name are told apart by a number."""
+    taken = {INDEX}
+    names = []
+    for path in paths:
+        stem = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in _stem(path))
+        stem = stem.lstrip(".")[:80] or "model"
+        name, number = f"{stem}.html", 2
+        while name.lower() in taken:
+            name, number = f"{stem}-{number}.html", number + 1
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name.removesuffix(".onnx")
 
 
 def _embedded(model: ModelReport) -> int:
@@ -109,7 +145,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _body(report: Report) -> Iterator[Child]:
+def _notes(report: Report) -> Iterator[Child]:
     if report.problems:
         yield element(
             "section",
@@ -119,6 +155,10 @@ def _body(report: Report) -> Iterator[Child]:
         )
     if report.remarks:
         yield element("ul", (element("li", plain(remark, None)) for remark in report.remarks))
+
+
+def _body(report: Report) -> Iterator[Child]:
+    yield from _notes(report)
     if len(report.models) > 1:
         yield from overview(report.models)
     summaries = {rule.code: rule.summary for rule in report.rules}

@@ -25,8 +25,10 @@ _MOST_STEPS = 24
 _HUGE = Fraction(10**15)
 
 
-def overview(models: Sequence[ModelReport]) -> Iterator[Element]:
-    """What stands above the sections of several models; row n leads to section ``m<n>`` in the order of the report."""
+def overview(models: Sequence[ModelReport], pages: Sequence[str] = ()) -> Iterator[Element]:
+    """What stands above the sections of several models; row n leads to section ``m<n>`` in the order of the report, or
+    to the n-th of the ``pages``.
+    """
     sites = sum(len(model.analysis.sites) for model in models)
     unprotected = sum(_open(model) for model in models)
     clean = sum(not model.findings for model in models)
@@ -35,7 +37,7 @@ def overview(models: Sequence[ModelReport]) -> Iterator[Element]:
     words += [f"{count_text(clean, 'model')} without a finding."] if clean else []
     yield element("p", " ".join([*words, "The table is sorted by errors, then warnings."]), class_="lead")
     yield element("dl", _cards(models, unprotected, sites), class_="tiles")
-    yield _table(models)
+    yield _table(models, pages)
 
 
 def _sentence(models: Sequence[ModelReport]) -> str:
@@ -67,13 +69,14 @@ def _card(name: str, value: str, below: str, kind: str) -> Element:
     return element("div", element("dt", name), content, class_=f"tile {kind}".rstrip())
 
 
-def _table(models: Sequence[ModelReport]) -> Element:
+def _table(models: Sequence[ModelReport], pages: Sequence[str]) -> Element:
     numbered = sorted(enumerate(models, 1), key=lambda pair: (*_weight(pair[1]), pair[0]))
     head = [
         element("th", name, scope="col", class_="n" if name in _NUMERIC else None, aria_sort=_sorted_by(name))
         for name in _COLUMNS
     ]
-    rows = [element("tr", labelled(_cells(number, model), _COLUMNS)) for number, model in numbered]
+    links = pages or [f"#m{number}" for number in range(1, len(models) + 1)]
+    rows = [element("tr", labelled(_cells(links[number - 1], model), _COLUMNS)) for number, model in numbered]
     table = element(
         "table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable overview stacked"
     )
@@ -92,12 +95,12 @@ def _weight(model: ModelReport) -> tuple[int, int, int]:
     )
 
 
-def _cells(number: int, model: ModelReport) -> list[Element]:
+def _cells(link: str, model: ModelReport) -> list[Element]:
     total, analysis = model.analysis.subsampling, model.analysis
     folder = plain(PurePosixPath(model.path).parent.as_posix(), 60)
     about = f"{folder} · {model.file_bytes / 1e6:.1f} MB" if folder != "." else f"{model.file_bytes / 1e6:.1f} MB"
     return [
-        element("td", element("div", element("a", _name(model), href=f"#m{number}"), element("small", about))),
+        element("td", element("div", element("a", _name(model), href=link), element("small", about))),
         element(
             "td",
             "-" if total is None else f"{factor_text(total)} px",
