@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -17,6 +18,11 @@ from auditor.demo import files
 
 Run = Callable[..., tuple[int, str, str]]
 FEW = 24
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def unnumbered(text: str) -> str:
+    return " ".join(re.sub(r"\d+(?:\.\d+)?", "#", re.sub("<[^>]*>", "", text)).split())
 
 
 @pytest.fixture
@@ -33,6 +39,11 @@ def test_the_story_ends_with_a_model_that_is_surely_steadier(run: Run) -> None:
     assert "BETTER" in out
     before, after = map(int, re.findall(r"get another answer: (\d+) before, (\d+) after", out)[0])
     assert after < before
+    # The picture in README.md is of today's output. Measured digits differ between machines.
+    drawn = html.unescape((ROOT / "docs" / "pictures" / "demo.svg").read_text(encoding="utf-8")).replace("\xa0", " ")
+    rows = [unnumbered(row) for row in re.findall(r"<text[^>]*>(.*?)</text>", drawn)]
+    told = unnumbered(" ".join(out.partition("\nwhat next")[0].split()))
+    assert told in unnumbered(" ".join(rows)), "python scripts/pictures.py draws what the demo says today"
 
 
 @pytest.mark.usefixtures("few")
