@@ -33,6 +33,8 @@ from auditor.sampling import analyse
 from auditor.verify.errors import VerifyError
 
 if TYPE_CHECKING:
+    from auditor.audit.run import Examined
+    from auditor.comparison.looks import MeasuredPair
     from auditor.onnxfile.graph import Model
     from auditor.repair.result import Repaired
     from auditor.resizing.result import ResizeComparison
@@ -338,7 +340,8 @@ def _pictures(options: Mapping[str, object]) -> Pictures:
     from auditor.verify.options import read_keywords
 
     request = read_keywords(options)
-    return WorkerPictures(request.source(), request.settings)
+    request.source()  # what cannot be opened is said before work is done
+    return WorkerPictures(request)
 
 
 def _measure_pair(options: Mapping[str, object], settings: Settings, together: bool) -> MeasurePair:
@@ -349,9 +352,12 @@ def _measure_pair(options: Mapping[str, object], settings: Settings, together: b
     request = read_keywords(options)
     request = replace(request, limit=request.limit or COMPARED_IMAGES)
     held = thresholds(settings.compare)
-    return MeasurePair(
-        lambda base, new: measure_both(base, new, request.source(), request.settings, held, together=together), together
-    )
+
+    def measure_pair(base: Examined, new: Examined) -> MeasuredPair:
+        asked = request.for_file(new.model.metadata, base.model.metadata)
+        return measure_both(base, new, asked.source(), asked.settings, held, together=together)
+
+    return MeasurePair(measure_pair, together)
 
 
 def _measure(options: Mapping[str, object], settings: Settings) -> Measure:
@@ -367,7 +373,7 @@ def _measure(options: Mapping[str, object], settings: Settings) -> Measure:
         from auditor.repair.layered import measure_layered
         from auditor.verify.budget import within_budget
 
-        sized = within_budget(request, model, analysis)
+        sized = within_budget(request.for_file(model.metadata), model, analysis)
         return measure_layered(model, sized.source(), sized.settings, analysis, held=held)
 
     return measure
@@ -384,6 +390,7 @@ def _measure_alias(options: Mapping[str, object]) -> MeasureAlias:
     def measure_alias(file: ModelFile, model: Model, analysis: Analysis) -> AliasMeasurement:  # noqa: ARG001 - as above
         from auditor.repair.layered import measure_alias_layered
 
-        return measure_alias_layered(model, request.source(), request.settings, analysis)
+        asked = request.for_file(model.metadata)
+        return measure_alias_layered(model, asked.source(), asked.settings, analysis)
 
     return measure_alias

@@ -97,7 +97,8 @@ def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -
         from auditor.verify.surround import beside
 
         drawn = drawn or Drawn(synthetic_image)
-        request = within_budget(_request(settings, project_path(file, settings.root)), model, analysis)
+        request = _request(settings, project_path(file, settings.root)).for_file(model.metadata)
+        request = within_budget(request, model, analysis)
         say_of_clash(show)
         request = replace(request, settings=replace(request.settings, thumbnails=pictured))
         with watched(show) as observer:
@@ -142,7 +143,7 @@ def measure_pair_with(settings: Settings, show: Output, images: int, together: b
         from auditor.verify.images.synthetic import synthetic_image
 
         drawn = drawn or Drawn(synthetic_image)
-        request = trusted_request(settings, after.place)
+        request = trusted_request(settings, after.place).for_file(after.model.metadata, before.model.metadata)
         chosen = replace(request.settings, thumbnails=pictured)
         request = replace(request, limit=request.limit or images, settings=chosen)
         say_of_clash(show)
@@ -175,7 +176,7 @@ def measure_alias_with(settings: Settings, show: Output) -> MeasureAlias:
         from auditor.repair.layered import measure_alias_layered
         from auditor.verify.layers.alias_runs import MEASURED_IMAGES
 
-        request = trusted_request(settings, project_path(file, settings.root))
+        request = trusted_request(settings, project_path(file, settings.root)).for_file(model.metadata)
         request = replace(request, limit=request.limit or MEASURED_IMAGES)
         with watched(show) as observer:
             found = measure_alias_layered(model, request.source(), request.settings, analysis, observer)

@@ -109,6 +109,7 @@ def _pictures(rewriting: Rewriting, settings: Settings) -> WorkerPictures:
     general.pop("labels", None)
     try:
         request = read_request({**general, **source, "images-limit": rewriting.calibrate_images})
-        return WorkerPictures(request.source(), request.settings)
+        request.source()  # what cannot be opened is said before work is done
+        return WorkerPictures(request)
     except (ValueError, VerifyError) as error:
         raise UsageError(f"--calibrate: {error}") from error

@@ -77,7 +77,8 @@ def _measured(file: ModelFile, settings: Settings, show: Output, shard: tuple[in
 
     model = read_runnable(file.path, settings.limits)
     analysis, _ = analysed(model, settings, settings.input_shapes)
-    request = within_budget(trusted_request(settings, project_path(file, settings.root)), model, analysis)
+    request = trusted_request(settings, project_path(file, settings.root)).for_file(model.metadata)
+    request = within_budget(request, model, analysis)
     with watched(show) as observer, open_layered(model, request.source(), request.settings, analysis) as run:
         return measure_shard(run, file.name, *shard, observer or Silent())
 

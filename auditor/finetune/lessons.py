@@ -107,6 +107,7 @@ def lessons(
         FinetuneError: the two models do not read and answer alike, the answer is none that can be taught, or there are
             too few pictures.
     """
+    request = request.for_file(original.metadata)
     settings = replace(
         request.settings,
         protocol=ProtocolKind.CROP,

@@ -43,7 +43,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "CAMERA": ("unknown", "moving", "fixed"),
     "REFIT": ("none", "last", "all"),
     "PRESET": (
-        *("imagenet", "caffe-bgr", "unit", "raw"),
+        *("imagenet", "caffe-bgr", "unit", "signed", "raw"),
         *("ultralytics", "yolox", "rtmdet", "nanodet", "picodet", "ppyoloe", "ppyoloe-plus", "rtdetr", "rf-detr"),
         *("detr", "efficientdet", "torchvision", "timm", "clip", "transformers-clip", "transformers-vit", "keras"),
         *("keras-caffe", "keras-torch", "keras-efficientnet", "insightface", "arcface", "yunet", "ultraface"),

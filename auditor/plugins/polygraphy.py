@@ -75,8 +75,10 @@ class ShiftPairs:
         return self._feeds(moved=True)
 
     def _feeds(self, moved: bool) -> Iterator[dict[str, Array]]:
-        settings = self._request.settings
-        ports = _ports(read_model(self._model))
+        model = read_model(self._model)
+        request = self._request.for_file(model.metadata)
+        settings = request.settings
+        ports = _ports(model)
         image = image_input(ports, settings.image_input, settings.size, settings.layout, settings.channels)
         batch = image.batch or self._batch or 1
         try:
@@ -85,7 +87,7 @@ class ShiftPairs:
         except ValueError as error:
             raise DataError(f"the shifts do not fit an input of {image.size[0]} x {image.size[1]}: {error}") from error
         used = 0
-        for load in loads(self._request.source(), protocol, image.fit(settings.preprocessing), shifts):
+        for load in loads(request.source(), protocol, image.fit(settings.preprocessing), shifts):
             if isinstance(load, Rejected):
                 warnings.warn(f"{plain(load.name)} is left out: {load.reason}", stacklevel=2)
                 continue

@@ -31,6 +31,7 @@ class Bench:
     """
 
     def __init__(self, original: Original, request: Request, observer: Observer | None = None) -> None:
+        request = request.for_file(original.model.metadata)
         # Curves over the distance are not shown here, and their pairs would be half of the runs.
         shifts = replace(request.settings.shifts, distances=())
         # What a rewrite reaches is told at the multiples of the original's factor, whatever it makes of its own.

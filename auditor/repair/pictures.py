@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from auditor.onnxfile import read_model
 from auditor.verify.admission import admitted
-from auditor.verify.images.source import ImageSource
 from auditor.verify.observer import Observer, Silent
+from auditor.verify.options import Request
 from auditor.verify.probe import probe
-from auditor.verify.settings import VerifySettings
 
 if TYPE_CHECKING:
     from auditor.rewrite.calibration.ridge import Array
@@ -28,20 +27,21 @@ class WorkerPictures:
     ``watched`` is entered for the time of every pass over them, and gives who is told of its progress.
     """
 
-    source: ImageSource
-    settings: VerifySettings
+    request: Request
     watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
 
     def features(
         self, original: Path, wanted: Sequence[str], rewritten: Path, given: Sequence[str], what: str
     ) -> Iterator[tuple[list[Array], list[Array]]]:
-        theirs, ours = (
-            admitted(read_model(path), self.settings, names) for path, names in ((original, wanted), (rewritten, given))
-        )
+        model = read_model(original)
+        request = self.request.for_file(model.metadata)
+        source, settings = request.source(), request.settings
+        theirs = admitted(model, settings, wanted)
+        ours = admitted(read_model(rewritten), settings, given)
         with self.watched() as watching:
             observer = watching or Silent()
-            observer.begin(what, self.source.count)
-            with probe(theirs, self.source, self.settings, observer) as run:
+            observer.begin(what, source.count)
+            with probe(theirs, source, settings, observer) as run:
                 sessions = run.open(ours).key, run.setup.opened.key
                 for load in run.loads():
                     first, second = (

@@ -33,7 +33,7 @@ def within_budget(request: Request, model: Model, analysis: Analysis) -> Request
     each = cost * _inputs(request.settings) / _batch(model)
     pictures = int(min(max(PICTURES // each, _FEWEST), BUILTIN_IMAGES))
     layers = request.settings.layer_images
-    if "layers" not in request.given and layers:
+    if "layers" not in request.options.given and layers:
         layers = int(min(max(LAYERS // (cost * _GRID / _batch(model)), 1), layers))
     if pictures == BUILTIN_IMAGES and layers == request.settings.layer_images:
         return request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from auditor.options.measuring import Measuring
 
 if TYPE_CHECKING:
     from auditor.pipeline.geometry import Geometry
+    from auditor.pipeline.told import ToldPipeline
     from auditor.verify.images.drawn import Drawn
     from auditor.verify.images.preprocess import ImageLayout, Preprocessing
     from auditor.verify.images.source import ImageSource
@@ -34,7 +35,7 @@ BUILTIN_IMAGES = 64
 class Request:
     """What to measure with: ``images``, the clip of ``video`` or ``frames``, or the built-in pictures.
 
-    ``given`` are the names of the options that the user chose; ``notes`` say what was chosen otherwise.
+    ``options`` are those that made it; ``notes`` say what was chosen otherwise.
     """
 
     images: str | None
@@ -44,8 +45,29 @@ class Request:
     limit: int | None
     max_megapixels: float
     settings: VerifySettings
-    given: frozenset[str] = frozenset()
+    options: Measuring = field(default_factory=Measuring)
     notes: tuple[str, ...] = ()
+
+    def for_file(self, *metadata: Mapping[str, str]) -> Request:
+        """The same as the file of a model says that its pictures are prepared, where nobody said otherwise.
+
+        ``metadata`` are those of the model, then of one beside it: the first that says something is followed.
+        """
+        from auditor.pipeline.told import told_pipeline
+
+        told = next(filter(None, map(told_pipeline, metadata)), None)
+        if told is None or not self.settings.preset_assumed:
+            return self
+        open_size = told.size if self.settings.size is None else None
+        size = "" if open_size is None else f"{open_size[0]} x {open_size[1]} px where the input leaves it open, "
+        remark = f"preset {told.words}, {size}told by the file's metadata (--preset, --size)"
+        chosen = _preprocessing(self.options, told)
+        return replace(
+            self,
+            settings=replace(
+                self.settings, preprocessing=chosen, preset_assumed=False, open_size=open_size, told=remark
+            ),
+        )
 
     def source(self, drawn: Drawn | None = None) -> ImageSource:
         """The images. ``drawn`` keeps synthetic ones for the next time.
@@ -107,7 +129,7 @@ def _request(options: Measuring) -> Request:
         limit=options.images_limit,
         max_megapixels=options.max_megapixels,
         settings=_settings(options),
-        given=options.given,
+        options=options,
     )
 
 
@@ -212,8 +234,6 @@ def _reference_reading(options: Measuring) -> ReferenceReading:
 
 def _own_preset(options: Measuring, name: str) -> Preprocessing:
     """The preset of the reference; one of colours and numbers alone leaves the way to the input as the model's is."""
-    from dataclasses import replace
-
     from auditor.verify.images.preprocess import PRESETS, preset
 
     own = replace(preset(name), name=name)
@@ -244,22 +264,23 @@ def _layouts(text: str | None) -> tuple[ImageLayout | None, str | None]:
     return axes[0] if axes else None, decoding[0] if decoding else None
 
 
-def _preprocessing(options: Measuring) -> Preprocessing:
-    from dataclasses import replace
-
+def _preprocessing(options: Measuring, told: ToldPipeline | None = None) -> Preprocessing:
+    """What the options say; the preset that a file ``told`` is one that nobody gave."""
     from auditor.verify.images.preprocess import ChannelOrder, for_grey, preset
 
-    found = preset(options.preset)
+    name = options.preset if told is None else told.preset
+    found = preset(name)
     found = replace(
         found,
         geometry=_geometry(found.geometry, options),
-        name=options.preset if "preset" in options.given else "",
+        name=name if told is not None or "preset" in options.given else "",
         changed=tuple(name for name in _OF_A_PRESET if name in options.given),
     )
-    if options.channels == "grey":
+    channels = options.channels or (None if told is None else told.order)
+    if channels == "grey":
         found = for_grey(found)
-    elif options.channels is not None:
-        found = replace(found, order=ChannelOrder(options.channels))
+    elif channels is not None:
+        found = replace(found, order=ChannelOrder(channels))
     changes: dict[str, Any] = {"mean": options.mean, "std": options.std, "scale": options.scale}
     try:
         return replace(found, **{key: value for key, value in changes.items() if value is not None})
@@ -269,8 +290,6 @@ def _preprocessing(options: Measuring) -> Preprocessing:
 
 def _geometry(geometry: Geometry, options: Measuring) -> Geometry:
     """The preset's way to the size of the input, with what the user sets otherwise."""
-    from dataclasses import replace
-
     from auditor.pipeline.resizing import kernels
 
     if options.fit is not None:

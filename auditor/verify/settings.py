@@ -45,7 +45,8 @@ class VerifySettings:
     ``radius`` is the largest shift in pixels; None is 32, and less for inputs under 224 px, so that the windows
     keep seven eighths of the picture as in the published protocol. It replaces the radius of ``shifts``.
     ``preprocessing`` is brought to the layout, type and channels of the model's input; ``preset_assumed`` says that
-    nobody chose it. ``perturbations`` are measured beside the shifts of the protocol.
+    nobody chose it. ``told`` says what the model's file told of it, and ``open_size`` (H, W) is what that says of sides
+    that the model leaves open. ``perturbations`` are measured beside the shifts of the protocol.
     ``period`` is the shift after which every grid lies as before, None to take the model's cumulative factor.
     ``native``: shifts are whole pixels of the picture, before it is resized; with
     ``native_if_needed`` they are also where a reference sees other parts of the picture. ``size`` (H, W) is
@@ -62,6 +63,8 @@ class VerifySettings:
 
     preprocessing: Preprocessing = field(default_factory=lambda: preset(DEFAULT_PRESET))
     preset_assumed: bool = False
+    open_size: tuple[int, int] | None = None
+    told: str = ""
     protocol: ProtocolKind = ProtocolKind.CROP
     perturbations: tuple[Perturbation, ...] = ()
     period: int | None = None

@@ -157,7 +157,7 @@ def prepare(
     task_shifts = shifts_for(target.task, shifts, bytes_of_window, canvases, split)
     if task_shifts != shifts:
         seen, units = [], numbered(enumerate(source), protocol, preprocessing, task_shifts)
-    guesses = [*target.remarks]
+    guesses = [*target.remarks, *filter(None, [settings.told])]
     if target.guessed:
         guesses.append(f"the task was taken to be {target.task.value} from the outputs (--task)")
     if image.assumed_size:
@@ -191,6 +191,7 @@ def _first_that_runs(
 ) -> _BatchTrial:
     """Try the sizes that an input of open size may be made for, the likeliest first."""
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
+    open_size = open_size or settings.open_size
     if image.assumed_size and open_size is not None:
         image = replace(image, size=image.possible(open_size), assumed_size=False)
     sizes: list[tuple[int, int]] = [image.size]

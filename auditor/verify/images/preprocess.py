@@ -144,6 +144,7 @@ PRESETS: Mapping[str, Preprocessing] = MappingProxyType(
         "imagenet": _IMAGENET,  # torchvision, timm
         "caffe-bgr": Preprocessing(mean=(104.0, 117.0, 123.0), order=ChannelOrder.BGR),  # Caffe, early ONNX zoo
         "unit": Preprocessing(scale=1 / 255),  # YOLO, most exported detectors
+        "signed": Preprocessing(scale=1 / 127.5, mean=(1.0,)),  # TensorFlow's MobileNets
         "raw": Preprocessing(),  # the model normalises by itself
     }
 )

@@ -83,5 +83,5 @@ def literal(text: str | None) -> Any:
     """A Python literal of a file's metadata, or None."""
     try:
         return ast.literal_eval(text or "")
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two of text that nests too deeply
         return None
