@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from auditor.resizing.result import ResizeComparison
     from auditor.rewrite.result import RewriteError, Strategy
     from auditor.sampling.result import Analysis, Site, SiteKind
+    from auditor.shard_api import merge
     from auditor.text import ModelText, plain
     from auditor.tile_api import tiles
     from auditor.tiling.result import TilePlan
@@ -71,6 +72,7 @@ __all__ = [
     "compare",
     "fix",
     "measure",
+    "merge",
     "plain",
     "resize",
     "tiles",
@@ -82,6 +84,7 @@ _HOMES = {
     "compare": "auditor.api",
     "fix": "auditor.api",
     "measure": "auditor.api",
+    "merge": "auditor.shard_api",
     "resize": "auditor.api",
     "tiles": "auditor.tile_api",
     "Comparison": "auditor.facts.comparison",

@@ -30,7 +30,7 @@ FLOORS = (
     {"repair"},
     {"report"},
     {"api"},
-    {"tile_api"},
+    {"shard_api", "tile_api"},
     {"__init__"},
     {"plugins"},
     {"cli"},

@@ -11,6 +11,7 @@ from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
 from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Selection, Sources
+from auditor.options.sharding import Merging
 from auditor.options.thresholds import Thresholds
 
 
@@ -19,6 +20,7 @@ def merge(
     context: typer.Context,  # noqa: ARG001 - says whether to show tracebacks
     shards: Annotated[list[str], typer.Argument(metavar="SHARD...", help="What `verify --shard` wrote, all parts.")],
     selection: Annotated[Selection, Only("select", "ignore")],
+    merging: Merging,
     thresholds: Annotated[Thresholds, Only("minimum", "min_images", "inconclusive")],
     policy: Annotated[Policy, Only("fail_on")],
     output: Annotated[Output, Only(without=("statistics", "show_waived"))],
@@ -42,4 +44,4 @@ def merge(
     if settings.select is None:
         settings = replace(settings, select=tuple(Selector(text, DEFAULT) for text in MEASURED_RULES))
     found, held = Shards(shards), read_thresholds(settings.compare)
-    raise typer.Exit(run(found.models(), found.problems, settings, output, found.measure(held)))
+    raise typer.Exit(run(found.models(), found.problems, settings, output, found.measure(held, merging.partial)))

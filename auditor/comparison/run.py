@@ -166,6 +166,7 @@ def compare(
         base_verification=base.verification,
         same_model=same_model(base.model, new.model),
         looks=looks,
+        not_measured=any(problem.kind is ProblemKind.NOT_MEASURED for problem in (*base.problems, *new.problems)),
     )
     comparison, problems = _with_measured(comparison, base, new, held)
     comparison = structs.replace(comparison, remarks=(*comparison.remarks, *_unread(base, new)))

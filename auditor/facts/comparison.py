@@ -196,7 +196,8 @@ class Comparison(Shown, Struct, frozen=True):
     ``risen_sites`` those of them at which more folds than before. ``measured`` is empty where the models were not run.
     ``inconclusive`` (fail, warn or pass) says what a verdict means that more images would decide; ``confidence`` is
     that of a verdict.
-    ``looks`` say when the measurement ended, null where all images were measured at once.
+    ``looks`` say when the measurement ended, null where all images were measured at once. ``not_measured``: a
+    measurement was asked for and could not be made; the problems of the report say why.
     ``same_model``: graph and weights are equal, so that nothing is left to chance. ``verdict`` is what the measured
     comparison comes to, null where nothing was asked of it; ``graph_verdict`` what the two graphs do, which no run
     stands behind, and ``headline`` the measured verdict, that of the graphs where there is none.
@@ -223,6 +224,7 @@ class Comparison(Shown, Struct, frozen=True):
     same_model: bool = False
     graph_verdict: ComparisonVerdict = ComparisonVerdict.NO_DIFFERENCE_FOUND
     looks: Looks | None = None
+    not_measured: bool = False
 
     @property
     def risen_sites(self) -> tuple[KeptSite, ...]:
@@ -234,6 +236,15 @@ class Comparison(Shown, Struct, frozen=True):
         """The confidence of the intervals of the changes, which allow for all looks."""
         level = 1 - self.confidence if self.looks is None else self.looks.level
         return 1 - 2 * level
+
+    @property
+    def by_graphs(self) -> str:
+        """That and why the graphs alone were compared, as a clause; empty where the models were measured."""
+        if self.verdict is not None or self.same_model:
+            return ""
+        if self.not_measured:
+            return "by the graphs alone: the measurement that was asked for could not be made"
+        return "by the graphs alone" + (", --verify runs both models" if self.base_verification is None else "")
 
     @property
     def notes(self) -> tuple[str, ...]:

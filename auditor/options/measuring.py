@@ -207,7 +207,7 @@ class Measuring(Group, table="verify"):
 
 COMMON = (
     *("images", "labels", "images_limit", "preset", "resize", "fit", "shift_at"),
-    *("image_input", "task", "layout", "measured_output", "device"),
+    *("image_input", "task", "layout", "measured_output", "device", "jobs", "ray"),
 )
 """Those that commands have which also measure; the others stand in the settings file."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.options.kinds import parsed
+from auditor.options.kinds import parsed, switch
 from auditor.options.option import Group, option
 from auditor.options.panels import Panel
 
@@ -21,4 +21,12 @@ class Sharding(Group, table=None):
         parsed("I/N", _shard, "a part of all, such as 1/4", tuple),
         "Measure every Nth image only. Written to --output for `aliasaudit merge`, which makes the report.",
         Panel.MEASURING,
+    )
+
+
+class Merging(Group, table=None):
+    """How parts of a run are put together."""
+
+    partial: bool = option(
+        switch(), "Merge the shards that there are. The report says which are missing, and exits with 3.", Panel.INPUT
     )

@@ -39,7 +39,7 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], a
     Raises:
         DataError: Ray is not installed, or the cluster is not there.
     """
-    with _connected(address) as ray:
+    with connected(address) as ray:
         threads = plan.settings.threads
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
         task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
@@ -126,8 +126,12 @@ def _piece(answer: bytes) -> Piece:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """Ray with a connection, silent on the standard output."""
+def connected(address: str) -> Iterator[Any]:
+    """Ray with a connection, silent on the standard output; within another one it is that one.
+
+    Raises:
+        DataError: Ray is not installed, or the cluster is not there.
+    """
     if find_spec("ray") is None:
         raise DataError("--ray needs Ray: install aliasaudit[ray]")
     if address.startswith("ray://"):

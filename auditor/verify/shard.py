@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from auditor.codec import DocumentError, convert, parse
 from auditor.files import is_path
-from auditor.text import ModelText
+from auditor.text import ModelText, count_text
 from auditor.verify.errors import DataError, VerifyError
 from auditor.verify.images.source import ImageSource
 from auditor.verify.intake import Intake
@@ -220,17 +220,21 @@ class _Part:
 
 
 def merged(
-    parts: Sequence[tuple[str, ShardFile, ShardModel]], sha256: str, without: Sequence[str] = ()
+    parts: Sequence[tuple[str, ShardFile, ShardModel]],
+    sha256: str,
+    without: Sequence[str] = (),
+    partial: bool = False,
 ) -> Verification:
     """The result of one model from its part of every shard; each comes with the name of its file.
 
-    ``without`` are the files that hold no part of this model.
+    ``without`` are the files that hold no part of this model. With ``partial`` shards may be missing: the result says
+    which, and that it is incomplete.
 
     Raises:
         DataError: shards are missing, given twice, or do not belong together; the message names them.
         VerifyError: that of the first image that ended the run, in whichever shard.
     """
-    _require_all(parts, without)
+    absent = _absent(parts, without, partial)
     files = [file for file, _, _ in parts]
     for file, _, model in parts[1:]:
         _require_alike(files[0], parts[0][2], file, model)
@@ -252,6 +256,8 @@ def merged(
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         # Each value is of its type, and still they may say things of each other that no run says.
         raise DataError(f"what {' and '.join(files)} hold does not fit together ({type(error).__name__})") from error
+    if absent:
+        found = structs.replace(found, incomplete=absent)
     machines = sorted({part.machine for _, _, part in parts})
     if len(machines) == 1:
         return found
@@ -259,7 +265,12 @@ def merged(
     return structs.replace(found, notes=(*found.notes, note))
 
 
-def _require_all(parts: Sequence[tuple[str, ShardFile, ShardModel]], without: Sequence[str]) -> None:
+def _absent(parts: Sequence[tuple[str, ShardFile, ShardModel]], without: Sequence[str], partial: bool) -> str:
+    """Which shards and how many images are missing, in words; empty where none is.
+
+    Raises:
+        DataError: some are and that is not ``partial``, or those that are there do not belong together.
+    """
     totals = {shard.total for _, shard, _ in parts}
     if len(totals) > 1:
         by_total = {shard.total: f"{file} ({shard.number}/{shard.total})" for file, shard, _ in parts}
@@ -270,14 +281,21 @@ def _require_all(parts: Sequence[tuple[str, ShardFile, ShardModel]], without: Se
         if shard.number in files:
             raise DataError(f"shard {shard.number}/{total} is given twice: {files[shard.number]} and {file}")
         files[shard.number] = file
-    absent = (f"{number}/{total}" for number in range(1, total + 1) if number not in files)
-    missing = list(islice(absent, _NAMED))  # the total is what the files say, and may be any number
-    more = total - len(files) - len(missing)
-    if missing:
-        names = f"{', '.join(missing)}{f' and {more} more' if more else ''}"
-        if without:
-            names += f" ({', '.join(without)}: no part of this model)"
-        raise DataError(f"shards missing: {names}; run `aliasaudit verify --shard {missing[0]}` again")
+    numbers = (number for number in range(1, total + 1) if number not in files)
+    named = [f"{number}/{total}" for number in islice(numbers, _NAMED)]  # the total may be any number
+    more = total - len(files) - len(named)
+    if not named:
+        return ""
+    names = f"{', '.join(named)}{f' and {more} more' if more else ''}"
+    if without:
+        names += f" ({', '.join(without)}: no part of this model)"
+    if not partial:
+        again = f"run `aliasaudit verify --shard {named[0]}` again, or merge the others with --partial"
+        raise DataError(f"shards missing: {names}; {again}")
+    places = parts[0][2].source.places
+    there = sum(len(range(number - 1, places, total)) for number in files)
+    layers = "" if 1 in files else "; layers are in shard 1"
+    return f"shards missing: {names}, with {places - there} of {count_text(places, 'image')}{layers}"
 
 
 def _require_alike(first_file: str, first: ShardModel, file: str, other: ShardModel) -> None:

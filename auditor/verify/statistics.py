@@ -22,6 +22,7 @@ The same values give the same interval on every machine. How often verdicts are 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -126,11 +127,7 @@ def sums_ratio_interval(
     Raises:
         ValueError: The lengths differ.
     """
-    top, bottom = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
-    if len(top) != len(bottom):
-        raise ValueError(f"{len(top)} and {len(bottom)} terms: a ratio needs both of every image")
-    known = ~(np.isnan(top) | np.isnan(bottom))
-    top, bottom = top[known], bottom[known]
+    top, bottom = _known_terms(above, below)
     sums = float(top.sum()), float(bottom.sum())
     if not sums[1]:
         return math.nan, None
@@ -142,10 +139,8 @@ def sums_ratio_interval(
     one = float(np.square(top - bottom).sum())
     if one <= 1e-24:
         return ratio, Interval(ratio, ratio, confidence)
-    draw, found = np.random.default_rng(seed), []
-    block = max(1, _BLOCK // count)
-    for start in range(0, _RESAMPLES, block):
-        chosen = draw.integers(count, size=(min(block, _RESAMPLES - start), count))
+    found = []
+    for chosen in _resamples(count, seed):
         over, under = top[chosen], bottom[chosen]
         totals = over.sum(axis=1), under.sum(axis=1)
         usable = (totals[0] > 0) & (totals[1] > 0)
@@ -168,20 +163,19 @@ def quotient_interval(
 
     Images with a NaN in either are left out. The interval is None below :data:`MIN_IMAGES` images, and where the sum
     below could well be nothing.
+
+    Raises:
+        ValueError: The lengths differ.
     """
-    top, bottom = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
-    known = ~(np.isnan(top) | np.isnan(bottom))
-    top, bottom = top[known], bottom[known]
+    top, bottom = _known_terms(above, below)
     total, count, tail = float(bottom.sum()), len(top), _tail(confidence)
     if not total:
         return math.nan, None
     ratio = float(top.sum()) / total
     if count < MIN_IMAGES:
         return ratio, None
-    draw, quotients = np.random.default_rng(seed), []
-    block = max(1, _BLOCK // count)
-    for start in range(0, _RESAMPLES, block):
-        chosen = draw.integers(count, size=(min(block, _RESAMPLES - start), count))
+    quotients = []
+    for chosen in _resamples(count, seed):
         sums = bottom[chosen].sum(axis=1)
         quotients.append(np.where(sums > 0, top[chosen].sum(axis=1) / np.where(sums > 0, sums, 1.0), np.nan))
     found = np.concatenate(quotients)
@@ -189,6 +183,23 @@ def quotient_interval(
         return ratio, None
     low, high = np.quantile(found[~np.isnan(found)], [tail, 1 - tail])
     return ratio, Interval(float(low), float(high), confidence)
+
+
+def _known_terms(above: AnyArray, below: AnyArray) -> tuple[FloatArray, FloatArray]:
+    """Both terms of the images that have both."""
+    top, bottom = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
+    if len(top) != len(bottom):
+        raise ValueError(f"{len(top)} and {len(bottom)} terms: a ratio needs both of every image")
+    known = ~(np.isnan(top) | np.isnan(bottom))
+    return top[known], bottom[known]
+
+
+def _resamples(count: int, seed: int) -> Iterator[AnyArray]:
+    """The images of every resample, some resamples at a time (R, ``count``)."""
+    draw = np.random.default_rng(seed)
+    block = max(1, _BLOCK // count)
+    for start in range(0, _RESAMPLES, block):
+        yield draw.integers(count, size=(min(block, _RESAMPLES - start), count))
 
 
 def paired(base: AnyArray, new: AnyArray) -> FloatArray:

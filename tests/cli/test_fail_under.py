@@ -111,3 +111,35 @@ def test_a_value_that_is_no_number_is_refused(run: Run, coarse: Path) -> None:
     code, _, err = run("verify", coarse, "--fail-under", "most")
     assert code == 2
     assert "must be a number" in err
+
+
+def test_a_comparison_ends_early_in_processes_with_the_bytes_of_one(run: Run, coarse: Path, workplace: Path) -> None:
+    fine = saved(workplace / "fine.onnx", classifier(stride=1))
+    Path("aliasaudit.toml").write_text("[verify]\nlayers = 0\nshifts = 1\nthreads = 1\n", encoding="utf-8")
+    options = ["--verify", "--images", "noise.npy", "--device", "cpu", "--max-absolute-drop", "0.2"]
+    alone = run("compare", fine, coarse, *options, "--output-format", "json")
+    assert json.loads(alone[1])["models"][0]["comparison"]["looks"]["early"]
+    assert run("compare", fine, coarse, *options, "--output-format", "json", "--jobs", "2") == alone
+
+
+def test_quiet_shows_findings_what_was_asked_and_the_summary_only(run: Run, coarse: Path) -> None:
+    code, out, _ = run("verify", coarse, *QUICK, "--images-limit", "16", "--fail-under", "0.99", "-q")
+    assert code == 1
+    lines = [line for line in out.splitlines() if line]
+    assert lines[0].startswith("model ")
+    assert any("FAILS: consistency" in line for line in lines)
+    assert not any(word in out for word in ("protocol", "self-test", "by shift distance"))
+    _, out, _ = run("verify", coarse, *QUICK, "--images-limit", "16", "-q")
+    assert "consistency" in out
+    assert "protocol" not in out
+
+
+def test_a_comparison_that_could_not_be_measured_does_not_name_verify_again(run: Run, coarse: Path) -> None:
+    options = ["--verify", "--images", "absent", "--device", "cpu"]
+    code, out, _ = run("compare", coarse, coarse, *options)
+    assert code == 3
+    fine = saved(Path("fine.onnx"), classifier(stride=1))
+    code, out, _ = run("compare", fine, coarse, *options)
+    assert code == 3
+    assert "by the graphs alone: the measurement that was asked for could not be made" in out
+    assert "--verify" not in out

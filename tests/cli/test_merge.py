@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
+from auditor import VerifyError, merge
 from auditor.verify import shard
 from auditor.verify.shard import sealed
 from tests.verify.models import brightest_box, classifier, saved
@@ -80,7 +81,8 @@ def test_a_shard_may_use_several_processes_and_need_not_be_compressed(shards: Sh
 
 def test_shards_that_are_missing_or_given_twice_are_named(shards: Shards) -> None:
     first, second = shards.write(1, 3), shards.write(2, 3)
-    expected = "problem not-measured: m.onnx: shards missing: 3/3; run `aliasaudit verify --shard 3/3` again"
+    again = "run `aliasaudit verify --shard 3/3` again, or merge the others with --partial"
+    expected = f"problem not-measured: m.onnx: shards missing: 3/3; {again}"
     assert shards.refusal(second, first) == expected
     assert shards.refusal(first, second, first).endswith("shard 1/3 is given twice: s1.json.gz and s1.json.gz")
     other = shards.write(2, 2, name="of-two.json.gz")
@@ -233,3 +235,34 @@ def test_equal_shards_are_equal_bytes(shards: Shards) -> None:
     first = Path(shards.write(1, 2)).read_bytes()
     assert Path(shards.write(1, 2)).read_bytes() == first
     assert gzip.decompress(first).endswith(b"}\n")
+
+
+def test_a_part_of_the_shards_is_merged_where_that_is_asked_for_and_never_looks_whole(shards: Shards) -> None:
+    first, third = shards.write(1, 3), shards.write(3, 3)
+    code, out, _ = shards.run("merge", first, third, "--partial", "--fail-under", "0.01")
+    assert code == 3
+    assert "problem incomplete: m.onnx: shards missing: 2/3, with 3 of 9 images" in out
+    assert "incomplete: shards missing: 2/3" in out
+    assert "HOLDS" not in out
+    document = json.loads(shards.run("merge", third, "--partial", "--output-format", "json")[1])
+    found = document["models"][0]["verification"]
+    assert (found["complete"], found["required"]) == (False, None)
+    assert found["incomplete"] == "shards missing: 1/3, 2/3, with 6 of 9 images; layers are in shard 1"
+    assert len(found["data"]["used"]) == 3
+
+
+def test_python_merges_shards_too_and_refuses_what_the_command_refuses(shards: Shards) -> None:
+    first, second = shards.write(1, 2), shards.write(2, 2)
+    whole = merge(second, first, fail_under=0.01)
+    assert whole.complete
+    assert whole.required is not None
+    assert whole.required.images == 8
+    assert merge(first, partial=True).incomplete == "shards missing: 2/2, with 4 of 9 images"
+    with pytest.raises(VerifyError, match="shards missing: 2/2"):
+        merge(first)
+    with pytest.raises(VerifyError, match="cannot be read"):
+        merge("absent.json")
+    with pytest.raises(ValueError, match=r"no model 'other\.onnx'; there is m\.onnx"):
+        merge(first, second, model="other.onnx")
+    with pytest.raises(ValueError, match="no shard"):
+        merge()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import auditor
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
 from auditor.verify import cluster
@@ -130,3 +131,27 @@ def test_a_killed_process_and_a_killed_machine_lose_nothing(
     assert killed
     assert measured(path, source, settings, Losing(lambda: made.remove_node(second, allow_graceful=False))) == alone
     assert capsys.readouterr().out == ""
+
+
+@needs_ray
+@pytest.mark.slow
+def test_an_early_end_and_a_comparison_on_a_cluster_have_the_bytes_of_one_process(
+    two_nodes: tuple[Any, Any], tmp_path: Path
+) -> None:
+    made, _ = two_nodes
+    coarse, fine = saved(tmp_path / "m.onnx", classifier(stride=16)), saved(tmp_path / "f.onnx", classifier(stride=1))
+    np.save(tmp_path / "many.npy", np.random.default_rng(1).integers(0, 256, (96, 24, 24, 3), dtype=np.uint8))
+    options: dict[str, Any] = {
+        "images": str(tmp_path / "many.npy"),
+        "device": "cpu",
+        "threads": 1,
+        "layers": 0,
+        "shifts": 1,
+    }
+    alone = auditor.measure(coarse, **options, fail_under=0.99)
+    assert alone.required is not None
+    assert alone.required.looks is not None
+    assert alone.required.looks.early
+    assert auditor.measure(coarse, **options, fail_under=0.99, ray=made.address).to_json() == alone.to_json()
+    pairs = [auditor.compare(fine, coarse, verify=options | more).to_json() for more in ({}, {"ray": made.address})]
+    assert pairs[0] == pairs[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from auditor.repair.search.state import StateError
 from auditor.repair.staging import staged, staging
 from auditor.rewrite.result import RewriteError, Rewritten
 from auditor.rewrite.strategy import Candidate
+from auditor.verify.cluster import connected
 from auditor.verify.observer import Observer, Silent
 
 
@@ -66,7 +67,10 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
 
         refit = None if job.pictures is None else job.refit
         offered = candidates(*source, refit=refit, most_cost=job.budget.cost, only=job.only)
-        with job.watched() as observer, _naming(job.state):
+        ray = job.request.settings.ray
+        # Kept over all measurements, which would each start a cluster of this machine anew.
+        connection = nullcontext() if ray is None else connected(ray)
+        with job.watched() as observer, _naming(job.state), connection:
             measuring: MeasureCandidate = measure
             if job.state is not None:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)

@@ -213,9 +213,8 @@ def _summary(model: ModelReport, found: Comparison) -> str:
     named += [f"{len(counting) - _NAMED} more"] if len(counting) > _NAMED else []
     if named:
         facts.append(f"{count_text(len(counting), 'finding counts', 'findings count')}: {', '.join(named)}")
-    if found.verdict is None and not found.same_model:
-        run = " (`--verify` runs both models)" if found.base_verification is None else ""
-        facts.append(f"by the graphs alone{run}")
+    if found.by_graphs:
+        facts.append(markdown_words(found.by_graphs))
     return f"Compared with {markdown_code(found.base, NAME)}: {' · '.join(facts)}."
 
 

@@ -147,9 +147,10 @@ class _TerminalPage:
             self.prose(page.more_findings, "  ", style="dim")
         for line in page.accepted:
             self.line(Text(self._short(f"  {line}", self._width), style="dim"))
-        if page.measured:
+        measured = page.measured_in_short if self._options.quiet else page.measured
+        if measured and (page.findings or not self._options.quiet):
             self.line(Text())
-        for line in page.measured:
+        for line in measured:
             self.line(Text(self._short(f"  {line}" if line else "", self._width)))
         self.line(Text())
 

@@ -58,9 +58,10 @@ def _model(page: Sheet, quiet: bool) -> Iterator[str]:
     if page.more_findings:
         yield f"  {page.more_findings}"
     yield from (f"  {line}" for line in page.accepted)
-    if page.measured and (page.findings or not quiet):
+    measured = page.measured_in_short if quiet else page.measured
+    if measured and (page.findings or not quiet):
         yield ""
-    yield from (f"  {line}" if line else "" for line in page.measured)
+    yield from (f"  {line}" if line else "" for line in measured)
 
 
 def _compared(page: ComparedSheet) -> Iterator[str]:

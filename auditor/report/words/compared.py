@@ -52,14 +52,9 @@ def compared_sheet(found: Comparison, fold: bool = False) -> ComparedSheet:
         more=tuple(_cells(row, several) for row in others),
         why=tuple(_why([*leading, *others])),
         sites=tuple(_sites(found)),
-        summary="; ".join([*sites_summary(found), *moved_outputs(found), *_unmeasured(found)]),
+        summary="; ".join([*sites_summary(found), *moved_outputs(found), *filter(None, [found.by_graphs])]),
         named=(*geometry_lines(found), *_named(found)),
     )
-
-
-def _unmeasured(found: Comparison) -> Iterator[str]:
-    if found.verdict is None and not found.same_model:
-        yield "by the graphs alone" + (", --verify runs both models" if found.base_verification is None else "")
 
 
 def _heading(found: Comparison) -> tuple[str, ...]:

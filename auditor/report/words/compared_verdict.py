@@ -48,7 +48,8 @@ def reason(found: Comparison) -> str:
         return "equal graph and weights"
     changes = list(graph_changes(found))
     if found.verdict is None and found.graph_verdict is ComparisonVerdict.UNDECIDED:
-        both = f"better and worse: {', '.join(changes)}; --verify measures which weighs more"
+        weigh = "" if found.not_measured else "; --verify measures which weighs more"
+        both = f"better and worse: {', '.join(changes)}{weigh}"
         return both if changes else "the graphs were not compared"
     if found.verdict is None:
         return ", ".join(changes) or "the graphs have the same sites and findings"

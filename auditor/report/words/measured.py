@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from auditor.report.words.margins import margin_line
+from auditor.report.words.measured_headline import headline_measure
 from auditor.report.words.numbers import number, percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.report.words.required import required_words
@@ -73,6 +74,18 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
     if found.layers:
         lines += ["", "layers, largest added error first", *_columns(_layers(found.layers)), *_agreement(found.layers)]
     return lines
+
+
+def quiet_lines(found: Verification) -> Iterator[str]:
+    """What was asked of the model and whether it holds, else the measure that stands for all of them."""
+    if found.incomplete:
+        yield f"incomplete: {found.incomplete}"
+    if found.required is not None:
+        yield from required_words(found.required)
+        return
+    measure = headline_measure(found)
+    if measure is not None:
+        yield "  ".join(measure_cells(measure)[:4])
 
 
 def condition_lines(found: Verification) -> Iterator[str]:

@@ -82,10 +82,11 @@ class Sheet:
     """One model: header, what its subsampling means, sites in graph order, findings worst first.
 
     ``facts`` each begin with a word of ours. ``legend`` explains the numbers of the table and is empty without a table.
-    ``measured`` are the lines of a measurement, none where the model was not run. ``accepted`` are lines about findings
-    that do not count, each with the reason; none where they are not asked for. ``compared`` is what changed since a
-    base, None where there is none. ``columns`` head the cells of the sites. ``more_sites`` and ``more_findings`` say
-    what a folded sheet leaves out. ``targets`` are lines about the deployment targets that were asked for.
+    ``measured`` are the lines of a measurement, none where the model was not run, ``measured_in_short`` what is left of
+    them where little is asked for. ``accepted`` are lines about findings that do not count, each with the reason; none
+    where they are not asked for. ``compared`` is what changed since a base, None where there is none. ``columns`` head
+    the cells of the sites. ``more_sites`` and ``more_findings`` say what a folded sheet leaves out. ``targets`` are
+    lines about the deployment targets that were asked for.
     """
 
     path: str
@@ -95,6 +96,7 @@ class Sheet:
     legend: str
     findings: tuple[FindingBlock, ...]
     measured: tuple[str, ...] = ()
+    measured_in_short: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     compared: ComparedSheet | None = None
     columns: tuple[str, ...] = SITE_COLUMNS
@@ -127,6 +129,7 @@ def sheet(
         ),
         legend="; ".join(filter(None, (_legend(sites), *alias_words(model.alias)))) if kept else "",
         findings=tuple(_blocks(findings, model.baselined, verbose)),
+        measured_in_short=_measured_in_short(model),
         measured=_measured(model.verification, unicode, fold and model.comparison is not None),
         accepted=tuple(map(_accepted, model.accepted)) if accepted else (),
         targets=tuple(target_lines(model)),
@@ -153,6 +156,15 @@ def _measured(found: Verification | None, unicode: bool, brief: bool) -> tuple[s
     from auditor.report.words.measured import condition_lines, measured_lines
 
     return tuple(condition_lines(found) if brief else measured_lines(found, unicode))
+
+
+def _measured_in_short(model: ModelReport) -> tuple[str, ...]:
+    """What of a measurement is left where only findings and the summary are asked for; a comparison has its own."""
+    if model.verification is None or model.comparison is not None:
+        return ()
+    from auditor.report.words.measured import quiet_lines
+
+    return tuple(quiet_lines(model.verification))
 
 
 def summary_lines(report: Report, width: int = 80) -> list[str]:
