@@ -56,7 +56,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     ),
     "TASK": ("classification", "dense", "embedding", "detection", "keypoints", "text", "regression"),
     "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "openvino", "coreml", "directml", "gpu", "npu"),
-    "RUNTIME": ("onnxruntime", "openvino", "tflite"),
+    "RUNTIME": ("onnxruntime", "openvino", "tflite", "web"),
     "RESULT": ("fail", "warn", "pass"),
 }
 """What a metavar of an enumeration stands for. Help lists it behind the options, a shell completes it."""

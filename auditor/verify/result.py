@@ -72,7 +72,9 @@ class DataKind(Enum):
 
 
 class OtherRuntime(Struct, frozen=True):
-    """A runtime that is not onnxruntime, and in which precision it computes, read back from the compiled model."""
+    """A runtime that is not onnxruntime, and in which precision it computes, read back from the compiled model; empty
+    where it does not say.
+    """
 
     name: str
     version: str
@@ -101,7 +103,8 @@ class Provider(Struct, frozen=True):
         """The runtime and its version, and the precision where it says so."""
         if self.runtime is None:
             return f"onnxruntime {self.onnxruntime}"
-        return f"{self.runtime.name} {self.runtime.version} in {self.runtime.precision}"
+        precision = f" in {self.runtime.precision}" if self.runtime.precision else ""
+        return f"{self.runtime.name} {self.runtime.version}{precision}"
 
 
 class Rejected(Struct, frozen=True):

@@ -40,7 +40,7 @@ def ran_in(runtime: Runtime, device: Device, opened: OpenReply, threads: int) ->
     if device.kind in (DeviceKind.GPU, DeviceKind.NPU) and device.kind.name not in used.upper():
         raise DeviceUnavailableError(f"--device {device.asked} was asked for and {runtime.title} took {used}")
     precisions = Counter({_word(name): count for name, count in placement.precisions})
-    facts = OtherRuntime(runtime.title, shown_version(placement.version), " and ".join(_main(precisions)) or "unknown")
+    facts = OtherRuntime(runtime.title, shown_version(placement.version), " and ".join(_main(precisions)))
     provider = Provider(device.asked, used, _ranked(compute), _ranked(rest), "", threads, facts)
     return provider, (*_mixed(precisions), *_quantised(opened.inputs))
 

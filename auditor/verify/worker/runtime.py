@@ -17,6 +17,7 @@ class Runtime(Enum):
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
     TFLITE = "tflite"
+    WEB = "web"
 
     @property
     def title(self) -> str:
@@ -55,6 +56,12 @@ _FACTS: Mapping[Runtime, _RuntimeFacts] = {
     ),
     Runtime.TFLITE: _RuntimeFacts(
         "LiteRT", "pip install 'aliasaudit[tflite]'", (_TFLITE,), (DeviceKind.AUTO, DeviceKind.CPU)
+    ),
+    Runtime.WEB: _RuntimeFacts(
+        "onnxruntime-web",
+        "npm install onnxruntime-web, in the working folder, with node",
+        (_ONNX,),
+        (DeviceKind.AUTO, DeviceKind.CPU),
     ),
 }
 _OWN = {_ONNX: Runtime.ONNXRUNTIME, _IR: Runtime.OPENVINO, _TFLITE: Runtime.TFLITE}

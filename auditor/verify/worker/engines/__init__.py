@@ -24,6 +24,10 @@ def start(runtime: Runtime, device: Device, threads: int, memory_bytes: int | No
         from auditor.verify.worker.engines.tflite import TfliteEngine
 
         return TfliteEngine(threads)
+    if runtime is Runtime.WEB:
+        from auditor.verify.worker.engines.web import WebEngine
+
+        return WebEngine(threads)
     from auditor.verify.worker.engines.onnxruntime import OrtEngine
 
     return OrtEngine(device, threads, memory_bytes, log)

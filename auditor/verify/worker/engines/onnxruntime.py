@@ -96,7 +96,7 @@ class OrtSession(Session):
     def __init__(self, engine: OrtEngine, spec: SessionSpec, key: int) -> None:
         self._engine = engine
         self._helpers: dict[tuple[object, ...], Any] = {}
-        self._session = engine.load(_source(spec), engine.options(spec))
+        self._session = engine.load(model_source(spec), engine.options(spec))
         self.key = key
         self.inputs = tuple(_port(value) for value in self._session.get_inputs())
         self.outputs = tuple(_port(value) for value in self._session.get_outputs())
@@ -162,7 +162,7 @@ def _bound(session: Any, inputs: Mapping[str, Any], outputs: list[str], kind: st
     return list(binding.get_outputs())
 
 
-def _source(spec: SessionSpec) -> str | bytes:
+def model_source(spec: SessionSpec) -> str | bytes:
     """The path of the model, or its edited bytes where the session needs edits."""
     if not spec.extra_outputs and not spec.free_batch and not spec.free_axes:
         return str(spec.model)
