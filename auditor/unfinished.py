@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 SUFFIX = ".part"
 _HIDDEN = ".aliasaudit-"
@@ -33,10 +34,26 @@ def unfinished_file(target: Path) -> Iterator[tuple[int, Path]]:
 @contextlib.contextmanager
 def spare_file(folder: Path | None, suffix: str) -> Iterator[tuple[int, Path]]:
     """As :func:`unfinished_file`, of no target; in the folder where temporary files go without one."""
-    place = folder or Path(tempfile.gettempdir())
+    place = folder or _temporary()
     _take_away(place, _HIDDEN)
     with _held(lambda: _new_file(place, _HIDDEN, suffix + SUFFIX)) as (path, handle):
         yield handle, path
+
+
+def unnamed_file() -> IO[bytes]:
+    """A file for reading and writing that has no name where the system allows it, and is gone when it is closed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if os.name == "nt":
+        return tempfile.TemporaryFile()
+    place = _temporary()
+    if hasattr(os, "O_TMPFILE"):
+        with contextlib.suppress(OSError):  # a file system that gives every file a name
+            return os.fdopen(os.open(place, os.O_RDWR | os.O_EXCL | os.O_TMPFILE, 0o600), "w+b")
+    with spare_file(None, "") as (handle, _):
+        return os.fdopen(handle, "w+b")
 
 
 @contextlib.contextmanager
@@ -46,10 +63,19 @@ def spare_folder(parent: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    place = parent or Path(tempfile.gettempdir())
+    place = parent or _temporary()
     _take_away(place, _HIDDEN)
     with _held(lambda: (Path(tempfile.mkdtemp(SUFFIX, _HIDDEN, place)), -1)) as (path, _):
         yield path
+
+
+def _temporary() -> Path:
+    """The folder for temporary files."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:  # Python tries to write in each
+        reason = "no folder for temporary files can be written (free some space, or set TMPDIR)"
+        raise OSError(error.errno, reason) from error
 
 
 def _new_file(folder: Path, prefix: str, suffix: str = SUFFIX) -> tuple[Path, int]:

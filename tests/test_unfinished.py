@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auditor.files import replacing, write_text
-from auditor.unfinished import spare_file, spare_folder
+from auditor.unfinished import spare_file, spare_folder, unnamed_file
 
 ROOT = Path(__file__).resolve().parent.parent
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
@@ -89,6 +90,33 @@ def test_without_locks_everything_is_written_and_nothing_of_others_removed(
     with spare_folder(tmp_path) as folder:
         (folder / "file").touch()
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", ".report.json.1.part"}
+
+
+def test_an_unnamed_file_is_read_and_written_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for named in (False, True):
+        if named:  # as on a file system that gives every file a name
+            monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        with unnamed_file() as file:
+            file.write(b"abc")
+            file.seek(0)
+            assert file.read() == b"abc"
+            assert list(tmp_path.iterdir()) == [] or sys.platform == "win32"
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_for_temporary_files_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with (
+        pytest.raises(OSError, match=r"no folder for temporary files can be written \(free some space"),
+        spare_folder(),
+    ):
+        pass
 
 
 def test_a_spare_folder_lies_where_temporary_files_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,8 @@ def refusal(error: OSError) -> SystemRefusalError:
 def reason(error: OSError) -> str:
     """Why the system refused, and what to do about it where that is known."""
     words = os.strerror(error.errno) if error.errno else str(error)
+    if sys.platform != "win32" and error.strerror:
+        words = error.strerror  # of the system, or our own
     advice = _ADVICE.get(error.errno or 0)
     return f"{words}: {advice}" if advice else words
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from tempfile import TemporaryFile
 from typing import IO
 from weakref import finalize
 
 import numpy as np
 
+from auditor.unfinished import unnamed_file
 from auditor.verify.arrays import AnyArray
 
 
@@ -50,7 +50,7 @@ class Drawn:
             return
         try:
             if self._file is None:
-                self._file = TemporaryFile(prefix=".aliasaudit-")  # noqa: SIM115 - open as long as the run
+                self._file = unnamed_file()
                 finalize(self, self._file.close)
             offset = self._file.seek(0, 2)
             self._file.write(np.ascontiguousarray(image).tobytes())

@@ -9,12 +9,12 @@ import contextlib
 import mmap
 import os
 import sys
-import tempfile
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from auditor.unfinished import unnamed_file
 from auditor.verify.worker.wire import PipeError, TensorPlace
 
 Array = npt.NDArray[Any]
@@ -48,7 +48,7 @@ class Arena:
             os.ftruncate(descriptor, _INITIAL)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         else:
-            with tempfile.TemporaryFile() as file:
+            with unnamed_file() as file:
                 descriptor = os.dup(file.fileno())
             os.ftruncate(descriptor, _INITIAL)
         return cls(descriptor)

@@ -8,12 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from auditor.unfinished import unnamed_file
 from auditor.verify.errors import (
     DeviceUnavailableError,
     ModelRejectedError,
@@ -50,6 +50,17 @@ main()
 _SILENT = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """A refusal of the system as an error of the measurement."""
+    try:
+        yield
+    except OSError as error:
+        raise VerifyError(
+            f"the process that runs the model cannot have what it needs: {error.strerror or error}"
+        ) from error
+
+
 class Worker:
     """A process that runs models. Use it as a context manager; leaving it kills the process.
 
@@ -72,20 +83,21 @@ class Worker:
         # Of each session, and what the process is busy with.
         self._runtimes: dict[int, Runtime] = {}
         self._runtime = Runtime.ONNXRUNTIME
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self._inputs = [Arena.create() for _ in range(DEPTH)]
-        self._outputs = [Arena.create() for _ in range(DEPTH)]
-        shared = [arena.descriptor for arena in (*self._inputs, *self._outputs)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, json.dumps([os.getpid(), sys.path])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            pass_fds=shared,
-            env=_SILENT | os.environ,
-            # ^C in the terminal reaches the parent only, which then ends this process in its own time.
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as opened, _room():
+            self._log = opened.enter_context(unnamed_file())
+            arenas = [opened.enter_context(contextlib.closing(Arena.create())) for _ in range(2 * DEPTH)]
+            self._inputs, self._outputs = arenas[:DEPTH], arenas[DEPTH:]
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, json.dumps([os.getpid(), sys.path])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                pass_fds=[arena.descriptor for arena in arenas],
+                env=_SILENT | os.environ,
+                # ^C in the terminal reaches the parent only, which then ends this process in its own time.
+                start_new_session=True,
+            )
+            opened.pop_all()  # from here on `close` gives them back
         assert self._process.stdout is not None
         self._replies = wire.Inbox(self._process.stdout.fileno())
         self._start = StartCommand(
@@ -177,7 +189,8 @@ class Worker:
         self._runtime = self._runtimes[job.session]
         names = list(job.feeds)
         arena = self._inputs[slot]
-        places = arena.write([job.windows.canvases, job.windows.places, *job.feeds.values()])
+        with _room():
+            places = arena.write([job.windows.canvases, job.windows.places, *job.feeds.values()])
         self._send(
             RunCommand(
                 slot=slot,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,12 +20,14 @@ from auditor.verify.errors import (
     WorkerMemoryError,
     WorkerTimeoutError,
 )
+from auditor.verify.worker.arena import Arena
 from auditor.verify.worker.client import Worker
 from auditor.verify.worker.device import parse_device
 from auditor.verify.worker.job import Job, SessionSpec, Windows
 from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import CPU
 from tests.runtime import runtime_since
+from tests.sharing import OPEN_FILES
 from tests.verify.models import classifier, model, saved
 from tests.verify.stand_in import dies_with, stand_in
 
@@ -214,6 +217,23 @@ def test_a_system_without_memory_for_the_model_is_one_line(tmp_path: Path, monke
     path = saved(tmp_path / "m.onnx", classifier())
     with worker() as one, pytest.raises(ModelRejectedError, match="refuses the memory"):
         one.open(SessionSpec(path))
+
+
+def test_a_system_without_room_for_what_is_shared_is_one_line_and_leaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, calls = Arena.create, iter(range(9))
+
+    def create() -> Arena:
+        if next(calls) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return usual()
+
+    monkeypatch.setattr(Arena, "create", create)
+    open_before = len(list(OPEN_FILES.iterdir())) if OPEN_FILES.is_dir() else 0
+    with pytest.raises(VerifyError, match="cannot have what it needs: No space left on device"):
+        worker()
+    assert not OPEN_FILES.is_dir() or len(list(OPEN_FILES.iterdir())) == open_before
 
 
 def test_a_system_that_refuses_limits_runs_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
