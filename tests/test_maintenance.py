@@ -113,6 +113,26 @@ def test_nothing_is_published_before_the_wheel_ran_everywhere_and_no_token_is_ke
     assert "secrets." not in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
 
 
+def test_a_right_to_write_is_one_job_s_and_says_what_it_is_for() -> None:
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if re.search(r": write\b", line):
+                assert re.fullmatch(r" {6}[a-z-]+: write # to .+", line) or "trusted publishing" in line, (
+                    path.name,
+                    line,
+                )
+
+
+def test_the_code_is_scanned_and_the_repository_scored() -> None:
+    uses = {
+        step.get("uses", "").partition("@")[0]
+        for flow in WORKFLOWS.values()
+        for job in flow["jobs"].values()
+        for step in job.get("steps", ())
+    }
+    assert {"ossf/scorecard-action", "github/codeql-action/analyze"} <= uses
+
+
 def test_every_script_that_a_workflow_runs_is_there() -> None:
     for workflow in WORKFLOWS.values():
         for job in workflow["jobs"].values():
