@@ -23,7 +23,7 @@ from auditor.verify.example import (
     ShownImage,
 )
 from auditor.verify.interval import Interval
-from auditor.verify.result import ImageResult, Measure, OutputResult, Task, Verification
+from auditor.verify.result import ImageResult, Measure, OutputResult, Task, Track, Verification
 from tests.report.evil import evil_report
 
 PICTURE = Jpeg(b"\xff\xd8 a picture", (224, 224))
@@ -227,3 +227,15 @@ def test_a_report_without_a_measurement_has_no_pairs() -> None:
     model = replace(report.models[0], verification=None, comparison=None)
     text = render(replace(report, models=(model,)), Format.HTML)
     assert "What people feel" not in text
+
+
+def test_a_path_is_drawn_for_a_phone_too_with_fewer_numbers_and_at_its_own_size() -> None:
+    track = Track("box 1, class 2: score", "probability", tuple(step % 8 / 8 for step in range(65)), 8, 0.5)
+    made = output(replace(image(), tracks=(track,)), task=Task.DETECTION)
+    root = page(verification(made))
+    (wide,), (narrow,) = of_class(root, "wide"), of_class(root, "narrow")
+    assert (wide.get("viewBox"), narrow.get("viewBox")) == ("0 0 1080 220", "0 0 344 220")
+    ticks = [sum(words(one).isdigit() for one in of_class(chart, "tick")) for chart in (wide, narrow)]
+    assert ticks[1] <= 5 < ticks[0]
+    ends = [float(one.get("x")) + 7 * len(words(one)) for one in of_class(narrow, "name")]
+    assert max(ends) <= 344

@@ -127,7 +127,7 @@ def search(
             told(Stage(number, len(sizes), place, len(running), candidates[index]))
             trials[index] = _tried(candidates[index], measure, size, last, budget)
         running = [index for index in running if trials[index].verdict is CandidateVerdict.WITHIN]
-        running.sort(key=lambda index: (-_merit(trials[index]), index))
+        running.sort(key=lambda index: (-merit(trials[index]), index))
         added = grown(_promising(trials, candidates)) if number == 1 else ()
         for index, candidate in enumerate(added, len(candidates)):
             candidates.append(candidate)
@@ -139,13 +139,13 @@ def search(
             if trials[index].verdict is CandidateVerdict.WITHIN:
                 running.append(index)
         if not last:
-            running.sort(key=lambda index: (-_merit(trials[index]), index))
+            running.sort(key=lambda index: (-merit(trials[index]), index))
             kept = max(_STAYING, math.ceil(len(running) / 2))
             for index in running[kept:]:
                 trials[index] = replace(trials[index], verdict=CandidateVerdict.BEHIND)
             running = sorted(running[:kept])
     if running:
-        best = max(running, key=lambda index: (_merit(trials[index]), -index))
+        best = max(running, key=lambda index: (merit(trials[index]), -index))
         trials[best] = replace(trials[best], verdict=CandidateVerdict.BEST)
     full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
     found = [trials[index] for index in range(len(candidates))]
@@ -156,7 +156,7 @@ def _promising(trials: Mapping[int, Trial], candidates: Sequence[Candidate]) -> 
     """What was measured and lies within the budget, the largest gain first, sure or not."""
     fitting = (CandidateVerdict.WITHIN, CandidateVerdict.NO_GAIN)
     kept = [index for index, trial in trials.items() if trial.verdict in fitting]
-    return [candidates[index] for index in sorted(kept, key=lambda index: (-_merit(trials[index]), index))]
+    return [candidates[index] for index in sorted(kept, key=lambda index: (-merit(trials[index]), index))]
 
 
 def rounds(images: int) -> tuple[int, ...]:
@@ -194,7 +194,7 @@ def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Ca
     return CandidateVerdict.WITHIN
 
 
-def _merit(trial: Trial) -> float:
+def merit(trial: Trial) -> float:
     """Units of gain over all leading measures."""
     return -math.inf if trial.gain is None else sum(map(_units, trial.gain.leading))
 
@@ -217,8 +217,8 @@ def _cost(trial: Trial) -> float:
 
 
 def _on_frontier(trial: Trial, full: Sequence[Trial]) -> bool:
-    if not any(trial is one for one in full) or _merit(trial) <= 0:
+    if not any(trial is one for one in full) or merit(trial) <= 0:
         return False
-    here = _cost(trial), -_merit(trial)
-    there = [(_cost(one), -_merit(one)) for one in full]
+    here = _cost(trial), -merit(trial)
+    there = [(_cost(one), -merit(one)) for one in full]
     return not any(cost <= here[0] and merit <= here[1] and (cost, merit) != here for cost, merit in there)

@@ -9,6 +9,7 @@ from auditor.facts.comparison import Comparison, MeasuredChange
 from auditor.repair.result import Repaired
 from auditor.repair.search.gain import Gain, Loss, Yardstick
 from auditor.repair.search.search import Search, Trial
+from auditor.report.repair.frontier import frontier_lines, why_lines
 from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_lines, speed_text
 from auditor.report.repair.outcome import document, posix
 from auditor.report.words.changes import measured_rows
@@ -48,6 +49,8 @@ def search_text(name: str, found: Search) -> str:
         *(f"  {line}" for line in columns(_budgeted(found))),
         "  * no other candidate that was measured on all images is cheaper and gains more",
     ]
+    for part in (frontier_lines(found), why_lines(found)):
+        lines += ["", *(f"  {line}" for line in part)]
     failed = [trial for trial in found.trials if trial.reason]
     lines += [f"  failed: {trial.candidate.name}: {plain(trial.reason)}" for trial in failed]
     if found.images < FEW_IMAGES:

@@ -16,10 +16,11 @@ from auditor.verify.result import Curve, CurvePoint
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 16.0, 16.0, 40.0
 _WIDTH, _HEIGHT = 520.0, 220.0
-_WIDE, _CAP = 1080.0, 4.0
+_WIDE, _NARROW, _CAP = 1080.0, 344.0, 4.0
 _NAME = 24
+_NARROW_NAMES = 92.0  # pixels for the names at the ends of lines
 _MOST_MARKS = 16
-_MOST_TICKS = 12
+_MOST_TICKS, _FEW_TICKS = 12, 4
 
 _Scale: TypeAlias = Callable[[float], float]
 
@@ -80,10 +81,12 @@ class Series:
     values: tuple[float, ...]
 
 
-def path_chart(series: Sequence[Series], period: int | None, threshold: float | None = None) -> Element | None:
+def path_chart(
+    series: Sequence[Series], period: int | None, threshold: float | None = None, narrow: bool = False
+) -> Element | None:
     """Lines over the steps of a path, the multiples of the grid's ``period`` marked; None where nothing is known.
 
-    The lines share one unit. ``threshold`` is drawn across.
+    The lines share one unit. ``threshold`` is drawn across. A ``narrow`` one has the width of a phone.
     """
     series = [one for one in series if len(one.values) > 1 and any(map(math.isfinite, one.values))]
     if not series:
@@ -94,7 +97,8 @@ def path_chart(series: Sequence[Series], period: int | None, threshold: float | 
     axis = (
         ValueAxis(1.0, 0.25, "ratio") if unit == "probability" else ValueAxis.of([value - low for value in known], unit)
     )
-    floor, right = _HEIGHT - _BOTTOM, _WIDE - 150.0
+    width = _NARROW if narrow else _WIDE
+    floor, right = _HEIGHT - _BOTTOM, width - (_NARROW_NAMES if narrow else 150.0)
 
     def x(step: float) -> float:
         return _LEFT + (right - _LEFT) * step / last
@@ -112,14 +116,14 @@ def path_chart(series: Sequence[Series], period: int | None, threshold: float | 
         if threshold is not None
         else None,
         _lines(series, x, y),
-        _names(series, y, right),
+        _names(series, y, right, 12 if narrow else _NAME),
         (
             element("text", f"{step:g}", x=x(step), y=_HEIGHT - 22, text_anchor="middle", class_="tick")
-            for step in _steps(last, period)
+            for step in _steps(last, period, _FEW_TICKS if narrow else _MOST_TICKS)
         ),
         element("text", "picture moved, px", x=(_LEFT + right) / 2, y=_HEIGHT - 6, text_anchor="middle", class_="tick"),
-        class_="chart wide",
-        viewBox=f"0 0 {_WIDE:.0f} {_HEIGHT:.0f}",
+        class_="chart narrow" if narrow else "chart wide",
+        viewBox=f"0 0 {width:.0f} {_HEIGHT:.0f}",
         role="img",
     )
 
@@ -147,7 +151,7 @@ def _lines(series: Sequence[Series], x: _Scale, y: _Scale) -> Iterator[Element]:
         yield element("path", d="".join(pieces), class_=f"line s{index % 3}")
 
 
-def _names(series: Sequence[Series], y: _Scale, right: float) -> Iterator[Element]:
+def _names(series: Sequence[Series], y: _Scale, right: float, most: int) -> Iterator[Element]:
     """The names at the ends of the lines, moved apart where they would cover each other."""
     ends = [
         (next((value for value in reversed(one.values) if math.isfinite(value)), 0.0), index)
@@ -158,14 +162,14 @@ def _names(series: Sequence[Series], y: _Scale, right: float) -> Iterator[Elemen
         at = min(y(value) + 4, lowest - 15)
         lowest = at
         name = plain(series[index].name)
-        short = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+        short = name if len(name) <= most else f"{name[: most - 1]}…"
         yield element("text", short, x=right + 8, y=at, class_=f"name s{index % 3}")
 
 
-def _steps(last: int, period: int | None) -> list[float]:
+def _steps(last: int, period: int | None, most: int) -> list[float]:
     """Ticks at quarters of the period where there is one, else at four even places."""
     step = (period / 4 if period and period % 4 == 0 else float(period)) if period and period <= last else last / 4
     count = int(last / step + 1e-9)
-    while count > _MOST_TICKS:
+    while count > most:
         step, count = 2 * step, int(last / (2 * step) + 1e-9)
     return [round(index * step) for index in range(count + 1)]

@@ -100,7 +100,7 @@ def _paths(output: OutputResult, period: int | None) -> Iterator[Element]:
         image = max(scores, key=lambda one: max(one.path) - min(one.path))
         known = image.label if image.label is not None else image.reference
         series = [Series("the score" if known is None else f"class {known}", "probability", image.path)]
-        chart = path_chart(series, period)
+        charts = [path_chart(series, period, narrow=narrow) for narrow in (False, True)]
     elif followed:
         image = max(followed, key=lambda one: max(_range(track) for track in one.tracks))
         first = image.tracks[0]
@@ -110,10 +110,10 @@ def _paths(output: OutputResult, period: int | None) -> Iterator[Element]:
             if track.unit == first.unit
         ]
         threshold = output.margin.threshold if output.margin is not None and output.margin.of == "score" else None
-        chart = path_chart(series, first.period or period, threshold)
+        charts = [path_chart(series, first.period or period, threshold, narrow) for narrow in (False, True)]
     else:
         return
-    if chart is None:
+    if charts[0] is None:
         return
     yield element("h3", "The answer along a path")
     yield element(
@@ -126,7 +126,7 @@ def _paths(output: OutputResult, period: int | None) -> Iterator[Element]:
     words: list[Child] = [element("code", plain(image.name, 60))]
     if shares:
         words.append(f": {percent_text(max(shares))} of the movement of one line repeats with the grid")
-    yield element("figure", element("figcaption", words), chart)
+    yield element("figure", element("figcaption", words), charts)
 
 
 def _range(track: Track) -> float:
