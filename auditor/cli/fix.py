@@ -131,12 +131,14 @@ class _Task:
 
 
 def _plan(task: _Task, original: Original, *, held_back: bool) -> int:
-    from auditor.cli.output import emit
+    from auditor.cli.output import emit, terminal_width
+    from auditor.report.lines import fitted
     from auditor.report.repair.outcome import plan_json, plan_text
     from auditor.rewrite.planning import plan
 
     found = plan(original.model, original.analysis, task.wanted.how)
-    emit((plan_json if task.as_json else plan_text)(task.name, found, held_back))
+    shown = (plan_json if task.as_json else plan_text)(task.name, found, held_back)
+    emit(shown if task.as_json else fitted(shown, terminal_width()))
     return 1 if held_back else 0
 
 
@@ -164,10 +166,11 @@ def _recipe(task: _Task, original: Original) -> int:
 
 
 def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
-    from auditor.cli.output import emit
+    from auditor.cli.output import emit, terminal_width
     from auditor.cli.searching import draw, job_for, resumable
     from auditor.policy.verdict import ExitCode
     from auditor.repair.run import run
+    from auditor.report.lines import fitted
     from auditor.report.repair.gains import gain_lines
     from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text, written_lines
     from auditor.report.repair.portable import (
@@ -186,7 +189,8 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
         nonlocal drawn
         if made.search is not None:
             if not task.as_json:
-                emit(search_text(task.name, made.search))
+                width = terminal_width()
+                emit(fitted(search_text(task.name, made.search, width), width))
             drawn = draw(made.search, task.wanted.search.plot)
         elif made.gain is not None and not task.as_json:
             emit("\n".join((*gain_lines(made.gain), *trial_lines(made.trials))) + "\n\n")
@@ -209,6 +213,7 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
         return lowering.code
     after = None if done.path is None else original.read(done.path)[1]
     outcome = RepairOutcome(task.name, done, task.wanted.how, original.analysis, after, dry=original.target is None)
-    emit(outcome_json(outcome, portable) if task.as_json else outcome_text(outcome, diff, lines))
+    shown = outcome_json(outcome, portable) if task.as_json else outcome_text(outcome, diff, lines)
+    emit(shown if task.as_json else fitted(shown, terminal_width()))
     (rewritten,) = done.rewrites
     return 0 if done.path is not None or (rewritten.changes and original.target is None) else 1

@@ -49,6 +49,11 @@ def emit(text: str) -> None:
             raise UsageError(f"the report cannot be written to standard output: {reason(error)}") from error
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that stdout is; None where it is none: files and pipes hold whole lines."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def write_file(path: Path, text: str, option: str = "--output") -> None:
     """Write a text file whole or not at all. ``option`` is the flag that named it, for the message.
 

@@ -39,7 +39,8 @@ def rule(
 ) -> None:
     """Explain a rule: what it does, why it matters, and what to do."""
     from auditor.audit.run import load_packs
-    from auditor.cli.output import emit
+    from auditor.cli.output import emit, terminal_width
+    from auditor.report.lines import reflowed
 
     if pages.every == (word is not None):
         raise UsageError("name a rule, as in `aliasaudit rule AA101`, or give --all")
@@ -52,7 +53,8 @@ def rule(
     elif pages.output_format == "text" and pages.every:
         emit(_listed([found for _, found in listed]))
     else:
-        emit("\n".join(pack.page(found.code).rstrip("\n") + "\n" for pack, found in listed))
+        page = "\n".join(pack.page(found.code).rstrip("\n") + "\n" for pack, found in listed)
+        emit(reflowed(page, terminal_width()) if pages.output_format == "text" else page)
 
 
 def _named(word: str, pages: Sequence[tuple[Pack, Rule]]) -> tuple[Pack, Rule]:

@@ -37,8 +37,10 @@ _LOST = {
 }
 
 
-def search_text(name: str, found: Search) -> str:
-    """The table of a search, and the measured gain of the best."""
+def search_text(name: str, found: Search, width: int | None = None) -> str:
+    """The table of a search, and the measured gain of the best; a line for each candidate where the table is too wide
+    for so many columns.
+    """
     budget = found.budget
     limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
     lines = [
@@ -46,7 +48,7 @@ def search_text(name: str, found: Search) -> str:
         f"  searched {count_text(len(found.trials), 'candidate')} on {count_text(found.images, 'image')}",
         f"  budget: {limits}",
         "",
-        *(f"  {line}" for line in columns(_budgeted(found))),
+        *(f"  {line}" for line in _candidates(found, width)),
         "  * no other candidate that was measured on all images is cheaper and gains more",
     ]
     for part in (frontier_lines(found), why_lines(found)):
@@ -63,8 +65,19 @@ def search_text(name: str, found: Search) -> str:
     return "\n".join(lines) + "\n"
 
 
-def search_remarks(found: Search) -> Iterator[str]:
-    """What a search tried, one clause for each candidate, for the report of another command."""
+def _candidates(found: Search, width: int | None) -> Sequence[str]:
+    table = columns(_budgeted(found))
+    if width is None or max(map(len, table)) + 2 <= width:
+        return table
+    _, *clauses = search_remarks(found, marked=True)
+    return clauses
+
+
+def search_remarks(found: Search, marked: bool = False) -> Iterator[str]:
+    """What a search tried, one clause for each candidate, for the report of another command.
+
+    ``marked``: those of the frontier have their star.
+    """
     budget, tried = found.budget, count_text(len(found.trials), "candidate")
     limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
     yield f"searched {tried} on {count_text(found.images, 'image')}: {limits}"
@@ -73,7 +86,7 @@ def search_remarks(found: Search) -> Iterator[str]:
     for trial, (name, *cells, verdict) in zip(found.trials, rows, strict=True):
         facts = ", ".join(f"{title} {cell}" for title, cell in zip(titles, cells, strict=True) if cell)
         why = f" ({plain(trial.reason)})" if trial.reason else ""
-        yield f"{name}: {facts}: {verdict.removesuffix(' *')}{why}"
+        yield f"{name}: {facts}: {verdict if marked else verdict.removesuffix(' *')}{why}"
 
 
 def trials_json(found: Search) -> list[dict[str, Any]]:
