@@ -28,7 +28,7 @@ from auditor.options.thresholds import OF_ONE_MODEL, Thresholds
 from auditor.policy.baseline import load
 from auditor.policy.settings import Settings
 from auditor.policy.thresholds import COMPARED_IMAGES, thresholds
-from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
+from auditor.rewrite.options import AUTO, FOR_LOCKS, Rewriting, SearchBudget
 from auditor.sampling import analyse
 from auditor.verify.errors import VerifyError
 
@@ -313,6 +313,8 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     if verify is None and (auto or rewriting.require_gain):
         raise ValueError("a search and require_gain measure: say with what by verify, which may be {}")
     searched = Options(refit=options.refit, merges=options.merges if only else ())
+    if only is None:
+        searched = replace(searched, **{name: getattr(options, name) for name in FOR_LOCKS})
     if auto and (options != searched or (rewriting.sites and only is None)):
         raise ValueError("the strategy auto chooses sites and options itself: leave them out")
     request = None if verify is None else read_keywords(options_table("verify", verify))
@@ -324,6 +326,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         step = None if method is None else Step(method, options, rewriting.sites, calibrated=pictures is not None)
         budget = Budget(search.max_cost, search.max_drop / 100)
         job = RepairJob(step, request, rewriting.require_gain, budget, pictures, options.refit, only=only)
+        job = replace(job, lock=rewriting.lock_options())
         return run(original, replace(job, portable=portability(rewriting, search, settings, searches=auto)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.cli.errors import UsageError
-from auditor.rewrite.options import AUTO, Rewriting, SearchBudget
+from auditor.rewrite.options import AUTO, FOR_LOCKS, Rewriting, SearchBudget
 
 if TYPE_CHECKING:
     from auditor.policy.settings import Settings
@@ -72,7 +72,8 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
     if rewriting.refit is not None and rewriting.calibrate is None:
         raise UsageError("--refit says what is fitted on the pictures of --calibrate: give them too")
     for name in _SEARCHED:
-        if auto and name in rewriting.given and (only is None or name not in ("sites", "merges")):
+        asked = FOR_LOCKS if only is None else ("sites", "merges")
+        if auto and name in rewriting.given and name not in asked:
             search_ = "--strategy auto" if only is None else "--merge auto"
             raise UsageError(f"{search_} chooses that itself: leave {rewriting.options[name].flag} out")
     for name, wish in search.options.items():

@@ -48,6 +48,7 @@ def job_for(original: Original, name: str, wanted: RepairRequest, show: Output, 
         fitted_on=(rewriting.calibrate or "", fitted),
         state=wanted.search.state,
         only=wanted.only,
+        lock=rewriting.lock_options(),
         portable=portability(rewriting, wanted.search, original.settings, searches=wanted.auto),
         watched=lambda: watched(show),
     )

@@ -52,7 +52,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "FIT": ("stretch", "letterbox", "letterbox-top-left", "shortest-edge", "crop", "cover"),
     "PROTOCOL": (
         *("crop", "roll", "embed-black", "embed-inpaint", "subpixel", "zoom", "frames"),
-        *("noise", "jpeg", "light", "rotate", "half-pixel", "object"),
+        *("noise", "jpeg", "light", "rotate", "half-pixel", "half-pixel-resized", "object"),
     ),
     "TASK": ("classification", "dense", "embedding", "detection", "keypoints", "text", "regression"),
     "DEVICE": ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "openvino", "coreml", "directml", "gpu", "npu"),

@@ -11,7 +11,7 @@ from auditor.repair.portable import Portability
 from auditor.repair.search.candidates import Restriction
 from auditor.repair.search.search import Budget
 from auditor.rewrite.calibration.calibrate import Pictures
-from auditor.rewrite.result import Refit, Step
+from auditor.rewrite.result import Options, Refit, Step
 from auditor.verify.observer import Observer
 from auditor.verify.options import Request
 
@@ -24,8 +24,9 @@ class RepairJob:
     both models are run on: a search needs it, and one step is not measured without. ``require_gain``: keep nothing
     unless a leading measure surely got better. ``pictures`` are what blurs are calibrated on, and ``fitted_on`` the
     words that name them; without them a search calibrates nothing, with them ``refit`` says what else it fits.
-    ``only`` restricts what a search tries. ``state`` is a file that keeps every measurement of a search. ``watched`` is
-    entered for the time of measuring, and gives who is told of its progress.
+    ``only`` restricts what a search tries, and ``lock`` says how it may make grid locks, None that it may not.
+    ``state`` is a file that keeps every measurement of a search. ``watched`` is entered for the time of measuring, and
+    gives who is told of its progress.
     ``portable``: lower the result for its targets, or the model as it is where there is neither step nor request.
     """
 
@@ -38,6 +39,7 @@ class RepairJob:
     fitted_on: Sequence[str] = ()
     state: Path | None = None
     only: Restriction | None = None
+    lock: Options | None = None
     portable: Portability | None = None
     watched: Callable[[], AbstractContextManager[Observer | None]] = nullcontext
 

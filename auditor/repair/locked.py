@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,41 +19,48 @@ from auditor.verify.perturbation import Perturbation
 from auditor.verify.result import OutputResult, Verification
 
 
-def _perturbations(original: Original, step: Step) -> tuple[Perturbation, ...]:
+def lock_of(steps: Sequence[Step]) -> Step | None:
+    """The grid lock among rewrites that are done one after the other."""
+    return next((step for step in steps if step.strategy is Strategy.GRID_LOCK), None)
+
+
+def _perturbations(original: Original, lock: Step) -> tuple[Perturbation, ...]:
     maps = any(head.kind is HeadKind.DENSE and head.lattice for head in original.analysis.heads)
-    return perturbations(step.options, maps=maps)
+    return perturbations(lock.options, maps=maps)
 
 
-def with_trials(original: Original, request: Request, step: Step) -> Request:
-    """The request with what a lock is tested with; the same for any other rewrite."""
-    if step.strategy is not Strategy.GRID_LOCK:
+def with_trials(original: Original, request: Request, steps: Sequence[Step]) -> Request:
+    """The request with what a lock is tested with; the same for any other rewrites."""
+    lock = lock_of(steps)
+    if lock is None:
         return request
     asked = request.settings.perturbations
-    further = tuple(one for one in _perturbations(original, step) if one not in asked)
+    further = tuple(one for one in _perturbations(original, lock) if one not in asked)
     return replace(request, settings=replace(request.settings, perturbations=(*asked, *further)))
 
 
-def lock_trials(original: Original, bench: Bench, locked: Path, step: Step) -> tuple[LockTest, ...]:
-    """The tests of a lock that the bench has measured; none for any other rewrite.
+def lock_trials(original: Original, bench: Bench, locked: Path, steps: Sequence[Step]) -> tuple[LockTest, ...]:
+    """The tests of a lock that the bench has measured; none for any other rewrites.
 
     Raises:
         VerifyError: as :func:`auditor.verify.runner.verify`.
         ModelFileError: the file cannot be read.
     """
-    if step.strategy is not Strategy.GRID_LOCK or bench.pair is None:
+    lock = lock_of(steps)
+    if lock is None or bench.pair is None:
         return ()
     before, after = bench.pair
     measure = _measure(after)
     if measure is None:
         return ()
-    pairs = {one.name: _paired(before, after, measure, one.name) for one in _perturbations(original, step)}
+    pairs = {one.name: _paired(before, after, measure, one.name) for one in _perturbations(original, lock)}
     added: dict[str, float] = {}
     if NOISE.name in pairs:
         source = replace(bench.request, limit=bench.images).source()
         _, analysis = original.read(locked)
         added = added_by_choice(locked, analysis, source, bench.request.settings, NOISE, measure)
     images = _images(before, after)
-    return tuple(trials(step.options, [added.get(image, math.nan) for image in images], pairs))
+    return tuple(trials(lock.options, [added.get(image, math.nan) for image in images], pairs))
 
 
 def _measure(found: Verification) -> str | None:

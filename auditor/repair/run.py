@@ -59,7 +59,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         yield Staged(None, (able,))
         return
     original.check()
-    bench = None if job.request is None else Bench(original, with_trials(original, job.request, job.step))
+    bench = None if job.request is None else Bench(original, with_trials(original, job.request, (job.step,)))
     with staging(original.target) as folder:
         made = _portable(
             original, Staged(*staged(source, (job.step,), folder, original.read, job.pictures)), job, folder
@@ -70,7 +70,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         try:
             with job.watched() as bench.observer:
                 gain = bench.gain(made.path, bench.images, timed=True)
-                tests = lock_trials(original, bench, made.path, job.step)
+                tests = lock_trials(original, bench, made.path, (job.step,))
         except NotComparableError as error:
             raise RewriteError(str(error)) from error
         kept_back = job.require_gain and not gain.rose

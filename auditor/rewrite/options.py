@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from auditor.rewrite.result import Options
 
 AUTO = "auto"
+FOR_LOCKS = ("camera", "room", "places")
+"""What a search for the best rewrite has to be told: it decides all else itself."""
 
 
 def _pixels(least: int) -> Kind:
@@ -70,6 +72,15 @@ class Rewriting(Group):
         switch(), "Write in forms that all runtimes compute alike. Of --target, or all known.", Panel.REWRITE
     )
     require_gain: bool = option(switch(), "Keep nothing unless it surely got steadier.", Panel.REWRITE)
+
+    def lock_options(self) -> Options | None:
+        """What a search that may lock the grid knows of pictures and camera; None where it tries no lock."""
+        from auditor.rewrite.result import Camera, Options, Room
+
+        camera = Camera(self.camera)
+        if self.strategy != AUTO or camera is Camera.FIXED:
+            return None
+        return Options(camera=camera, room=Room(self.room), places=self.places)
 
     @property
     def measures(self) -> bool:

@@ -89,6 +89,11 @@ class Survey(Protocol):
         ...
 
     @property
+    def lock(self) -> Options | None:
+        """What the user said of camera and pictures, as options of a grid lock; None where none is to be tried."""
+        ...
+
+    @property
     def most_starts(self) -> int:
         """From how many places windows of averaging are tried."""
         ...

@@ -3,14 +3,15 @@
 Each compares the answer to a window with that to the same window of the perturbed picture. What is drawn depends on the
 seed and the image's place alone, so every model and every strength is shown the same noise and the same object.
 
-============  ==========================================================================================================
-noise:S       Gaussian noise of standard deviation S, in levels of 255, in every pixel and channel
-jpeg:Q        coded and decoded as JPEG of quality Q by Pillow
-light:P%      every level brighter by P per cent, at most 255
-rotate:D      turned about the centre by D degrees, by cubic convolution
-half-pixel    sampled half a pixel further down and to the right, before it is resized
-object:D      an opaque disc before the still picture, moved by D pixels (1 where nothing is said)
-============  ==========================================================================================================
+==================  ====================================================================================================
+noise:S             Gaussian noise of standard deviation S, in levels of 255, in every pixel and channel
+jpeg:Q              coded and decoded as JPEG of quality Q by Pillow
+light:P%            every level brighter by P per cent, at most 255
+rotate:D            turned about the centre by D degrees, by cubic convolution
+half-pixel          sampled half a pixel further down and to the right, before it is resized
+half-pixel-resized  the same behind the resize, so that what the resize aliases is the same in both
+object:D            an opaque disc before the still picture, moved by D pixels (1 where nothing is said)
+==================  ====================================================================================================
 
 Pixels are those that shifts count: of the resized picture, or with ``--shift-at native`` of the picture as it is.
 """
@@ -31,6 +32,7 @@ class PerturbationKind(Enum):
     LIGHT = "light"
     ROTATE = "rotate"
     HALF_PIXEL = "half-pixel"
+    HALF_PIXEL_RESIZED = "half-pixel-resized"
     OBJECT = "object"
 
 
@@ -80,9 +82,15 @@ class Perturbation:
             PerturbationKind.LIGHT: f"the picture with {self.amount:+g} % of light",
             PerturbationKind.ROTATE: f"the picture turned by {self.amount:g} degrees",
             PerturbationKind.HALF_PIXEL: "the picture sampled half a pixel apart on both axes",
+            PerturbationKind.HALF_PIXEL_RESIZED: "the resized picture sampled half a pixel apart on both axes",
             PerturbationKind.OBJECT: f"an object that moves by {self.amount:g} px before the still picture",
         }
         return words[self.kind]
+
+    @property
+    def moves_half(self) -> bool:
+        """Whether everything moves by half a pixel, and nothing else happens."""
+        return self.kind in (PerturbationKind.HALF_PIXEL, PerturbationKind.HALF_PIXEL_RESIZED)
 
     @property
     def canvases(self) -> int:

@@ -132,7 +132,7 @@ def _require_comparable(perturbation: Perturbation, measures: type[TaskMeasures[
     name = perturbation.name
     if perturbation.kind is PerturbationKind.ROTATE and measures.WHOLE_PIXELS:
         raise DataError(f"{name} turns what {task.value} outputs place: it measures outputs without places only")
-    if perturbation.kind is PerturbationKind.HALF_PIXEL and not measures.NATIVE:
+    if perturbation.moves_half and not measures.NATIVE:
         raise DataError(f"{task.value} outputs are laid over each other pixel by pixel: leave {name} out")
 
 

@@ -27,7 +27,7 @@ from tests.verify.models import brightest_box, classifier, model
 from tests.verify.test_reference import dense
 from tests.verify.test_runner import SETTINGS, pictures, run
 
-ALL = ("noise:2", "jpeg:75", "light:2%", "rotate:1", "half-pixel", "object")
+ALL = ("noise:2", "jpeg:75", "light:2%", "rotate:1", "half-pixel", "half-pixel-resized", "object")
 
 
 def named(*words: str) -> tuple[Perturbation, ...]:
@@ -74,6 +74,7 @@ def test_without_an_amount_the_usual_one_is_taken(short: str, long: str) -> None
         ("rotate:400", "-180 to 180 degrees, such as rotate:1"),
         ("object:1.5", "object:1"),
         ("half-pixel:2", "no amount"),
+        ("half-pixel-resized:2", "no amount"),
         ("noisy:2", "did you mean"),
         ("crop,roll", "crop and roll"),
         ("frames,noise:2", "as they are"),
@@ -181,6 +182,16 @@ def test_half_a_pixel_of_the_model_is_as_many_pixels_of_the_picture_before_it_is
     assert beside.unit.plan.pairs.shift.tolist() == [[0.5, 0.5]] * len(beside.unit.plan.pairs)
 
 
+def test_half_a_pixel_behind_the_resize_is_that_of_the_resized_picture() -> None:
+    protocol = Protocol(ProtocolKind.CROP, (16, 16), 4, perturbations=named("half-pixel-resized"))
+    small = photo(20, 20)
+    (shown,) = loads([Picture(ModelText("a"), small)], protocol, preset("unit"), ShiftSettings(4, distances=(1,)))
+    assert isinstance(shown, Load)
+    levels = 255 * shown.canvases.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(levels[1], half_pixel(levels[0].round(), (0.5, 0.5)), atol=0.51)
+    assert shown.perturbed[0].unit.plan.pairs.shift.tolist() == [[0.5, 0.5]] * len(shown.perturbed[0].unit.plan.pairs)
+
+
 def test_a_model_of_bgr_is_shown_the_same_jpeg() -> None:
     protocol = Protocol(ProtocolKind.CROP, (16, 16), 4, perturbations=named("jpeg:30", "noise:4", "object"))
     orders = [replace(preset("unit"), order=order) for order in ChannelOrder]
@@ -226,7 +237,7 @@ def test_what_is_measured_beside_leaves_the_numbers_of_the_shifts_and_of_each_ot
     two = run(tmp_path, classifier(), pictures(9, label=1), replace(SETTINGS, perturbations=named("object", "noise:2")))
     assert numbers(beside, *ALL) == pytest.approx(numbers(alone), abs=1e-6)
     assert {protocol for _, protocol in numbers(beside)} == {"", *ALL}
-    assert numbers(two) == pytest.approx(numbers(beside, "jpeg:75", "light:2%", "rotate:1", "half-pixel"), abs=1e-6)
+    assert numbers(two) == pytest.approx(numbers(beside, *ALL[1:-1]), abs=1e-6)
     assert beside.shifts.per_image == alone.shifts.per_image
     assert [one.name for one in beside.shifts.perturbations] == list(ALL)
     assert beside.runs > alone.runs
@@ -273,6 +284,7 @@ def test_boxes_are_moved_back_by_half_a_pixel(tmp_path: Path) -> None:
         (brightest_box, Task.DETECTION, "rotate:1"),
         (lambda: dense(5), Task.DENSE, "rotate:1"),
         (lambda: dense(5), Task.DENSE, "half-pixel"),
+        (lambda: dense(5), Task.DENSE, "half-pixel-resized"),
     ],
 )
 def test_answers_that_cannot_be_laid_over_each_other_are_refused(

@@ -14,13 +14,14 @@ from itertools import islice
 from auditor.onnxfile.graph import Model
 from auditor.rewrite.options import AUTO, Rewriting
 from auditor.rewrite.planning import chosen, rewrite, windows
-from auditor.rewrite.result import Refit, RewriteError, Rewritten, Step, Strategy, WindowStart
+from auditor.rewrite.result import Options, Refit, RewriteError, Rewritten, Step, Strategy, WindowStart
 from auditor.rewrite.strategies.window_average import FEW, MANY
-from auditor.rewrite.strategy import Candidate
+from auditor.rewrite.strategy import Candidate, product
 from auditor.rewrite.table import declared, ranked
 from auditor.sampling.result import Analysis, Site
 
 _MOST_GROUPS = 4
+_AVERAGING = frozenset({Strategy.INPUT_AVERAGE, Strategy.PHASE_AVERAGE, Strategy.WINDOW_AVERAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,12 @@ def candidates(
     refit: Refit | None = None,
     most_cost: float = math.inf,
     only: Restriction | None = None,
+    lock: Options | None = None,
 ) -> tuple[Candidate, ...]:
     """The candidates that apply to a model, the cheapest first.
 
     ``refit`` says what else is fitted where a blur is calibrated, None that there are no pictures to calibrate on.
+    ``lock`` is how a grid lock may be made, None where none is to be tried.
     What costs more with every site further in front is proposed only up to ``most_cost``. Windows of averaging are
     tried from more starts where they are the ``only`` candidates.
 
@@ -60,7 +63,7 @@ def candidates(
     strategies = ranked() if only is None else [only.strategy]
     sites = () if only is None else only.sites
     chosen(analysis, sites)
-    survey = ModelSurvey(model, analysis, refit, most_cost, sites, FEW if only is None else MANY)
+    survey = ModelSurvey(model, analysis, refit, most_cost, sites, FEW if only is None else MANY, lock)
     proposed = [candidate for strategy in strategies for candidate in declared(strategy).candidates(survey)]
     applying = [candidate for candidate in proposed if all(map(survey.applies, candidate.steps))]
     return tuple(sorted(applying, key=lambda one: (math.inf if one.cost is None else one.cost, one.place)))
@@ -77,8 +80,10 @@ class ModelSurvey:
         most_cost: float,
         sites: Collection[str] = (),
         most_starts: int = FEW,
+        lock: Options | None = None,
     ) -> None:
         self.analysis, self.refit, self.most_cost, self.most_starts = analysis, refit, most_cost, most_starts
+        self.lock = lock
         self._model = model
         self._sites = sites
         self._known: dict[Step, Rewritten | None] = {}
@@ -151,10 +156,27 @@ class ModelSurvey:
 
 
 def pairs(running: Sequence[Candidate], fits: Callable[[Candidate], bool] = lambda _: True) -> Sequence[Candidate]:
-    """The best window of averaging together with the best one from another start that ``fits``.
+    """What goes together: the two best windows from different starts, and a grid lock with the best averaging.
 
-    ``running`` are in their order, the best first.
+    ``running`` are in their order, the best first. What does not ``fit`` gives way to the next.
     """
+    return (*_two_windows(running, fits), *_locked(running, fits))
+
+
+def _locked(running: Sequence[Candidate], fits: Callable[[Candidate], bool]) -> Sequence[Candidate]:
+    """Phases add to what a lock gains: it aligns the grid with the picture, and they soften what is left of it."""
+    lock = next((one for one in running if [step.strategy for step in one.steps] == [Strategy.GRID_LOCK]), None)
+    if lock is None:
+        return ()
+    averaging = (one for one in running if one.steps and all(step.strategy in _AVERAGING for step in one.steps))
+    together = (
+        Candidate(f"{lock.name} and {one.name}", (*one.steps, *lock.steps), product(one.cost, lock.cost))
+        for one in averaging
+    )
+    return list(islice(filter(fits, together), 1))
+
+
+def _two_windows(running: Sequence[Candidate], fits: Callable[[Candidate], bool]) -> Sequence[Candidate]:
     single = [one for one in running if len(one.steps) == 1 and one.steps[0].options.merges]
     if not single:
         return ()

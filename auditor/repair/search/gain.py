@@ -70,6 +70,11 @@ class Gain:
     remarks: tuple[str, ...]
 
     @property
+    def variances(self) -> tuple[MeasuredChange, ...]:
+        """Those of J under shifts, which scores that are all lowered do not better."""
+        return tuple(one for one in self.changes if one.unit == "variance" and not one.protocol)
+
+    @property
     def rose(self) -> bool:
         """Whether one leading measure surely got better, by its interval, and none surely got worse."""
         return any(map(better, self.leading)) and not any(map(worse, self.leading))

@@ -10,18 +10,21 @@ from pathlib import Path
 from auditor.comparison.measured import NotComparableError
 from auditor.repair.bench import Bench
 from auditor.repair.job import RepairJob
+from auditor.repair.locked import lock_of, lock_trials, with_trials
 from auditor.repair.original import Original
 from auditor.repair.result import Staged
 from auditor.repair.search.candidates import candidates, pairs
 from auditor.repair.search.gain import Gain
 from auditor.repair.search.memory import remembering
-from auditor.repair.search.search import MeasureCandidate, Stage, search
+from auditor.repair.search.search import MeasureCandidate, Stage, search, with_tests
 from auditor.repair.search.state import StateError
 from auditor.repair.staging import staged, staging
+from auditor.repair.trials import LockTest
 from auditor.rewrite.result import RewriteError, Rewritten
 from auditor.rewrite.strategy import Candidate
 from auditor.verify.cluster import connected
 from auditor.verify.observer import Observer, Silent
+from auditor.verify.options import Request
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
             return pairs(running, fits)
 
         refit = None if job.pictures is None else job.refit
-        offered = candidates(*source, refit=refit, most_cost=job.budget.cost, only=job.only)
+        offered = candidates(*source, refit=refit, most_cost=job.budget.cost, only=job.only, lock=job.lock)
         ray = job.request.settings.ray
         # Kept over all measurements, which would each start a cluster of this machine anew.
         connection = nullcontext() if ray is None else connected(ray)
@@ -76,10 +79,35 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)
             bench.observer = told = _Told(observer or Silent())
             found = search(offered, measuring, job.budget, bench.images, told.enter, grown)
+
+            def tests(candidate: Candidate) -> tuple[LockTest, ...]:
+                told.test(candidate)
+                return _tests(original, job.request, candidate, made(candidate)[0], told)
+
+            found = with_tests(found, tests)
         if found.best is None:
             yield Staged(None, (), search=found)
         else:
-            yield Staged(*made(found.best.candidate), found.best.gain, found)
+            yield Staged(*made(found.best.candidate), found.best.gain, found, trials=found.best.tests)
+
+
+def _tests(
+    original: Original, request: Request | None, candidate: Candidate, path: Path, told: Observer
+) -> tuple[LockTest, ...]:
+    """The tests of a candidate that has a grid lock, on the images of the last round; none for any other.
+
+    Raises:
+        RewriteError: what was measured cannot be compared.
+        VerifyError: as :func:`searching`.
+    """
+    if request is None or lock_of(candidate.steps) is None:
+        return ()
+    bench = Bench(original, with_trials(original, request, candidate.steps), told)
+    try:
+        bench.gain(path, bench.images, timed=False)
+    except NotComparableError as error:
+        raise RewriteError(str(error)) from error
+    return lock_trials(original, bench, path, candidate.steps)
 
 
 @contextmanager
@@ -102,6 +130,9 @@ class _Told:
     def enter(self, stage: Stage) -> None:
         self._stage = f"round {stage.round}/{stage.rounds}, {stage.place}/{stage.of} {stage.candidate.name}: "
         self._observer.begin(f"{self._stage}rewriting", None)
+
+    def test(self, candidate: Candidate) -> None:
+        self._stage = f"tests, {candidate.name}: "
 
     def begin(self, what: str, total: int | None) -> None:
         self._observer.begin(f"{self._stage}{what}", total)

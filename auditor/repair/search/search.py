@@ -16,6 +16,7 @@ from typing import Protocol
 
 from auditor.facts.comparison import MeasuredChange
 from auditor.repair.search.gain import Gain
+from auditor.repair.trials import LockTest
 from auditor.rewrite.result import RewriteError
 from auditor.rewrite.strategy import Candidate
 from auditor.verify.errors import ModelRejectedError, WorkerCrashedError
@@ -46,6 +47,7 @@ class CandidateVerdict(Enum):
     TOO_COSTLY = "too costly"
     LOSES = "loses too much"
     NO_GAIN = "no sure gain"
+    REFUSED = "refused"
     BEHIND = "fell behind"
     FAILED = "failed"
 
@@ -55,7 +57,7 @@ class Trial:
     """One candidate. ``gain`` is that of its last round, on ``images`` images; None where it was not measured.
 
     ``frontier``: no other candidate that was measured on all images is cheaper and gains more. ``reason`` says in our
-    own words why it failed.
+    own words why it failed. ``tests`` are those of a grid lock that came out best; one that failed them is refused.
     """
 
     candidate: Candidate
@@ -64,6 +66,7 @@ class Trial:
     gain: Gain | None = None
     frontier: bool = False
     reason: str = ""
+    tests: tuple[LockTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def search(
     told: Callable[[Stage], None] = lambda _: None,
     grown: Callable[[Sequence[Candidate]], Sequence[Candidate]] = lambda _: (),
 ) -> Search:
-    """Find the candidate that gains most within the budget. ``told`` is called before each measurement.
+    """Find the candidate within the budget that gains most for its time. ``told`` is called before each measurement.
 
     ``grown`` is asked once, after the first round, for further candidates, by those that are left, the best first.
     """
@@ -150,6 +153,29 @@ def search(
     full = [trial for trial in trials.values() if trial.gain is not None and trial.images == sizes[-1]]
     found = [trials[index] for index in range(len(candidates))]
     return Search(tuple(replace(one, frontier=_on_frontier(one, full)) for one in found), budget, images)
+
+
+def with_tests(found: Search, tests: Callable[[Candidate], tuple[LockTest, ...]]) -> Search:
+    """A search whose best candidate passed its tests: one that fails them is refused, and the next best is tested."""
+    trials = list(found.trials)
+    while (best := Search(tuple(trials), found.budget, found.images).best) is not None:
+        place = next(index for index, trial in enumerate(trials) if trial is best)
+        held = tests(best.candidate)
+        trials[place] = best = replace(best, tests=held)
+        failed = [one.protocol for one in held if one.held_back]
+        if not failed:
+            break
+        reason = f"the grid lock failed on these pictures: {', '.join(failed)}"
+        trials[place] = replace(best, verdict=CandidateVerdict.REFUSED, frontier=False, reason=reason)
+        left = [index for index, one in enumerate(trials) if _may_be_best(one, found.images)]
+        if left:
+            place = max(left, key=lambda index: (merit(trials[index]), -index))
+            trials[place] = replace(trials[place], verdict=CandidateVerdict.BEST)
+    return Search(tuple(trials), found.budget, found.images)
+
+
+def _may_be_best(trial: Trial, images: int) -> bool:
+    return trial.verdict is CandidateVerdict.WITHIN and trial.images == images
 
 
 def _promising(trials: Mapping[int, Trial], candidates: Sequence[Candidate]) -> Sequence[Candidate]:
@@ -195,8 +221,19 @@ def _verdict(candidate: Candidate, gain: Gain, last: bool, budget: Budget) -> Ca
 
 
 def merit(trial: Trial) -> float:
-    """Units of gain over all leading measures."""
-    return -math.inf if trial.gain is None else sum(map(_units, trial.gain.leading))
+    """Units of gain for the time, or for multiply-adds where it was not timed; a harm is no smaller for its cost."""
+    worth, cost = _worth(trial), _cost(trial)
+    return worth / cost if worth > 0 and 0 < cost < math.inf else worth
+
+
+def _worth(trial: Trial) -> float:
+    """Units of gain: of the variances (J) where the task has them, which timid scores cannot lower; else of all leading
+    measures.
+    """
+    if trial.gain is None:
+        return -math.inf
+    told = [one for one in trial.gain.variances if not math.isnan(one.difference)]
+    return sum(map(_units, told or trial.gain.leading))
 
 
 def _units(change: MeasuredChange) -> float:
@@ -217,8 +254,8 @@ def _cost(trial: Trial) -> float:
 
 
 def _on_frontier(trial: Trial, full: Sequence[Trial]) -> bool:
-    if not any(trial is one for one in full) or merit(trial) <= 0:
+    if not any(trial is one for one in full) or _worth(trial) <= 0:
         return False
-    here = _cost(trial), -merit(trial)
-    there = [(_cost(one), -merit(one)) for one in full]
+    here = _cost(trial), -_worth(trial)
+    there = [(_cost(one), -_worth(one)) for one in full]
     return not any(cost <= here[0] and merit <= here[1] and (cost, merit) != here for cost, merit in there)

@@ -12,7 +12,7 @@ from auditor.text import plain
 from auditor.verify.measures import MEASURES
 
 _WIDE, _HIGH = 56, 9
-_UNITS = "a unit of gain is 2 points of a share, or 15 % of what another measure leaves to gain"
+_UNITS = "a unit is 15 % of J; without J 2 points of a share, or 15 % of what another measure leaves to gain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def why_lines(found: Search) -> Iterator[str]:
         beside = (
             f"; the others within the budget: {', '.join(others)}" if others else ", and is alone within the budget"
         )
-        yield f"why: {plain(best.candidate.name)} gains most, {merit(best):.1f} units{beside}"
+        yield f"why: {plain(best.candidate.name)} gains most for its time, {merit(best):.1f} units{beside}"
         yield f"     ({_UNITS})"
     for trial in found.trials:
         reason = _reason(trial, found)
@@ -101,6 +101,8 @@ def _reason(trial: Trial, found: Search) -> str:
         if gain.loss is None:
             return "what it loses cannot be told"
         return "a measure is surely worse" if _worse(trial) else "no measure is surely better"
+    if trial.verdict is CandidateVerdict.REFUSED:
+        return trial.reason
     if trial.verdict is CandidateVerdict.BEHIND:
         return f"gains less than the better half on {trial.images} images"
     return ""

@@ -12,6 +12,8 @@ from auditor.repair.search.search import Search, Trial
 from auditor.report.repair.frontier import frontier_lines, why_lines
 from auditor.report.repair.gains import agreed_text, columns, gain_json, gain_lines, speed_text
 from auditor.report.repair.outcome import document, posix
+from auditor.report.repair.trials import trial_lines
+from auditor.report.repair.trials import trials_json as tests_json
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.numbers import json_number
 from auditor.rewrite.result import Step
@@ -55,13 +57,15 @@ def search_text(name: str, found: Search, width: int | None = None) -> str:
         lines += ["", *(f"  {line}" for line in part)]
     failed = [trial for trial in found.trials if trial.reason]
     lines += [f"  failed: {trial.candidate.name}: {plain(trial.reason)}" for trial in failed]
+    lines += [line for trial in found.trials if trial is not found.best for line in trial_lines(trial.tests)]
     if found.images < FEW_IMAGES:
         lines.append(f"  note: {found.images} images are few: intervals are wide, and what gains little is not told")
     best = found.best
     if best is None or best.gain is None:
         return "\n".join([*lines, "", NOTHING_HELPS]) + "\n"
     said = f"  {' then '.join(map(_said, best.candidate.steps))}"
-    lines += ["", f"best: {best.candidate.name}", said, *(f"  {line}" for line in gain_lines(best.gain)), "", _CHOSEN]
+    lines += ["", f"best: {best.candidate.name}", said, *(f"  {line}" for line in gain_lines(best.gain))]
+    lines += [*trial_lines(best.tests), "", _CHOSEN]
     return "\n".join(lines) + "\n"
 
 
@@ -101,6 +105,7 @@ def trials_json(found: Search) -> list[dict[str, Any]]:
             "frontier": trial.frontier,
             "reason": trial.reason or None,
             "gain": None if trial.gain is None else gain_json(trial.gain),
+            "tests": tests_json(trial.tests),
         }
         for trial in found.trials
     ]
@@ -150,8 +155,8 @@ def _table(found: Search) -> list[tuple[str, ...]]:
 
 def _shown(gain: Gain) -> tuple[str, ...]:
     """The measures that a gain is told by, and beside them the variance that timid scores cannot lower."""
-    variances = [one.measure for one in gain.changes if one.unit == "variance" and not one.protocol]
-    return (*(one.measure for one in gain.leading), *(name for name in variances if MEASURES[name].summary))
+    variances = [one.measure for one in gain.variances if MEASURES[one.measure].summary]
+    return (*(one.measure for one in gain.leading), *variances)
 
 
 def _row(trial: Trial, leading: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ picture moves the window, and the network sees what it saw before. Phase and ene
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -27,8 +28,8 @@ from auditor.rewrite.lock.tables import SMOOTHING, TAPS
 from auditor.rewrite.phases.averaging import WITHOUT_GRID
 from auditor.rewrite.phases.pooled import holds_map
 from auditor.rewrite.phases.tail_operators import TailError
-from auditor.rewrite.result import Camera, Options, Padding
-from auditor.rewrite.strategy import AtInput
+from auditor.rewrite.result import Camera, Options, Padding, Step, Strategy
+from auditor.rewrite.strategy import AtInput, Candidate, Survey
 from auditor.sampling.result import Head, HeadKind
 
 FIXED = (
@@ -42,6 +43,7 @@ _UNKNOWN = (
 _PASSED_ON = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose"})
 _SHARES = frozenset({"Softmax", "LogSoftmax"})
 _LONGEST = 32
+_LATE = 90  # behind candidates of other strategies that cost the same
 
 
 class GridLock:
@@ -174,9 +176,17 @@ def _returned(block: Block, picture: LockedPicture, tensor: str) -> str:
     return block.node("Cast", [tensor], "returned", to=picture.dtype)[0]
 
 
+def _candidates(survey: Survey) -> Iterator[Candidate]:
+    """The lock as the user lets it be; a search puts it in front of the best averaging itself."""
+    if survey.lock is not None:
+        step = Step(Strategy.GRID_LOCK, survey.lock)
+        yield Candidate(step.strategy.value, (step,), survey.cost(step), place=_LATE)
+
+
 STRATEGY = AtInput(
     rank=5,
     applied=GridLock(),
+    candidates=_candidates,
     reads=("lock", "room", "period", "margin", "places", "camera"),
     notice=(
         "a grid lock keeps every weight but changes the function: the network sees the window that the content places, "

@@ -243,14 +243,14 @@ def _perturbed(pixels: Array, prepared: Array, placement: Placement, front: Wind
         return prepared
     perturbation, moved = found
     room = protocol.room
-    if perturbation.kind is not PerturbationKind.HALF_PIXEL:
+    if not perturbation.moves_half:
         red_first = preprocessing.channels < 3 or preprocessing.order is ChannelOrder.RGB
         turned = prepared if red_first else prepared[..., [2, 1, 0, 3][: preprocessing.channels]]
         levels = perturbed(turned, perturbation, (protocol.seed, of[0]), (room, room), moved)
         return levels if red_first else levels[..., [2, 1, 0, 3][: preprocessing.channels]]
     step = perturbation.amount
-    if protocol.positions.circular:
-        return half_pixel(prepared, (step, step), circular=True)
+    if protocol.positions.circular or perturbation.kind is PerturbationKind.HALF_PIXEL_RESIZED:
+        return half_pixel(prepared, (step, step), circular=protocol.positions.circular)
     # As many pixels of the picture as are half a pixel of the model, so that both are resized alike.
     down, right = placement.scale
     there = half_pixel(in_channels(pixels, preprocessing), (step / down, step / right))
@@ -315,7 +315,7 @@ def _native_variant(pixels: Array, protocol: Protocol, of: tuple[int, int]) -> A
     if found is None:
         return pixels
     perturbation, moved = found
-    if perturbation.kind is PerturbationKind.HALF_PIXEL:
+    if perturbation.moves_half:
         return half_pixel(pixels, (perturbation.amount, perturbation.amount))
     room = protocol.margin, protocol.margin
     return perturbed(pixels, perturbation, (protocol.seed, of[0]), room, moved)

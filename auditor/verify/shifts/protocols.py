@@ -30,7 +30,7 @@ import numpy as np
 
 from auditor.pipeline.resampling.triangle import resize_part
 from auditor.verify.arrays import AnyArray, FloatArray
-from auditor.verify.perturbation import Perturbation, PerturbationKind
+from auditor.verify.perturbation import Perturbation
 from auditor.verify.result import ProtocolKind
 from auditor.verify.shifts.plan import (
     DEFAULT_RADIUS,
@@ -207,7 +207,7 @@ class Protocol:
         variant = self.variants
         for one in self.perturbations:
             before, after = (variant, variant + 1) if one.canvases == 2 else (0, variant)
-            step = (one.amount, one.amount) if one.kind is PerturbationKind.HALF_PIXEL else (0.0, 0.0)
+            step = (one.amount, one.amount) if one.moves_half else (0.0, 0.0)
             builder = PlanBuilder(chosen[0]._replace(variant=before))
             pairs = builder.pairs(
                 (window._replace(variant=before), window._replace(variant=after), step) for window in chosen
