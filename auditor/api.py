@@ -261,6 +261,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         lock: The steps of a grid lock, sub-pixel or whole-pixel.
         room: Where its window moves: in a picture that is fed larger, in one that the graph pads (pad), or auto.
         period: The period of its grid in pixels; None for a choice by the network.
+        align: How many pixels the window begins behind the content's phase; None for 3/8 of the period.
         places: The layout of outputs that say where something is, such as yolox; none, or auto.
         camera: Whether the camera is moving or fixed, or unknown.
         sites: The names of the nodes to rewrite; the strategy chooses without any.

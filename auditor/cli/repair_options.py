@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEAST_HARMFUL = "phase-average"
 
-_LOCK = ("lock", "room", "period", "camera", "places")
+_LOCK = ("lock", "room", "period", "align", "camera", "places")
 _SEARCHED = ("sites", "kernel", "where", "padding", "blend", "phases", "lowering", "merges", "margin", *_LOCK)
 """What a search decides itself."""
 

@@ -61,6 +61,12 @@ class Rewriting(Group):
         Panel.REWRITE,
         shown="by the model",
     )
+    align: int | None = option(
+        _pixels(0),
+        "Pixels of its grid in front of the content's.",
+        Panel.REWRITE,
+        shown="3/8 of the period",
+    )
     places: str = option(choice("LAYOUT"), "Outputs that say places.", Panel.REWRITE, default="auto")
     camera: str = option(choice("CAMERA"), "Whether the camera moves.", Panel.REWRITE, default="unknown")
     calibrate: str | None = option(
@@ -127,6 +133,7 @@ def rewrite_options(given: Rewriting) -> Options:
         lock=Lock(given.lock),
         room=Room(given.room),
         period=given.period,
+        align=given.align,
         camera=Camera(given.camera),
         places=given.places,
         refit=Refit(given.refit or ("last" if given.strategy == AUTO else "all")),

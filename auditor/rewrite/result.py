@@ -119,8 +119,9 @@ class Options:
 
     ``mix`` puts a 1x1 convolution behind every blur, for calibration, and ``refit`` goes on behind it. ``margin`` is
     how many pixels there are beside a window that the content places, on each side; None for a choice by the network
-    and its input. ``lock``, ``room``, ``period`` (in pixels, None: by the network), ``camera`` and ``places`` are those
-    of a grid lock; ``places`` is the layout of outputs that say where something is, "auto" or "none".
+    and its input. ``lock``, ``room``, ``period``, ``align`` (both in pixels, None: by the network), ``camera`` and
+    ``places`` are those of a grid lock; ``places`` is the layout of outputs that say where something is, "auto" or
+    "none".
     ``merges`` are the nodes where averaged phases end, one for each site that is named; without any, the outputs.
     """
 
@@ -137,6 +138,7 @@ class Options:
     lock: Lock = Lock.SUB_PIXEL
     room: Room = Room.AUTO
     period: int | None = None
+    align: int | None = None
     camera: Camera = Camera.UNKNOWN
     places: str = "auto"
 
@@ -159,6 +161,7 @@ class Options:
             "lock": self.lock.value,
             "room": self.room.value,
             "period": self.period,
+            "align": self.align,
             "camera": self.camera.value,
             "places": self.places,
         }
@@ -176,6 +179,7 @@ class Options:
             "lock": self.lock.value,
             "room": f"room {self.room.value}",
             "period": f"period {'auto' if self.period is None else self.period}",
+            "align": "" if self.align is None else f"align {self.align}",
             "places": "" if self.places == "auto" else f"places {self.places}",
             "camera": "" if self.camera is Camera.UNKNOWN else f"camera {self.camera.value}",
         }

@@ -90,7 +90,7 @@ def test_a_search_is_part_of_the_one_report(run: Run, digits: Path) -> None:
     assert Path("fixed.onnx").read_bytes() == Path("alone.onnx").read_bytes()
     remarks = model["comparison"]["remarks"]
     assert remarks[0].startswith("rewritten with phase-average")
-    assert "searched 6 candidates on 16 images" in remarks[1]
+    assert "searched 7 candidates on 16 images" in remarks[1]
     (chosen,) = [line for line in remarks if line.endswith(": best")]
     assert chosen.startswith(f"{report['best']}: cost x1.")
     assert {one["measure"] for one in model["comparison"]["measured"]} >= {"consistency", "mac", "accuracy"}

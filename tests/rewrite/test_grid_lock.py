@@ -112,26 +112,34 @@ def smoothed(grey: Array) -> Array:
 
 
 def energy(picture: Array) -> Array:
-    """(dx^2 + dy^2)^1.5 of a smoothed (C, H, W), under a Hann taper; its first value stands at pixel 7."""
+    """(dx^2 + dy^2)^1.5 of a smoothed (C, H, W), under half a sine; its first value stands at pixel 7."""
     grey = smoothed(picture.astype(np.float64).mean(axis=0))
     down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2
     across = (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
     power = (down**2 + across**2) ** 1.5
-    tapers = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in power.shape]
+    tapers = [np.sin(np.pi * (np.arange(n) + 0.5) / n) for n in power.shape]
     return np.asarray(power * np.outer(*tapers))
 
 
 def scores(line: Array, period: int, room: int, steps: int, border: int = 0) -> tuple[Array, Array]:
-    """The offsets, and the score of each: sum over pixels of m[pos] cos(2 pi (pos - w) / S)."""
-    places = np.arange(len(line)) + 7 + border
+    """The offsets, and the score of each: sum over pixels of m[pos] cos(2 pi (pos - w + 3/8 S) / S)."""
+    places = np.arange(len(line)) + 7 + border + 3 / 8 * period
     offsets = (room - period) // 2 + np.arange(period * steps) / steps
     return offsets, np.array([line @ np.cos(2 * np.pi * (places - offset) / period) for offset in offsets])
 
 
 def kernel(fraction: float) -> Array:
     taps = np.arange(-3, 5)
-    weights = np.sinc(0.8 * (taps - fraction)) * np.cos(np.pi * (taps - fraction) / 8) ** 2
-    return np.asarray(weights / weights.sum())
+    half = np.sinc(taps - 0.5) * np.cos(np.pi * (taps - 0.5) / 8) ** 2
+    frequency = np.linspace(0, np.pi, 513)[:, None]
+    weight = 1 / np.maximum(frequency, 0.1)
+    target = weight * (np.exp(1j * frequency * (taps - 0.5)) @ (half / half.sum()))[:, None].real
+    waves = weight * np.exp(1j * frequency * (taps - fraction))
+    # The sum of 1 is put in for the first tap.
+    system, rest = waves[:, 1:] - waves[:, :1], target - waves[:, :1]
+    stacked = np.vstack([system.real, system.imag]), np.vstack([rest.real, rest.imag])[:, 0]
+    free = np.linalg.lstsq(*stacked, rcond=None)[0]
+    return np.asarray(np.append(1 - free.sum(), free))
 
 
 def between(rows: Array, offset: float, size: int) -> Array:
@@ -225,7 +233,7 @@ def test_a_picture_that_moves_by_a_pixel_takes_its_window_along(lock: Lock, step
     target, _, _ = fixed(model, tmp_path, LOCK, Options(lock=lock, period=PERIOD, margin=10))
     locked, plain = session(target), session(model)
     changes = []
-    for seed in range(8):
+    for seed in range(30):
         world = scene(sizes[0] + 24, sizes[1] + 24, seed).astype(np.float32)[None]
         for y, x in ((0, 0), (1, 3), (2, 1)):
             outputs = []
@@ -324,12 +332,25 @@ def test_the_kernels_between_pixels_sum_to_one_and_blur_alike(step: int) -> None
     from auditor.rewrite.lock.tables import kernels
 
     made = kernels(np.array([5 + step / 32]))[0]
-    assert np.allclose(made, kernel(step / 32), atol=1e-7)
+    assert np.allclose(made, kernel(step / 32), atol=1e-6)
     assert made.sum() == pytest.approx(1, abs=1e-6)
     centre = made @ np.arange(-3, 5)
     assert centre == pytest.approx(step / 32, abs=0.02)
-    frequency = np.exp(-1j * np.outer(np.linspace(0, 0.4 * np.pi, 9), np.arange(-3, 5)))
-    assert np.abs(np.abs(frequency @ made) - np.abs(frequency @ kernel(0))).max() < 0.02
+    frequency = np.exp(-1j * np.outer(np.linspace(0, 0.7 * np.pi, 15), np.arange(-3, 5)))
+    passed = np.abs(frequency @ made)
+    assert np.abs(passed - np.abs(frequency @ kernel(0.5))).max() < 0.04
+    assert passed[:13].min() > 0.95
+
+
+@pytest.mark.parametrize("align", [0, 2, 7])
+def test_the_window_begins_as_far_behind_the_phase_as_is_asked_for(align: int, tmp_path: Path) -> None:
+    """A window further on by so many pixels, modulo the period; 3/8 of it are 3 pixels without a word."""
+    model, view = window_only(SIDES), scene(SIDES[0] + 20, SIDES[1] + 20, 3).astype(np.float32)
+    options = Options(places="none", lock=Lock.WHOLE_PIXEL, period=PERIOD, margin=10, align=align)
+    target, _, _ = fixed(model, tmp_path, LOCK, options)
+    top, left = (6 + (int(usual) - 6 + align - 3) % PERIOD for usual in chosen(view, PERIOD, 20, 1))
+    window = view[None, :, top : top + SIDES[0], left : left + SIDES[1]]
+    assert np.allclose(run(target, view[None]), run(model, window), atol=1e-4)
 
 
 @pytest.mark.parametrize("batch", [1, 2, "batch"])

@@ -32,7 +32,7 @@ def chosen(block: Block, picture: LockedPicture, source: str) -> tuple[Chosen, C
     result = []
     for entries in (ROWS, COLUMNS):
         weights = np.zeros((9, len(places)), np.float32)
-        weights[list(entries)] = directions(places, picture.period)
+        weights[list(entries)] = directions(places, picture.period, picture.align)
         (scores,) = block.node("MatMul", [measured, weights], "scores")
         (index,) = block.node("ArgMax", [scores], WINDOW.strip("/"), axis=1, keepdims=0)
         (start,) = block.node("Gather", [starts(places, picture.before), index], "start", axis=0)

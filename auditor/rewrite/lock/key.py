@@ -2,7 +2,7 @@
 
 The phase of the S-periodic part of the gradient energy of a smoothed grey picture,
 
-    e = (dx^2 + dy^2)^1.5 under a Hann taper,    A = sum e(y, x) exp(2 pi i y / S),
+    e = (dx^2 + dy^2)^1.5 under half a sine,     A = sum e(y, x) exp(2 pi i y / S),
 
 and the same along x. What is smoothed wavers little under noise, resizing and compression, and moves with the content.
 Taper and waves stand in one matrix T with columns (taper, taper cos, taper sin): ``T' e T`` holds all four sums.
@@ -85,8 +85,7 @@ def _computed(block: Block, picture: LockedPicture, side: int, energy: str, firs
     (places,) = block.node("Reshape", [places, np.array([-1, 1], np.int64)], "places")
     (total,) = block.node("Cast", [count], "total", to=int(DataType.FLOAT))
     (share,) = block.node("Div", [_plus(block, places, 0.5), total], "share")
-    (sine,) = block.node("Sin", [_times(block, share, np.pi)], "sine")
-    (weight,) = block.node("Mul", [sine, sine], "taper")
+    (weight,) = block.node("Sin", [_times(block, share, np.pi)], "taper")
     angle = _times(block, _plus(block, places, first), 2 * np.pi / picture.period)
     columns = [weight]
     for wave in ("Cos", "Sin"):

@@ -17,7 +17,8 @@ SMOOTHING = 7
 """Side of the averages, two of them, that the picture is smoothed by before its gradient is taken."""
 LOST = SMOOTHING
 """Pixels at each border that the key has no gradient of: three for each average, one for the difference."""
-_CUT_OFF = 0.8
+_FREQUENCIES = 513
+_LOWEST = 0.1  # radians per pixel: photographs have a spectrum of 1 / f^2, though not down to 0
 
 
 def offsets(period: int, room: int, steps: int) -> NDArray[np.float64]:
@@ -42,22 +43,34 @@ def starts(chosen: NDArray[np.float64], before: int) -> NDArray[np.int64]:
 def kernels(chosen: NDArray[np.float64]) -> NDArray[np.float32]:
     """The kernel (offsets, TAPS) that reads between pixels at the fraction of each offset.
 
-    All fractions pass the same low frequencies: a kernel whose blur depends on the fraction would change the picture
-    with the offset.
+    A kernel whose blur depends on the fraction would change the picture with the offset. So all have the frequency
+    response of the one that reads midway between two pixels, a sinc under a squared cosine, which can pass least: those
+    of other fractions are the kernels of sum 1 that come nearest to it, by the spectrum of photographs.
     """
     import numpy as np
 
-    fraction = (chosen - np.floor(chosen))[:, None]
-    places = np.arange(-BEFORE, TAPS - BEFORE) - fraction
-    kernel = np.sinc(_CUT_OFF * places) * np.cos(np.pi * places / TAPS) ** 2
-    return np.asarray(kernel / kernel.sum(axis=1, keepdims=True), np.float32)
+    fractions, which = np.unique(chosen - np.floor(chosen), return_inverse=True)
+    places = np.arange(-BEFORE, TAPS - BEFORE)
+    middle = np.sinc(places - 0.5) * np.cos(np.pi * (places - 0.5) / TAPS) ** 2
+    frequency = np.linspace(0, np.pi, _FREQUENCIES)
+    weight = 1 / np.maximum(frequency, _LOWEST)
+    response = np.cos(np.outer(frequency, places - 0.5)) @ (middle / middle.sum()) * weight
+    ones = np.ones((TAPS, 1))
+    found = []
+    for fraction in fractions:
+        angle = np.outer(frequency, places - fraction)
+        cosine, sine = np.cos(angle) * weight[:, None], np.sin(angle) * weight[:, None]
+        # Least squares under the condition that the sum is 1, by Lagrange's multiplier.
+        system = np.block([[cosine.T @ cosine + sine.T @ sine, ones], [ones.T, np.zeros((1, 1))]])
+        found.append(np.linalg.solve(system, np.append(cosine.T @ response, 1.0))[:TAPS])
+    return np.asarray(np.array(found)[which.reshape(-1)], np.float32)
 
 
 def taper(length: int) -> NDArray[np.float32]:
-    """Hann's window (length,): what enters or leaves at the border has no weight in the key."""
+    """Half a sine (length,): what enters or leaves at the border has no weight in the key."""
     import numpy as np
 
-    return np.asarray(np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2, np.float32)
+    return np.asarray(np.sin(np.pi * (np.arange(length) + 0.5) / length), np.float32)
 
 
 def waves(length: int, first: int, period: int) -> NDArray[np.float32]:
@@ -68,9 +81,11 @@ def waves(length: int, first: int, period: int) -> NDArray[np.float32]:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
 
-def directions(chosen: NDArray[np.float64], period: int) -> NDArray[np.float32]:
-    """Cosine and sine (2, offsets) of each offset: their product with those of the content is largest at its phase."""
+def directions(chosen: NDArray[np.float64], period: int, align: float) -> NDArray[np.float32]:
+    """Cosine and sine (2, offsets) of each offset: their product with those of the content is largest where the window
+    begins ``align`` pixels behind its phase.
+    """
     import numpy as np
 
-    angle = 2 * np.pi * chosen / period
+    angle = 2 * np.pi * (chosen - align) / period
     return np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)

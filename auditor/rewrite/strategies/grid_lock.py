@@ -187,7 +187,7 @@ STRATEGY = AtInput(
     rank=5,
     applied=GridLock(),
     candidates=_candidates,
-    reads=("lock", "room", "period", "margin", "places", "camera"),
+    reads=("lock", "room", "period", "align", "margin", "places", "camera"),
     notice=(
         "a grid lock keeps every weight but changes the function: the network sees the window that the content places, "
         "so that its grid follows the picture. It is for cameras that move: before a still background, a thing that "
