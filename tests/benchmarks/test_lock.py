@@ -18,6 +18,7 @@ ROW = LockRow(
     {"consistency": (0.75, 0.052, 0.02), "MAC": (0.12, -0.14, 0.04)},
     added=(0.021, 0.07),
     time=1.163,
+    work=1.034,
 )
 
 
@@ -25,9 +26,9 @@ def test_shares_change_in_points_and_the_others_in_per_cent_with_one_standard_er
     lines = table([ROW]).splitlines()
     assert lines[0] == f"**{NAME}** (80 photographs)"
     cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
-    assert cells == ["original", "75.0 %", "0.1200", "", "x1"]
+    assert cells == ["original", "75.0 %", "0.1200", "", "x1", "x1"]
     cells = [cell.strip() for cell in lines[5].strip("|").split("|")]
-    assert cells == ["sub-pixel", "+5.2 ± 2.0", "-14 ± 4 %", "+2 % (at most +7 %)", "x1.16"]
+    assert cells == ["sub-pixel", "+5.2 ± 2.0", "-14 ± 4 %", "+2 % (at most +7 %)", "x1.03", "x1.16"]
 
 
 def test_a_page_gets_what_was_kept_between_its_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
