@@ -50,7 +50,7 @@ def test_one_candidate_alone_is_no_picture() -> None:
 
 def test_the_best_is_told_with_what_it_gains_and_the_others_with_what_stood_against_them() -> None:
     lines = list(why_lines(result()))
-    assert lines[0].startswith("why: chosen gains most, ")
+    assert lines[0].startswith("why: chosen gains most for its time, ")
     assert "the others within the budget: cheap " in lines[0]
     assert "not slow: time x2.60, at most x2 is allowed" in lines
     assert "not dominated: no measure is surely better" in lines
