@@ -216,3 +216,23 @@ def test_the_share_of_variance_that_a_blur_keeps_is_the_one_of_the_theory_page()
         kept = float((np.outer(row, row) ** 2).sum() / row.sum() ** 4)
         assert words in THEORY, name
         assert f"{100 * kept:.2g} %" in words
+
+
+@pytest.mark.parametrize("page", ["aa101_strided_max_pool", "aa102_strided_conv"])
+def test_what_a_rule_page_says_of_fixes_is_what_the_ablation_measured(page: str) -> None:
+    ablation = (DOCS / "ablation.md").read_text(encoding="utf-8")
+    words = " ".join((ROOT / "rules" / f"{page}.md").read_text(encoding="utf-8").split())
+
+    def row(model: str, rewrite: str) -> list[str]:
+        below = ablation.partition(f"### {model} (")[2]
+        line = next(line for line in below.splitlines() if line.startswith(f"| {rewrite} |"))
+        return [re.sub(r"\*| \[.*", "", cell).strip().lstrip("-+x") for cell in line.split("|")[2:-1]]
+
+    squeezenet, mobilenet = (row(model, "blur Tri-3") for model in ("SqueezeNet 1.0", "MobileNetV2 1.0"))
+    took = f"took {squeezenet[3]} points of top-1 accuracy from SqueezeNet 1.0 and {mobilenet[3]} from MobileNetV2 1.0"
+    assert f"{took}, and {squeezenet[0]} and {mobilenet[0]} points of consistency" in words
+    first, second = (
+        row(model, "phase average, diagonal, last site") for model in ("SqueezeNet 1.0", "MobileNetV2 1.0")
+    )
+    assert f"scores moved {first[1]} and {second[1]} less (MAC)" in words
+    assert f"took {first[5]} and {second[5]} times the time" in words
