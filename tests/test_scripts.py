@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from auditor import __version__
-from scripts import check_links, coverage_floors, mutate, release, try_wheel
+from scripts import check_links, coverage_floors, mutate, release, scale_plan, try_wheel
 
 SOURCE = '''"""Text 1."""
 LIMIT: int = 3
@@ -125,3 +126,31 @@ def test_the_wheel_runs_in_an_empty_environment_and_has_its_bill_of_materials(tm
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not more or '"name": "aliasaudit"' in bill.read_text(encoding="utf-8")
+
+
+def test_the_plan_for_many_images_is_the_one_of_the_measured_numbers() -> None:
+    found = json.loads(scale_plan.MEASURED.read_text(encoding="utf-8"))
+    assert scale_plan.section(found, 10_000_000, 100) in scale_plan.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_plan_multiplies_what_one_image_costs() -> None:
+    one = {
+        "inputs_per_image": 50,
+        "multiply_adds_per_input": 1e9,
+        "cpu_seconds_per_image": 3.6,
+        "row_pickled": 300,
+        "row_gzip": 100,
+        "row_in_memory": 2500,
+        "report_json_per_image": 200,
+        "images": 8,
+        "cpu_seconds_to_start": 2.5,
+        "cpu_of_two_processes": 1.02,
+        "speed_of_two_processes": 1.9,
+        "cores": 2,
+        "load": 1,
+    }
+    lines = list(scale_plan.plan(one, 1_000_000, 10))
+    assert "| 1 CPU core | 42 days | 417 days |" in lines  # 3.6 million seconds
+    assert "| 1,000 CPU cores | 1 hours | 10 hours |" in lines
+    assert "| memory of the merge, of the rows alone | 2.5 GB | 25 GB |" in lines
+    assert any("On 8 images two processes took +2 % CPU time of one and were 1.90 times" in line for line in lines)

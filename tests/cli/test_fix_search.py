@@ -167,6 +167,15 @@ def test_a_candidate_that_cannot_be_made_is_one_that_failed(
     assert all(trial["gain"] is not None for trial in others_)
 
 
+@pytest.mark.slow  # each measurement starts two processes
+def test_processes_find_what_one_process_finds(run: Run, digits: Path) -> None:
+    Path("aliasaudit.toml").write_text("[verify]\nthreads = 1\n", encoding="utf-8")
+    how = ("--strategy", "auto", "--max-cost", "1.3", "--output-format", "json", *HOW)
+    alone, shared = (run("fix", digits, "-o", "fixed.onnx", *how, *more)[1] for more in ((), ("--jobs", "2")))
+    assert [trial for trial in json.loads(alone)["candidates"] if trial["gain"] is not None]
+    assert shared == alone
+
+
 def test_auto_writes_nothing_where_nothing_helps(run: Run, digits: Path) -> None:
     code, out, err = run("fix", digits, "-o", "fixed.onnx", "--strategy", "auto", "--max-cost", "1", *HOW)
     assert (code, err) == (1, "")

@@ -1,0 +1,133 @@
+"""The plan for many images and many models in docs/guides/scale.md, from numbers that a script measured.
+
+    python -m scripts.scale_plan [--images N] [--models N] [--check]
+
+reads ``benchmarks/scale.json`` (written by ``python -m benchmarks.scale --write benchmarks/scale.json``) and writes the
+section of the page between its markers; with ``--check`` it writes nothing and exits with 1 where that is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURED = ROOT / "benchmarks" / "scale.json"
+PAGE = ROOT / "docs" / "guides" / "scale.md"
+BEGIN, END = "<!-- scale plan: written by scripts/scale_plan.py -->", "<!-- end of the scale plan -->"
+PICTURE = 150_000  # bytes of a photograph, stated and not measured
+LINK = 10e9 / 8  # bytes a second of a network
+SPEEDS = (1_000, 10_000)  # inputs a second of a GPU, to read the table by
+CORES = 1_000
+
+
+def amount(count: float, unit: str = "B") -> str:
+    """``1.4 GB``."""
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= scale:
+            digits = ".2g" if count / scale < 100 else ".0f"
+            return f"{count / scale:{digits}} {prefix}{unit}"
+    return f"{count:.0f} {unit}"
+
+
+def hours(seconds: float) -> str:
+    """``3.2 days``, or hours of less than two days."""
+    return f"{seconds / 86400:,.0f} days" if seconds >= 172_800 else f"{seconds / 3600:.2g} hours"
+
+
+def plan(found: Mapping[str, float], images: int, models: int) -> Iterator[str]:
+    """The lines of the section."""
+    pairs = images * models
+    inputs, cpu = found["inputs_per_image"], found["cpu_seconds_per_image"]
+    work = found["multiply_adds_per_input"] / 1e6
+    yield (
+        f"One image takes {inputs:.0f} inputs. On the network of `benchmarks/scale.py` ({work:.0f} million\n"
+        f"multiply-adds an input) these are {cpu:.2g} CPU seconds; another one takes about what its multiply-adds say."
+    )
+    yield ""
+    yield f"| {images:,} images | one model | {models} models |"
+    yield "|---|--:|--:|"
+    seconds = [(f"{cores:,} CPU core{'s' * (cores > 1)}", cpu / cores) for cores in (1, CORES)]
+    supposed = "(supposed: not yet measured on a GPU)"
+    seconds += [(f"one GPU at {speed:,} inputs a second {supposed}", inputs / speed) for speed in SPEEDS]
+    for words, each in seconds:
+        yield f"| {words} | {hours(images * each)} | {hours(pairs * each)} |"
+    sizes = (
+        ("rows between machines, pickled (`--jobs`, `--ray`)", "row_pickled"),
+        ("rows as shards, compressed (`--shard`)", "row_gzip"),
+        ("memory of the merge, of the rows alone", "row_in_memory"),
+        ("report as JSON", "report_json_per_image"),
+    )
+    for words, key in sizes:
+        yield f"| {words} | {amount(images * found[key])} | {amount(pairs * found[key])} |"
+    read = images * PICTURE
+    yield f"| pictures, read once per model ({amount(PICTURE)} each) | {amount(read)} | {amount(models * read)} |"
+    yield ""
+    memory = found["row_in_memory"]
+    yield (
+        f"The pictures are the load of the network: at 10 Gbit/s one pass over them takes {hours(read / LINK)}, so\n"
+        f"machines keep a copy. A row takes {found['row_gzip']:.0f} bytes in a shard and {memory / 1000:.1f} kB of\n"
+        "memory when shards are merged, and the documents as much again and more, so merge one model at a time, and\n"
+        f"plan for a million images ({amount(1e6 * memory)} of rows) and not for ten: the interval of a share is then\n"
+        "at most 0.2 points wide, and `--images-limit 1000000` takes them evenly spaced."
+    )
+    yield ""
+    yield "```bash"
+    yield "# machine $I of 200, with 64 cores: each model on every 200th image"
+    yield "for model in models/*.onnx; do"
+    yield '  aliasaudit verify "$model" --images /data/photos --images-limit 1000000 --threads 1 --jobs 64 \\'
+    yield '      --layers 0 --shard "$I/200" -o "shards/$(basename "$model")-$I.json.gz"'
+    yield "done"
+    yield "# one machine, behind them"
+    yield "for model in models/*.onnx; do"
+    yield '  aliasaudit merge shards/"$(basename "$model")"-*.json.gz --fail-under 0.9 -o "$model.txt"'
+    yield "done"
+    yield "# or on a Ray cluster, from one of its machines"
+    yield "aliasaudit verify models/*.onnx --images /data/photos --threads 1 --layers 0 --ray 10.0.0.5:6379"
+    yield "```"
+    yield ""
+    more = 100 * found["cpu_of_two_processes"] - 100
+    yield (
+        f"On {found['images']:.0f} images two processes took {more:+.0f} % CPU time of one and were "
+        f"{found['speed_of_two_processes']:.2f} times as fast,\n"
+        f"with their start of {found['cpu_seconds_to_start']:.1f} s each, on {found['cores']:.0f} cores with a load of "
+        f"{found['load']:.0f} from other programs; an idle\n"
+        "machine and more images say more (`python -m benchmarks.scale --images 64`)."
+    )
+
+
+def section(found: Mapping[str, float], images: int, models: int) -> str:
+    """The section between its markers."""
+    return "\n".join([BEGIN, "", *plan(found, images, models), "", END])
+
+
+def with_section(page: str, text: str) -> str:
+    """The page with this section in the place of the one that it has."""
+    before, _, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{PAGE.name} has no {BEGIN} and {END}")
+    return before + text + after
+
+
+def main() -> int:
+    """Write the section, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=10_000_000)
+    parser.add_argument("--models", type=int, default=100)
+    parser.add_argument("--check", action="store_true")
+    asked = parser.parse_args()
+    found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    page = PAGE.read_text(encoding="utf-8")
+    text = with_section(page, section(found, asked.images, asked.models))
+    if asked.check:
+        return int(text != page)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
