@@ -16,6 +16,7 @@ from auditor.rewrite.result import RewriteError, Strategy
 
 Array = NDArray[Any]
 SIZE = 32
+_ANY_COST = 100
 
 
 def network(head: str) -> onnx.ModelProto:
@@ -107,6 +108,10 @@ def written(folder: Path) -> Iterator[tuple[str, Path]]:
     target = folder / "dilation.onnx"
     auditor.fix(folder / "pooled.onnx", target, strategy="phase-average", phases="all", lowering="dilation")
     yield "`--strategy phase-average --phases all --lowering dilation`", target
+    for lock in ("sub-pixel", "whole-pixel"):
+        target = folder / f"portable-lock-{lock}.onnx"
+        auditor.fix(folder / "pooled.onnx", target, strategy="grid-lock", lock=lock, portable=True, max_cost=_ANY_COST)
+        yield f"`--strategy grid-lock --lock {lock} --portable --max-cost 100`, pooled output", target
     source = folder / "brought.onnx"
     onnx.save_model(brought(), source)
     yield "antialiased Resize, SAME padding, counted average, strided slice", source

@@ -22,6 +22,9 @@ Runtime = Callable[[Path, Array], Array]
 WEB = "ALIASAUDIT_ONNXRUNTIME_WEB"
 """The variable that names a folder in which `npm install onnxruntime-web` was run."""
 
+_TRIED = "calibration_image_sample_data_20x128x128x3_float32.npy"
+"""What onnx2tf looks for in the folder that it runs in."""
+
 _WEB_PROGRAM = """
 const ort = (await import("onnxruntime-web")).default ?? await import("onnxruntime-web");
 const fs = await import("node:fs");
@@ -137,13 +140,16 @@ def web(path: Path, picture: Array) -> Array:
 
 
 def tflite(path: Path, picture: Array) -> Array:
-    """LiteRT behind onnx2tf, both with default options."""
+    """LiteRT behind onnx2tf, both with default options; maps may have their channels last."""
     with tempfile.TemporaryDirectory() as folder:
+        # It tries what it converts on pictures that it fetches, unless they lie here.
+        np.save(Path(folder) / _TRIED, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
         subprocess.run(
-            [sys.executable, "-m", "onnx2tf", "-i", str(path), "-o", folder, "-n"],
+            [sys.executable, "-m", "onnx2tf", "-i", str(path.resolve()), "-o", folder, "-n"],
             check=True,
             capture_output=True,
             timeout=300,
+            cwd=folder,
         )
         from ai_edge_litert.interpreter import Interpreter
 
@@ -154,8 +160,42 @@ def tflite(path: Path, picture: Array) -> Array:
         last = picture.ndim == 4 and tuple(given["shape"]) != picture.shape
         net.set_tensor(given["index"], picture.transpose(0, 2, 3, 1) if last else picture)
         net.invoke()
-        result = np.array(net.get_tensor(made["index"]))
-        return result.transpose(0, 3, 1, 2) if result.ndim == 4 else result
+        return np.array(net.get_tensor(made["index"]))
+
+
+def iree(path: Path, picture: Array) -> Array:
+    """IREE, compiled for the processor at hand."""
+    import iree.compiler
+    import iree.runtime
+
+    with tempfile.TemporaryDirectory() as folder:
+        imported, built = Path(folder) / "model.mlir", Path(folder) / "model.vmfb"
+        subprocess.run(
+            [sys.executable, "-m", "iree.compiler.tools.import_onnx", str(path.resolve()), "-o", str(imported)],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        iree.compiler.compile_file(
+            str(imported),
+            target_backends=["llvm-cpu"],
+            input_type="onnx",
+            output_file=str(built),
+            extra_args=["--iree-llvmcpu-target-cpu=host"],
+        )
+        config = iree.runtime.Config("local-sync")
+        module = iree.runtime.load_vm_module(iree.runtime.VmModule.mmap(config.vm_instance, str(built)), config)
+        name = onnx_graph_name(path)
+        made = getattr(module, name)(np.ascontiguousarray(picture))
+        first = made[0] if isinstance(made, list | tuple) else made
+        return np.array(first.to_host())
+
+
+def onnx_graph_name(path: Path) -> str:
+    """The name of the graph, by which importers call the function."""
+    import onnx
+
+    return str(onnx.load_model(path, load_external_data=False).graph.name)
 
 
 RUNTIMES: dict[str, tuple[str, Runtime]] = {
@@ -166,6 +206,7 @@ RUNTIMES: dict[str, tuple[str, Runtime]] = {
     "ncnn": ("ncnn", ncnn),
     "web": ("onnxruntime-web", web),
     "tflite": ("onnx2tf", tflite),
+    "iree": ("iree-base-compiler", iree),
 }
 """By the name of the target, with the package that it comes in."""
 
@@ -186,5 +227,8 @@ def version_of(name: str) -> str | None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "version":
+        print(version_of(sys.argv[2]) or "")
+        sys.exit()
     chosen, model, given, made = sys.argv[1:]
     np.save(made, RUNTIMES[chosen][1](Path(model), np.load(given)))

@@ -1,7 +1,7 @@
 """Measure what the installed runtimes make of small models, and say what differs from the tables of targets.
 
     python -m scripts.targets MODELS [--target openvino]
-    python -m scripts.targets --fixed [--write]
+    python -m scripts.targets --fixed [--write] [--python tflite=/path/to/python]
 
 MODELS is a folder of ONNX files with one input ``x``. Every runtime that can be imported is run on noise of standard
 deviation 1 and compared with onnxruntime: the same (to 1e-4), another value or shape, or refused. Per target the
@@ -35,6 +35,8 @@ from scripts.runtimes import RUNTIMES, Array, onnxruntime, version_of
 SAME = 1e-4
 _OPEN = 3  # the batch where a model leaves it open
 _SECONDS = 300
+PYTHONS: dict[str, str] = {}
+"""The interpreters of runtimes that cannot be installed beside the others."""
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "targets.md"
 BEGIN, END = "<!-- fixed: python -m scripts.targets --fixed --write -->", "<!-- /fixed -->"
 
@@ -78,7 +80,7 @@ def apart(name: str, path: Path, picture: Array, reference: Array) -> str:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "given.npy", Path(folder) / "made.npy"
         np.save(given, picture)
-        words = [sys.executable, "-m", "scripts.runtimes", name, str(path), str(given), str(made)]
+        words = [PYTHONS.get(name, sys.executable), "-m", "scripts.runtimes", name, str(path), str(given), str(made)]
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
         except subprocess.TimeoutExpired:
@@ -91,19 +93,29 @@ def apart(name: str, path: Path, picture: Array, reference: Array) -> str:
     # A runtime without a batch axis gives the same numbers in another shape.
     if result.size == reference.size and result.size == max(reference.shape):
         result = result.reshape(reference.shape)
+    if name == "tflite" and result.ndim == 4 and result.shape != reference.shape:
+        result = result.transpose(0, 3, 1, 2)  # it keeps channels last, also those of outputs
     return compared(result, reference)
+
+
+def installed(name: str) -> str | None:
+    """The version of a runtime in its interpreter, None where it is not there."""
+    if name not in PYTHONS:
+        return version_of(name)
+    words = [PYTHONS[name], "-m", "scripts.runtimes", "version", name]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
 def fixed_table(names: Sequence[str]) -> tuple[list[str], bool]:
     """The lines of the table of what `fix` writes, and whether every runtime computes all of it alike."""
-    versions = {name: version for name in names if (version := version_of(name)) is not None}
+    versions = {name: version for name in names if (version := installed(name)) is not None}
     lines = ["| what `fix` wrote | " + " | ".join(f"{name} {version}" for name, version in versions.items()) + " |"]
     lines.append("|---" * (len(versions) + 1) + "|")
     alike = True
     with tempfile.TemporaryDirectory() as folder:
         for words, path in written(Path(folder)):
             picture = np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE)).astype(np.float32)
-            if path.name.endswith("grid-lock.onnx"):
+            if "lock" in path.name:
                 picture = picture_for(path)
             reference = onnxruntime(path, picture)
             found = [apart(name, path, picture, reference) for name in versions]
@@ -130,7 +142,9 @@ def main() -> int:
     parser.add_argument("--target", choices=RUNTIMES, action="append")
     parser.add_argument("--fixed", action="store_true", help="run what fix writes of small networks")
     parser.add_argument("--write", action="store_true", help="with --fixed: put the table into the page")
+    parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", help="where a runtime is")
     chosen = parser.parse_args()
+    PYTHONS.update(pair.split("=", 1) for pair in chosen.python)
     if chosen.fixed:
         lines, alike = fixed_table(chosen.target or list(RUNTIMES))
         print("\n".join(lines))
@@ -146,7 +160,7 @@ def again(models: Path, names: Sequence[str]) -> int:
     """Measure what the tables say of the models in a folder."""
     changed = 0
     for name in names:
-        version = version_of(name)
+        version = installed(name)
         if version is None:
             print(f"{name}: not installed ({RUNTIMES[name][0]})")
             continue
