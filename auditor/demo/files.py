@@ -17,9 +17,11 @@ SETTINGS, WORKFLOW, REPORT = "aliasaudit.toml", ".github/workflows/aliasaudit.ym
 VERIFY = {"preset": "unit", "protocol": "embed-black", "radius": 8, "layers": 0}
 """How the network is measured: its digits fill half of the picture, so they can move on the black around them."""
 
-_SETTINGS = f"""\
-# How models are measured here: the options of `aliasaudit verify`.
-[verify]
+_HEAD = """\
+# How these two models are measured: the options of `aliasaudit verify`. Others, such as your own, have none from here.
+"""
+_TABLE = f"""
+[verify."{{model}}"]
 images = "{PICTURES}"
 labels = "{LABELS}"
 preset = "{{preset}}"  # pixels from 0 to 1
@@ -39,7 +41,7 @@ def write_example(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(demo_model().read_bytes())
     (folder / WORKFLOW).write_bytes(demo_workflow().read_bytes())
-    (folder / SETTINGS).write_text(_SETTINGS.format(**VERIFY), encoding="utf-8", newline="\n")
+    (folder / SETTINGS).write_text(_settings(), encoding="utf-8", newline="\n")
     digits, labels = _held_out()
     corner = np.zeros(len(digits), np.int64)
     pictures = np.round(255 * draw(digits, corner, corner)[:, 0, :DIGIT, :DIGIT]).astype(np.uint8)
@@ -48,6 +50,11 @@ def write_example(folder: Path) -> None:
         (folder / PICTURES / f"{index:03}.png").write_bytes(png(picture))
         rows.append(f"{index:03}.png,{label}")
     (folder / LABELS).write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+
+
+def _settings() -> str:
+    """A table for each model: by general options, a model of the user would be measured as the digits are."""
+    return _HEAD + "".join(_TABLE.format(model=model, **VERIFY) for model in (MODEL, FIXED))
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:

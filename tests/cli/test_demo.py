@@ -155,3 +155,17 @@ def shown(out: str, place: int) -> str:
 def value(measures: list[dict[str, Any]], name: str) -> str:
     (measure,) = [measure for measure in measures if measure["name"] == name]
     return f"{100 * measure['value']:.1f} %"
+
+
+def test_a_model_of_the_user_in_the_folder_of_the_example_is_not_measured_as_the_digits_are(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write_example(Path("example"))
+    monkeypatch.chdir("example")
+    Path("mine.onnx").write_bytes(Path("model.onnx").read_bytes())
+    how = ("--images", "pictures", "--images-limit", "2", "--shifts", "1", "--layers", "0")
+    assert "(--preset unit)" in run("verify", "model.onnx", *how)[1]
+    assert "(--preset unit)" in run("verify", "model.onnx", *how, "--output-format", "markdown")[1]
+    own = run("verify", "mine.onnx", *how, "--channels", "grey", "--radius", "2")[1]
+    assert "preprocessing assumed: imagenet" in own
+    assert "protocol crop" in own
