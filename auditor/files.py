@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+MOST_BYTES = 1 << 30
+"""Of a document that is read at once: a report, a shard, settings, a baseline."""
+_CHUNK = 1 << 20
 
 
 @contextmanager
@@ -45,6 +50,21 @@ def write_text(path: Path, text: str) -> None:
         return
     with replacing(target) as sink:
         sink.write(text.encode("utf-8"))
+
+
+def read_whole(path: Path) -> bytes:
+    """What is in a document. A device without an end fills no memory.
+
+    Raises:
+        OSError: it cannot be read, or is too large for a document.
+    """
+    data = bytearray()
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            data += chunk
+            if len(data) > MOST_BYTES:
+                raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB, or has no end")
+    return bytes(data)
 
 
 def is_path(text: str) -> bool:

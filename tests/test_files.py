@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.files import replacing, write_text
+from auditor import files
+from auditor.cli import main
+from auditor.files import read_whole, replacing, write_text
 from tests.sharing import hold_open_files
 
 
@@ -59,3 +61,33 @@ def test_what_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_document_is_read_whole_and_nothing_that_is_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 1 << 20)
+    path = tmp_path / "report.json"
+    path.write_bytes(bytes(1 << 20))
+    assert read_whole(path) == bytes(1 << 20)
+    path.write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(OSError, match="larger than 1 MiB, or has no end"):
+        read_whole(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without an end")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "/dev/zero"],
+        ["merge", "/dev/zero"],
+        ["check", "x.onnx", "--config", "/dev/zero"],
+        ["check", "x.onnx", "--isolated", "--baseline", "/dev/zero"],
+    ],
+)
+def test_a_device_without_an_end_is_one_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "MOST_BYTES", 1 << 20)
+    assert main(words) in (2, 3)
+    out, err = capsys.readouterr()
+    assert "/dev/zero: cannot be read: it is larger than 1 MiB, or has no end" in out + err

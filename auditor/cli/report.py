@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from auditor.cli.errors import UsageError
 from auditor.cli.flags import flags
 from auditor.cli.options import settings_from
+from auditor.files import read_whole
 from auditor.options.flatten import Only
 from auditor.options.general import Output, Policy, Sources
 
@@ -57,7 +59,7 @@ def _read(name: str) -> Report:
     from auditor.codec import DocumentError
     from auditor.report.json.document import read_report
 
-    read: Callable[[], bytes] = sys.stdin.buffer.read if name == _STDIN else Path(name).read_bytes
+    read: Callable[[], bytes] = sys.stdin.buffer.read if name == _STDIN else partial(read_whole, Path(name))
     pack = load_builtin()
     try:
         return read_report(read(), {rule.code: pack.page(rule.code) for rule in pack.rules})

@@ -12,6 +12,7 @@ from auditor.cli.inputs import shown
 from auditor.cli.measuring import trusted_request, watched
 from auditor.cli.output import refuse_overwriting, say
 from auditor.facts.report import Problem, ProblemKind
+from auditor.files import read_whole
 from auditor.onnxfile import ModelFileError, read_runnable
 from auditor.options.general import Output
 from auditor.options.thresholds import Thresholds
@@ -104,7 +105,7 @@ class Shards:
         self._shards: list[tuple[str, ShardFile]] = []
         for name in names:
             try:
-                self._shards.append((name, read_shard(Path(name).read_bytes())))
+                self._shards.append((name, read_shard(read_whole(Path(name)))))
             except OSError as error:
                 self.problems.append(Problem(ProblemKind.UNREADABLE, f"cannot be read: {error.strerror}", name))
             except DocumentError as error:

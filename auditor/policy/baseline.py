@@ -16,6 +16,7 @@ from pathlib import Path
 
 from auditor.codec import DocumentError, Json, builtins, convert, parse
 from auditor.facts.finding import Finding
+from auditor.files import read_whole
 from auditor.policy.errors import SettingsError
 from auditor.text import inert_json
 
@@ -187,7 +188,7 @@ def load(path: Path, shown: str = "") -> Baseline:
     """
     where = f"baseline {shown or path.as_posix()}"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path).decode("utf-8")
     except FileNotFoundError:
         raise SettingsError(f"{where}: there is no such file; `aliasaudit baseline write` makes it") from None
     except (OSError, UnicodeDecodeError) as error:

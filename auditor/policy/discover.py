@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from auditor.files import read_whole
 from auditor.policy.errors import SettingsError
 from auditor.policy.settings import SettingsLayer, Source, ValueOrigin
 from auditor.policy.validate import check_values
@@ -69,7 +70,7 @@ def read_layer(path: Path, start: Path) -> SettingsLayer:
 
 def _table(path: Path, start: Path) -> dict[str, Any] | None:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_whole(path).decode("utf-8"))
     except OSError as error:
         raise SettingsError(f"{_shown(path, start)}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -52,7 +52,7 @@ def _strategy(name: str) -> Target:
     more = {
         "blur": (("--kernel", "bin5", "--where", "pre"), ("--lambda", "0.5"), ("--padding", "reflect")),
         "phase-average": (("--phases", "all"), ("--lowering", "dilation")),
-        "window-average": (("--phases", "all"), ("--merge", "auto")),
+        "window-average": (("--phases", "all"),),
         "input-average": (("--phases", "all"),),
     }.get(name, ())
     return Target(
@@ -153,6 +153,7 @@ _MODELS = (
         (
             (*_FIX, *_COMMON, "--strategy", "auto"),
             (*_FIX, *_COMMON, "--strategy", "blur", "--verify"),
+            (*_FIX, *_COMMON, "--strategy", "window-average", "--merge", "auto"),
             (*_FIX, *_COMMON, "--strategy", "blur", "--calibrate", "noise.npz"),
         ),
         beside=("noise.npz",),
