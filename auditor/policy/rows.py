@@ -25,7 +25,18 @@ def rows(settings: Settings) -> dict[str, tuple[Any, str]]:
         values[f"per-model-ignore.{pattern}"] = [selector.text for selector in selectors]
     for rule, given in settings.rules.items():
         values |= {f"rule.{rule}.{option}": value for option, value in given.items()}
-    return {name: (value, str(settings.origin(name))) for name, value in values.items()} | _policy_rows(settings)
+    known = {name: (value, str(settings.origin(name))) for name, value in values.items()}
+    return known | _measuring_rows(settings) | _policy_rows(settings)
+
+
+def _measuring_rows(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """How models are measured, those of a pattern by a row for each of its options; the origin is that of the table."""
+    table: dict[str, tuple[Any, str]] = {}
+    for name, value in settings.verify.items():
+        given = {f".{option}": inner for option, inner in value.items()} if isinstance(value, dict) else {"": value}
+        origin = str(settings.origin(f"verify.{name}"))
+        table |= {f"verify.{name}{option}": (_plain(inner), origin) for option, inner in given.items()}
+    return table
 
 
 def _plain(value: Any) -> Any:

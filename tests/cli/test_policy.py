@@ -196,3 +196,13 @@ def test_policy_settings_are_shown_with_their_origin(run: Run, model: Path) -> N
     assert shown["budget.AA101"] == {"value": 1.0, "origin": "aliasaudit.toml"}
     assert shown["compare.min"]["value"] == 0.9
     assert shown["strict"] == {"value": False, "origin": "default"}
+
+
+def test_config_shows_how_models_are_measured_and_where_that_comes_from(run: Run, workplace: Path) -> None:
+    Path("aliasaudit.toml").write_text('[verify]\npreset = "unit"\n\n[verify."small*.onnx"]\nradius = 4\n')
+    code, out, err = run("config")
+    assert (code, err) == (0, "")
+    rows = dict(line.split(" = ", 1) for line in out.splitlines() if line.startswith("verify."))
+    assert rows.keys() == {"verify.preset", "verify.small*.onnx.radius"}
+    assert rows["verify.preset"].split("#")[0].strip() == '"unit"'
+    assert all("aliasaudit.toml" in row for row in rows.values())
