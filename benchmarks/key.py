@@ -1,10 +1,11 @@
 """Keys of the grid lock by simulation: by how many pixels the window wavers when it should stand still.
 
-    python -m benchmarks.key --images DIR [--limit N] [--json FILE] [--into PAGE]
+    python -m benchmarks.key [--images DIR] [--limit N] [--json FILE] [--into PAGE]
 
 No network is run. For each key and each disturbance, the offset that a view chooses is compared with that of the same
 view disturbed; what the picture really moved by is taken off, modulo the period. Told is the median of the distance in
-pixels over both axes and all pictures. Every other picture is for choosing, the others are for telling.
+pixels over both axes and all pictures. Every other picture is for choosing, the others are for telling. Without
+``--images`` the rows are those that ``--json`` kept.
 """
 
 from __future__ import annotations
@@ -216,13 +217,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, required=True, help="a folder of photographs")
+    parser.add_argument("--images", type=Path, help="a folder of photographs")
     parser.add_argument("--limit", type=int, default=120, help="photographs, half of them for choosing")
     parser.add_argument("--json", type=Path, help="keep what was measured in this file")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="put the table between the marks of this page")
     given = parser.parse_args(arguments)
-    rows = measure(given.images, given.limit)
-    if given.json is not None:
+    if given.images is None:
+        rows = json.loads(given.json.read_text(encoding="utf-8"))
+    else:
+        rows = measure(given.images, given.limit)
+    if given.images is not None and given.json is not None:
         given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if given.into is not None:
         page = given.into.read_text(encoding="utf-8")

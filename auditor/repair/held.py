@@ -57,12 +57,16 @@ def added_by_choice(
     alone = replace(settings, shifts=shifts, perturbations=(perturbation,), reference=None, layer_images=0)
     added: dict[str, float] = {}
     with Worker(settings.device, settings.limits, settings.threads) as worker:
-        plan, units = pilot(worker, admitted(model, alone, names), source, alone, Clues.of(model, analysis), analysis)
-        other = worker.open(admitted(read_model(held), alone)).key
+        plan, units = pilot(worker, admitted(model, alone), source, alone, Clues.of(model, analysis), analysis)
+        # Layouts of boxes are told by all outputs together, so that the choice is read from a session of its own.
+        sessions = (
+            worker.open(admitted(model, alone, names)).key,
+            worker.open(admitted(read_model(held), alone)).key,
+        )
         for _, load in units:
             if isinstance(load, Load):
                 try:
-                    added[load.unit.name.raw] = _added(worker, plan, other, load, names, measure)
+                    added[load.unit.name.raw] = _added(worker, plan, sessions, load, names, measure)
                 except UnusableOutputError:
                     continue
     return added
@@ -82,11 +86,15 @@ def held_copy(locked: Path, names: Sequence[str], target: Path) -> Path:
     return target
 
 
-def _added(worker: Worker, plan: RunPlan, held: int, load: Load, names: Sequence[str], measure: str) -> float:
+def _added(
+    worker: Worker, plan: RunPlan, sessions: tuple[int, int], load: Load, names: Sequence[str], measure: str
+) -> float:
+    """How much the measure changes more; ``sessions`` are that which tells its choice, and that which is given one."""
+    choosing, held = sessions
     beside = load.perturbed[0]
     pairs = beside.unit.plan.pairs
     places = [beside.windows[int(index[0])] for index in (pairs.reference, pairs.moved)]
-    clean, disturbed = (_run(worker, plan, None, load, place, names) for place in places)
+    clean, disturbed = (_run(worker, plan, choosing, load, place, names) for place in places)
     still = _run(worker, plan, held, load, places[1], (), {name: clean[name] for name in names})
     windows = [beside.unit.plan.windows[int(index[0])] for index in (pairs.reference, pairs.moved)]
     builder = PlanBuilder(windows[0])
@@ -104,7 +112,7 @@ def _added(worker: Worker, plan: RunPlan, held: int, load: Load, names: Sequence
 def _run(
     worker: Worker,
     plan: RunPlan,
-    session: int | None,
+    session: int,
     load: Load,
     place: int,
     further: Sequence[str],
@@ -116,7 +124,7 @@ def _run(
     rows = image.batch or 1
     outputs = (*setup.target.outputs, *further)
     job = Job(
-        setup.opened.key if session is None else session,
+        session,
         image.windows(load.canvases, load.places[place : place + 1]),
         outputs,
         rows,

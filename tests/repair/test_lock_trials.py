@@ -20,6 +20,7 @@ from auditor.repair.result import Repaired
 from auditor.repair.run import run
 from auditor.repair.trials import HALF_PIXEL, NOISE, OBJECT, LockTest, relative, trials
 from auditor.report.repair.trials import lock_refusal, trial_lines
+from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Camera, Lock, Options, Step, Strategy
 from auditor.sampling import analyse
 from auditor.text import ModelText
@@ -33,6 +34,7 @@ from auditor.verify.worker.device import Device, DeviceKind
 from tests.rewrite.networks import fixed, session
 from tests.rewrite.test_grid_lock import network, scene
 
+SHARED = Path(__file__).parents[3] / "shared" / "models"
 OPTIONS = Options(period=8, margin=10)
 SETTINGS = VerifySettings(preprocessing=preset("unit"), device=Device(DeviceKind.CPU), radius=4, layer_images=0)
 
@@ -177,3 +179,18 @@ def test_a_measured_lock_is_kept_or_refused_by_its_tests(tmp_path: Path) -> None
     assert (tmp_path / "locked.onnx").exists() is not failed
     assert (done.path is None) is failed
     assert (lock_refusal(done.trials) is None) is not failed
+
+
+def test_a_detector_whose_layout_is_told_by_all_its_outputs_is_tested_too(tmp_path: Path) -> None:
+    """The choice of the window is no output of the model that is measured."""
+    faces = SHARED / "detector" / "ultraface_rfb320.onnx"
+    if not faces.exists():
+        pytest.skip("needs the folder shared/models beside the checkout")
+    target = tmp_path / "locked.onnx"
+    model = read_model(faces)
+    assert rewrite(model, analyse(model), Step(Strategy.GRID_LOCK), target).path == target
+    asked = {"images": None, "preset": "ultraface", "layout": "ultraface", "box_score": 0.05, "device": "cpu"}
+    settings = read_keywords(asked).settings
+    noise = Perturbation(PerturbationKind.NOISE, 8.0)
+    added = added_by_choice(target, analyse(read_model(target)), source(4), settings, noise, "score-deviation")
+    assert set(added) <= {f"{index}.png" for index in range(4)}

@@ -10,6 +10,7 @@ from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type
 from auditor.rewrite.lock.choice import Chosen
+from auditor.rewrite.lock.outputs import in_window
 from auditor.rewrite.lock.picture import LockedPicture
 from auditor.rewrite.lock.places import PlacedOutput
 from auditor.rewrite.lock.tables import offsets
@@ -23,13 +24,7 @@ def add_back(
 
     moved = offsets(picture.period, picture.room, picture.steps) - picture.border
     for one in outputs:
-        writer = editor.producer(one.output)
-        assert writer is not None
-        inner = editor.fresh(f"{PREFIX}lock/in_window")
-        readers = editor.consumers(one.output)
-        editor.move_output(writer, one.output, inner)
-        for reader in readers:
-            editor.replace_input(reader, one.output, inner)
+        writer, inner = in_window(editor, one.output)
         block = Block(editor, f"{PREFIX}lock/back")
         parts = []
         for chosen, weights in zip(choice, (one.down, one.right), strict=True):

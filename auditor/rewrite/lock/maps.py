@@ -12,6 +12,7 @@ from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.lock.choice import Chosen
 from auditor.rewrite.lock.cut import cut
+from auditor.rewrite.lock.outputs import in_window
 from auditor.rewrite.lock.picture import LockedPicture
 from auditor.rewrite.lock.tables import TAPS, kernels, offsets, starts
 from auditor.rewrite.phases.tail_operators import TailError
@@ -79,13 +80,7 @@ def move_back(
 ) -> None:
     """Let maps lie where the picture that is fed has their content; what the window left out repeats the border."""
     for one in outputs:
-        writer = editor.producer(one.output)
-        assert writer is not None
-        inner = editor.fresh(f"{PREFIX}lock/in_window")
-        readers = editor.consumers(one.output)
-        editor.move_output(writer, one.output, inner)
-        for reader in readers:
-            editor.replace_input(reader, one.output, inner)
+        writer, inner = in_window(editor, one.output)
         block = Block(editor, f"{PREFIX}lock/back")
         _moved(block, picture, choice, one, inner)
         block.insert(writer, after=True)
