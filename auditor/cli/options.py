@@ -69,7 +69,8 @@ def _refuse_unwritable(groups: Iterable[Group]) -> None:
             if group.output is not None:
                 refuse_unwritable(group.output, "--output")
             for file in group.report:
-                refuse_unwritable(file.path, "--report", makes_folders=True)
+                page = file.path / "index.html" if file.folder else file.path
+                refuse_unwritable(page, "--report", makes_folders=True)
 
 
 def _file_layer(sources: Sources) -> SettingsLayer | None:
