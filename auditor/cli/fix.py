@@ -172,7 +172,7 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
     from auditor.repair.run import run
     from auditor.report.lines import fitted
     from auditor.report.repair.gains import gain_lines
-    from auditor.report.repair.outcome import RepairOutcome, outcome_json, outcome_text, written_lines
+    from auditor.report.repair.outcome import RepairOutcome, feeding_lines, outcome_json, outcome_text, written_lines
     from auditor.report.repair.portable import (
         LoweringOutcome,
         lowering_json,
@@ -203,7 +203,7 @@ def _repair(task: _Task, original: Original, measured: bool, diff: bool) -> int:
         if task.as_json:
             emit(search_json(task.name, done.search, done, portable))
         else:
-            emit("".join(f"{line}\n" for line in (*lines, *written_lines(done))))
+            emit("".join(f"{line}\n" for line in (*lines, *written_lines(done), *feeding_lines(done))))
         if not drawn:
             return ExitCode.ERROR
         return 0 if done.search.best is not None else 1

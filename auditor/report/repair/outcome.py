@@ -106,9 +106,14 @@ def outcome_text(outcome: RepairOutcome, diff: bool, further: Iterable[str] = ()
         lines.append(refused)
     lines += written_lines(outcome.repaired)
     if done.changes:
-        lines += [f"input: {done.feeding}"] * bool(done.feeding)
+        lines += feeding_lines(outcome.repaired)
         lines.append(f"note: {notice(done)}")
     return "\n".join(lines) + "\n"
+
+
+def feeding_lines(repaired: Repaired) -> list[str]:
+    """What pictures the new model takes, where these are others than the old one's."""
+    return [f"input: {done.feeding}" for done in repaired.rewrites if done.feeding]
 
 
 def refusal_of(repaired: Repaired) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pytest
 
 from auditor.facts.comparison import MeasuredChange
 from auditor.onnxfile import read_model
+from auditor.repair.result import Repaired
 from auditor.repair.search.candidates import candidates, pairs
 from auditor.repair.search.gain import Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Budget, CandidateVerdict, Search, search, with_tests
 from auditor.repair.trials import NOISE, OBJECT, LockTest
-from auditor.report.repair.search import search_text
+from auditor.report.repair.outcome import feeding_lines
+from auditor.report.repair.search import search_json, search_text
 from auditor.rewrite.options import Rewriting
+from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Camera, Options, Room, Step, Strategy
 from auditor.rewrite.strategy import Candidate
 from auditor.sampling import analyse
@@ -143,3 +147,15 @@ def test_what_passes_is_taken_with_its_tests() -> None:
     assert best is not None
     assert best.tests == judge()
     assert with_tests(found, lambda _: ()) == found
+
+
+def test_a_search_that_took_a_lock_says_what_pictures_the_new_model_takes(tmp_path: Path) -> None:
+    model = read_model(saved(tmp_path / "model.onnx", network()))
+    done = rewrite(model, analyse(model), Step(Strategy.GRID_LOCK, Options(period=8, margin=10)), tmp_path / "new.onnx")
+    repaired = Repaired(done.path, (done,))
+    (line,) = feeding_lines(repaired)
+    assert line.startswith("input: feed ")
+    found = searched({"a": gain(0.5, 0.3, 1.2)})
+    assert json.loads(search_json("model.onnx", found, repaired, {}))["feeding"] == line.removeprefix("input: ")
+    assert json.loads(search_json("model.onnx", found, Repaired(None, ()), {}))["feeding"] is None
+    assert feeding_lines(Repaired(None, ())) == []
