@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,38 +19,55 @@ sys.path.insert(0, str(ROOT))
 
 from auditor.audit.packs import load_builtin  # noqa: E402 - after the path is set
 
-MODELS = ("SqueezeNet 1.0", "MobileNetV2 1.0")
+REPAIR = ROOT / "docs" / "guides" / "repair.md"
+LOCKED = ("SqueezeNet 1.0",)
+AVERAGED = ("SqueezeNet 1.0", "MobileNetV2 1.0")
 REWRITES = {
     "phase average, diagonal, last site": "`phase-average`",
     "test-time averaging, 2 shifts": "`input-average`",
     "blur Tri-3": "`blur`",
 }
-COLUMNS = ("consistency", "MAC", "MAC, 1 px", "accuracy or agreement", "time")
+OF_A_LOCK = ("consistency", "MAC", "MAC, 1 px", "accuracy over shifts", "CPU time")
+OF_AN_AVERAGE = ("consistency", "MAC", "MAC, 1 px", "accuracy or agreement", "time")
 
 
 def results_table() -> str:
-    """What rewrites of two classifiers gain, from the tables that ``benchmarks/ablation.py`` printed.
+    """What rewrites of classifiers gain, from the tables that ``benchmarks/lock.py`` and ``ablation.py`` printed.
 
     Raises:
         ValueError: A model, a column or a rewrite is not there.
     """
-    text = ABLATION.read_text(encoding="utf-8")
     rows = [
         "| model | `--strategy` | consistency | MAC | MAC, 1 px | accuracy | time |",
         "|---|---|---|---|---|---|---|",
     ]
-    for model in MODELS:
-        _, heading, rest = text.partition(f"\n### {model} (")
-        if not heading:
-            raise ValueError(f"docs/ablation.md has no section on {model}")
-        table = [[cell.strip() for cell in line.strip("|").split("|")] for line in rest.splitlines() if line[:1] == "|"]
-        chosen = [table[0].index(name) for name in COLUMNS]
-        by_name = {row[0]: row for row in reversed(table)}
-        for name, strategy in REWRITES.items():
-            if name not in by_name:
-                raise ValueError(f"docs/ablation.md has no row {name!r} for {model}")
-            rows.append(f"| {model} | {strategy} | " + " | ".join(by_name[name][place] for place in chosen) + " |")
+    for model in LOCKED:
+        table = _table(REPAIR, f"**{model}** (")
+        rows.append(_row(model, "`grid-lock`", table, "sub-pixel", OF_A_LOCK))
+    for model in AVERAGED:
+        table = _table(ABLATION, f"### {model} (")
+        rows += [_row(model, strategy, table, name, OF_AN_AVERAGE) for name, strategy in REWRITES.items()]
     return "\n".join(rows)
+
+
+def _table(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table behind the line that begins with a heading."""
+    _, found, rest = f"\n{page.read_text(encoding='utf-8')}".partition(f"\n{heading}")
+    if not found:
+        raise ValueError(f"{page.relative_to(ROOT).as_posix()} has no {heading!r}")
+    lines = dropwhile(lambda line: line[:1] != "|", rest.splitlines())
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in takewhile(lambda line: line[:1] == "|", lines)
+    ]
+
+
+def _row(model: str, strategy: str, table: Sequence[Sequence[str]], name: str, columns: Sequence[str]) -> str:
+    """One row of the page: the ``columns`` of the row ``name`` of a table."""
+    found = next((row for row in table if row[0] == name), None)
+    if found is None:
+        raise ValueError(f"there is no row {name!r} for {model}")
+    cells = [found[table[0].index(column)] for column in columns]
+    return f"| {model} | {strategy} | {' | '.join(cells)} |"
 
 
 def rule_table() -> str:
