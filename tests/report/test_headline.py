@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from auditor.report.words.sheet import meaning
+from auditor.report.words.grid import meaning
 from tests.sampling.impulse import Array, audit, build, node
 
 PICTURE = [1, 4, 32, 32]

@@ -23,8 +23,9 @@ from auditor.report.formats.markdown_parts import (
     targets_part,
 )
 from auditor.report.markdown_page import BLANK, MarkdownPage
+from auditor.report.words.grid import subsampling
 from auditor.report.words.numbers import factor_text, percent_text
-from auditor.report.words.sheet import ACCEPTED_WORDS, subsampling
+from auditor.report.words.sheet import ACCEPTED_WORDS
 from auditor.sampling.result import worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 

@@ -27,8 +27,8 @@ from auditor.report.formats.markdown_parts import (
 from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.changes import MeasuredRow, leading_rows, moved_outputs, output_rows
 from auditor.report.words.compared_verdict import reason
+from auditor.report.words.grid import subsampling
 from auditor.report.words.place import node_name
-from auditor.report.words.sheet import subsampling
 from auditor.report.words.site_changes import SiteChange, site_changes, sites_summary
 from auditor.text import count_text, markdown_code, markdown_words
 

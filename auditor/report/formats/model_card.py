@@ -18,9 +18,9 @@ from auditor.facts.report import ModelReport, Report
 from auditor.report import RenderOptions
 from auditor.report.formats.markdown_parts import NAME, measurement_words, row
 from auditor.report.markdown_page import BLANK, MarkdownPage
+from auditor.report.words.grid import subsampling
 from auditor.report.words.measured_headline import sentence
 from auditor.report.words.numbers import json_number, json_share, number
-from auditor.report.words.sheet import subsampling
 from auditor.text import count_text, markdown_code, markdown_words, plain
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import DataKind, Measure, OutputResult, Task, Verification

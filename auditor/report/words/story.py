@@ -10,8 +10,9 @@ from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.report import ModelReport
 from auditor.report.words.changes import measured_rows
 from auditor.report.words.compared_verdict import headline, verdict_word
+from auditor.report.words.grid import meaning
 from auditor.report.words.measured import measure_cells
-from auditor.report.words.sheet import meaning, sheet
+from auditor.report.words.sheet import sheet
 from auditor.text import count_text, plain
 from auditor.verify.result import Verification
 

@@ -22,10 +22,11 @@ from auditor.report.formats.html.following import next_step
 from auditor.report.formats.html.overview import overview
 from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
+from auditor.report.words.grid import subsampling
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
 from auditor.report.words.sentence import Sentence
-from auditor.report.words.sheet import facts, subsampling, summary
+from auditor.report.words.sheet import facts, summary
 from auditor.report.words.targets import target_lines
 from auditor.sampling.result import Head, HeadKind, SiteVerdict
 from auditor.text import count_text, plain
