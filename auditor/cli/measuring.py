@@ -219,7 +219,9 @@ def _request(settings: Settings, path: str) -> Request:
     try:
         return read_request(_values(settings, path))
     except ValueError as error:
-        raise SettingsError(f"verify: {error}") from error
+        origin = settings.origin(f"verify.{str(error).partition(' ')[0]}")  # the message begins with the option
+        place = "" if origin.source in (Source.COMMAND_LINE, Source.DEFAULT) else f"{origin}: "
+        raise SettingsError(f"{place}verify: {error}") from error
 
 
 def _values(settings: Settings, path: str) -> dict[str, Any]:

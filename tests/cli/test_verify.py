@@ -282,3 +282,12 @@ def test_a_page_shows_pictures_unless_they_are_not_wanted(run: Run, images: str)
 def test_pictures_are_in_no_document_that_programs_read(run: Run, images: str) -> None:
     verify(run, "--images", images, "--report", "html=page.html", "--report", "json=report.json")
     assert "shown" not in measured(Path("report.json").read_text(encoding="utf-8"))
+
+
+def test_an_option_of_the_settings_file_that_cannot_be_read_names_the_file(run: Run, digits: Path) -> None:
+    Path("own.toml").write_text("[verify]\nmax-megapixels = nan\n")
+    code, _, err = run("verify", digits, "--images", "digits.npz", "--config", "own.toml")
+    assert code == 2
+    assert err.startswith("aliasaudit: error: own.toml: verify: max-megapixels must be a number")
+    _, _, err = run("verify", digits, "--images", "digits.npz", "--isolated", "--max-megapixels", "nan")
+    assert err.startswith("aliasaudit: error: verify: max-megapixels must be a number")

@@ -24,34 +24,34 @@ _LARGEST = 400_000  # bytes of a model of other people
 _MEASURE = ("--images", "noise.npz", "--preset", "unit", "--device", "cpu", "--threads", "1", "--isolated")
 FAST = (*_MEASURE, "--radius", "2", "--shifts", "1", "--layers", "0", "--step-timeout", "60")
 _SETTINGS = """\
-[tool.aliasaudit]
-select = ["AA1", "AA2", "max-pool"]
-ignore = ["AA104"]
 fail-on = "warning"
+select = ["AA1", "AA2"]
+ignore = ["AA104"]
 targets = ["openvino", "tensorrt>=10"]
-exclude = ["old/**"]
 
-[tool.aliasaudit.input-shapes]
-image = [1, 3, 32, 32]
+[input-shapes]
+x = [1, 3, 16, 16]
 
-[tool.aliasaudit.rule.AA101]
-severity = "note"
+[rule.AA101]
+error = 0.9
+warning = 0.5
 
-[tool.aliasaudit.verify]
+[verify]
 images-limit = 4
 preset = "unit"
 radius = 4
 
-[[tool.aliasaudit.waiver]]
+[[waiver]]
 rule = "AA101"
 model = "*.onnx"
 node = "pool"
 reason = "accepted"
 expires = 2099-01-01
 
-[[tool.aliasaudit.budget]]
-rule = "AA1"
-max = 3
+[budget]
+AA102 = 4
+"AA2*" = 0
+max-subsampling = 32
 """
 
 
@@ -84,6 +84,7 @@ def build(folder: Path) -> None:
     (folder / "labels.csv").write_text("file,class\n0.png,0\n1.png,1\n2.png,2\n", encoding="utf-8")
     (folder / "settings.toml").write_text(_SETTINGS, encoding="utf-8")
     with within(folder):
+        _run("check", "net.onnx", "--config", "settings.toml")
         _run("check", "net.onnx", "--isolated", "--output-format", "json", "-o", "report.json")
         _run("verify", "net.onnx", *FAST, "--layers", "1", "--output-format", "json", "-o", "measured.json")
         _run("compare", "net.onnx", "new.onnx", "--isolated", "--output-format", "json", "-o", "compared.json")
