@@ -32,9 +32,11 @@ def render(report: TilesReport, options: RenderOptions) -> str:
     """The report as lines, at most ``options.max_bytes`` bytes of UTF-8 in all."""
     page = MarkdownPage(options.max_bytes)
     page.add(f"### Tiles for {markdown_code(report.path, _NAME)}", BLANK)
-    if report.plan is not None:
-        _plan(page, report.plan)
     page.rows(f"> {markdown_words(one.message)}" for one in report.problems)
+    if report.plan is not None:
+        if report.problems:
+            page.add(BLANK)
+        _plan(page, report.plan)
     return page.text()
 
 

@@ -30,10 +30,9 @@ _MOST_REASONS = 6
 
 def render(report: TilesReport, options: RenderOptions) -> str:
     """The report, fitted to ``options.width`` columns; without one nothing is wrapped."""
-    lines: list[str] = []
+    lines = [f"problem {one.code}: {plain(report.path)}: {one.message}" for one in report.problems]
     if report.plan is not None:
-        lines += _plan(report.plan, options)
-    lines += [f"problem {one.code}: {plain(report.path)}: {one.message}" for one in report.problems]
+        lines += ["", *_plan(report.plan, options)] if lines else _plan(report.plan, options)
     return "\n".join(lines) + "\n"
 
 
