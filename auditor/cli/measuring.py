@@ -68,6 +68,10 @@ class Plots:
             say(f"--plots {self.folder.as_posix()}: {error}")
 
 
+# The package of node that lies in the working folder, or above, is what runs.
+_OF_THE_FOLDER = (("runtime", "web"), ("reference-runtime", "web"))
+
+
 def measure_with(settings: Settings, show: Output, plots: Plots | None = None) -> Measure:
     """The function that measures a model with the options that the settings hold for it, and draws its figures.
 
@@ -247,15 +251,19 @@ def _tables(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _refuse_trust_from_files(settings: Settings) -> None:
-    trusted = {key for key, declared in Measuring.by_key().items() if declared.trusted}
-    named = {name for name in trusted if name in settings.verify}
-    named = {name for name in named if settings.origin(f"verify.{name}").source is not Source.COMMAND_LINE}
+    given = [(name, value) for name, value in settings.verify.items() if not _is_typed(settings, name)]
     for table in _tables(settings).values():
-        named |= trusted & set(table)
+        given += table.items()
+    trusted = {key for key, declared in Measuring.by_key().items() if declared.trusted}
+    named = sorted(name for name, value in given if name in trusted or (name, value) in _OF_THE_FOLDER)
     if named:
         raise SettingsError(
-            f"verify.{min(named)} lets foreign code run: give --{min(named)} on the command line, not in a file"
+            f"verify.{named[0]} lets foreign code run: give --{named[0]} on the command line, not in a file"
         )
+
+
+def _is_typed(settings: Settings, name: str) -> bool:
+    return settings.origin(f"verify.{name}").source is Source.COMMAND_LINE
 
 
 class _Bar:

@@ -158,12 +158,21 @@ def test_options_stand_in_the_settings_file_for_all_models_or_for_some(run: Run,
 
 
 @pytest.mark.parametrize("table", ["[verify]", '[verify."*.onnx"]'])
-def test_a_settings_file_cannot_let_foreign_code_run(run: Run, table: str) -> None:
-    Path("aliasaudit.toml").write_text(f'{table}\ncustom-ops = "evil.so"\n')
+@pytest.mark.parametrize(
+    ("key", "value"), [("custom-ops", "evil.so"), ("runtime", "web"), ("reference-runtime", "web")]
+)
+def test_a_settings_file_cannot_let_foreign_code_run(run: Run, table: str, key: str, value: str) -> None:
+    Path("aliasaudit.toml").write_text(f'{table}\n{key} = "{value}"\n')
     saved(Path("net.onnx"), classifier())
     code, _, err = run("verify", "net.onnx")
     assert code == 2
-    assert "--custom-ops on the command line" in err
+    assert f"--{key} on the command line" in err
+
+
+def test_a_settings_file_may_name_a_runtime_that_is_installed(run: Run, images: str) -> None:
+    Path("aliasaudit.toml").write_text('[verify]\nruntime = "onnxruntime"\nlayers = 0\nshifts = 2\nradius = 3\n')
+    saved(Path("net.onnx"), classifier())
+    assert run("verify", "net.onnx", "--images", images, "--fail-on", "never")[0] == 0
 
 
 def test_check_with_verify_is_one_report_with_one_exit_code(run: Run, images: str) -> None:
