@@ -94,7 +94,7 @@ def test_a_letter_in_the_place_of_a_digit_leads_to_the_code_that_was_meant(run: 
     [
         ("--output", "absent/report.txt", "cannot be written: No such file or directory"),
         ("--output", "folder", "cannot be written: Is a directory"),
-        ("--report", "json=folder", "cannot be written: Is a directory"),
+        ("--report", "json=folder", "is a folder; write a file name behind it"),
         ("--report", "json=net.onnx/report.json", "net.onnx is not a folder"),
     ],
 )

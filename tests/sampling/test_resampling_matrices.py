@@ -52,6 +52,11 @@ def lattices(found: Analysis) -> list[tuple[Fraction, Fraction] | None]:
     return [None if step is None or step == (Fraction(1), Fraction(0)) else step for step in steps]
 
 
+def _coarsest(analysis: Analysis) -> list[tuple[Fraction | None, ...]]:
+    """The largest cumulative factors of a site, without the axes that it leaves alone: a Resize names none of those."""
+    return sorted(tuple(factor for factor in site.cumulative if factor != 1) for site in analysis.sites)[-1:]
+
+
 @given(
     mode=st.sampled_from(["linear", "cubic"]),
     coordinate=st.sampled_from(["half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"]),
@@ -81,7 +86,7 @@ def test_the_grid_of_a_lowered_resize_is_that_of_the_resize(
     assume(done.nodes)
     before, after = audit(model), analyse(read_model(path))
     assert lattices(after) == lattices(before)
-    assert sorted(site.cumulative for site in after.sites)[-1:] == sorted(site.cumulative for site in before.sites)[-1:]
+    assert _coarsest(after) == _coarsest(before)
     assert not after.untracked
     if "matrix" in done.nodes[0].how:
         assert [up.factor for up in after.upsamplings] == [up.factor for up in before.upsamplings]

@@ -39,7 +39,6 @@ _TASKS = {
 }
 # The Hub's loader for folders of pictures; it knows no other source that a run can have.
 _FOLDER, _OTHER = "imagefolder", "custom"
-_ALWAYS = ("accuracy", "top1-change")  # what readers of a card look for, beside the summary of a task
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -99,11 +98,10 @@ def _result(found: Verification, task: Task, version: str) -> Mapping[str, Tree]
 
 
 def _carded(output: OutputResult) -> Iterator[Measure]:
-    """The measures of an output that a card shows."""
+    """The measures of an output that a card shows: those of the summary of its task."""
     for measure in output.measures:
         facts = MEASURES.get(measure.name)
-        wanted = measure.name in _ALWAYS or (facts is not None and facts.summary)
-        if wanted and not measure.protocol and math.isfinite(measure.value):
+        if facts is not None and facts.summary and not measure.protocol and math.isfinite(measure.value):
             yield measure
 
 

@@ -111,10 +111,10 @@ def test_images_of_a_run_are_drawn_once_and_are_the_same_ones() -> None:
 
 
 def test_without_room_for_a_temporary_file_images_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(**_: object) -> None:
+    def refused() -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("auditor.verify.images.drawn.TemporaryFile", refused)
+    monkeypatch.setattr("auditor.verify.images.drawn.unnamed_file", refused)
     drawn = Drawn(synthetic_image)
     for _ in range(2):
         np.testing.assert_array_equal(drawn.image(1), synthetic_image(1))
