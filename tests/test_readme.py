@@ -24,6 +24,11 @@ TEXT = README.read_text(encoding="utf-8")
 TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 PAGES = [README, ROOT / "rules" / "README.md", ROOT / ".github" / "CONTRIBUTING.md", ROOT / ".github" / "SECURITY.md"]
 INLINE = sorted(set(re.findall(r"`(aliasaudit [^`]+)`", TEXT + TASKS)) - {"aliasaudit demo --write DIR"})
+# Those that measure many rewrites take a minute each.
+COMMANDS = [
+    pytest.param(command, marks=[pytest.mark.slow] * bool(re.search(r"(--merge|--strategy) auto\b", command)))
+    for command in INLINE
+]
 MOST_WORDS = 900
 SET_UP = [block.content.strip() for block in MarkdownIt().parse(TEXT) if block.type == "fence" and block.info == "bash"]
 
@@ -82,7 +87,7 @@ def test_a_generated_part_without_its_markers_is_an_error_not_a_silent_loss() ->
         replaced("no markers here", "rules", "table")
 
 
-@pytest.mark.parametrize("command", INLINE)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_runs(command: str, folder: Path) -> None:
     done = run(["-m", "auditor", *shlex.split(command)[1:]], folder)
     assert done.returncode in (0, 1), done.stdout + done.stderr
