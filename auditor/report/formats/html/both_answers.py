@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.report.formats.html.examples import moved_words, windows_of, within_budget
+from auditor.report.formats.html.examples import kept_pictures, moved_words, windows_of
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import score_text
 from auditor.text import plain
@@ -70,7 +70,7 @@ def _chosen(base: Verification, new: Verification) -> tuple[list[_Case], list[_C
 
 
 def _cases(found: Verification, images: Sequence[ImageResult], others: Sequence[ImageResult]) -> Iterator[_Case]:
-    pictures = within_budget(found.shown, 2)
+    pictures = kept_pictures(found.shown, 2)
     for place in most_changed(images):
         change = images[place].class_change
         answers = _by_shift(others[place])

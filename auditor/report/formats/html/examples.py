@@ -21,7 +21,7 @@ _SCORE, _BAR = 92.0, 8.0
 
 def examples(found: Verification, output: OutputResult) -> Iterator[Child]:
     """The images whose answers changed most; nothing where none did."""
-    pictures = within_budget(found.shown)
+    pictures = kept_pictures(found.shown)
     chosen = [(output.images[place], pictures.get(place)) for place in most_changed(output.images)]
     changes = [(image, image.class_change, shown) for image, shown in chosen if image.class_change is not None]
     boxes = [(image, image.moving_box, shown) for image, shown in chosen if image.moving_box is not None]
@@ -41,40 +41,36 @@ def examples(found: Verification, output: OutputResult) -> Iterator[Child]:
             more = element("summary", f"{len(cards) - _OPEN} more")
             yield element("details", more, element("div", cards[_OPEN:], class_="pairs"))
     if boxes:
-        yield element("h3", "What people feel")
-        yield element(
-            "p",
+        words = (
             "Every box is drawn where it was found under another shift, the shift undone. A steady detector would draw"
-            " one.",
-            class_="facts",
+            " one."
         )
-        yield element("div", (_boxes(image, box, shown) for image, box, shown in boxes), class_="pairs three")
-        yield element(
-            "p",
-            element("span", "highest score", class_="key first"),
-            element("span", "lowest score", class_="key second"),
-            element("span", "other shifts", class_="key other"),
-            class_="legend",
-        )
+        cards = [_boxes(image, box, shown) for image, box, shown in boxes]
+        yield from _drawn_over(words, cards, "highest score", "lowest score")
     if joints:
-        yield element("h3", "What people feel")
-        yield element(
-            "p",
+        words = (
             "Every joint is drawn where it was found under another shift, the shift undone. A steady model would draw"
-            f" one dot for each. Up to {MOST_JOINTS} joints are shown, those that move farthest.",
-            class_="facts",
+            f" one dot for each. Up to {MOST_JOINTS} joints are shown, those that move farthest."
         )
-        yield element("div", (_figure(image, one, shown) for image, one, shown in joints), class_="pairs three")
-        yield element(
-            "p",
-            element("span", "no shift", class_="key first"),
-            element("span", "farthest from there", class_="key second"),
-            element("span", "other shifts", class_="key other"),
-            class_="legend",
-        )
+        cards = [_figure(image, one, shown) for image, one, shown in joints]
+        yield from _drawn_over(words, cards, "no shift", "farthest from there")
 
 
-def within_budget(shown: Sequence[ShownImage], parts: int = 1) -> Mapping[int, ShownImage]:
+def _drawn_over(words: str, cards: Sequence[Element], first: str, second: str) -> Iterator[Child]:
+    """Pictures with what all shifts find drawn over them, and what two of the colours mean."""
+    yield element("h3", "What people feel")
+    yield element("p", words, class_="facts")
+    yield element("div", cards, class_="pairs three")
+    yield element(
+        "p",
+        element("span", first, class_="key first"),
+        element("span", second, class_="key second"),
+        element("span", "other shifts", class_="key other"),
+        class_="legend",
+    )
+
+
+def kept_pictures(shown: Sequence[ShownImage], parts: int = 1) -> Mapping[int, ShownImage]:
     """The pictures by the place of their image, as many as one of so many ``parts`` of a page may hold."""
     sizes = (parts * sum(len(part.data) for part in (one.before, one.after) if part is not None) for one in shown)
     return {one.index: one for one, fits in zip(shown, fitting(sizes), strict=True) if fits}
@@ -82,7 +78,7 @@ def within_budget(shown: Sequence[ShownImage], parts: int = 1) -> Mapping[int, S
 
 def embedded(found: Verification) -> int:
     """How many pictures the page holds."""
-    kept = within_budget(found.shown).values()
+    kept = kept_pictures(found.shown).values()
     return sum(1 if one.after is None else 2 for one in kept)
 
 
