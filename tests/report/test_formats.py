@@ -237,10 +237,15 @@ def test_each_site_has_the_severity_of_its_worst_finding() -> None:
 
 
 def test_an_audit_ends_with_what_to_type_next_and_with_nothing_where_no_site_is_open() -> None:
-    assert text(many_sites(2)).splitlines()[-2:] == [
-        "next: aliasaudit verify --images DIR net.onnx  # does it matter?",
-        "      aliasaudit fix --plan net.onnx           # what can be repaired?",
+    assert text(many_sites(2)).splitlines()[-4:] == [
+        "next: does it matter on your pictures?",
+        "        aliasaudit verify --images DIR net.onnx",
+        "      up to 2 of 2 sites can be repaired without retraining:",
+        "        aliasaudit fix --plan net.onnx",
     ]
+    kept = site(node("patch", "SpaceToDepth", 0), SiteKind.PHASE_TO_CHANNEL, 2, 2, 2, None)
+    shown = text(Report("0.1.0", (model_report(analysis(kept), (), path="net.onnx"),)))
+    assert "      none of 1 site can be repaired in the file as it is; why:\n" in shown
     assert "next:" not in text(clean_network())
     assert "next:" not in text(many_sites(2), RenderOptions(quiet=True))
     report = many_sites(2)

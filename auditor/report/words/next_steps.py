@@ -6,14 +6,15 @@ import shlex
 from collections.abc import Iterator
 
 from auditor.facts.report import ModelReport, ProblemKind, Report
-from auditor.text import plain
+from auditor.sampling.rewritable import rewritable
+from auditor.text import count_text, plain
 
 _STDIN = "-"
-_WIDTH = 80
+_MEASURE = "does it matter on your pictures?"
 
 
 def next_steps(report: Report, width: int | None = None) -> list[str]:
-    """Lines with a command and the question that it answers, in ``width`` columns; None leaves names whole.
+    """Questions, each with the command that answers it, in ``width`` columns; None leaves names whole.
 
     None where nothing is open, or where a run or a comparison has answered it already or failed.
     """
@@ -22,22 +23,31 @@ def next_steps(report: Report, width: int | None = None) -> list[str]:
     failed = any(problem.kind is ProblemKind.NOT_MEASURED for problem in report.problems)
     if not models or answered or failed:
         return []
-    name = shlex.quote(plain(max(models, key=_weight).path, None))
-    lines = list(_lines(name))
+    model = max(models, key=_weight)
+    lines = list(_lines(model, shlex.quote(plain(model.path, None))))
     if width is not None and max(map(len, lines)) > width:
-        lines = list(_lines("MODEL"))
+        lines = list(_lines(model, "MODEL"))
     return lines
 
 
-def _lines(name: str) -> Iterator[str]:
-    """Commands for a shell, each with its question as a comment where both of them fit."""
-    commands = (f"aliasaudit verify --images DIR {name}", f"aliasaudit fix --plan {name}")
-    questions = ("does it matter?", "what can be repaired?")
-    column = max(map(len, commands))
-    lines = [f"{command:{column}}  # {question}" for command, question in zip(commands, questions, strict=True)]
-    fits = max(map(len, lines)) + len("next: ") <= _WIDTH
-    for label, line in zip(("next: ", "      "), lines if fits else commands, strict=True):
-        yield f"{label}{line}"
+def repairable(model: ModelReport) -> str:
+    """At how many of its sites without anti-aliasing a repair may apply."""
+    total = sum(site.unprotected for site in model.analysis.sites)
+    count = sum(1 for _ in rewritable(model.analysis))
+    sites = count_text(total, "site")
+    if not count:
+        return f"none of {sites} can be repaired in the file as it is; why:"
+    return f"up to {count} of {sites} can be repaired without retraining:"
+
+
+def _lines(model: ModelReport, name: str) -> Iterator[str]:
+    steps = (
+        (_MEASURE, f"aliasaudit verify --images DIR {name}"),
+        (repairable(model), f"aliasaudit fix --plan {name}"),
+    )
+    for label, (question, command) in zip(("next: ", "      "), steps, strict=True):
+        yield f"{label}{question}"
+        yield f"        {command}"
 
 
 def _is_open(model: ModelReport) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditor.rewrite.graph.parts import PREFIX, EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.sampling.result import Site
+from auditor.sampling.rewritable import INTEGER_OPERATORS
 
 IN_A_FUNCTION = "it stands in a local function, whose nodes are not edited: give --inline"
 IN_A_SUB_GRAPH = "it stands in a sub-graph, whose nodes are not edited"
@@ -18,7 +19,6 @@ WINDOW = "/window"
 DILATED = "/dilated"
 MERGED = "/merged/"
 BLURRED = "blur"
-_INTEGER_OPS = ("QLinear", "NhwcMaxPool", "ConvInteger")
 
 
 def has_phases(part: EditNode) -> bool:
@@ -41,7 +41,7 @@ def common_refusal(editor: GraphEditor, site: Site, *, blurred: bool = False) ->
         or (_made_here(editor, part) and not (blurred and _blurs(part)))
     ):
         return OWN
-    if part.op.startswith(_INTEGER_OPS):
+    if part.op.startswith(INTEGER_OPERATORS):
         return INTEGER
     if part.inputs and editor.shape(part.inputs[0]) is None:
         return UNTRACKED

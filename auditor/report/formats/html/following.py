@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from auditor.facts.report import ModelReport
 from auditor.report.formats.html.tree import Element, element
+from auditor.report.words.next_steps import repairable
 from auditor.text import plain
 
 
@@ -17,19 +18,23 @@ def next_step(model: ModelReport) -> Iterator[Element]:
         return
     name = shlex.quote(plain(model.path))
     if model.verification is None:
-        words = "Does it matter on your pictures, and what can be steadied without retraining?"
-        commands = [f"aliasaudit verify --images DIR {name}", f"aliasaudit fix --plan {name}"]
+        open_count = repairable(model)
+        steps = [
+            ("Does it matter on your pictures?", [f"aliasaudit verify --images DIR {name}"]),
+            (f"{open_count[0].upper()}{open_count[1:]}", [f"aliasaudit fix --plan {name}"]),
+        ]
     elif model.comparison is None:
         preset = _preset(model)
-        words = "Repair without retraining, then measure before and after on the same pictures:"
         commands = [
             f"aliasaudit fix --strategy auto --images DIR{preset} {name} -o fixed.onnx",
             f"aliasaudit compare --verify --images DIR{preset} {name} fixed.onnx",
         ]
+        steps = [("Repair without retraining, then measure before and after on the same pictures:", commands)]
     else:
         return
     yield element("h3", "Next step")
-    yield element("div", element("p", words), (_command(line) for line in commands), class_="card next")
+    content = ((element("p", words), *map(_command, commands)) for words, commands in steps)
+    yield element("div", *content, class_="card next")
 
 
 def _preset(model: ModelReport) -> str:
