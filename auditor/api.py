@@ -271,7 +271,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
         portable: Write what the ``targets`` of the settings (or all known) compute differently as all compute it.
         require_gain: Keep nothing unless a leading measure surely got better; needs ``verify``.
         max_cost: The largest factor in time of what a search chooses, and of a portable form (1.5 unless given).
-        max_drop: The largest loss of what a search chooses, in points.
+        max_drop: The largest loss of what a search chooses, and of a grid lock where labels tell it, in points.
         inline: Put local functions in the place of their calls first; the result is one graph.
         settings: Input shapes, limits and targets.
 

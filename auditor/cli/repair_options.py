@@ -77,7 +77,8 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
             search_ = "--strategy auto" if only is None else "--merge auto"
             raise UsageError(f"{search_} chooses that itself: leave {rewriting.options[name].flag} out")
     for name, wish in search.options.items():
-        if not auto and name in search.given and not (name == "max_cost" and rewriting.portable):
+        told = (name == "max_cost" and rewriting.portable) or (name == "max_drop" and method is Strategy.GRID_LOCK)
+        if not auto and name in search.given and not told:
             raise UsageError(f"{wish.flag} is for a search: give --strategy auto with it")
     pictures = None if rewriting.calibrate is None else _pictures(rewriting, settings)
     if rewriting.portable and method is None and not auto and rewriting.require_gain:

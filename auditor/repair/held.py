@@ -19,6 +19,7 @@ from auditor.rewrite.graph.parts import PREFIX
 from auditor.sampling.result import Analysis
 from auditor.verify.admission import admitted
 from auditor.verify.images.source import ImageSource
+from auditor.verify.measures import MEASURES
 from auditor.verify.measures.target import Clues
 from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.perturbation import Perturbation
@@ -106,7 +107,8 @@ def _added(
     for second in (disturbed, still):
         outputs = {name: [clean[name], second[name]] for name in plan.model.setup.target.outputs}
         changes.append(plan.model.measures.row(unit, plan.model.measures.read(outputs), None).values[measure])
-    return float(changes[0] - changes[1])
+    more = float(changes[0] - changes[1])
+    return -more if MEASURES[measure].higher_is_better else more
 
 
 def _run(

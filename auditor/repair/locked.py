@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from auditor.repair.bench import Bench
 from auditor.repair.held import added_by_choice
 from auditor.repair.original import Original
-from auditor.repair.trials import NOISE, LockTest, perturbations, trials
+from auditor.repair.trials import NOISE, LockTest, accuracy_test, perturbations, trials
 from auditor.rewrite.result import Step, Strategy
 from auditor.sampling.result import HeadKind
 from auditor.verify.measures import leading
+from auditor.verify.measures.embedding import COSINE
 from auditor.verify.options import Request
 from auditor.verify.perturbation import Perturbation
-from auditor.verify.result import OutputResult, Verification
+from auditor.verify.result import OutputResult, Task, Verification
 
 
 def lock_of(steps: Sequence[Step]) -> Step | None:
@@ -39,8 +40,10 @@ def with_trials(original: Original, request: Request, steps: Sequence[Step]) -> 
     return replace(request, settings=replace(request.settings, perturbations=(*asked, *further)))
 
 
-def lock_trials(original: Original, bench: Bench, locked: Path, steps: Sequence[Step]) -> tuple[LockTest, ...]:
-    """The tests of a lock that the bench has measured; none for any other rewrites.
+def lock_trials(
+    original: Original, bench: Bench, locked: Path, steps: Sequence[Step], loss: float = 0.005
+) -> tuple[LockTest, ...]:
+    """The tests of a lock that the bench has measured, which may lose ``loss`` of its accuracy; none for others.
 
     Raises:
         VerifyError: as :func:`auditor.verify.runner.verify`.
@@ -60,15 +63,27 @@ def lock_trials(original: Original, bench: Bench, locked: Path, steps: Sequence[
         _, analysis = original.read(locked)
         added = added_by_choice(locked, analysis, source, bench.request.settings, NOISE, measure)
     images = _images(before, after)
-    return tuple(trials(lock.options, [added.get(image, math.nan) for image in images], pairs))
+    found = tuple(trials(lock.options, [added.get(image, math.nan) for image in images], pairs))
+    return (*found, *_accuracy(before, after, loss))
+
+
+def _accuracy(before: Verification, after: Verification, loss: float) -> Iterator[LockTest]:
+    """The test of accuracy of a classifier: over shifts, which tell more than one window, where there are any."""
+    if after.outputs[0].task is not Task.CLASSIFICATION:
+        return
+    for name in ("shifted-accuracy", "accuracy"):
+        base, new = _paired(before, after, name, "")
+        if any(math.isfinite(one) for one in base):
+            break
+    yield accuracy_test(base, new, loss)
 
 
 def _measure(found: Verification) -> str | None:
-    """The leading measure of the first output that grows with what a disturbance changes."""
+    """The leading measure of the first output that grows with what a disturbance changes, else a cosine that falls."""
     for output in found.outputs:
         for name in leading(output.task):
             one = output.measure(name, NOISE.name)
-            if one is not None and not one.higher_is_better:
+            if one is not None and (name == COSINE.name or not one.higher_is_better):
                 return name
     return None
 
@@ -90,4 +105,6 @@ def _paired(
 def _per_image(output: OutputResult, measure: str, protocol: str) -> dict[str, float]:
     found = output.measure(measure, protocol)
     values = (math.nan,) * len(output.images) if found is None else found.per_image
-    return {image.name.raw: value for image, value in zip(output.images, values, strict=True)}
+    # How far a cosine is from 1 is what was changed.
+    told = [1 - value for value in values] if measure == COSINE.name else values
+    return {image.name.raw: value for image, value in zip(output.images, told, strict=True)}

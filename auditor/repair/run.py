@@ -70,7 +70,7 @@ def repairing(original: Original, job: RepairJob) -> Iterator[Staged]:
         try:
             with job.watched() as bench.observer:
                 gain = bench.gain(made.path, bench.images, timed=True)
-                tests = lock_trials(original, bench, made.path, (job.step,))
+                tests = lock_trials(original, bench, made.path, (job.step,), job.budget.loss)
         except NotComparableError as error:
             raise RewriteError(str(error)) from error
         kept_back = job.require_gain and not gain.rose

@@ -3,7 +3,7 @@
 A lock follows the picture, so it also follows what disturbs the picture. Each test has a limit that the upper 95 %
 bound over the images must keep: the change that the choice of the window adds under noise, the change by half a pixel
 beside the original's, and, unless the camera is said to move, the change by an object that moves before a still
-background.
+background. What it costs in accuracy is held to the budget of a loss where labels tell it, and else said to be unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from auditor.verify.statistics import student_quantile
 NOISE = Perturbation(PerturbationKind.NOISE, 2)
 HALF_PIXEL = Perturbation(PerturbationKind.HALF_PIXEL, 0.5)
 OBJECT = Perturbation(PerturbationKind.OBJECT, 1)
+ACCURACY = "accuracy"
 _MOST_ADDED = 0.1
+_LOST = "accuracy lost"
+_ROUNDING = 1e-9
 _FEWEST = 5
 _TAIL = 0.95
 
@@ -31,7 +34,8 @@ class LockTest:
     """One test: the mean change relative to the original's own, its upper bound, and the limit that this must keep.
 
     ``protocol`` is the perturbation, and ``strictly``: the limit itself does not do. ``asked`` is False for one that is
-    only reported.
+    only reported. ``in_share``: the change is one of a share, such as accuracy, and is itself held to the limit, since
+    thousands of images would be needed to bound it as closely.
     """
 
     protocol: str
@@ -42,11 +46,13 @@ class LockTest:
     images: int
     strictly: bool = False
     asked: bool = True
+    in_share: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether the bound keeps the limit; what could not be measured does not."""
-        return self.bound < self.limit or (self.bound == self.limit and not self.strictly)
+        held = self.change if self.in_share else self.bound
+        return held < self.limit or (held == self.limit and not self.strictly)
 
     @property
     def held_back(self) -> bool:
@@ -77,6 +83,22 @@ def trials(
     if options.lock is Lock.SUB_PIXEL and HALF_PIXEL.name in pairs:
         yield _beside(HALF_PIXEL.name, "beside the original", pairs, 0.0, strictly=True)
     yield _beside(OBJECT.name, "beside the original", pairs, _MOST_ADDED, asked=options.camera is not Camera.MOVING)
+
+
+def accuracy_test(before: Sequence[float], after: Sequence[float], most: float) -> LockTest:
+    """What is lost of the accuracy, per image before and after; without labels it is not measured, and not asked for.
+
+    ``most`` is the largest loss that is let through, as a share of the answers.
+    """
+    lost = np.asarray(before, np.float64) - np.asarray(after, np.float64)
+    lost = lost[np.isfinite(lost)]
+    count = len(lost)
+    if not count:
+        return LockTest(ACCURACY, _LOST, math.nan, math.nan, most, 0, asked=False, in_share=True)
+    error = float(lost.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+    mean = float(lost.mean())
+    bound = mean + student_quantile(_TAIL, count - 1) * error if count > 1 else math.nan
+    return LockTest(ACCURACY, _LOST, mean, bound, most + _ROUNDING, count, in_share=True)
 
 
 def _beside(

@@ -18,7 +18,8 @@ from auditor.repair.job import RepairJob
 from auditor.repair.original import opened
 from auditor.repair.result import Repaired
 from auditor.repair.run import run
-from auditor.repair.trials import HALF_PIXEL, NOISE, OBJECT, LockTest, relative, trials
+from auditor.repair.search.search import Budget
+from auditor.repair.trials import ACCURACY, HALF_PIXEL, NOISE, OBJECT, LockTest, accuracy_test, relative, trials
 from auditor.report.repair.trials import lock_refusal, trial_lines
 from auditor.rewrite.planning import rewrite
 from auditor.rewrite.result import Camera, Lock, Options, Step, Strategy
@@ -161,20 +162,26 @@ def test_a_choice_adds_nothing_where_nothing_disturbs_and_something_under_heavy_
         assert (max(map(abs, added.values())) == 0) is quiet
 
 
-def repaired(folder: Path, options: Options) -> Repaired:
-    model, pictures = folder / "model.onnx", folder / "pictures.npy"
+def repaired(folder: Path, options: Options, loss: float = 0.005, **asked: object) -> Repaired:
+    """A measured lock of pictures that are all of class 0, where ``labelled``."""
+    model, pictures = folder / "model.onnx", folder / "pictures.npz"
     save_model(network(), model)
     views = np.stack([scene(90, 100, seed).transpose(1, 2, 0) for seed in range(12)])
-    np.save(pictures, (255 * views).round().astype(np.uint8))
-    asked = read_keywords({"images": str(pictures), "preset": "unit", "device": "cpu", "radius": 4, "layers": 0})
+    views = (255 * views).round().astype(np.uint8)
+    if asked.pop("labelled", False):
+        np.savez(pictures, images=views, labels=np.zeros(12, np.int64))
+    else:
+        np.savez(pictures, images=views)
+    usual = {"images": str(pictures), "preset": "unit", "device": "cpu", "radius": 4, "layers": 0}
     with opened(model, Settings(), folder / "locked.onnx") as original:
-        return run(original, RepairJob(Step(Strategy.GRID_LOCK, options), asked))
+        job = RepairJob(Step(Strategy.GRID_LOCK, options), read_keywords({**usual, **asked}), budget=Budget(loss=loss))
+        return run(original, job)
 
 
 def test_a_measured_lock_is_kept_or_refused_by_its_tests(tmp_path: Path) -> None:
     done = repaired(tmp_path, OPTIONS)
-    assert [one.protocol for one in done.trials] == [NOISE.name, HALF_PIXEL.name, OBJECT.name]
-    assert all(one.images == 12 for one in done.trials)
+    assert [one.protocol for one in done.trials] == [NOISE.name, HALF_PIXEL.name, OBJECT.name, ACCURACY]
+    assert all(one.images == 12 for one in done.trials[:-1])
     failed = any(one.held_back for one in done.trials)
     assert (tmp_path / "locked.onnx").exists() is not failed
     assert (done.path is None) is failed
@@ -194,3 +201,52 @@ def test_a_detector_whose_layout_is_told_by_all_its_outputs_is_tested_too(tmp_pa
     noise = Perturbation(PerturbationKind.NOISE, 8.0)
     added = added_by_choice(target, analyse(read_model(target)), source(4), settings, noise, "score-deviation")
     assert set(added) <= {f"{index}.png" for index in range(4)}
+
+
+def test_a_loss_of_accuracy_is_held_to_the_budget_from_both_sides() -> None:
+    right = [1.0] * 200
+    for wrong, refused in ((0, False), (1, False), (2, True)):
+        found = accuracy_test(right, [0.0] * wrong + right[wrong:], 0.005)
+        assert found.change == pytest.approx(wrong / 200)
+        assert found.held_back is refused
+        assert (lock_refusal([found]) is not None) is refused
+    reason = str(lock_refusal([found]))
+    assert "+1.0 points" in reason
+    assert "at most +0.5 (--max-drop)" in reason
+    assert not accuracy_test(right, [0.0] * 2 + right[2:], 0.01).held_back
+    assert not accuracy_test([0.0] * 200, right, 0.0).held_back
+
+
+def test_the_bound_of_the_loss_is_students_over_the_images() -> None:
+    random = np.random.default_rng(0)
+    before, after = random.uniform(0, 1, 40), random.uniform(0, 1, 40)
+    found = accuracy_test(list(before), list(after), 0.005)
+    high = stats.t.interval(0.9, 39, (before - after).mean(), stats.sem(before - after))[1]
+    assert found.bound == pytest.approx(high, rel=1e-3)
+
+
+def test_without_labels_the_report_says_that_accuracy_was_not_measured() -> None:
+    found = accuracy_test([math.nan] * 5, [math.nan] * 5, 0.005)
+    assert not found.held_back
+    assert "no labels" in "".join(trial_lines([found]))
+
+
+def test_labels_tell_what_a_lock_loses_and_the_budget_says_how_much_it_may(tmp_path: Path) -> None:
+    for most in (0.0, 1.0):
+        done = repaired(tmp_path, OPTIONS, most, labelled=True)
+        (test,) = (one for one in done.trials if one.protocol == ACCURACY)
+        assert test.images == 12
+        assert test.held_back is (test.change > most + 1e-6)
+        assert done.gain is not None
+        assert done.gain.loss is not None
+        assert test.change == pytest.approx(done.gain.loss.value)
+
+
+def test_a_lock_of_an_embedding_is_tested_by_its_cosine(tmp_path: Path) -> None:
+    done = repaired(tmp_path, OPTIONS, task="embedding")
+    assert [one.protocol for one in done.trials] == [NOISE.name, HALF_PIXEL.name, OBJECT.name]
+    assert all(one.images == 12 and math.isfinite(one.bound) for one in done.trials)
+    assert done.gain is not None
+    change = {one.protocol: one for one in done.gain.changes if one.measure == "cosine"}[HALF_PIXEL.name]
+    half = done.trials[1]
+    assert half.change == pytest.approx((change.base - change.new) / (1 - change.base), rel=1e-3)

@@ -24,7 +24,6 @@ from auditor.rewrite.result import RewriteError, Rewritten
 from auditor.rewrite.strategy import Candidate
 from auditor.verify.cluster import connected
 from auditor.verify.observer import Observer, Silent
-from auditor.verify.options import Request
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
 
             def tests(candidate: Candidate) -> tuple[LockTest, ...]:
                 told.test(candidate)
-                return _tests(original, job.request, candidate, made(candidate)[0], told)
+                return _tests(original, job, candidate, made(candidate)[0], told)
 
             found = with_tests(found, tests)
         if found.best is None:
@@ -92,7 +91,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
 
 
 def _tests(
-    original: Original, request: Request | None, candidate: Candidate, path: Path, told: Observer
+    original: Original, job: RepairJob, candidate: Candidate, path: Path, told: Observer
 ) -> tuple[LockTest, ...]:
     """The tests of a candidate that has a grid lock, on the images of the last round; none for any other.
 
@@ -100,14 +99,14 @@ def _tests(
         RewriteError: what was measured cannot be compared.
         VerifyError: as :func:`searching`.
     """
-    if request is None or lock_of(candidate.steps) is None:
+    if job.request is None or lock_of(candidate.steps) is None:
         return ()
-    bench = Bench(original, with_trials(original, request, candidate.steps), told)
+    bench = Bench(original, with_trials(original, job.request, candidate.steps), told)
     try:
         bench.gain(path, bench.images, timed=False)
     except NotComparableError as error:
         raise RewriteError(str(error)) from error
-    return lock_trials(original, bench, path, candidate.steps)
+    return lock_trials(original, bench, path, candidate.steps, job.budget.loss)
 
 
 @contextmanager
