@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from auditor.facts.report import InputReport
 from auditor.onnxfile.graph import Model
+from auditor.onnxfile.told import told_size
 from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 
@@ -18,6 +19,11 @@ def input_reports(model: Model, analysis: Analysis, given: Collection[str]) -> I
             continue
         dims = value.dims or ()
         found = [sources.get((value.name, axis)) for axis in range(len(dims))]
+        assumed = tuple(
+            axis
+            for axis, source in enumerate(found)
+            if source is not None and source.assumed and value.name not in given
+        )
         yield InputReport(
             name=ModelText(value.name),
             dims=None if value.dims is None else tuple(_dim(dim) for dim in value.dims),
@@ -25,12 +31,15 @@ def input_reports(model: Model, analysis: Analysis, given: Collection[str]) -> I
                 source.size if source is not None else dim if isinstance(dim, int) else None
                 for source, dim in zip(found, dims, strict=True)
             ),
-            assumed=tuple(
-                axis
-                for axis, source in enumerate(found)
-                if source is not None and source.assumed and value.name not in given
-            ),
+            assumed=assumed,
+            told=_is_told([size.size for axis in assumed if (size := found[axis]) is not None], model),
         )
+
+
+def _is_told(sizes: Sequence[int], model: Model) -> bool:
+    """Whether these sizes are what the metadata say of one or both sides of a picture."""
+    told = told_size(model.metadata)
+    return told is not None and bool(sizes) and tuple(sizes) in (told, told[:1], told[1:])
 
 
 def _dim(dim: int | str | None) -> int | ModelText | None:

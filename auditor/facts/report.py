@@ -29,13 +29,15 @@ class InputReport(Struct, frozen=True):
     """One network input. ``dims`` is what the file says, ``sizes`` what the audit used where the file leaves it open.
 
     Both run over the tensor's axes; a dimension is a size, a symbol of the model, or None where nothing is said.
-    ``sizes`` holds None for an axis that was neither given nor assumed. ``assumed`` lists the axes of chosen size.
+    ``sizes`` holds None for an axis that was neither given nor assumed. ``assumed`` lists the axes of chosen size, and
+    ``told`` says that they were chosen by the metadata of the file.
     """
 
     name: ModelText
     dims: tuple[Dimension, ...] | None
     sizes: tuple[int | None, ...]
     assumed: tuple[int, ...]
+    told: bool = False
 
 
 class RuleInfo(Struct, frozen=True):

@@ -12,14 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.pipeline.decoding.families.common import literal
+from auditor.onnxfile.told import is_ultralytics, told_size
 
 _PLACES = frozenset({"detect", "segment", "pose", "obb"})
-_OF_ULTRALYTICS = frozenset({"task", "names", "stride"})
-_OTHER_EXPORTER = "model_family"  # libreyolo, which writes the same keys
 _ORDERS = {"rgb8": "rgb", "rgba8": "rgb", "bgr8": "bgr", "bgra8": "bgr"}
 _RANGES = {"nominalrange_0_255": "raw", "normalized_0_1": "unit", "normalized_1_1": "signed"}
-_LONGEST = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +45,10 @@ def told_pipeline(metadata: Mapping[str, str]) -> ToldPipeline | None:
     >>> told_pipeline({"author": "somebody"}) is None
     True
     """
-    if metadata.keys() >= _OF_ULTRALYTICS and _OTHER_EXPORTER not in metadata:
+    if is_ultralytics(metadata):
         preset = "ultralytics" if metadata["task"] in _PLACES else "unit" if metadata["task"] == "classify" else None
-        return None if preset is None else ToldPipeline(preset, size=_size(metadata.get("imgsz", "")))
+        return None if preset is None else ToldPipeline(preset, size=told_size(metadata))
     words = {key.lower(): value.lower() for key, value in metadata.items() if key.lower().startswith("image.")}
     order = _ORDERS.get(words.get("image.bitmappixelformat", ""))
     preset = _RANGES.get(words.get("image.nominalpixelrange", "nominalrange_0_255"))
     return None if order is None or preset is None else ToldPipeline(preset, order)
-
-
-def _size(text: str) -> tuple[int, int] | None:
-    """``[320, 640]``, or ``640`` for a square."""
-    sides = literal(text)
-    match [sides, sides] if isinstance(sides, int) else sides:
-        case [int() as high, int() as wide] if min(high, wide) > 0 and max(high, wide) <= _LONGEST:
-            return high, wide
-    return None

@@ -84,4 +84,5 @@ def resize_request(measuring: Mapping[str, object], resizing: ResizeOptions) -> 
         settings=request.settings,
         kernels=tuple(resizing.kernels),
         deployed=deployed,
+        asked=request,
     )

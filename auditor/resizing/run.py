@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.measures.target import Clues, unknown_output
 from auditor.verify.measures.task import UnusableOutputError
 from auditor.verify.observer import Observer, Silent
+from auditor.verify.options import Request
 from auditor.verify.result import Rejected
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import no_usable_image
@@ -50,13 +51,22 @@ class ResizeRequest:
     """What to compare. ``deployed`` is the user's own kernel, where it is named.
 
     ``kernels`` are the ones to compare, the usual ones where there are none. Of ``settings`` the shifts are not read; a
-    preset that is a whole pipeline names the deployed kernel, too.
+    preset that is a whole pipeline names the deployed kernel, too. ``asked`` is what the settings and the source were
+    made from, None where the settings hold whatever the file of a model says.
     """
 
     source: ImageSource
     settings: VerifySettings
     kernels: tuple[str, ...] = ()
     deployed: str = ""
+    asked: Request | None = None
+
+    def for_file(self, metadata: Mapping[str, str]) -> ResizeRequest:
+        """The same as the file of a model says that its pictures are prepared, where nobody said otherwise."""
+        told = None if self.asked is None else self.asked.for_file(metadata)
+        if told is None or told is self.asked:
+            return self
+        return replace(self, source=told.source(), settings=told.settings, asked=told)
 
     @property
     def kernel(self) -> str:
@@ -83,6 +93,7 @@ def compare_kernels(
             told or measured.
     """
     start = time.perf_counter()
+    request = request.for_file(model.metadata)
     settings = request.settings
     kernels = chosen_kernels(request.kernels, request.kernel)
     reference = reference_of(kernels)
@@ -180,6 +191,7 @@ def _open(
     if settings.output is not None and settings.output not in outputs:
         raise unknown_output(settings.output, outputs)
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
+    image = image.sized(settings.open_size)
     front = Front(image.size, image.fit(settings.preprocessing))
     samples, tensors, extra = _samples(worker, opened, request, image, front, outputs, reference)
     clues = Clues.of(model, analysis)
@@ -190,7 +202,7 @@ def _open(
     if not reader.alone and not feeds and len(tensors) > 1:
         probe = Job(opened.key, _windows(image, tensors), reader.outputs, batching.rows, batching.exact)
         batching = choose_batching(worker, opened, spec, image, probe)
-    notes = [*request.source.notes, *remarks]
+    notes = [*request.source.notes, *remarks, *filter(None, [settings.told])]
     if image.assumed_size:
         notes.append(f"the model leaves its input size open: {image.size[0]} x {image.size[1]} was used (--size)")
     if settings.preset_assumed:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from auditor.onnxfile.graph import Model, ValueInfo
 from auditor.onnxfile.limits import DEFAULT_LIMITS, Limits
 from auditor.onnxfile.scopes import walk
+from auditor.onnxfile.told import told_size
 from auditor.sampling.lattice.state import ANONYMOUS, Axis, State
 from auditor.sampling.result import Analysis, Head, HeadKind, Lattice, Site, SiteKind, SourceAxis
 from auditor.sampling.trace import Observe, Trace, in_order
@@ -32,8 +33,9 @@ Shapes = Mapping[str, Sequence[int]]
 def analyse(model: Model, shapes: Shapes | None = None, limits: Limits = DEFAULT_LIMITS) -> Analysis:
     """Traces every scope of ``model``; ``shapes`` gives the sizes of inputs whose file leaves them open.
 
-    Open sizes that nobody gives are assumed (batch 1, pictures 224). Raises ModelFileError when functions recurse or
-    expand beyond ``limits``; anything else that a model says ends in ``untracked``.
+    Open sizes that nobody gives are assumed: batch 1, pictures as large as the metadata say, or 224. Raises
+    ModelFileError when functions recurse or expand beyond ``limits``; anything else that a model says ends in
+    ``untracked``.
     """
     return observe(model, shapes, limits)[0]
 
@@ -87,7 +89,7 @@ def _analyse(
     trace = Trace(model, record, orders, observer or observe)
     graph = model.graph
     scope = Scope(model, "", model.opsets.get("", 1), dict(graph.initializers))
-    inputs = Inputs(record, sizes)
+    inputs = Inputs(record, sizes, told_size(model.metadata))
     real = [value for value in graph.inputs if value.name not in graph.initializers]
     for value in real:
         inputs.learn(value, shapes.get(value.name))

@@ -67,4 +67,4 @@ def seam_request(values: Mapping[str, object], tolerance: float) -> SeamRequest:
     request = read_request({name: value for name, value in values.items() if name in known})
     if request.limit is None and request.images is None:
         request = replace(request, limit=BUILTIN_PICTURES)
-    return SeamRequest(request.source(), request.settings, tolerance)
+    return SeamRequest(request.source(), request.settings, tolerance, request)

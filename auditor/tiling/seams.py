@@ -26,6 +26,7 @@ from auditor.verify.images.inputs import ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import ImageLayout, Preprocessing, in_channels, on_black, to_tensor
 from auditor.verify.images.source import ImageSource, Picture
 from auditor.verify.observer import Observer, Silent
+from auditor.verify.options import Request
 from auditor.verify.result import Rejected
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import no_usable_image
@@ -40,11 +41,22 @@ _SETTLED = "the size of the picture is part of the model: export it with an open
 
 @dataclass(frozen=True, slots=True)
 class SeamRequest:
-    """The pictures, how they are prepared, and the difference that does not matter."""
+    """The pictures, how they are prepared, and the difference that does not matter.
+
+    ``asked`` is what the first two were made from, None where they hold whatever the file of a model says.
+    """
 
     source: ImageSource
     settings: VerifySettings
     tolerance: float
+    asked: Request | None = None
+
+    def for_file(self, metadata: Mapping[str, str]) -> SeamRequest:
+        """The same as the file of a model says that its pictures are prepared, where nobody said otherwise."""
+        told = None if self.asked is None else self.asked.for_file(metadata, sized=False)
+        if told is None or told is self.asked:
+            return self
+        return dataclasses.replace(self, source=told.source(), settings=told.settings, asked=told)
 
 
 def measure_seams(model: Model, plan: TilePlan, request: SeamRequest, observer: Observer | None = None) -> TilePlan:
@@ -58,6 +70,7 @@ def measure_seams(model: Model, plan: TilePlan, request: SeamRequest, observer: 
     """
     if len(plan.axes) != 2:
         raise DataError(f"--verify runs pictures, and this model cuts {count_text(len(plan.axes), 'axis', 'axes')}")
+    request = request.for_file(model.metadata)
     settings, observer = request.settings, observer or Silent()
     spec = admitted(model, settings, [target.tensor.raw for target in plan.maps])
     with Worker(settings.device, settings.limits, settings.threads) as worker:
@@ -72,7 +85,7 @@ def measure_seams(model: Model, plan: TilePlan, request: SeamRequest, observer: 
             observer.advance()
     if not tally.pictures:
         raise no_usable_image(refused)
-    notes = [*request.source.notes, *bench.opened.remarks]
+    notes = [*request.source.notes, *bench.opened.remarks, *filter(None, [settings.told])]
     if refused:
         notes.append(f"{count_text(len(refused), 'picture')} could not be used: {sorted(set(refused))[0]}")
     if settings.preset_assumed:

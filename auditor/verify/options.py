@@ -48,17 +48,18 @@ class Request:
     options: Measuring = field(default_factory=Measuring)
     notes: tuple[str, ...] = ()
 
-    def for_file(self, *metadata: Mapping[str, str]) -> Request:
+    def for_file(self, *metadata: Mapping[str, str], sized: bool = True) -> Request:
         """The same as the file of a model says that its pictures are prepared, where nobody said otherwise.
 
         ``metadata`` are those of the model, then of one beside it: the first that says something is followed.
+        ``sized``: pictures are brought to the size of the input, so that what the file says of it counts.
         """
         from auditor.pipeline.told import told_pipeline
 
         told = next(filter(None, map(told_pipeline, metadata)), None)
         if told is None or not self.settings.preset_assumed:
             return self
-        open_size = told.size if self.settings.size is None else None
+        open_size = told.size if sized and self.settings.size is None else None
         size = "" if open_size is None else f"{open_size[0]} x {open_size[1]} px where the input leaves it open, "
         remark = f"preset {told.words}, {size}told by the file's metadata (--preset, --size)"
         chosen = _preprocessing(self.options, told)

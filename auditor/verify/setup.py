@@ -192,8 +192,7 @@ def _first_that_runs(
     """Try the sizes that an input of open size may be made for, the likeliest first."""
     image = image_input(opened.inputs, settings.image_input, settings.size, settings.layout, settings.channels)
     open_size = open_size or settings.open_size
-    if image.assumed_size and open_size is not None:
-        image = replace(image, size=image.possible(open_size), assumed_size=False)
+    image = image.sized(open_size)
     sizes: list[tuple[int, int]] = [image.size]
     if image.assumed_size:
         lines = [size for line in LINE_SIZES if (size := image.possible(line)) not in sizes]

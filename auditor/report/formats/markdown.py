@@ -25,7 +25,7 @@ from auditor.report.formats.markdown_parts import (
 from auditor.report.markdown_page import BLANK, MarkdownPage
 from auditor.report.words.grid import subsampling
 from auditor.report.words.numbers import factor_text, percent_text
-from auditor.report.words.sheet import ACCEPTED_WORDS
+from auditor.report.words.sheet import ACCEPTED_WORDS, chosen_size
 from auditor.sampling.result import worst_alias
 from auditor.text import count_text, markdown_code, markdown_words, markup
 
@@ -106,6 +106,7 @@ def _model(page: MarkdownPage, model: ModelReport) -> None:
     counted = f"{count_text(len(findings), 'finding')}, {count_text(len(sites), 'sampling site')}"
     page.unfold(f"<code>{markup(model.path, NAME)}</code>: {counted}")
     page.add(markdown_words(subsampling(model)))
+    page.rows(markdown_words(f"Size of the input: {chosen_size(item)}.") for item in model.inputs if item.assumed)
     targets_part(page, model)
     if model.verification is not None:
         measurement_part(page, model.verification)

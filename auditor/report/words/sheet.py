@@ -235,10 +235,14 @@ def _input(item: InputReport) -> str:
         return f"{plain(item.name, 60)} of unknown shape"
     dims = [_dim(dim, size) for dim, size in zip(item.dims, item.sizes, strict=True)]
     shape = f"{plain(item.name, 60)} {'x'.join(dims)}"
-    if not item.assumed:
-        return shape
-    assumed = "x".join(str(item.sizes[axis]) for axis in item.assumed)
-    return f"{shape} ({assumed} assumed, see --input-shape)"
+    return f"{shape} ({chosen_size(item)})" if item.assumed else shape
+
+
+def chosen_size(item: InputReport) -> str:
+    """The sizes that the audit chose for the axes which the file leaves open, and by what."""
+    sizes = "x".join(str(item.sizes[axis]) for axis in item.assumed)
+    by = "told by the file's metadata" if item.told else "assumed"
+    return f"{sizes} {by}, see --input-shape"
 
 
 def _dim(declared: int | ModelText | None, size: int | None) -> str:

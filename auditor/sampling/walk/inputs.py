@@ -18,7 +18,8 @@ ASSUMED = {1: 16_000, 2: 16_000, 3: 224, 4: 224, 5: 64}
 """The size chosen for an open grid axis, by the input's rank: a second of audio, a picture, a volume."""
 
 MOST_COLOURS = 4
-PICTURE_RANK = 4  # batch, channels, and a grid of two axes
+GRID_AXES = 2
+PICTURE_RANK = 2 + GRID_AXES  # batch, channels, and the grid
 NAMELESS = frozenset({"", "none", "null", "unknown", "unk", "any", "dyn", "dynamic"})
 
 Dims: TypeAlias = "Sequence[int | str | None]"
@@ -77,11 +78,15 @@ def is_nameless(symbol: int | str | None) -> bool:
 
 
 class Inputs:
-    """Binds the inputs of one model. ``sizes`` are other sizes to assume, by the input's rank, where none is given."""
+    """Binds the inputs of one model. ``sizes`` are other sizes to assume, by the input's rank, where none is given.
 
-    def __init__(self, record: Record, sizes: Mapping[int, int]) -> None:
+    ``picture`` is the size (H, W) of pictures that the file names, None where it names none.
+    """
+
+    def __init__(self, record: Record, sizes: Mapping[int, int], picture: tuple[int, int] | None = None) -> None:
         self._record = record
         self._sizes = sizes
+        self._picture = picture
         self._symbols: dict[str, int] = {}
 
     def learn(self, value: ValueInfo, given: Sequence[int] | None) -> None:
@@ -105,7 +110,8 @@ class Inputs:
         axes: list[Axis] = []
         windows: dict[int, AxisTrack] = {}
         for index, (dim, size, role) in enumerate(zip(dims, bound, kinds, strict=True)):
-            length = self._assume(dim, role, len(dims)) if not isinstance(size, int) else size
+            place = kinds[:index].count(Role.GRID)
+            length = size if isinstance(size, int) else self._assume(dim, role, len(dims), place)
             if length == 1:
                 axes.append(UNIT)
             elif role is Role.BATCH:
@@ -120,10 +126,16 @@ class Inputs:
                 axes.append(Axis((Atom(source, ONE, length),)))
         return State(tuple(axes), windows, raw=True)
 
-    def _assume(self, dim: int | str | None, role: Role, rank: int) -> int:
+    def _assume(self, dim: int | str | None, role: Role, rank: int, place: int) -> int:
+        """The size of an open axis; ``place`` counts the axes of the grid in front of it."""
         if role is Role.BATCH:
             return 1
-        size = 3 if role is Role.CHANNELS else self._sizes.get(rank, ASSUMED.get(rank, 16))
+        if role is Role.CHANNELS:
+            size = 3
+        elif self._picture is not None and rank == PICTURE_RANK and rank not in self._sizes and place < GRID_AXES:
+            size = self._picture[place]
+        else:
+            size = self._sizes.get(rank, ASSUMED.get(rank, 16))
         if isinstance(dim, str) and not is_nameless(dim):
             return self._symbols.setdefault(dim, size)
         return size

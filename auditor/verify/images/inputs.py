@@ -50,6 +50,12 @@ class ImageInput:
             size[1] if self.open_sides[1] else self.size[1],
         )
 
+    def sized(self, size: tuple[int, int] | None) -> ImageInput:
+        """The same with another size (H, W) for open sides that nobody named; None leaves it as it is."""
+        if size is None or not self.assumed_size:
+            return self
+        return replace(self, size=self.possible(size), assumed_size=False)
+
     def fit(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing with the layout, type and number of channels of this input."""
         if self.channels == 1:
