@@ -15,6 +15,10 @@ _WORDS = {
     SiteKind.GATHER: "Gather at every",
     SiteKind.RESIZE_NEAREST: "Nearest-neighbour resize down by",
 }
+_WRITTEN_OUT = {
+    **dict.fromkeys(("MatMul", "Einsum"), "A constant matrix that resamples down by"),
+    "Reshape": "A convolution with interleaved phases that resamples down by",
+}
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -24,8 +28,7 @@ def check(context: Context) -> Iterator[Finding]:
             advice = "Resize with mode=linear and antialias=1 (opset 18), or average the area each output stands for."
         else:
             advice = f"Put {low_pass(site)} in front of it, or average what it now drops."
-        by_matrix = site.node.op.raw in ("MatMul", "Einsum")
-        words = "A constant matrix that resamples down by" if by_matrix else _WORDS[site.kind]
+        words = _WRITTEN_OUT.get(site.node.op.raw, _WORDS[site.kind])
         does = f"{words} {steps(site.factor)} keeps single positions without a filter"
         yield alias_finding(RULE, context, site, does, f"{advice} {RETRAIN}")
 

@@ -12,12 +12,14 @@ from ._common import ALIAS_OPTIONS, ALIAS_SEVERITIES, alias_finding, open_sites,
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield one finding per shrinking linear or cubic Resize without antialias, be it written as matrix products."""
+    """Yield one finding per shrinking linear or cubic Resize without antialias, or weights that do the same."""
     for site in open_sites(context, SiteKind.RESIZE):
         if site.node.op.raw not in ("Resize", "Upsample"):
-            does = f"A constant matrix that resamples down by {steps(site.factor)} interpolates between neighbours only"
+            phases = site.node.op.raw == "Reshape"
+            by = "A convolution with interleaved phases" if phases else "A constant matrix"
+            does = f"{by} that resamples down by {steps(site.factor)} interpolates between neighbours only"
             advice = (
-                "Compute the matrix with a filter (the weights of a Resize with antialias=1), or put an average over"
+                "Compute its weights with a filter (the weights of a Resize with antialias=1), or put an average over"
                 " the scale in front of it. What follows was trained on the unfiltered result, so check the accuracy"
                 " afterwards."
             )

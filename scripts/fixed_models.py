@@ -16,6 +16,7 @@ from auditor.rewrite.result import RewriteError, Strategy
 
 Array = NDArray[Any]
 SIZE = 32
+WIDE = 480
 _ANY_COST = 100
 
 
@@ -80,11 +81,21 @@ def brought() -> onnx.ModelProto:
     return _model(nodes, weights, [None] * 4)
 
 
-def _model(nodes: list[NodeProto], weights: Mapping[str, Array], shape: list[int] | list[None]) -> onnx.ModelProto:
+def resized(mode: str) -> onnx.ModelProto:
+    """A picture that is resized to 3/5 with a filter, as torch exports it."""
+    weights: dict[str, Array] = {"z": np.array([1, 3, WIDE * 3 // 5, WIDE * 3 // 5], np.int64)}
+    inner = ["x", "", "", "z"]
+    node = helper.make_node("Resize", inner, ["y"], "small", mode=mode, antialias=1, exclude_outside=1)
+    return _model([node], weights, [None] * 4, WIDE)
+
+
+def _model(
+    nodes: list[NodeProto], weights: Mapping[str, Array], shape: list[int] | list[None], size: int = SIZE
+) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info("x", 1, [1, 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("x", 1, [1, 3, size, size])],
         [helper.make_tensor_value_info("y", 1, shape)],
         [numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()],
     )
@@ -118,3 +129,8 @@ def written(folder: Path) -> Iterator[tuple[str, Path]]:
     target = folder / "portable.onnx"
     auditor.fix(source, target, portable=True)
     yield "the same with `--portable`", target
+    for mode in ("linear", "cubic"):
+        source, target = folder / f"resized-{mode}.onnx", folder / f"portable-resized-{mode}.onnx"
+        onnx.save_model(resized(mode), source)
+        auditor.fix(source, target, portable=True)
+        yield f"{mode} antialiased Resize of {WIDE} pixels to 3/5, with `--portable`", target

@@ -83,6 +83,13 @@ def cases(shape: Sequence[int]) -> dict[str, tuple[onnx.ModelProto, float]]:
         made: onnx.ModelProto = model("Resize", shape, sizes, ["x", "", "", "z"], **attributes)
         return made
 
+    ratio = {"z": np.array([1, channels, height * 3 // 4, width * 3 // 4], np.int64)}
+
+    def by_ratio(mode: str) -> onnx.ModelProto:
+        made: onnx.ModelProto = model("Resize", shape, ratio, ["x", "", "", "z"], mode=mode, antialias=1)
+        return made
+
+    three = 9 * height * width // 16
     taps = 4 * 2 + 4  # linear to half the size, columns on all rows first
     window = {"kernel_shape": [3, 3], "strides": [2, 2]}
     return {
@@ -91,6 +98,8 @@ def cases(shape: Sequence[int]) -> dict[str, tuple[onnx.ModelProto, float]]:
             height * width**2,
         ),
         "antialiased tap": (resize(mode="linear", antialias=1), taps * half),
+        "linear to 3/4": (by_ratio("linear"), three),
+        "cubic to 3/4": (by_ratio("cubic"), three),
         "linear output": (resize(mode="linear"), half),
         "cubic output": (resize(mode="cubic"), half),
         "nearest output": (resize(mode="nearest"), half),

@@ -89,7 +89,7 @@ class Links:
             if inner is None:
                 reads = tuple(
                     Read(place(call.scope, operand), dict(_maps(call, state, after, len(moving))))
-                    for operand, state in moving
+                    for operand, state in _operands(call, name, moving)
                 )
             else:
                 reads = tuple(
@@ -101,6 +101,14 @@ class Links:
             for extent in after.shape or (0,):
                 size *= extent
             self.links.append(Link(ref, (call.scope.path, name), reads, size, alias, by_size))
+
+
+def _operands(call: Call, output: str, moving: list[tuple[str, State]]) -> list[tuple[str, State]]:
+    """The operands that an output is computed from; those of a pattern that it ends are those of the whole pattern."""
+    pattern = call.record.resampled.get((call.scope.path, output))
+    if pattern is None or pattern.last in call.node.inputs:
+        return moving
+    return [(pattern.last, call.scope.state(pattern.last))]
 
 
 def place(scope: Scope, name: str) -> Key:

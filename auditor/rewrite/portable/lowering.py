@@ -98,9 +98,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortableForm:
-    """One portable form. ``rank`` orders those for the same node; ``forms`` are those of the targets that it replaces.
+    """One portable form, of those for the same node the one of lowest ``rank`` (equal: the cheapest).
 
-    ``way`` raises NotLoweredError with the reason where it does not apply.
+    ``forms`` are those of the targets that it replaces. ``way`` raises NotLoweredError where it does not
+    apply, with the reason.
     """
 
     rank: int

@@ -32,6 +32,9 @@ POWER = 1500.0
 GATHERED = 30.0
 """An element that is taken out of its order."""
 
+PHASE_TAP = 50.0
+"""A tap of a convolution whose outputs are phases, however many, with what puts them side by side."""
+
 _ANTIALIASED_TAP = 22.0
 _LINEAR = 80.0
 _CUBIC = 15000.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from auditor._version import __version__
@@ -80,7 +81,11 @@ def lower(
 def _way(
     editor: GraphEditor, node: ObservedNode, found: Sequence[Fault], targets: Sequence[RequestedTarget], most: float
 ) -> Way:
-    """The first lowering that applies and takes the faults away. Raises NotLoweredError with all reasons."""
+    """The first lowering that applies and takes the faults away, of equals the cheapest.
+
+    Raises:
+        NotLoweredError: none does, or each costs too much; with all reasons.
+    """
     forms = {fault.form.name for fault in found}
     candidates = [one for one in lowerings() if node.op in one.operators and not forms.isdisjoint(one.forms)]
     if not candidates:
@@ -90,17 +95,22 @@ def _way(
         raise NotLoweredError(IN_A_FUNCTION if editor.model.functions else IN_A_SUB_GRAPH)
     place = Place(editor, part, node, element_type(editor, part.inputs[0]))
     reasons: list[str] = []
-    for lowering in candidates:
-        try:
-            way = lowering.way(place)
-        except NotLoweredError as refusal:
-            reasons.append(str(refusal))
-            continue
-        if way.becomes is not None and faults(way.becomes, targets):
-            continue
-        if way.ratio <= most:
-            return way
-        reasons.append(
-            f"{way.words} would take {way.ratio:.2g} times as long (predicted); --max-cost allows more than {most:g}"
-        )
+    for _, equals in groupby(candidates, key=lambda lowering: lowering.rank):
+        ways: list[Way] = []
+        for lowering in equals:
+            try:
+                way = lowering.way(place)
+            except NotLoweredError as refusal:
+                reasons.append(str(refusal))
+                continue
+            if way.becomes is None or not faults(way.becomes, targets):
+                ways.append(way)
+        cheapest = min(ways, key=lambda way: way.ratio, default=None)
+        if cheapest is not None and cheapest.ratio <= most:
+            return cheapest
+        if cheapest is not None:
+            reasons.append(
+                f"{cheapest.words} would take {cheapest.ratio:.2g} times as long (predicted);"
+                f" --max-cost allows more than {most:g}"
+            )
     raise NotLoweredError("; ".join(dict.fromkeys(reasons)) or UNWRITTEN)

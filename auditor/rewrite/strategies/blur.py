@@ -126,7 +126,7 @@ class Blur:
         if own_filter(editor, site, part, options) is not None:
             return None
         if site.kind in RESIZES and part.op not in _RESIZERS:
-            raise _RefusedError("a constant matrix resamples the picture: compute its weights with a filter")
+            raise _RefusedError("constant weights resample the picture: compute them with a filter")
         _check_map(editor, site, part, options)
         tensor = part.inputs[0]
         shape = editor.shape(tensor) or ()

@@ -21,6 +21,7 @@ from auditor.sampling.lattice.state import (
     anonymous,
     finest,
 )
+from auditor.sampling.ops.interleaved import interleaved
 from auditor.sampling.ops.sliding import lost_result
 from auditor.sampling.result import SiteKind, Upsampling
 from auditor.sampling.spectrum.energies import KEPT, Map, decimation
@@ -48,7 +49,7 @@ def reshape_op(call: Call) -> State:
                 if index >= len(given.axes):
                     raise OpaqueError("Reshape copies a size that the input does not have")
                 sizes[index] = given.axes[index].size
-    return to_shape(call, given, sizes)
+    return interleaved(call, tuple(sizes)) or to_shape(call, given, sizes)
 
 
 def to_shape(call: Call, given: State, sizes: Sequence[int]) -> State:

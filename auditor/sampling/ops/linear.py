@@ -68,7 +68,9 @@ def _resampled(call: Call, left: State, right: State, a: tuple[Axis, ...], b: tu
         return None
     operand = 0 if left.constant else 1
     found = matrix_of(call, operand, len(weights), turned=not left.constant)
-    return None if found is None else resampled(call, given, 1 - operand, len(axes) + summed, outputs.size, found)
+    if found is None:
+        return None
+    return resampled(call, given, call.node.inputs[1 - operand], (len(axes) + summed, outputs.size, found))
 
 
 def _picked(call: Call, left: State, right: State) -> State | None:
@@ -284,7 +286,7 @@ def _resampled_along(call: Call, operands: Sequence[State], terms: Sequence[str]
         found = matrix_of(call, place, 2, turned=turned)
         if found is None:
             return None
-        state = resampled(call, given, 1 - place, index, weights[turned].size, found)
+        state = resampled(call, given, call.node.inputs[1 - place], (index, weights[turned].size, found))
         order = [term.replace(summed, made).index(label) for label in output]
         return replace(state, axes=tuple((state.axes or ())[at] for at in order))
     return None

@@ -1,7 +1,7 @@
-"""Products with a constant matrix that resamples a grid axis: a Resize, written out.
+"""Constant weights that resample a grid axis: a Resize, written out as matrix products or as interleaved phases.
 
 So exporters write what has no operator of its own, and `fix --portable` what deployment targets compute differently.
-Two products, one for each axis, are one site.
+Two of them, one for each axis, are one site.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from auditor.sampling.lattice.banded import Resampling
 
 _DEEPEST = 4
-FILTERED = "its matrix filters before sampling"
-UNFILTERED = "its matrix interpolates only"
+FILTERED = "its weights filter before sampling"
+UNFILTERED = "its weights interpolate only"
 
 
 def matrix_of(call: Call, operand: int, rank: int, *, turned: bool) -> Resampling | None:
@@ -42,8 +42,14 @@ def matrix_of(call: Call, operand: int, rank: int, *, turned: bool) -> Resamplin
     return resampling_of(found)
 
 
-def resampled(call: Call, given: State, data: int, index: int, size: int, matrix: Resampling) -> State:
-    """The state of operand ``data`` after its axis ``index``, a plain run of a grid, was resampled to ``size``."""
+def resampled(
+    call: Call, given: State, read: str, along: tuple[int, int, Resampling], members: tuple[int, ...] = ()
+) -> State:
+    """The state of the tensor ``read`` after an axis, a plain run of a grid, was resampled.
+
+    ``along`` are the axis, its new size and what resamples it; ``members`` are sites that were parts of that.
+    """
+    index, size, matrix = along
     assert given.axes is not None
     atom = given.axes[index].single
     assert atom is not None
@@ -71,23 +77,34 @@ def resampled(call: Call, given: State, data: int, index: int, size: int, matrix
         raw=given.raw and not down,
         decimations=(),
     )
-    _remember(call, given, state, data, (atom.source, matrix), sampled=down and grid is not None)
+    if not (down and grid is not None):
+        call.record.remove_sites(members)
+        members = ()
+    _remember(call, (given, read), state, (atom.source, matrix), members, sampled=down and grid is not None)
     return state
 
 
-def _remember(call: Call, given: State, state: State, data: int, own: tuple[int, Resampling], *, sampled: bool) -> None:
+def _remember(
+    call: Call,
+    operand: tuple[State, str],
+    state: State,
+    own: tuple[int, Resampling],
+    members: tuple[int, ...],
+    *,
+    sampled: bool,
+) -> None:
     """Record the site or the enlargement, as one with that of the other axis directly in front."""
     record = call.record
-    before = _in_front(call, call.node.inputs[data])
+    before = _in_front(call, operand[1])
     if before is not None and any(source == own[0] for source, _ in before.axes):
         before = None
-    first, read = (given, call.node.inputs[data]) if before is None else (before.given, before.read)
+    first, read = operand if before is None else (before.given, before.read)
     pairs = (*(() if before is None else before.axes), own)
     site = None if before is None else before.site
     finer = None if before is None else before.finer
     if sampled:
         made = [(source, matrix) for source, matrix in pairs if abs(matrix.step) > 1]
-        site = _site(call, (read, first), state, made, () if site is None else (site,))
+        site = _site(call, (read, first), state, made, members if site is None else (site, *members))
     elif abs(own[1].step) < 1:
         order = _order(state)
         made = sorted((pair for pair in pairs if abs(pair[1].step) < 1), key=lambda pair: order.get(pair[0], 0))
@@ -99,7 +116,7 @@ def _remember(call: Call, given: State, state: State, data: int, own: tuple[int,
         else:
             record.upsamplings[finer] = whole
     if call.node.outputs:
-        record.resampled[call.scope.path, call.node.outputs[0]] = Resampled(read, first, pairs, site, finer)
+        record.resampled[call.scope.path, call.node.outputs[0]] = Resampled(read, first, pairs, site, finer, operand[1])
 
 
 def _in_front(call: Call, name: str) -> Resampled | None:

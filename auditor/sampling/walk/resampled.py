@@ -1,4 +1,4 @@
-"""What products with resampling matrices made of a tensor, one axis after the other."""
+"""What constant weights that resample made of a tensor, one axis after the other."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Resampled:
     """``axes`` holds, by source axis, the matrices that made a tensor of ``read``, whose state is ``given``.
 
     ``site`` and ``finer`` are the places of its site and of its enlargement in the record, where it has them.
+    ``last`` is the tensor that the last of them reads.
     """
 
     read: str
@@ -23,3 +24,4 @@ class Resampled:
     axes: tuple[tuple[int, Resampling], ...]
     site: int | None
     finer: int | None
+    last: str
