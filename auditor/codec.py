@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from functools import cache
@@ -49,6 +49,12 @@ class Notation(type):
 
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, cls.types)
+
+
+class Column(Sequence[T]):
+    """A long list that a document leaves out, and writes as an empty one: a file beside the document holds it."""
+
+    __slots__ = ()
 
 
 if TYPE_CHECKING:
@@ -108,6 +114,8 @@ def builtins(value: object) -> Any:
         return number(value)
     if isinstance(value, (tuple, list)):
         return [builtins(item) for item in value]
+    if isinstance(value, Column):
+        return []
     if isinstance(value, Mapping):
         return {_key(key): builtins(item) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):

@@ -72,10 +72,10 @@ def merge(
 
 
 def _read(path: str | os.PathLike[str]) -> ShardFile:
-    from auditor.verify.shard import read_shard
+    from auditor.verify.shard import on_disk, read_shard
 
     try:
-        return read_shard(Path(path).read_bytes())
+        return on_disk(read_shard(Path(path).read_bytes()))
     except OSError as error:
         raise VerifyError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     except DocumentError as error:

@@ -1,6 +1,6 @@
 """What one image costs, and what further processes cost: the numbers that a plan for many images is computed from.
 
-    python -m benchmarks.scale [--images N] [--rounds N] [--write benchmarks/scale.json]
+    python -m benchmarks.scale [--images N] [--rounds N] [--sizes] [--write benchmarks/scale.json]
 
 runs ``aliasaudit verify`` on a network built here with one thread: on two numbers of images in one process, so that
 the start cancels out, and in turns with ``--jobs 1`` and ``--jobs 2``. CPU time counts all processes, so that its
@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ sys.path.insert(0, str(HERE.parent))
 from auditor.onnxfile import read_model  # noqa: E402 - after the path is set
 from auditor.sampling import analyse  # noqa: E402
 from auditor.sampling.work import multiply_adds  # noqa: E402
+from auditor.text import ModelText  # noqa: E402
+from auditor.verify import columns  # noqa: E402
+from auditor.verify.images.source import ImageSource  # noqa: E402
+from auditor.verify.merge import MeasuredLayers, RowTable, merge  # noqa: E402
 from auditor.verify.packing import unpack  # noqa: E402
+from auditor.verify.pilot import RunPlan  # noqa: E402
+from auditor.verify.result import DataKind  # noqa: E402
+from auditor.verify.row_store import RowStore  # noqa: E402
 from auditor.verify.shard import read_shard  # noqa: E402
 from benchmarks.verify import network  # noqa: E402
 
@@ -62,22 +70,46 @@ def spent(arguments: list[str]) -> Spent:
 
 
 def sizes(shard: Path) -> dict[str, float]:
-    """Bytes of a row, of a shard that holds nothing else worth counting."""
+    """Bytes of a row, of a shard that holds nothing else worth counting, and of what a merge keeps of an image."""
     data = shard.read_bytes()
     (model,) = read_shard(data).models
-    unpack(model.rows, list[Any])  # what reading itself keeps is no row
-    tracemalloc.start()
     rows: list[Any] = unpack(model.rows, list[Any])
-    held = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
     packed = json.dumps(model.rows, separators=(",", ":")).encode()
     count = len(rows)
     return {
         "row_pickled": len(pickle.dumps(rows)) / count,
         "row_json": len(packed) / count,
         "row_gzip": len(gzip.compress(packed)) / count,
-        "row_in_memory": held / count,
+        "merge_in_memory": merge_in_memory(unpack(model.plan, RunPlan), rows),
     }
+
+
+def merge_in_memory(plan: RunPlan, rows: list[Any]) -> float:
+    """Bytes for each further image of what a merge of many holds when it is done."""
+    source = ImageSource(DataKind.FOLDER, None, (), lambda: iter(()))
+
+    def many(images: int) -> Iterator[Any]:
+        for place in range(images):
+            row = pickle.loads(pickle.dumps(rows[place % len(rows)]))  # noqa: S301 - of this process
+            yield replace(row, index=place, name=ModelText(f"photos/{place:012}.jpg"))
+
+    def held(images: int) -> int:
+        store = RowStore(many(images), in_memory=64)
+        tracemalloc.start()
+        kept = RowStore(store, in_memory=64)  # counted, too
+        found = merge(plan, source, RowTable.of(kept), MeasuredLayers())
+        traced = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert found.data.count == images
+        return traced
+
+    # As of more images than a report lists, and in seconds.
+    columns.MOST_LISTED, columns.MOST_SHOWN, usual = 64, 8, (columns.MOST_LISTED, columns.MOST_SHOWN)
+    try:
+        held(200)  # what is kept once is nothing of an image
+        return (held(1200) - held(200)) / 1000
+    finally:
+        columns.MOST_LISTED, columns.MOST_SHOWN = usual
 
 
 def main() -> None:
@@ -85,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=32, help="images of the larger run")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", action="store_true", help="measure the sizes of a row alone; the rest stays")
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
     few = max(2, asked.images // 4)
@@ -95,12 +128,17 @@ def main() -> None:
         np.save(folder / "many.npy", noise)
         np.save(folder / "few.npy", noise[:few])
         common = ["verify", str(model), "--device", "cpu", "--threads", "1", "--layers", "0", "--isolated", "-q"]
+        shard, report = folder / "s.json", folder / "r.json"
+        if asked.sizes:
+            spent([*common, "--images", str(folder / "few.npy"), "--shard", "1/1", "-o", str(shard)])
+            known: dict[str, float] = json.loads((HERE / "scale.json").read_text(encoding="utf-8"))
+            show({**known, **sizes(shard)}, asked.write)
+            return
         runs: dict[str, list[Spent]] = {"few": [], "one": [], "two": []}
         for _ in range(asked.rounds):
             runs["few"].append(spent([*common, "--images", str(folder / "few.npy")]))
             runs["one"].append(spent([*common, "--images", str(folder / "many.npy")]))
             runs["two"].append(spent([*common, "--images", str(folder / "many.npy"), "--jobs", "2"]))
-        shard, report = folder / "s.json", folder / "r.json"
         spent([*common, "--images", str(folder / "many.npy"), "--shard", "1/1", "-o", str(shard)])
         spent(["merge", str(shard), "--isolated", "-q", "--report", f"json={report}"])
         document = json.loads(report.read_text(encoding="utf-8"))["models"][0]["verification"]
@@ -114,7 +152,6 @@ def main() -> None:
             "multiply_adds_per_input": multiply_adds(read.graph, analyse(read).shapes),
             "cpu_seconds_per_image": per_image,
             "cpu_seconds_to_start": least["few"] - few * per_image,
-            "report_json_per_image": len(json.dumps(document["outputs"])) / asked.images,
             **sizes(shard),
             "cores": len(os.sched_getaffinity(0)),
             "load": os.getloadavg()[0],
@@ -122,10 +159,15 @@ def main() -> None:
             "cpu_of_two_processes": statistics.median(two.cpu / one.cpu for one, two in pairs),
             "speed_of_two_processes": statistics.median(one.wall / two.wall for one, two in pairs),
         }
+    show(found, asked.write)
+
+
+def show(found: dict[str, float], path: Path | None) -> None:
+    """Print the numbers, and write them where that is asked."""
     text = json.dumps({key: round(value, 5) for key, value in found.items()}, indent=1) + "\n"
     print(text, end="")
-    if asked.write is not None:
-        asked.write.write_text(text, encoding="utf-8")
+    if path is not None:
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

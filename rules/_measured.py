@@ -57,8 +57,7 @@ def level(measure: Measure, context: Context) -> Severity | None:
 
 def numbers(measure: Measure) -> dict[str, float | int | str]:
     """The value with its interval and the number of images behind it."""
-    known = sum(value == value for value in measure.per_image)
-    found: dict[str, float | int | str] = {measure.name: round(measure.value, 4), "images": known}
+    found: dict[str, float | int | str] = {measure.name: round(measure.value, 4), "images": measure.images}
     if measure.interval is not None:
         found |= {"low": round(measure.interval.low, 4), "high": round(measure.interval.high, 4)}
     return found

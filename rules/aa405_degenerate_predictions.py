@@ -58,7 +58,7 @@ def _one_class(output: OutputResult, images: int, context: Context) -> Finding |
     label, most = output.predictions[0]
     share = float(context.options["share"])
     # Images that are labelled with one class may well get it.
-    if most / images < share or sum(image.label == label for image in output.images) / images >= share:
+    if most / images < share or output.labels.get(label, 0) / images >= share:
         return None
     return node_finding(
         RULE,
@@ -73,7 +73,7 @@ def _one_class(output: OutputResult, images: int, context: Context) -> Finding |
 
 def _few_classes(output: OutputResult, images: int, context: Context) -> Finding | None:
     distinct = len(output.predictions)
-    labels = {image.label for image in output.images if image.label is not None}
+    labels = output.labels
     if labels:
         expected, words, severity = float(len(labels)), f"the labels {len(labels)}", Severity.ERROR
     elif output.classes:

@@ -1,6 +1,6 @@
 """The plan for many images and many models in docs/guides/scale.md, from numbers that a script measured.
 
-    python -m scripts.scale_plan [--images N] [--models N] [--check]
+    python -m scripts.scale_plan [--images N] [--models N] [--core-hour PRICE] [--show] [--check]
 
 reads ``benchmarks/scale.json`` (written by ``python -m benchmarks.scale --write benchmarks/scale.json``) and writes the
 section of the page between its markers; with ``--check`` it writes nothing and exits with 1 where that is stale.
@@ -38,7 +38,24 @@ def hours(seconds: float) -> str:
     return f"{seconds / 86400:,.0f} days" if seconds >= 172_800 else f"{seconds / 3600:.2g} hours"
 
 
-def plan(found: Mapping[str, float], images: int, models: int) -> Iterator[str]:
+def money(found: Mapping[str, float], prices: Mapping[str, float]) -> Iterator[str]:
+    """What it costs: a formula, and sums where prices are given."""
+    core = found["cpu_seconds_per_image"] / 3600
+    yield (
+        "Money is images x models x hours an image x your price of an hour; an image takes "
+        f"{core:.2g} hours of a\nCPU core here, and of a GPU its {found['inputs_per_image']:.0f} inputs over 3600 times"
+        " the inputs a second that `python -m\nbenchmarks.gpu` measures on yours. `python -m scripts.scale_plan"
+        " --core-hour PRICE --images N --models N --show`\nprints the sum; no price stands here, because none was"
+        " measured."
+    )
+    if prices:
+        yield ""
+        yield f"A core hour at {prices['core_hour']:g}: {prices['pairs'] * core * prices['core_hour']:,.2f}."
+
+
+def plan(
+    found: Mapping[str, float], images: int, models: int, prices: Mapping[str, float] | None = None
+) -> Iterator[str]:
     """The lines of the section."""
     pairs = images * models
     inputs, cpu = found["inputs_per_image"], found["cpu_seconds_per_image"]
@@ -58,22 +75,23 @@ def plan(found: Mapping[str, float], images: int, models: int) -> Iterator[str]:
     sizes = (
         ("rows between machines, pickled (`--jobs`, `--ray`)", "row_pickled"),
         ("rows as shards, compressed (`--shard`)", "row_gzip"),
-        ("memory of the merge, of the rows alone", "row_in_memory"),
-        ("report as JSON", "report_json_per_image"),
+        ("memory of the process that puts all together", "merge_in_memory"),
     )
     for words, key in sizes:
         yield f"| {words} | {amount(images * found[key])} | {amount(pairs * found[key])} |"
     read = images * PICTURE
     yield f"| pictures, read once per model ({amount(PICTURE)} each) | {amount(read)} | {amount(models * read)} |"
     yield ""
-    memory = found["row_in_memory"]
+    memory = found["merge_in_memory"]
     yield (
         f"The pictures are the load of the network: at 10 Gbit/s one pass over them takes {hours(read / LINK)}, so\n"
-        f"machines keep a copy. A row takes {found['row_gzip']:.0f} bytes in a shard and {memory / 1000:.1f} kB of\n"
-        "memory when shards are merged, and the documents as much again and more, so merge one model at a time, and\n"
-        f"plan for a million images ({amount(1e6 * memory)} of rows) and not for ten: the interval of a share is then\n"
-        "at most 0.2 points wide, and `--images-limit 1000000` takes them evenly spaced."
+        f"machines keep a copy. A row takes {found['row_gzip']:.0f} bytes in a shard, about as many in the temporary\n"
+        f"folder (`TMPDIR`) of the process that puts rows together, and {memory:.0f} bytes of its memory: that is\n"
+        f"{amount(1e6 * memory)} for a million images of one model. More are seldom worth it: the interval of a share\n"
+        "is then at most 0.2 points wide, and `--images-limit 1000000` takes them evenly spaced."
     )
+    yield ""
+    yield from money(found, prices or {})
     yield ""
     yield "```bash"
     yield "# machine $I of 200, with 64 cores: each model on every 200th image"
@@ -118,9 +136,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000_000)
     parser.add_argument("--models", type=int, default=100)
+    parser.add_argument("--core-hour", type=float, metavar="PRICE", help="of your machines: adds what it costs")
+    parser.add_argument("--show", action="store_true", help="print the section and write nothing")
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()
     found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    if asked.show or asked.core_hour is not None:
+        prices = {} if asked.core_hour is None else {"core_hour": asked.core_hour, "pairs": asked.images * asked.models}
+        print("\n".join(plan(found, asked.images, asked.models, prices)))
+        return 0
     page = PAGE.read_text(encoding="utf-8")
     text = with_section(page, section(found, asked.images, asked.models))
     if asked.check:

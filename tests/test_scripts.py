@@ -140,8 +140,7 @@ def test_the_plan_multiplies_what_one_image_costs() -> None:
         "cpu_seconds_per_image": 3.6,
         "row_pickled": 300,
         "row_gzip": 100,
-        "row_in_memory": 2500,
-        "report_json_per_image": 200,
+        "merge_in_memory": 400,
         "images": 8,
         "cpu_seconds_to_start": 2.5,
         "cpu_of_two_processes": 1.02,
@@ -152,5 +151,8 @@ def test_the_plan_multiplies_what_one_image_costs() -> None:
     lines = list(scale_plan.plan(one, 1_000_000, 10))
     assert "| 1 CPU core | 42 days | 417 days |" in lines  # 3.6 million seconds
     assert "| 1,000 CPU cores | 1 hours | 10 hours |" in lines
-    assert "| memory of the merge, of the rows alone | 2.5 GB | 25 GB |" in lines
+    assert "| memory of the process that puts all together | 400 MB | 4 GB |" in lines
+    assert not any("A core hour" in line for line in lines), "nobody said what one costs"
+    priced = scale_plan.plan(one, 1_000_000, 10, {"core_hour": 0.5, "pairs": 10_000_000})
+    assert "A core hour at 0.5: 5,000.00." in list(priced)
     assert any("On 8 images two processes took +2 % CPU time of one and were 1.90 times" in line for line in lines)

@@ -15,6 +15,7 @@ from auditor.audit.facts import run_facts
 from auditor.audit.input_shapes import check_input_shapes
 from auditor.audit.run import Measure, MeasureAlias, ModelFile, Outcome, RuleSet, audit_all, load_rules
 from auditor.audit.settle import settle
+from auditor.cli.images_file import with_images_file
 from auditor.cli.inputs import shown
 from auditor.cli.naming import hint_at_names
 from auditor.cli.options import PROGRESS_VARIABLE
@@ -149,6 +150,7 @@ def _show(report: Report, told: Report, output_format: Format, fail_on: FailOn, 
     )
     write_reports(report, show.report, options)
     hint_at_names(report, {output_format, *(Format(file.format) for file in show.report)}, show.quiet)
+    told = with_images_file(told, output_format, show.output, "--output", show.quiet)
     deliver(render(told, output_format, options), show.output, show.quiet)
     if show.output is not None or output_format is not Format.TEXT:
         say_problems(report.problems)

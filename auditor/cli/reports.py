@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auditor.cli.errors import UsageError
+from auditor.cli.images_file import with_images_file
 from auditor.cli.output import refuse_overwriting, say, write_file
 from auditor.facts.formats import Format
 from auditor.facts.report import Report
@@ -33,8 +34,15 @@ def write_reports(report: Report, files: Iterable[ReportFile], options: RenderOp
     """
     for folder in [file for file in files if file.folder]:
         _write_folder(report, folder.path, _of_a_file(options))
-    single = [file for file in files if not file.folder]
-    write_each(single, options, lambda output_format, plain: render(report, output_format, plain))
+    for file in files:
+        if not file.folder:
+            _write_file(report, file, options)
+
+
+def _write_file(report: Report, file: ReportFile, options: RenderOptions) -> None:
+    _make(file.path.parent)
+    named = with_images_file(report, Format(file.format), file.path, "--report", options.quiet)
+    write_each([file], options, lambda output_format, plain: render(named, output_format, plain))
 
 
 def _write_folder(report: Report, folder: Path, options: RenderOptions) -> None:

@@ -99,13 +99,13 @@ class Shards:
 
     def __init__(self, names: Sequence[str]) -> None:
         from auditor.codec import DocumentError
-        from auditor.verify.shard import read_shard
+        from auditor.verify.shard import on_disk, read_shard
 
         self.problems: list[Problem] = []
         self._shards: list[tuple[str, ShardFile]] = []
         for name in names:
             try:
-                self._shards.append((name, read_shard(read_whole(Path(name)))))
+                self._shards.append((name, on_disk(read_shard(read_whole(Path(name))))))
             except OSError as error:
                 self.problems.append(Problem(ProblemKind.UNREADABLE, f"cannot be read: {error.strerror}", name))
             except DocumentError as error:

@@ -54,7 +54,7 @@ def compare_measured(base: Verification, new: Verification, thresholds: Threshol
         remarks.append(f"the inputs differ in size ({sizes}): shifts are the same in pixels")
     rows = same_images(base, new)
     images = len(rows[0])
-    if images < len(base.data.used) or images < len(new.data.used):
+    if images < base.data.images or images < new.data.images:
         remarks.append(f"{images} images could be used with both models; the others are left out")
     changes: list[MeasuredChange] = []
     unjudged: list[str] = []

@@ -168,7 +168,7 @@ def _hold(name: str, measure: Measure, limit: float, inconclusive: str) -> None:
     from auditor.verify.statistics import judge
     from auditor.verify.verdict import Verdict, needed_words
 
-    images = sum(value == value for value in measure.per_image)  # NaN marks an image that does not count
+    images = measure.images
     interval = measure.interval
     verdict = judge(interval, limit, measure.higher_is_better)
     if verdict is Verdict.PASS:

@@ -17,7 +17,7 @@ from auditor.verify.measures import leading
 from auditor.verify.measures.embedding import COSINE
 from auditor.verify.options import Request
 from auditor.verify.perturbation import Perturbation
-from auditor.verify.result import OutputResult, Task, Verification
+from auditor.verify.result import Task, Verification
 
 
 def lock_of(steps: Sequence[Step]) -> Step | None:
@@ -90,21 +90,22 @@ def _measure(found: Verification) -> str | None:
 
 def _images(before: Verification, after: Verification) -> list[str]:
     """The images of both runs, in the order of the first."""
-    there = {image.name.raw for image in after.outputs[0].images}
-    return [image.name.raw for image in before.outputs[0].images if image.name.raw in there]
+    there = {name.raw for name in after.data.used}
+    return [name.raw for name in before.data.used if name.raw in there]
 
 
 def _paired(
     before: Verification, after: Verification, measure: str, protocol: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    base, new = (_per_image(one.outputs[0], measure, protocol) for one in (before, after))
+    base, new = (_per_image(one, measure, protocol) for one in (before, after))
     images = _images(before, after)
     return tuple(base[image] for image in images), tuple(new[image] for image in images)
 
 
-def _per_image(output: OutputResult, measure: str, protocol: str) -> dict[str, float]:
-    found = output.measure(measure, protocol)
-    values = (math.nan,) * len(output.images) if found is None else found.per_image
+def _per_image(result: Verification, measure: str, protocol: str) -> dict[str, float]:
+    found = result.outputs[0].measure(measure, protocol)
+    names = result.data.used
+    values = (math.nan,) * len(names) if found is None else found.per_image
     # How far a cosine is from 1 is what was changed.
     told = [1 - value for value in values] if measure == COSINE.name else values
-    return {image.name.raw: value for image, value in zip(output.images, told, strict=True)}
+    return {name.raw: value for name, value in zip(names, told, strict=True)}

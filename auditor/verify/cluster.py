@@ -11,7 +11,7 @@ import pickle
 import platform
 import secrets
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -45,12 +45,12 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], a
         task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
         job = _Job(plan, source.again, _facts(plan))
         payload = ray.put(pickle.dumps(job))
-        waiting = list(enumerate(blocks_of(parts, slots)))
+        waiting = deque(enumerate(blocks_of(parts, slots)))
         tries: Counter[int] = Counter()
-        running: dict[Any, tuple[int, list[int]]] = {}
+        running: dict[Any, tuple[int, Sequence[int]]] = {}
         while waiting or running:
             while waiting and len(running) < _AHEAD * slots:
-                number, block = waiting.pop(0)
+                number, block = waiting.popleft()
                 running[task.remote(payload, block)] = number, block
             (done, *_), _ = ray.wait(list(running), num_returns=1)
             number, block = running.pop(done)
@@ -66,10 +66,10 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], a
                         "machines more memory, or lower --threads",
                         type(error).__name__,
                     ) from None
-                waiting.insert(0, (number, block))
+                waiting.appendleft((number, block))
                 continue
             if piece.failure is not None:  # what lies behind it need not be measured
-                waiting = [other for other in waiting if other[0] < number]
+                waiting = deque(other for other in waiting if other[0] < number)
             yield piece
 
 
@@ -86,7 +86,7 @@ def _facts(plan: RunPlan) -> dict[str, str]:
     return {**versions(), "the model": file_sha256(plan.model.setup.batching.spec.model)}
 
 
-def _task(payload: bytes, places: list[int]) -> bytes:
+def _task(payload: bytes, places: Sequence[int]) -> bytes:
     """Measure a block, in a process of the cluster."""
     try:
         worker, plan, source = _opened(payload)

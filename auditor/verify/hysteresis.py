@@ -7,7 +7,8 @@ upper one or more, and goes below the lower one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,14 +54,39 @@ class AnswerScores:
         return self.low < threshold if self.first >= threshold else self.high >= threshold
 
 
-def margin(of: str, threshold: float, answers: Sequence[AnswerScores]) -> Margin | None:
+class Margins:
+    """The margin of answers that come one after the other; ``of`` and ``threshold`` as in :class:`Margin`."""
+
+    def __init__(self, of: str, threshold: float) -> None:
+        self._of, self._threshold = of, threshold
+        self._depths, self._spreads, self._near = array("d"), array("d"), 0
+
+    def add(self, answer: AnswerScores) -> None:
+        """The next answer."""
+        self._spreads.append(answer.spread)
+        self._near += answer.near(self._threshold)
+        if answer.crosses(self._threshold):
+            self._depths.append(answer.depth(self._threshold))
+
+    @property
+    def margin(self) -> Margin | None:
+        """That of all answers; None where there are none."""
+        return _margin(self._of, self._threshold, self._spreads, self._near, self._depths)
+
+
+def margin(of: str, threshold: float, answers: Iterable[AnswerScores]) -> Margin | None:
     """The margin of these answers; None where there are none."""
-    if not answers:
+    margins = Margins(of, threshold)
+    for answer in answers:
+        margins.add(answer)
+    return margins.margin
+
+
+def _margin(of: str, threshold: float, spreads: Sequence[float], near: int, depths: Sequence[float]) -> Margin | None:
+    if not spreads:
         return None
-    depths = [answer.depth(threshold) for answer in answers if answer.crosses(threshold)]
-    near = sum(answer.near(threshold) for answer in answers)
-    jitter = float(np.median([answer.spread for answer in answers]))
-    found = Margin(of, threshold, len(answers), near, jitter, len(depths))
+    jitter = float(np.median(spreads))
+    found = Margin(of, threshold, len(spreads), near, jitter, len(depths))
     if not depths:
         return found
     reach = float(np.quantile(depths, _STOPPED, method="higher"))
@@ -70,4 +96,4 @@ def margin(of: str, threshold: float, answers: Sequence[AnswerScores]) -> Margin
     if of == "score" and not 0 < low < high < 1:
         return found
     stopped = sum(depth < width for depth in depths)
-    return Margin(of, threshold, len(answers), near, jitter, len(depths), round(low, 6), round(high, 6), stopped)
+    return Margin(of, threshold, len(spreads), near, jitter, len(depths), round(low, 6), round(high, 6), stopped)

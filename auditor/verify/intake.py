@@ -54,7 +54,7 @@ class Intake:
         """
         wanted = self._parts()[part]
         if self.run.plan.settings.shared:
-            self._share(frozenset(wanted), observer)
+            self._share(wanted if isinstance(wanted, range) else frozenset(wanted), observer)
         else:
             self.run.extend(wanted, observer)
 
@@ -66,7 +66,7 @@ class Intake:
             self._pieces = (
                 processes.pieces(*measured, jobs) if cluster is None else pieces_of_cluster(*measured, cluster)
             )
-        left = set(wanted) - self._accept(self._take_ahead(), wanted, observer)
+        left = len(wanted) - self._accept(self._take_ahead(), wanted, observer)
         while left:
             piece = next(self._pieces, None)
             if piece is None:
@@ -77,17 +77,18 @@ class Intake:
         if failures:
             raise min(failures, key=lambda failure: failure.index).error()
 
-    def _accept(self, rows: Sequence[Row[Any]], wanted: Collection[int], observer: Observer) -> set[int]:
-        """Keep the rows that are wanted, and those of later parts for then; the places of the former."""
+    def _accept(self, rows: Sequence[Row[Any]], wanted: Collection[int], observer: Observer) -> int:
+        """Keep the rows that are wanted, and those of later parts for then; how many the former are."""
         mine = [row for row in rows if row.index in wanted]
         self._ahead += [row for row in rows if row.index not in wanted]
-        self.run.rows += mine
+        self.run.rows.extend(mine)
         for _ in mine:
             observer.advance()
-        return {row.index for row in mine}
+        return len(mine)
 
-    def _parts(self) -> list[list[int]]:
-        return [sorted(self.places[start:end]) for start, end in pairwise((0, *self.ends))]
+    def _parts(self) -> list[Sequence[int]]:
+        parts = [self.places[start:end] for start, end in pairwise((0, *self.ends))]
+        return [part if isinstance(part, range) else sorted(part) for part in parts]
 
     def _take_ahead(self) -> list[Row[Any]]:
         rows, self._ahead = self._ahead, []

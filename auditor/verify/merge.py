@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,30 +12,33 @@ from msgspec import structs
 from auditor.pipeline.resampling import triangle
 from auditor.pipeline.response import low_pass
 from auditor.text import ModelText
+from auditor.verify.columns import listed_names
 from auditor.verify.errors import DataError, NothingMeasuredError
+from auditor.verify.image_counts import ImageCounts
 from auditor.verify.images.preprocess import DEFAULT_PRESET
 from auditor.verify.images.source import ImageSource
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.measures import facts_of
 from auditor.verify.measures.reference import reference_remarks
 from auditor.verify.measures.splitting import loss_splits
-from auditor.verify.measures.task import Row
+from auditor.verify.measures.task import Repeated, Row, measured_of
 from auditor.verify.minimum import interval_with, judged_measure
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import (
     DataFacts,
     DataKind,
-    LayerResult,
     Measure,
     OutputResult,
     Perturbed,
-    Rejected,
-    SelfTest,
     ShiftAt,
     Shifts,
     Task,
     Verification,
 )
+from auditor.verify.row_store import RowStore
+from auditor.verify.self_test import SelfTest
 from auditor.verify.split import LossSplit
+from auditor.verify.views import Mapped
 
 # So many a comparison takes, and the interval of a share is then a few points wide.
 MANY_IMAGES = 256
@@ -61,42 +62,31 @@ class MeasuredLayers:
 
 @dataclass(frozen=True, slots=True)
 class RowTable:
-    """The rows of a run by their places. ``used`` are those of the images that were measured."""
+    """The rows of a run by their places, one at a time. ``used`` are those of the images that were measured."""
 
-    rows: tuple[Row[Any], ...]
+    rows: Sequence[Row[Any]]
+    used: Sequence[Row[Any]]
 
     @classmethod
     def of(cls, rows: Iterable[Row[Any]]) -> RowTable:
         """The rows of one process or of several."""
-        return cls(tuple(sorted(rows, key=lambda row: row.index)))
-
-    @property
-    def used(self) -> tuple[Row[Any], ...]:
-        return tuple(row for row in self.rows if row.measured is not None)
-
-    @property
-    def rejected(self) -> tuple[Rejected, ...]:
-        return tuple(Rejected(row.name, row.rejected) for row in self.rows if row.measured is None)
-
-    @property
-    def runs(self) -> int:
-        return sum(row.runs for row in self.rows)
-
-    @property
-    def naive_runs(self) -> int:
-        return sum(row.naive_runs for row in self.rows)
+        store = rows if isinstance(rows, RowStore) else RowStore(rows)
+        return cls(store.rows(), store.rows(only_used=True))
 
 
 def of_reference(plan: RunPlan, table: RowTable) -> tuple[RunPlan, RowTable]:
     """The plan and the rows of the reference model by itself, of a run that measured it too."""
     if plan.reference is None:
         raise ValueError("the run has no reference")
-    rows = tuple(
-        replace(row, measured=row.reference, perturbed=row.reference_perturbed, reference=None, repeated=None)
-        for row in table.rows
-    )
+    rows = Mapped(table.rows, _of_reference)
+    used = [place for place, row in enumerate(table.rows) if row.reference is not None]
     alone = replace(plan.settings, reference=None, preset_assumed=False)
-    return replace(plan, settings=alone, model=plan.reference, reference=None, remarks=()), RowTable(rows)
+    plan = replace(plan, settings=alone, model=plan.reference, reference=None, remarks=())
+    return plan, RowTable(rows, Mapped(used, rows.__getitem__))
+
+
+def _of_reference(row: Row[Any]) -> Row[Any]:
+    return replace(row, measured=row.reference, perturbed=row.reference_perturbed, reference=None, repeated=None)
 
 
 def require_measured(plan: RunPlan, table: RowTable) -> None:
@@ -107,7 +97,7 @@ def require_measured(plan: RunPlan, table: RowTable) -> None:
     """
     used = table.used
     if not used:
-        reasons = sorted({rejected.reason for rejected in table.rejected})
+        reasons = sorted({row.rejected for row in table.rows})
         raise DataError(f"none of the {len(table.rows)} images could be measured: {'; '.join(reasons[:3])}")
     why = plan.model.measures.nothing(used)
     if why:
@@ -140,27 +130,27 @@ def merge(
     """
     setup, settings, used = plan.model.setup, plan.settings, table.used
     opened = setup.batching.opened
-    digest = hashlib.sha256(b"".join(row.pixels for row in used))
+    facts = ImageCounts.of(table.rows)
     output = _output(plan, used)
-    test = _self_test(used)
     return Verification(
         provider=opened.provider,
         data=DataFacts(
             source.kind,
-            tuple(row.name for row in used),
-            table.rejected,
-            sum(row.label is not None for row in used),
-            digest.hexdigest(),
+            listed_names(facts.names),
+            tuple(facts.rejected),
+            facts.labelled,
+            facts.digest.hexdigest(),
+            None if output.listed is None else len(facts.names),
         ),
-        shifts=_shifts(plan, table),
+        shifts=_shifts(plan, facts),
         outputs=(output,),
         layers=layers.results,
-        self_test=test,
-        incomplete=_void(used) or (_cut_short(table, source) if interrupted else ""),
+        self_test=_self_test(facts.tests),
+        incomplete=_void(facts.tests) or (_cut_short(table, source) if interrupted else ""),
         preprocessing=setup.preprocessing.describe(),
         shared_batch=setup.batching.rows,
-        runs=table.runs + layers.runs,
-        naive_runs=table.naive_runs + layers.naive_runs,
+        runs=facts.runs + layers.runs,
+        naive_runs=facts.naive_runs + layers.naive_runs,
         seconds=seconds,
         external=external,
         notes=(
@@ -169,17 +159,14 @@ def merge(
             *plan.remarks,
             *opened.remarks,
             *plan.model.measures.remarks(used),
-            *_agreement(plan, used),
-            *enlargement([row.enlarged for row in used if row.enlarged > ENLARGED], len(used)),
-            *resize_hint(
-                setup.preprocessing.geometry.kernel,
-                [max(row.factor) for row in used if row.factor],
-                setup.target.task,
-            ),
-            *_noted(used),
+            *_agreement(plan, used, facts),
+            *enlargement([factor for factor in facts.enlarged if factor > ENLARGED], len(used)),
+            *resize_hint(setup.preprocessing.geometry.kernel, facts.larger, setup.target.task),
+            *(f"{count} of {len(used)} images: {note}" for note, count in sorted(facts.notes.items())),
             *_more_images(source, output),
             *layers.remarks,
             *_unsplit(plan),
+            *_unlisted(output),
         ),
         preset_assumed=DEFAULT_PRESET if settings.preset_assumed else "",
     )
@@ -191,10 +178,15 @@ def _output(plan: RunPlan, used: Sequence[Row[Any]]) -> OutputResult:
     output = plan.model.measures.total(used, confidence)
     further: list[Measure] = []
     for place, perturbation in enumerate(plan.settings.perturbations):
-        rows = [replace(row, measured=row.perturbed[place]) for row in used]
+        rows = _perturbed(used, place)
         measures = plan.model.measures.total(rows, confidence).measures
         further += (structs.replace(one, protocol=perturbation.name) for one in measures if not facts_of(one).unshifted)
     return structs.replace(output, measures=(*output.measures, *further), splits=_splits(plan, used))
+
+
+def _perturbed(used: Sequence[Row[Any]], place: int) -> Sequence[Row[Any]]:
+    """The rows as what was measured under one perturbation."""
+    return Mapped(used, lambda row: replace(row, measured=row.perturbed[place]))
 
 
 def _more_images(source: ImageSource, output: OutputResult) -> tuple[str, ...]:
@@ -218,7 +210,7 @@ def _splits(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[LossSplit, ...]:
     protocol = plan.model.setup.protocol
     if not protocol.splits or protocol.period is None:
         return ()
-    ends = [[replace(row, measured=row.perturbed[place]) for row in used] for place in (-2, -1)]
+    ends = [_perturbed(used, place) for place in (-2, -1)]
     reach = protocol.period, protocol.longest_split
     return loss_splits(plan.model.measures, ends[0], ends[1], reach, plan.settings.confidence)
 
@@ -259,52 +251,54 @@ def resize_hint(kernel: str, factors: Sequence[float], task: Task) -> tuple[str,
     return (f"{size} and {kernel} does not filter them: {first}",)
 
 
-def _agreement(plan: RunPlan, used: Sequence[Row[Any]]) -> tuple[str, ...]:
-    """How the answers are held against those of the reference, in sentences."""
-    images = [row.measured for row in used if row.measured is not None and row.measured.beside is not None]
-    if plan.reference is None or not images:
+def _unlisted(output: OutputResult) -> tuple[str, ...]:
+    """That a report does not describe all images."""
+    listed = output.listed
+    if listed is None:
         return ()
-    factors = [max(row.factor) for row in used if row.factor is not None]
-    pixel = float(np.median(factors)) if factors and plan.model.setup.protocol.native else 1.0
-    values = [image.values for image in images]
-    return reference_remarks(values, [image.beside for image in images], plan.settings.confidence, pixel)
+    return (f"of {listed.images} images the {len(listed.places)} that change most are described",)
 
 
-def _noted(used: Sequence[Row[Any]]) -> Iterator[str]:
-    counts = Counter(note for row in used for note in row.notes)
-    return (f"{count} of {len(used)} images: {note}" for note, count in sorted(counts.items()))
+def _agreement(plan: RunPlan, used: Sequence[Row[Any]], facts: ImageCounts) -> tuple[str, ...]:
+    """How the answers are held against those of the reference, in sentences."""
+    if plan.reference is None:
+        return ()
+    compared = [place for place, row in enumerate(used) if row.measured is not None and row.measured.beside is not None]
+    if not compared:
+        return ()
+    pixel = float(np.median(facts.larger)) if facts.larger and plan.model.setup.protocol.native else 1.0
+    images = measured_of(Mapped(compared, used.__getitem__))
+    values, beside = Mapped(images, lambda image: image.values), Mapped(images, lambda image: image.beside)
+    return reference_remarks(values, beside, plan.settings.confidence, pixel)
 
 
-def _self_test(used: Sequence[Row[Any]]) -> SelfTest | None:
+def _self_test(tests: Sequence[Repeated]) -> SelfTest | None:
     """The self-test, or None where no input was run twice."""
-    tests = [row.repeated for row in used if row.repeated is not None]
     if not tests:
         return None
     agreed = sum(test.same for test in tests)
     return SelfTest(agreed == len(tests), agreed / len(tests), max(test.difference for test in tests))
 
 
-def _shifts(plan: RunPlan, table: RowTable) -> Shifts:
-    setup, images = plan.model.setup, max(len(table.used), 1)
-    factors = [row.factor for row in table.used if row.factor is not None]
+def _shifts(plan: RunPlan, facts: ImageCounts) -> Shifts:
+    setup, images = plan.model.setup, max(len(facts.names), 1)
     return Shifts(
         protocol=setup.protocol.kind,
         source=setup.protocol.picture,
         window=setup.image.size,
         radius=setup.shifts.radius,
-        per_image=round((table.naive_runs - sum(row.runs_beside for row in table.rows)) / images) - 1,
-        distinct=round(table.runs / images),
+        per_image=round((facts.naive_runs - facts.runs_beside) / images) - 1,
+        distinct=round(facts.runs / images),
         exhaustive=setup.shifts.exhaustive > 0,
         seed=plan.settings.shifts.seed,
         at=ShiftAt.NATIVE if setup.protocol.native else ShiftAt.MODEL,
-        factor=float(np.median(factors)) if factors else None,
+        factor=float(np.median(facts.factors)) if facts.factors else None,
         perturbations=tuple(Perturbed(one.name, one.meaning) for one in plan.settings.perturbations),
     )
 
 
-def _void(used: Sequence[Row[Any]]) -> str:
+def _void(tests: Sequence[Repeated]) -> str:
     """Why the numbers say nothing about shifts; empty where the self-test did not fail."""
-    tests = [row.repeated for row in used if row.repeated is not None]
     failed = sum(not test.same for test in tests)
     if not failed:
         return ""

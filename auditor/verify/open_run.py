@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from msgspec import structs
 
@@ -16,12 +15,13 @@ from auditor.text import ModelText, count_text
 from auditor.verify.admission import admit
 from auditor.verify.images.source import ImageSource
 from auditor.verify.layers.layer_runs import open_layers
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.measures.target import Clues
-from auditor.verify.measures.task import Row
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan, pilot
-from auditor.verify.result import LayerResult, Verification
+from auditor.verify.result import Verification
+from auditor.verify.row_store import RowStore
 from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
@@ -47,7 +47,7 @@ class OpenRun:
     external: tuple[tuple[ModelText, str], ...]
     begun: float
     plain: tuple[Model, Analysis] | None = None
-    rows: list[Row[Any]] = field(default_factory=list)
+    rows: RowStore = field(default_factory=RowStore)
 
     @property
     def table(self) -> RowTable:
@@ -65,8 +65,7 @@ class OpenRun:
 
     def keep(self, places: Collection[int]) -> None:
         """Forget the rows of all images but these."""
-        kept = frozenset(places)
-        self.rows[:] = [row for row in self.rows if row.index in kept]
+        self.rows = self.rows.only(frozenset(places))
 
     def extend(self, places: Collection[int], observer: Observer) -> None:
         """Measure the images at these places, too.
@@ -74,12 +73,13 @@ class OpenRun:
         Raises:
             VerifyError: as :func:`auditor.verify.runner.verify`.
         """
-        self.add(self.plan.units(self.source, frozenset(places)), observer)
+        wanted = places if isinstance(places, range) else frozenset(places)
+        self.add(self.plan.units(self.source, wanted), observer)
 
     def add(self, units: Iterable[Numbered], observer: Observer) -> None:
         """Measure these units, too."""
         for row in measured_rows(self.worker, self.plan, units):
-            self.rows.append(row)
+            self.rows.add(row)
             observer.advance()
 
     def layers(self, observer: Observer) -> tuple[MeasuredLayers, bool]:
@@ -103,7 +103,7 @@ class OpenRun:
         """The result with thumbnails of the images that changed most, where a page asked for them."""
         if not self.plan.settings.thumbnails:
             return found
-        return structs.replace(found, shown=shown_images(self.plan, self.source, self.table, found.outputs[0].images))
+        return structs.replace(found, shown=shown_images(self.plan, self.source, self.table, found.outputs[0]))
 
     def found_on_reference(self, confidence: float) -> Verification:
         """The same of the reference, where the settings ask to measure it, too."""

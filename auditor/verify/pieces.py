@@ -71,12 +71,12 @@ def splittable_places(source: ImageSource) -> range:
     return places
 
 
-def blocks_of(parts: Sequence[Sequence[int]], slots: int, most: int = 16) -> list[list[int]]:
+def blocks_of(parts: Sequence[Sequence[int]], slots: int, most: int = 16) -> list[Sequence[int]]:
     """The places of all parts in blocks, several of a part for each slot so that all end at about the same time."""
-    blocks = []
+    blocks: list[Sequence[int]] = []
     for places in parts:
         size = max(1, min(most, -(-len(places) // (4 * slots))))
-        blocks += [list(places[start : start + size]) for start in range(0, len(places), size)]
+        blocks += [places[start : start + size] for start in range(0, len(places), size)]
     return blocks
 
 

@@ -19,7 +19,8 @@ from auditor.files import replacing
 from auditor.text import ModelText, plain
 from auditor.verify.arrays import FloatArray
 from auditor.verify.errors import VerifyError
-from auditor.verify.result import Curve, ImageResult, LayerResult, Verification
+from auditor.verify.layers.result import LayerResult
+from auditor.verify.result import Curve, ImageResult, Verification
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

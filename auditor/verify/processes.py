@@ -24,10 +24,10 @@ _TRIES = 3  # of a block whose process was killed
 class _Blocks:
     """The blocks that are still to be measured, in order."""
 
-    waiting: deque[list[int]]
+    waiting: deque[Sequence[int]]
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def following(self) -> list[int] | None:
+    def following(self) -> Sequence[int] | None:
         with self.lock:
             return self.waiting.popleft() if self.waiting else None
 
@@ -96,7 +96,7 @@ class _Slot:
             self._close()
             self._done.put(None)
 
-    def _measured(self, block: list[int]) -> Piece | None:
+    def _measured(self, block: Sequence[int]) -> Piece | None:
         for _ in range(_TRIES):
             try:
                 return self._asked(block)
@@ -110,7 +110,7 @@ class _Slot:
         )
         return Piece((), Failure.of(error, min(block)))
 
-    def _asked(self, block: list[int]) -> Piece:
+    def _asked(self, block: Sequence[int]) -> Piece:
         process = self._process or self._started()
         assert process.stdin is not None
         assert process.stdout is not None

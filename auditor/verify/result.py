@@ -8,6 +8,8 @@ shifts can be compared pair by pair.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from math import isfinite
 from typing import ClassVar
@@ -16,12 +18,14 @@ from msgspec import Struct
 
 from auditor.codec import FloatOrNan
 from auditor.document import Shown
-from auditor.onnxfile.noderef import NodeRef
 from auditor.text import ModelText, count_text, plain
+from auditor.verify.columns import Floats, Names
 from auditor.verify.example import ClassChange, MovingBox, MovingJoints, SeenAnswer, ShownImage
 from auditor.verify.interval import Interval
-from auditor.verify.layers.maps import EquivarianceMap, Spectrum
+from auditor.verify.layers.result import LayerResult
+from auditor.verify.listing import ImagesFile, Listed, Unlisted
 from auditor.verify.margin import Margin
+from auditor.verify.self_test import SelfTest
 from auditor.verify.split import LossSplit
 from auditor.verify.time.result import TimeResult
 from auditor.verify.verdict import Required
@@ -115,13 +119,22 @@ class Rejected(Struct, frozen=True):
 
 
 class DataFacts(Struct, frozen=True):
-    """The images of a run. ``sha256`` is over the decoded pixels of the used ones; ``labelled`` counts labels."""
+    """The images of a run. ``sha256`` is over the decoded pixels of the used ones; ``labelled`` counts labels.
+
+    ``count`` says how many were used, where a document does not list so many; else it is None.
+    """
 
     kind: DataKind
-    used: tuple[ModelText, ...]
+    used: Names
     rejected: tuple[Rejected, ...]
     labelled: int
     sha256: str
+    count: int | None = None
+
+    @property
+    def images(self) -> int:
+        """How many images were used."""
+        return len(self.used) if self.count is None else self.count
 
 
 class Perturbed(Struct, frozen=True):
@@ -179,6 +192,7 @@ class Measure(Struct, frozen=True):
     "probability", "px", "variance" (a share of one) or "ratio". ``interval`` is None where there are too few
     images for one. What is not finite in ``per_image`` marks an image for which the measure is not defined; ``images``
     counts the others. ``protocol`` is the perturbation that it is about, such as "noise:2"; empty for shifts.
+    ``unlisted`` counts them where a document does not list so many; else it is None.
     """
 
     computed: ClassVar[tuple[str, ...]] = ("images",)
@@ -188,8 +202,9 @@ class Measure(Struct, frozen=True):
     interval: Interval | None
     unit: str
     higher_is_better: bool
-    per_image: tuple[FloatOrNan, ...]
+    per_image: Floats
     protocol: str = ""
+    unlisted: Unlisted | None = None
 
     @property
     def title(self) -> str:
@@ -199,7 +214,12 @@ class Measure(Struct, frozen=True):
     @property
     def images(self) -> int:
         """How many images the value rests on."""
-        return sum(map(isfinite, self.per_image))
+        return sum(map(isfinite, self.per_image)) if self.unlisted is None else self.unlisted.known
+
+    @property
+    def all_images(self) -> int:
+        """How many images there are, those included on which it could not be measured."""
+        return len(self.per_image) if self.unlisted is None else self.unlisted.images
 
 
 def titled(name: str, protocol: str) -> str:
@@ -278,7 +298,12 @@ class ImageResult(Struct, frozen=True):
 
 
 class OutputResult(Struct, frozen=True):
-    """Everything measured on one graph output."""
+    """Everything measured on one graph output.
+
+    ``images`` has every image, or of many those that ``listed`` names. ``columns`` then hold what it would say of each.
+    """
+
+    unwritten: ClassVar[frozenset[str]] = frozenset({"columns"})
 
     output: ModelText
     task: Task
@@ -289,6 +314,20 @@ class OutputResult(Struct, frozen=True):
     classes: int | None = None  # that the model can tell apart; classification only
     margin: Margin | None = None  # of classification and detection
     splits: tuple[LossSplit, ...] = ()  # of what shifts change: the grid's part, and border and content
+    listed: Listed | None = None
+    columns: Mapping[str, Floats] = {}
+
+    @property
+    def unsteady(self) -> int:
+        """How many images get another answer at one of their shifts."""
+        return sum(image.flips > 0 for image in self.images) if self.listed is None else self.listed.unsteady
+
+    @property
+    def labels(self) -> Mapping[int, int]:
+        """How many images have each label."""
+        if self.listed is not None:
+            return dict(self.listed.labels)
+        return Counter(image.label for image in self.images if image.label is not None)
 
     @property
     def most_moved(self) -> ImageResult | None:
@@ -301,42 +340,6 @@ class OutputResult(Struct, frozen=True):
         return next((one for one in self.measures if (one.name, one.protocol) == (name, protocol)), None)
 
 
-class LayerResult(Struct, frozen=True):
-    """One sampling site or one spatial output, in graph order.
-
-    ``cosine`` and ``error`` are means over the shifts that are no multiple of the ``cumulative`` factor, and ``added``
-    is the error above that of the previous layer on the path (the loss this site costs). ``alias_measured`` is the
-    share of the power of the real pre-sampling activations (about their mean) above the new Nyquist frequency.
-    ``factor`` is the site's own subsampling factor (y, x): ``after`` lies on a grid that is coarser by it.
-    """
-
-    tensor: ModelText
-    node: NodeRef | None
-    site: int | None  # index into Analysis.sites
-    cumulative: tuple[float | None, float | None]
-    cosine: FloatOrNan
-    error: FloatOrNan
-    added: FloatOrNan
-    map: EquivarianceMap
-    alias_measured: float | None
-    alias_predicted: float | None
-    before: Spectrum | None
-    after: Spectrum | None
-    factor: tuple[FloatOrNan, FloatOrNan] | None = None
-
-
-class SelfTest(Struct, frozen=True):
-    """The same input given twice must give the same answer, else the run says nothing about shifts.
-
-    ``agreement`` is the share of the tested images with an equal answer, which must be exactly 1; ``difference`` is the
-    largest absolute difference of any output element.
-    """
-
-    passed: bool
-    agreement: FloatOrNan
-    difference: FloatOrNan
-
-
 class Verification(Shown, Struct, frozen=True):
     """One model measured. ``incomplete`` is empty, or says in our own words why images or parts are missing.
 
@@ -345,7 +348,8 @@ class Verification(Shown, Struct, frozen=True):
     ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
     that was taken because nobody chose one, empty otherwise. ``time`` is what was measured over the frames of a clip.
     ``shown`` are thumbnails of the images that changed most, where a page asked for them. ``required`` is what was
-    asked of the model, and whether it holds; None where nothing was.
+    asked of the model, and whether it holds; None where nothing was. ``images_file`` holds what was measured on each of
+    many images; None where the report lists them.
     """
 
     # Two runs of the same thing write equal documents.
@@ -370,6 +374,7 @@ class Verification(Shown, Struct, frozen=True):
     time: TimeResult | None = None
     shown: tuple[ShownImage, ...] = ()
     required: Required | None = None
+    images_file: ImagesFile | None = None
 
     @property
     def complete(self) -> bool:
@@ -380,7 +385,7 @@ class Verification(Shown, Struct, frozen=True):
         measures = [f"{plain(one.name, 40)} {one.value:.4g}" for output in self.outputs for one in output.measures]
         more = [f"and {len(measures) - _SHOWN_MEASURES} more"] * (len(measures) > _SHOWN_MEASURES)
         facts = [*measures[:_SHOWN_MEASURES], *more, *["incomplete"] * bool(self.incomplete)]
-        return f"<Verification on {count_text(len(self.data.used), 'image')}: {', '.join(facts) or 'no measures'}>"
+        return f"<Verification on {count_text(self.data.images, 'image')}: {', '.join(facts) or 'no measures'}>"
 
     @property
     def preprocessing_words(self) -> str:

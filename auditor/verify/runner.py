@@ -148,7 +148,7 @@ def _run(
                 observer.begin("images", count)
                 run.add(units, observer)
         except KeyboardInterrupt:
-            if not any(row.measured is not None for row in run.rows):
+            if not run.rows.any_used:
                 raise
             interrupted = True
         plan, table = run.plan, run.table
@@ -164,7 +164,7 @@ def _run(
     if over_time is not None:
         found = structs.replace(found, time=over_time)
     if settings.thumbnails and not interrupted:
-        found = structs.replace(found, shown=shown_images(plan, source, table, found.outputs[0].images))
+        found = structs.replace(found, shown=shown_images(plan, source, table, found.outputs[0]))
     return _Measured(found, plan, table, interrupted)
 
 

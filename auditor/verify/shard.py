@@ -32,6 +32,7 @@ from auditor.verify.packing import pack, unpack
 from auditor.verify.pieces import Failure, splittable_places, without_own_limits
 from auditor.verify.pilot import RunPlan
 from auditor.verify.result import DataKind, Verification
+from auditor.verify.row_store import RowStore
 from auditor.verify.runtimes import runs_beside_onnxruntime
 from auditor.verify.versions import file_sha256, machine, versions
 
@@ -102,9 +103,8 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
         with Intake.whole(run, own) as intake:
             intake.take(observer)
     except VerifyError as error:
-        done = {row.index for row in run.rows}
+        done = run.rows.places
         failure = Failure.of(error, min(place for place in own if place not in done))
-    rows = sorted(run.rows, key=lambda row: row.index)
     layers = _layers(run, places, observer) if number == 1 and failure is None else None
     source = ShardSource(run.source.kind, run.source.count or 0, len(places), run.source.notes, run.source.names)
     return ShardModel(
@@ -115,7 +115,7 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
         machine(),
         pack(run.external),
         pack(run.plan),
-        pack(rows),
+        pack(list(run.rows)),
         pack(layers),
         pack(failure),
     )
@@ -123,14 +123,14 @@ def measure_shard(run: OpenRun, path: str, number: int, total: int, observer: Ob
 
 def _layers(run: OpenRun, places: range, observer: Observer) -> MeasuredLayers:
     """The layers on the first images of all that can be used, whichever shard they belong to."""
-    known = {row.index for row in run.rows}
+    known = run.rows.places
     used = 0
     for place in places:
         if used == run.plan.settings.layer_images:
             break
         if place not in known:
             run.extend([place], observer)
-        used += any(row.index == place and row.measured is not None for row in run.rows)
+        used += run.rows.used(place)
     layers, interrupted = run.layers(observer)
     if interrupted:
         raise KeyboardInterrupt
@@ -177,6 +177,22 @@ def read_shard(data: bytes) -> ShardFile:
     return shard
 
 
+def on_disk(shard: ShardFile) -> ShardFile:
+    """The shard with its rows in a store, so that all shards of a run need not be in memory together.
+
+    Rows that cannot be read are the reason instead: shards of another version are first told apart by that.
+    """
+
+    def stored(rows: Any) -> RowStore | DocumentError:
+        try:
+            return RowStore(unpack(rows, list[Row[Any]]))
+        except DocumentError as error:
+            return error
+
+    models = (structs.replace(model, rows=stored(model.rows)) for model in shard.models)
+    return structs.replace(shard, models=tuple(models))
+
+
 def _unpacked(data: bytes) -> bytes:
     """Refuse more than the limit instead of filling the memory with it."""
     unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -198,7 +214,7 @@ class _Part:
     file: str
     model: ShardModel
     plan: RunPlan
-    rows: tuple[Row[Any], ...]
+    rows: RowStore
     layers: MeasuredLayers | None
     failure: Failure | None
     external: tuple[tuple[ModelText, str], ...]
@@ -206,11 +222,13 @@ class _Part:
     @classmethod
     def of(cls, file: str, model: ShardModel) -> _Part:
         try:
+            if isinstance(model.rows, DocumentError):
+                raise model.rows
             return cls(
                 file,
                 model,
                 unpack(model.plan, RunPlan),
-                tuple(unpack(model.rows, list[Row[Any]])),
+                model.rows,
                 unpack(model.layers, MeasuredLayers | None),
                 unpack(model.failure, Failure | None),
                 unpack(model.external, tuple[tuple[ModelText, str], ...]),
@@ -225,7 +243,7 @@ def merged(
     without: Sequence[str] = (),
     partial: bool = False,
 ) -> Verification:
-    """The result of one model from its part of every shard; each comes with the name of its file.
+    """The result of one model from its part of every shard, as :func:`on_disk` gives it, with the name of its file.
 
     ``without`` are the files that hold no part of this model. With ``partial`` shards may be missing: the result says
     which, and that it is incomplete.
@@ -246,7 +264,7 @@ def merged(
     failures = [part.failure for part in (first, *others) if part.failure is not None]
     if failures:
         raise min(failures, key=lambda failure: failure.index).error()
-    table = RowTable.of({row.index: row for part in (first, *others) for row in part.rows}.values())
+    table = RowTable.of(row for part in (first, *others) for row in part.rows)
     layers = next((part.layers for part in (first, *others) if part.layers is not None), MeasuredLayers())
     facts = first.model.source
     source = ImageSource(facts.kind, facts.count, facts.notes, lambda: iter(()))

@@ -15,7 +15,7 @@ from auditor.verify.images.small_jpeg import small_jpeg
 from auditor.verify.images.source import ImageSource
 from auditor.verify.merge import RowTable
 from auditor.verify.pilot import RunPlan
-from auditor.verify.result import ImageResult
+from auditor.verify.result import ImageResult, OutputResult
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load
 from auditor.verify.worker.windows import cut
@@ -51,14 +51,14 @@ def _box_gap(image: ImageResult) -> float:
     return 0.0 if box is None else box.highest.score - box.lowest.score
 
 
-def shown_images(
-    plan: RunPlan, source: ImageSource, table: RowTable, images: Sequence[ImageResult]
-) -> tuple[ShownImage, ...]:
+def shown_images(plan: RunPlan, source: ImageSource, table: RowTable, output: OutputResult) -> tuple[ShownImage, ...]:
     """Thumbnails of :func:`most_changed` of the images of a result; none without Pillow."""
+    images = output.images
     chosen = most_changed(images)
     if not chosen or find_spec("PIL") is None:
         return ()
-    place_of = {table.used[place].index: place for place in chosen}
+    places = range(len(images)) if output.listed is None else output.listed.places
+    place_of = {table.used[places[place]].index: place for place in chosen}
     setup, made = plan.model.setup, dict[int, ShownImage]()
     for index, load in setup.units(source, frozenset(place_of)):
         if isinstance(load, Load):

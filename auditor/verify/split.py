@@ -8,6 +8,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from auditor.codec import FloatOrNan
+from auditor.verify.columns import Floats
 from auditor.verify.interval import Interval
 
 # An interval that is wider leaves open which of the two is the larger part.
@@ -43,8 +44,8 @@ class LossSplit(Struct, frozen=True):
     radius: int
     border: FloatOrNan
     interval: Interval | None
-    aligned: tuple[FloatOrNan, ...]
-    beside: tuple[FloatOrNan, ...]
+    aligned: Floats
+    beside: Floats
     ceilings: tuple[Ceiling, ...] = ()
 
     @property

@@ -20,11 +20,11 @@ from auditor.verify.result import (
     OutputResult,
     ProtocolKind,
     Provider,
-    SelfTest,
     Shifts,
     Task,
     Verification,
 )
+from auditor.verify.self_test import SelfTest
 from auditor.verify.statistics import difference_interval
 from auditor.verify.verdict import Condition, Verdict, needed_words
 

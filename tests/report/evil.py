@@ -15,23 +15,23 @@ from auditor.sampling.result import Site, SiteKind
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
 from auditor.verify.layers.maps import EquivarianceMap
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.result import (
     Curve,
     CurvePoint,
     DataFacts,
     DataKind,
     ImageResult,
-    LayerResult,
     Measure,
     OutputResult,
     ProtocolKind,
     Provider,
     Rejected,
-    SelfTest,
     Shifts,
     Task,
     Verification,
 )
+from auditor.verify.self_test import SelfTest
 from auditor.verify.verdict import Condition, Verdict
 from tests.report.samples import analysis, energy, model_report, site
 

@@ -12,24 +12,24 @@ from auditor.report.words.measured import measured_lines
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
 from auditor.verify.layers.maps import EquivarianceMap, Spectrum
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.result import (
     Curve,
     CurvePoint,
     DataFacts,
     DataKind,
     ImageResult,
-    LayerResult,
     Measure,
     OutputResult,
     ProtocolKind,
     Provider,
     Rejected,
-    SelfTest,
     Shifts,
     Task,
     Track,
     Verification,
 )
+from auditor.verify.self_test import SelfTest
 
 HOSTILE = ModelText("\x1b[31m::error::x\n##[command]")
 NODE = NodeRef(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0)

@@ -16,12 +16,12 @@ from auditor.sampling.result import Analysis
 from auditor.text import ModelText
 from auditor.verify.interval import Interval
 from auditor.verify.layers.maps import EquivarianceMap
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import (
     DataFacts,
     DataKind,
     ImageResult,
-    LayerResult,
     Measure,
     OutputResult,
     ProtocolKind,

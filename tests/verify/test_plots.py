@@ -11,6 +11,7 @@ from auditor.text import ModelText
 from auditor.verify.errors import VerifyError
 from auditor.verify.interval import Interval
 from auditor.verify.layers.maps import EquivarianceMap, Spectrum
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.plots import map_figure, spectrum_figure, track_figure, worst_images, write_plots
 from auditor.verify.result import (
     Curve,
@@ -18,7 +19,6 @@ from auditor.verify.result import (
     DataFacts,
     DataKind,
     ImageResult,
-    LayerResult,
     OutputResult,
     ProtocolKind,
     Provider,

@@ -135,7 +135,7 @@ def measurement_words(found: Verification) -> str:
 
     data, shifts = found.data, found.shifts
     facts = [
-        f"Measured on {count_text(len(data.used), 'image')} ({data.kind.value})",
+        f"Measured on {count_text(data.images, 'image')} ({data.kind.value})",
         f"protocol {shifts.protocol.value} with {shifts.reach}",
         *([shifts.counted] if shifts.counted else []),
         found.preprocessing_words,

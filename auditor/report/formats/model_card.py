@@ -76,10 +76,10 @@ def _result(found: Verification, task: Task, version: str) -> Mapping[str, Tree]
         return None
     data, folder = found.data, found.data.kind is DataKind.FOLDER
     dataset: dict[str, Tree] = {
-        "name": f"{count_text(len(data.used), 'picture')} of the user, moved by up to {found.shifts.radius} px",
+        "name": f"{count_text(data.images, 'picture')} of the user, moved by up to {found.shifts.radius} px",
         "type": _FOLDER if folder else _OTHER,
         "args": {
-            "images": len(data.used),
+            "images": data.images,
             "pixels_sha256": data.sha256,
             "protocol": found.shifts.protocol.value,
             "radius_px": found.shifts.radius,
@@ -88,7 +88,7 @@ def _result(found: Verification, task: Task, version: str) -> Mapping[str, Tree]
         },
     }
     if data.kind is DataKind.BUILTIN:
-        dataset["name"] = f"{count_text(len(data.used), 'built-in picture')}, moved by up to {found.shifts.radius} px"
+        dataset["name"] = f"{count_text(data.images, 'built-in picture')}, moved by up to {found.shifts.radius} px"
     return {
         "task": {"type": _TASKS[task]},
         "dataset": dataset,

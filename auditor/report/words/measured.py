@@ -17,11 +17,11 @@ from auditor.report.words.required import required_words
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
+from auditor.verify.layers.result import LayerResult
 from auditor.verify.measures import MEASURES
 from auditor.verify.result import (
     Curve,
     DataKind,
-    LayerResult,
     Measure,
     OutputResult,
     Provider,
@@ -96,7 +96,7 @@ def condition_lines(found: Verification) -> Iterator[str]:
     if found.required is not None:
         yield from required_words(found.required)
     yield (
-        f"measured on {count_text(len(data.used), 'image')} ({_SOURCES[data.kind]}), "
+        f"measured on {count_text(data.images, 'image')} ({_SOURCES[data.kind]}), "
         f"{count_text(shifts.per_image, 'shifted input')} each"
     )
     yield (
@@ -119,8 +119,8 @@ def condition_lines(found: Verification) -> Iterator[str]:
             f"self-test {words}: the same input twice gave the same answer in {percent_text(test.agreement)} of the "
             f"cases, outputs differ by at most {test.difference:.2g}"
         )
-    if len(data.used) < FEW_IMAGES:
-        yield f"few images: the intervals of {len(data.used)} images are wide, use {FEW_IMAGES} or more"
+    if data.images < FEW_IMAGES:
+        yield f"few images: the intervals of {data.images} images are wide, use {FEW_IMAGES} or more"
     for location, digest in found.external:
         yield f"weights {plain(location)} sha256 {digest}"
     for rejected in data.rejected[:_LISTED]:
@@ -145,7 +145,7 @@ def _provider(provider: Provider) -> str:
 
 def images_words(measure: Measure) -> str:
     """On how many of the images a measure rests."""
-    return f"{measure.images} of {count_text(len(measure.per_image), 'image')}"
+    return f"{measure.images} of {count_text(measure.all_images, 'image')}"
 
 
 def _interval(interval: Interval | None, unit: str) -> str:

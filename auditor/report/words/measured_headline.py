@@ -92,8 +92,8 @@ def lead(found: Verification) -> Iterator[str]:
             moved = number(measure.value, measure.unit)
             yield f"Between two shifts of {reach} {thing} moves by {moved} on average{ends}."
     measure = headline_measure(found)
-    images = len(found.data.used) if measure is None else measure.images
+    images = found.data.images if measure is None else measure.images
     if images < FEW_IMAGES:
-        all_images = count_text(len(found.data.used), "image")
-        rests = f"{images} of {all_images}" if images < len(found.data.used) else all_images
+        all_images = count_text(found.data.images, "image")
+        rests = f"{images} of {all_images}" if images < found.data.images else all_images
         yield f"These numbers rest on {rests}, so intervals are wide; {FEW_IMAGES} or more would narrow them."

@@ -39,7 +39,7 @@ def audit_lines(report: ModelReport) -> Iterator[str]:
 def measured_lines(found: Verification) -> Iterator[str]:
     """How many pictures get more than one answer, then the leading measures with their intervals."""
     yield (
-        f"{unsteady(found)} of {count_text(len(found.data.used), 'picture')} get another answer at one of "
+        f"{unsteady(found)} of {count_text(found.data.images, 'picture')} get another answer at one of "
         f"{found.shifts.per_image} shifts of up to {found.shifts.radius} px"
     )
     rows = [measure_cells(measure)[:3] for output in found.outputs for measure in output.measures]
@@ -64,7 +64,7 @@ def compared_lines(found: Comparison, before: Verification, after: Verification)
 
 def unsteady(found: Verification) -> int:
     """How many pictures get another class at one of their shifts."""
-    return sum(image.flips > 0 for output in found.outputs for image in output.images)
+    return sum(output.unsteady for output in found.outputs)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

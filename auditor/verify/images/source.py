@@ -114,7 +114,8 @@ class ImageSource:
     def places(self, wanted: Collection[int]) -> Iterator[tuple[int, Picture | Rejected]]:
         """The images at these places with the place, in order; others are not decoded where the source allows it."""
         if self.at is not None:
-            return ((index, self.at(index)) for index in sorted(wanted))
+            ordered = wanted if isinstance(wanted, range) else sorted(wanted)
+            return ((index, self.at(index)) for index in ordered)
         ahead = islice(self, max(wanted, default=-1) + 1)
         return ((index, image) for index, image in enumerate(ahead) if index in wanted)
 

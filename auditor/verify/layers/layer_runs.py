@@ -22,7 +22,8 @@ from auditor.verify.layers.attribution import (
 )
 from auditor.verify.layers.choose import Layer, choose_layers, layers_before
 from auditor.verify.layers.layer_spectra import SiteSpectra
-from auditor.verify.result import LayerResult, ProtocolKind
+from auditor.verify.layers.result import LayerResult
+from auditor.verify.result import ProtocolKind
 from auditor.verify.settings import VerifySettings
 from auditor.verify.setup import Setup
 from auditor.verify.shifts.feeder import Load

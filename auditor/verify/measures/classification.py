@@ -24,7 +24,7 @@ import numpy.typing as npt
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from auditor.verify.example import SeenAnswer
-from auditor.verify.hysteresis import AnswerScores, margin
+from auditor.verify.hysteresis import AnswerScores, Margins
 from auditor.verify.measures.class_changes import nearest_change, seen_answers
 from auditor.verify.measures.facts import Gate, MeasureFacts
 from auditor.verify.measures.reference import AGREEMENT, Beside, changes_beside, fidelity_values, one_pixel
@@ -41,8 +41,8 @@ from auditor.verify.measures.task import (
     measured_of,
     stacked,
 )
-from auditor.verify.measures.totals import curve_totals, measure_totals, same_everywhere, steady_digest
-from auditor.verify.measures.variance import J_NEAR, VARIANCES, J, spread_of
+from auditor.verify.measures.totals import Totals, same_everywhere, steady_digest
+from auditor.verify.measures.variance import J_NEAR, VARIANCES, J, spread_near, spread_of
 from auditor.verify.result import ImageResult, OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, ShiftPlan, Unit
 
@@ -236,7 +236,7 @@ def lead_scores(scores: FloatArray) -> AnswerScores | None:
 
 
 def prediction_counts(classes: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """(class, number of images), most frequent first, then by class."""
+    """(class, number of images), most frequent first, then by class; ``classes`` are counted, or have counts."""
     return tuple(sorted(Counter(classes).items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -310,9 +310,10 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
             along["mac"] = score_change(answers, plan.distances)
         best = top1(answers)
         scores = log_scores(answers, self.scale is OutputScale.INDEPENDENT, self.least)
-        spreads = {J.name: spread_of(scores, plan.pairs, plan)} if len(plan.pairs) else {}
+        spread = spread_of(scores, plan.pairs, plan)
+        spreads = {J.name: spread} if len(plan.pairs) else {}
         if len(plan.neighbours):
-            spreads[J_NEAR.name] = spread_of(scores, plan.neighbours, plan)
+            spreads[J_NEAR.name] = spread_near(spread, scores, plan.neighbours)
         return ClassMeasures(
             values=values,
             curves=by_distance(along, plan.distances.distance),
@@ -334,23 +335,34 @@ class Classification(TaskMeasures[FloatArray, ClassMeasures]):
         return answers[:, sides.first_class :] if sides.first_class < answers.shape[1] else answers
 
     def total(self, rows: Sequence[Row[ClassMeasures]], confidence: float) -> OutputResult:
-        images = [(row, row.measured) for row in rows if row.measured is not None]
+        margins, answers, classes = Margins("lead", 0.0), Counter[int](), 0
+
+        def also(image: ClassMeasures) -> None:
+            nonlocal classes
+            answers[image.reference] += 1
+            classes = max(classes, image.classes)
+            if image.lead is not None:
+                margins.add(image.lead)
+
+        totals = Totals.of(rows, _image, also)
         return OutputResult(
             ModelText(self.outputs[0]),
             Task.CLASSIFICATION,
-            measure_totals((*MEASURES, *VARIANCES, *AGREEMENT), rows, confidence),
-            curve_totals(MEASURES, rows, confidence),
-            tuple(_image(row, measured) for row, measured in images),
-            prediction_counts(measured.reference for _, measured in images),
-            max((measured.classes for _, measured in images), default=None),
-            margin("lead", 0.0, [measured.lead for _, measured in images if measured.lead is not None]),
+            totals.measures((*MEASURES, *VARIANCES, *AGREEMENT), confidence),
+            totals.curves(MEASURES, confidence),
+            totals.images.described,
+            prediction_counts(answers),
+            classes or None,
+            margins.margin,
+            listed=totals.images.listed,
+            columns=totals.images.columns,
         )
 
     def same(self, first: Outputs, second: Outputs) -> bool:
         return int(np.argmax(first[self.outputs[0]])) == int(np.argmax(second[self.outputs[0]]))
 
     def nothing(self, rows: Sequence[Row[ClassMeasures]]) -> str:
-        constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])
+        constant = same_everywhere(rows, (image.steady for image in measured_of(rows)))
         return "the scores are the same for every image and every shift" if constant else ""
 
 

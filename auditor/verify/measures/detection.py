@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import structs
 
 from auditor.pipeline.decoding import Detections
 from auditor.text import count_text
 from auditor.verify.arrays import FloatArray
-from auditor.verify.hysteresis import AnswerScores, margin
+from auditor.verify.hysteresis import AnswerScores, Margins
 from auditor.verify.measures.box_pairs import BORDER, pair_stability
 from auditor.verify.measures.boxes import Boxes, compare_boxes, within
 from auditor.verify.measures.decoded import answers_of, decoder_of, windows_of
@@ -206,14 +207,15 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
         return replace(answers, windows=tuple(window(boxes, i) for i, boxes in enumerate(answers.windows)))
 
     def total(self, rows: Sequence[Row[DetectionImage]], confidence: float) -> OutputResult:
-        return output_result(
-            self.outputs[0],
-            Task.DETECTION,
-            (*AGREEMENT, *MEASURES),
-            rows,
-            confidence,
-            margin=margin("score", self.score, [scores for image in measured_of(rows) for scores in image.scores]),
-        )
+        margins = Margins("score", self.score)
+
+        def also(image: DetectionImage) -> None:
+            for scores in image.scores:
+                margins.add(scores)
+
+        table = (*AGREEMENT, *MEASURES)
+        found = output_result(self.outputs[0], Task.DETECTION, table, rows, confidence, also)
+        return structs.replace(found, margin=margins.margin)
 
     def nothing(self, rows: Sequence[Row[DetectionImage]]) -> str:
         images = measured_of(rows)
@@ -228,8 +230,8 @@ class Detection(TaskMeasures[WindowBoxes, DetectionImage]):
 
     def remarks(self, rows: Sequence[Row[DetectionImage]]) -> tuple[str, ...]:
         images = measured_of(rows)
-        some = [image for image in images if not np.isnan(image.values.get("flicker", np.nan))]
-        boxes = count_text(sum(image.boxes for image in some), "box", "boxes")
+        some = [image.boxes for image in images if not np.isnan(image.values.get("flicker", np.nan))]
+        boxes = count_text(sum(some), "box", "boxes")
         none = len(images) - len(some)
         without = f"; {count_text(none, 'image')} without a box" if none else ""
         return (f"rests on {count_text(len(some), 'image')} with {boxes} of score {self.score:g} or more{without}",)

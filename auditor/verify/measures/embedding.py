@@ -125,5 +125,5 @@ class Embedding(TaskMeasures[AnyArray, EmbeddingImage]):
         return output_result(self.outputs[0], Task.EMBEDDING, (*AGREEMENT, COSINE, *VARIANCES), rows, confidence)
 
     def nothing(self, rows: Sequence[Row[EmbeddingImage]]) -> str:
-        constant = same_everywhere(rows, [image.steady for image in measured_of(rows)])
+        constant = same_everywhere(rows, (image.steady for image in measured_of(rows)))
         return "the embedding is the same for every image and every shift" if constant else ""

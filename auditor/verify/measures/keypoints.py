@@ -17,6 +17,7 @@ Joints near the border of what both inputs show are left out, and so are those t
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -328,17 +329,20 @@ class Joints(TaskMeasures[tuple[Poses, ...], KeypointsImage]):
         return f"no image has a keypoint of score {VISIBLE:g} or more that lies inside of two shifted windows"
 
     def remarks(self, rows: Sequence[Row[KeypointsImage]]) -> tuple[str, ...]:
-        images = [image for image in measured_of(rows) if image.compared]
+        joints, images, figures, compared = array("d"), 0, 0, 0
+        for image in measured_of(rows):
+            if image.compared:
+                joints.extend(image.joints)
+                images, figures, compared = images + 1, figures + image.figures, compared + image.compared
         if not images:
             return ()
-        table = np.array([image.joints for image in images])
+        table = np.array(joints).reshape(images, -1)
         seen = ~np.isnan(table)
         means = np.where(seen.any(axis=0), np.nansum(table, axis=0) / np.maximum(seen.sum(axis=0), 1), -1.0)
         worst = int(means.argmax())
-        figures = count_text(sum(image.figures for image in images), "figure")
-        compared = count_text(sum(image.compared for image in images), "compared joint")
+        rests = [count_text(images, "image"), count_text(figures, "figure"), count_text(compared, "compared joint")]
         over = count_text(int(seen[:, worst].sum()), "image")
         return (
-            f"rests on {count_text(len(images), 'image')}, {figures}, {compared}",
+            f"rests on {', '.join(rests)}",
             f"worst joint: number {worst} of {len(means)}, mean {means[worst]:.2f} px over {over}",
         )

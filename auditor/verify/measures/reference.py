@@ -138,18 +138,17 @@ def reference_remarks(
 
 def _changed(beside: Sequence[Beside], confidence: float) -> tuple[str, ...]:
     """How many answers the model changes more than its reference."""
-    counted = [image for image in beside if image.pairs]
-    pairs = sum(image.pairs for image in counted)
-    if not pairs:
+    counts = np.array([(image.here, image.there, image.pairs) for image in beside if image.pairs], np.float64)
+    if not len(counts):
         return ()
-    here, there = (np.array([getattr(image, side) / image.pairs for image in counted]) for side in ("here", "there"))
-    of_model, of_reference = (sum(getattr(image, side) for image in counted) for side in ("here", "there"))
+    of_model, of_reference, pairs = (int(total) for total in counts.sum(axis=0))
+    here, there = counts[:, 0] / counts[:, 2], counts[:, 1] / counts[:, 2]
     _, interval = difference_interval(there, here, confidence)
     more = of_model - of_reference
     verb = "adds" if more >= 0 else "removes"
     within = _words(interval, "") if interval is not None else f"no interval below {MIN_IMAGES} images"
-    counts = f"of {pairs}; {of_model} here, {of_reference} with the reference; share added {within}"
-    return (f"the model {verb} {count_text(abs(more), 'changed answer')} at 1 px ({counts})",)
+    words = f"of {pairs}; {of_model} here, {of_reference} with the reference; share added {within}"
+    return (f"the model {verb} {count_text(abs(more), 'changed answer')} at 1 px ({words})",)
 
 
 def _found(beside: Sequence[Beside]) -> tuple[str, ...]:

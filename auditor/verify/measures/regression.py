@@ -39,6 +39,7 @@ from auditor.verify.measures.tracks import number_tracks
 from auditor.verify.measures.variance import VARIANCES, J, Spread, spread_from
 from auditor.verify.result import OutputResult, Task
 from auditor.verify.shifts.plan import Pairs, Unit
+from auditor.verify.views import Mapped
 
 MEASURES = (
     MeasureFacts(
@@ -192,7 +193,7 @@ class Regression(TaskMeasures[FloatArray, RegressionImage]):
         return output_result(self.outputs[0], Task.REGRESSION, (*MEASURES, *VARIANCES), self._scaled(rows), confidence)
 
     def nothing(self, rows: Sequence[Row[RegressionImage]]) -> str:
-        digests = [image.steady for image in measured_of(rows)]
+        digests = (image.steady for image in measured_of(rows))
         return "the numbers are the same for every image and every shift" if same_everywhere(rows, digests) else ""
 
     def remarks(self, rows: Sequence[Row[RegressionImage]]) -> tuple[str, ...]:
@@ -208,17 +209,18 @@ class Regression(TaskMeasures[FloatArray, RegressionImage]):
         missing = (f"no relative change: the spread between images wants {LEAST_SPREAD} of them",) if few else ()
         return (f"value-change is{unit}: {each}", *missing)
 
-    def _scaled(self, rows: Sequence[Row[RegressionImage]]) -> list[Row[RegressionImage]]:
+    def _scaled(self, rows: Sequence[Row[RegressionImage]]) -> Sequence[Row[RegressionImage]]:
         """The rows with their change relative to the spread between all of them."""
         images = measured_of(rows)
         if not images or not any("value-change" in image.values for image in images):
-            return list(rows)
+            return rows
         between = spread(np.array([image.unshifted for image in images]), self.turn)
         relative = relative_change(np.array([np.mean(image.change, axis=0) for image in images]), between)
         steady = [consistency(np.array(image.change), between) for image in images]
         spreads = _spreads(images, between, self.turn)
-        more = iter(zip(relative.tolist(), steady, spreads, strict=True))
-        return [row if row.measured is None else _with(row, *next(more)) for row in rows]
+        return Mapped(
+            range(len(rows)), lambda place: _with(rows[place], float(relative[place]), steady[place], spreads[place])
+        )
 
 
 def _with(row: Row[RegressionImage], relative: float, steady: float, spread: Spread) -> Row[RegressionImage]:

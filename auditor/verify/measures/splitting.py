@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from auditor.verify.columns import listed_floats
 from auditor.verify.interval import Interval
 from auditor.verify.measures import facts_of
 from auditor.verify.measures.facts import Gate
-from auditor.verify.measures.task import Row, TaskMeasures, measured_of
-from auditor.verify.measures.variance import mean_between
+from auditor.verify.measures.task import ImageMeasures, Row, TaskMeasures, measured_of
+from auditor.verify.measures.variance import Spreads
 from auditor.verify.result import Measure
 from auditor.verify.split import Ceiling, LossSplit
 from auditor.verify.statistics import MIN_IMAGES, difference_interval, sums_ratio_interval
@@ -35,22 +36,32 @@ def loss_splits(
 
     ``reach`` is the period and the longest of its multiples.
     """
-    ends = [measured_of(rows) for rows in (aligned, beside)]
-    names = dict.fromkeys(name for image in ends[0] for name in image.spreads)
+    ends = [_spreads(measured_of(rows)) for rows in (aligned, beside)]
     ceilings = _ceilings(measures, aligned, beside, confidence)
     splits = []
-    for name in names:
-        spreads = [[image.spreads.get(name) for image in images] for images in ends]
+    for name in ends[0]:
+        spreads = [side.get(name) or Spreads(len(aligned)) for side in ends]
         # Both are told in units of the same variance between images, where there is one.
-        scale = mean_between(spreads[1])
-        on, off = (np.array([np.nan if one is None else one.within / scale for one in side]) for side in spreads)
+        on, off = (side.within / spreads[1].mean_between for side in spreads)
         border, interval = sums_ratio_interval(on, off, confidence)
         if border == 0 and interval is None and len(on) >= MIN_IMAGES:
             # No image lost anything at the multiples; one more could lose as much there as beside them.
             interval = Interval(0.0, 1 / (len(on) + 1), confidence)
         if np.isfinite(border):
-            splits.append(LossSplit(name, *reach, border, interval, tuple(on.tolist()), tuple(off.tolist()), ceilings))
+            splits.append(LossSplit(name, *reach, border, interval, listed_floats(on), listed_floats(off), ceilings))
     return tuple(splits)
+
+
+def _spreads(images: Sequence[ImageMeasures]) -> dict[str, Spreads]:
+    """The spreads of every measure that has some."""
+    spreads: dict[str, Spreads] = {}
+    for place, image in enumerate(images):
+        for name, spread in image.spreads.items():
+            spreads.setdefault(name, Spreads(len(images))).add(place, spread)
+    for place, image in enumerate(images):
+        for name, spread in image.spreads.items():
+            spreads[name].hold(place, spread)
+    return spreads
 
 
 def _ceilings(

@@ -47,6 +47,7 @@ from auditor.verify.measures.variance import Spread
 from auditor.verify.result import OutputResult, Track
 from auditor.verify.shifts.alignment import Grid
 from auditor.verify.shifts.plan import Unit
+from auditor.verify.views import Mapped
 
 Outputs = Mapping[str, AnyArray]
 """The outputs of one window by name, without the batch axis."""
@@ -243,9 +244,15 @@ class TaskMeasures(ABC, Generic[AnswerT, RowT]):
         return ()
 
 
-def measured_of(rows: Sequence[Row[RowT]]) -> list[RowT]:
-    """What was measured on each image that was not rejected."""
-    return [row.measured for row in rows if row.measured is not None]
+def measured_of(rows: Sequence[Row[RowT]]) -> Sequence[RowT]:
+    """What was measured on each image; the rows are of images that were not rejected."""
+    return Mapped(rows, measured_on)
+
+
+def measured_on(row: Row[RowT]) -> RowT:
+    """What was measured on an image that was not rejected."""
+    assert row.measured is not None
+    return row.measured
 
 
 def stacked(rows: Sequence[AnyArray]) -> AnyArray:

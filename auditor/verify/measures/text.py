@@ -199,6 +199,6 @@ class TextLines(TaskMeasures[tuple[Text, ...], TextImage]):
         return "no image has a character in any shifted window"
 
     def remarks(self, rows: Sequence[Row[TextImage]]) -> tuple[str, ...]:
-        images = [image for image in measured_of(rows) if image.any]
-        characters = sum(image.characters for image in images)
-        return (f"rests on {count_text(len(images), 'image')} with text, {count_text(characters, 'character')}",)
+        characters = [image.characters for image in measured_of(rows) if image.any]
+        words = count_text(sum(characters), "character")
+        return (f"rests on {count_text(len(characters), 'image')} with text, {words}",)

@@ -15,15 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.codec import Column
 from auditor.verify.arrays import AnyArray, FloatArray
+from auditor.verify.columns import listed_floats
+from auditor.verify.interval import Interval
+from auditor.verify.listing import Unlisted
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.result import Measure
 from auditor.verify.shifts.plan import Pairs, ShiftPlan
-from auditor.verify.statistics import sums_ratio_interval
+from auditor.verify.statistics import finite, sums_ratio_interval
 
 J = MeasureFacts(
     "j", "variance", False, "variance within an image under shifts over that between images", title="J", summary=True
@@ -61,6 +65,12 @@ def spread_of(vectors: AnyArray, pairs: Pairs, plan: ShiftPlan) -> Spread:
     return spread_from(within, vectors[used if len(used) else slice(0, 1)])
 
 
+def spread_near(spread: Spread, vectors: AnyArray, pairs: Pairs) -> Spread:
+    """The spread over other pairs of an image's vectors (W, N), between images as the one over its own pairs."""
+    within = float(half_squares(vectors, pairs).mean()) if len(pairs) else math.nan
+    return replace(spread, within=within)
+
+
 def spread_from(within: float, samples: AnyArray) -> Spread:
     """The spread of an image whose answers are these samples (M, N), which all windows share."""
     mean = np.asarray(samples, np.float64).mean(axis=0).astype(np.float32)
@@ -75,10 +85,62 @@ def spread_of_several(within: float, objects: FloatArray) -> Spread:
     return Spread(within, mean.tobytes(), float(np.square(objects).sum(axis=1).mean()))
 
 
-def variance_ratio(facts: MeasureFacts, spreads: Sequence[Spread | None], confidence: float) -> Measure:
+class Spreads:
+    """The spreads of one measure on so many images, gone over twice, one at a time.
+
+    A mean answer can have thousands of numbers, so only their sum is kept: first :meth:`add` each, then :meth:`hold`
+    each against the mean of all.
+    """
+
+    def __init__(self, images: int) -> None:
+        self.within = np.full(images, math.nan)
+        self.between = np.full(images, math.nan)
+        self._total: FloatArray | None = None
+        self._usable, self._alike = 0, True
+
+    @classmethod
+    def of(cls, spreads: Sequence[Spread | None]) -> Spreads:
+        """Those of images at hand; None where one has no spread."""
+        found = cls(len(spreads))
+        for step in (found.add, found.hold):
+            for place, spread in enumerate(spreads):
+                if spread is not None:
+                    step(place, spread)
+        return found
+
+    def add(self, place: int, spread: Spread) -> None:
+        """The spread of the image at a place, the first time."""
+        self.within[place] = spread.within
+        if spread.mean:
+            mean = _mean(spread)
+            self._alike = self._alike and (self._total is None or len(mean) == len(self._total))
+            if self._alike:
+                self._total = mean if self._total is None else self._total + mean
+                self._usable += 1
+
+    def hold(self, place: int, spread: Spread) -> None:
+        """The same the second time: the squared distance of the image's answers to the mean of all."""
+        if self._total is None or self._usable < 2 or not self._alike or not spread.mean:
+            return
+        middle = self._total / self._usable
+        away = spread.square - 2 * float(_mean(spread) @ middle) + float(middle @ middle)
+        self.between[place] = max(0.0, away) * (self._usable / (self._usable - 1))
+
+    @property
+    def mean_between(self) -> float:
+        """The variance between images, 1 where the spreads are of something that has none."""
+        known = finite(self.between)
+        mean = math.fsum(known) / len(known) if len(known) else 1.0
+        return mean or 1.0
+
+
+def _mean(spread: Spread) -> FloatArray:
+    return np.frombuffer(spread.mean, np.float32).astype(np.float64)
+
+
+def variance_ratio(facts: MeasureFacts, spreads: Spreads, confidence: float) -> Measure:
     """J over all images; ``per_image`` are their variances within, as shares of the mean variance between."""
-    within = np.array([math.nan if one is None else one.within for one in spreads])
-    between = np.array(_between(spreads))
+    within, between = spreads.within, spreads.between
     known = ~(np.isnan(within) | np.isnan(between))
     total = float(between[known].sum())
     per_image = np.full(len(within), math.nan)
@@ -86,27 +148,11 @@ def variance_ratio(facts: MeasureFacts, spreads: Sequence[Spread | None], confid
     if known.sum() >= LEAST_IMAGES and total > 0:
         per_image[known] = within[known] * (known.sum() / total)
         value, interval = sums_ratio_interval(within[known], between[known], confidence)
-    return Measure(facts.name, value, interval, facts.unit, facts.higher_is_better, tuple(per_image.tolist()))
+    return measure_of(facts, value, interval, per_image)
 
 
-def mean_between(spreads: Sequence[Spread | None]) -> float:
-    """The variance between images, 1 where the spreads are of something that has none."""
-    known = [value for value in _between(spreads) if not math.isnan(value)]
-    mean = math.fsum(known) / len(known) if known else 1.0
-    return mean or 1.0
-
-
-def _between(spreads: Sequence[Spread | None]) -> list[float]:
-    """The squared distance of every image's answers to the mean of all."""
-    means = [np.frombuffer(one.mean, np.float32).astype(np.float64) if one is not None else None for one in spreads]
-    usable = [mean for mean in means if mean is not None and len(mean)]
-    if len(usable) < 2 or len({len(mean) for mean in usable}) > 1:
-        return [math.nan] * len(spreads)
-    middle = np.mean(usable, axis=0)
-    scale = len(usable) / (len(usable) - 1)
-    return [
-        scale * max(0.0, one.square - 2 * float(mean @ middle) + float(middle @ middle))
-        if one is not None and mean is not None and len(mean)
-        else math.nan
-        for one, mean in zip(spreads, means, strict=True)
-    ]
+def measure_of(facts: MeasureFacts, value: float, interval: Interval | None, per_image: FloatArray) -> Measure:
+    """A measure with its values (N,) per image."""
+    values = listed_floats(per_image)
+    known = Unlisted(int(np.isfinite(per_image).sum()), len(per_image)) if isinstance(values, Column) else None
+    return Measure(facts.name, value, interval, facts.unit, facts.higher_is_better, values, unlisted=known)

@@ -11,7 +11,8 @@ from onnx import ModelProto, helper
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
 from auditor.verify.layers.choose import choose_layers, layers_before
-from auditor.verify.result import LayerResult, ProtocolKind, Task, Verification
+from auditor.verify.layers.result import LayerResult
+from auditor.verify.result import ProtocolKind, Task, Verification
 from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
 from tests.verify.models import classifier, model, saved

@@ -18,7 +18,7 @@ from auditor.verify.measures.classification import Classification, OutputScale, 
 from auditor.verify.measures.facts import MeasureFacts
 from auditor.verify.measures.target import Target
 from auditor.verify.measures.task import Subject
-from auditor.verify.measures.variance import J, Spread, spread_from, spread_of_several, variance_ratio
+from auditor.verify.measures.variance import J, Spread, Spreads, spread_from, spread_of_several, variance_ratio
 from auditor.verify.result import Measure, ProtocolKind, Task, Verification
 from auditor.verify.shifts.alignment import Grid
 from auditor.verify.shifts.plan import ShiftSettings
@@ -151,7 +151,7 @@ def test_boxes_are_held_against_the_spread_of_boxes() -> None:
     spreads: list[Spread | None] = [spread_of_several(0.001, one) for one in scores]
     middle = np.mean(scores)
     between = np.mean([np.square(one - middle).mean() for one in scores]) * 4 / 3
-    found = variance_ratio(facts, [*spreads, None, Spread(0.5)], 0.95)
+    found = variance_ratio(facts, Spreads.of([*spreads, None, Spread(0.5)]), 0.95)
     assert found.value == pytest.approx(0.001 / between, rel=1e-5)
     assert np.isnan(found.per_image[4:]).all()
     assert found.images == 4
@@ -159,7 +159,7 @@ def test_boxes_are_held_against_the_spread_of_boxes() -> None:
 
 def test_answers_of_another_length_have_no_variance_between_them() -> None:
     spreads = [spread_from(0.1, np.ones((1, width))) for width in (3, 3, 3, 4)]
-    assert math.isnan(variance_ratio(J, spreads, 0.95).value)
+    assert math.isnan(variance_ratio(J, Spreads.of(spreads), 0.95).value)
 
 
 def test_probabilities_of_half_precision_end_where_it_tells_them_apart() -> None:

@@ -63,6 +63,8 @@ def _chosen(base: Verification, new: Verification) -> tuple[list[_Case], list[_C
     """The cases with the base alone and with the new model alone; none where their shifts are not the same."""
     if not (base.outputs and new.outputs) or base.data.used != new.data.used or base.shifts.at is not new.shifts.at:
         return [], []
+    if base.outputs[0].listed is not None:  # not the same images of both
+        return [], []
     before, after = base.outputs[0].images, new.outputs[0].images
     gone = [case for case in _cases(base, before, after) if case.steady]
     come = [case for case in _cases(new, after, before) if case.steady]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from auditor.report.formats.html.axes import round_above
 from auditor.report.formats.html.tree import Element, element
 from auditor.verify.layers.maps import EquivarianceMap
-from auditor.verify.result import LayerResult
+from auditor.verify.layers.result import LayerResult
 
 SHADES = 9  # the style sheet has a class for each
 MOST_CELLS = 65  # per axis of a map

@@ -83,7 +83,7 @@ def _by_distance(name: str) -> str:
 
 
 def _whiskers(found: Verification) -> str:
-    images = count_text(len(found.data.used), "image")
+    images = count_text(found.data.images, "image")
     return f"{images}; whiskers are intervals over them, the image is the unit. Shifts count {_pixels(found)}."
 
 
@@ -143,7 +143,7 @@ def interval(measure: Measure) -> str:
 def _facts(found: Verification) -> Iterator[str]:
     data, shifts = found.data, found.shifts
     built_in = ", built-in ones" if data.kind is DataKind.BUILTIN else ""
-    yield f"{count_text(len(data.used), 'image')}{built_in}, {count_text(shifts.per_image, 'shifted input')} each"
+    yield f"{count_text(data.images, 'image')}{built_in}, {count_text(shifts.per_image, 'shifted input')} each"
     yield f"{shifts.protocol.value}, {shifts.reach}, seed {shifts.seed}"
     if shifts.counted:
         yield shifts.counted
