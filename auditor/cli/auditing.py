@@ -24,6 +24,7 @@ from auditor.cli.reports import refuse_models, write_reports
 from auditor.facts.formats import Format
 from auditor.facts.report import Problem, ProblemKind, Report
 from auditor.facts.rule import Need, Rule
+from auditor.facts.search import SearchFacts
 from auditor.options.general import Output
 from auditor.policy.baseline import Baseline, load
 from auditor.policy.settings import FailOn, Settings
@@ -40,10 +41,12 @@ def run(
     measure_alias: MeasureAlias | None = None,
     remarks: Sequence[str] = (),
     only_measured: bool = False,
+    search: SearchFacts | None = None,
 ) -> ExitCode:
     """Audit the files and show the report. ``remarks`` say why models are missing, where some are.
 
     ``only_measured``: where nothing could be measured, a person is told why, and not what the graphs are like.
+    ``search`` is what was tried to repair the one model.
 
     Raises:
         SettingsError: The settings ask for rules or options that do not exist.
@@ -62,6 +65,8 @@ def run(
     given = frozenset({Need.POLICY} if measure is None else {Need.POLICY, Need.MEASUREMENT})
     outcomes = list(settle(outcomes, rules, settings, baseline, show.debug))
     report = report_of(outcomes, problems, rules, rules.ready(given), settings, remarks)
+    if search is not None:
+        report = structs.replace(report, models=tuple(structs.replace(one, search=search) for one in report.models))
     unmeasured = only_measured and not any(model.verification for model in report.models)
     return _concluded(report, settings, show, structs.replace(report, models=()) if unmeasured else report)
 

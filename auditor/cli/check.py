@@ -109,12 +109,13 @@ def check(
             from auditor.cli.naming import named_copy
 
             files = named_copy(files, further.name_nodes, settings.limits, output.quiet)
-        code = None
+        code, tried = None, None
         if files and (further.fix or further.fix_output is not None or rewriting.given or search.given):
             from auditor.cli.repairing import repair_from, run_repaired
 
             repair = repair_from(further.fix, further.fix_output, rewriting, search, settings)
-            code = run_repaired(files, problems, settings, output, repair, measure)
+            code, tried = run_repaired(files, problems, settings, output, repair, measure)
         if code is None:  # nothing to repair, or nothing that could be
-            code = run(files, problems, settings, output, measure, alias, remarks=(remark,) if remark else ())
+            remarks = (remark,) if remark else ()
+            code = run(files, problems, settings, output, measure, alias, remarks, search=tried)
     raise typer.Exit(code)

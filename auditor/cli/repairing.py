@@ -24,6 +24,7 @@ from auditor.cli.searching import draw, job_for, resumable
 from auditor.comparison.run import ModelPair, compare_all
 from auditor.facts.report import AcceptedBy, Problem, worst_first
 from auditor.facts.rule import Need
+from auditor.facts.search import SearchFacts
 from auditor.onnxfile import ModelFileError
 from auditor.options.general import Output
 from auditor.policy.settings import Settings
@@ -35,6 +36,7 @@ from auditor.report.repair.gains import NOT_RISEN
 from auditor.report.repair.outcome import remark
 from auditor.report.repair.portable import portable_remarks
 from auditor.report.repair.search import search_remarks
+from auditor.report.repair.tried import search_facts
 from auditor.rewrite.options import Rewriting, SearchBudget
 from auditor.rewrite.result import RewriteError
 from auditor.verify.errors import NothingMeasuredError, VerifyError
@@ -50,13 +52,16 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A rewritten model that has no name yet. ``drawn`` is False where the figure of its search could not be.
+    """A rewritten model that has no name yet, without ``path`` where nothing was rewritten.
 
-    ``refusal`` says why it is not to be kept, None where nothing is against it.
+    ``drawn`` is False where the figure of its search could not be.
+
+    ``refusal`` says why it is not to be kept, None where nothing is against it. ``search`` is what was tried first.
     """
 
-    path: Path
+    path: Path | None
     remarks: tuple[str, ...]
+    search: SearchFacts | None = None
     drawn: bool = True
     refusal: str | None = None
 
@@ -88,8 +93,10 @@ def run_repaired(
     show: Output,
     repair: Repair,
     measure: Measure | None,
-) -> ExitCode | None:
+) -> tuple[ExitCode | None, SearchFacts | None]:
     """Rewrite the one model and report on the result, with what changed; None where nothing was rewritten.
+
+    Returns what was tried, too, where a search was.
 
     What the rewritten model still has counts like the findings of any audit. It is kept after the report was shown;
     where it was to be measured, only if it was, and where a gain is required, only if there is one.
@@ -114,20 +121,22 @@ def run_repaired(
             opened(source.path, settings, repair.target, inline=repair.wanted.rewriting.inline) as original,
             _made(original, source.name, repair.wanted, show, measure is not None) as made,
         ):
-            return None if made is None else _reported(source, original, made, show, repair, measure)
+            code = None if made.path is None else _reported(source, original, made, made.path, show, repair, measure)
+            return code, made.search
     except NothingMeasuredError as error:
         say(f"{source.name}: {error}")
-        return ExitCode.INCOMPLETE
+        return ExitCode.INCOMPLETE, None
     except (RewriteError, VerifyError) as error:
         raise UsageError(f"{source.name}: {error}") from error
     except ModelFileError:
-        return None  # the audit says what is wrong with the file
+        return None, None  # the audit says what is wrong with the file
 
 
 def _reported(
     source: ModelFile,
     original: Original,
     made: Made,
+    path: Path,
     show: Output,
     repair: Repair,
     measure: Measure | None,
@@ -136,7 +145,7 @@ def _reported(
     settings = original.settings
     rules, known = load_rules(settings), read_baseline(settings)
     place = project_path(ModelFile(repair.target, shown(repair.target)), settings.root)
-    fixed = ModelFile(made.path, shown(repair.target), place)
+    fixed = ModelFile(path, shown(repair.target), place)
     compared = compare_all([ModelPair(source, fixed)], rules, settings, measure, reraise=show.debug)
     outcomes = settle(list(compared), rules, settings, known, show.debug)
     refusal = made.refusal
@@ -144,12 +153,12 @@ def _reported(
         refusal = _refusal(outcomes[0], repair.wanted.rewriting.require_gain)
     remarks = made.remarks if refusal is None else (refusal, *made.remarks)
     given = {Need.POLICY, Need.COMPARISON, *([Need.MEASUREMENT] if measure is not None else [])}
-    whole = [_with_remaining(outcome, remarks) for outcome in outcomes]
+    whole = [_with_remaining(outcome, remarks, made.search) for outcome in outcomes]
     code = conclude(whole, (), rules, rules.ready(given), settings, show)
     if refusal is not None:
         say(f"{source.name}: {refusal}")
         return max(code, ExitCode.FINDINGS)
-    original.keep(made.path)
+    original.keep(path)
     if not show.quiet:
         say(f"wrote {repair.target.as_posix()}")
     return code if made.drawn else ExitCode.ERROR
@@ -173,8 +182,8 @@ def _refusal(outcome: Outcome, require_gain: bool) -> str | None:
 
 
 @contextmanager
-def _made(original: Original, name: str, wanted: RepairRequest, show: Output, measured: bool) -> Iterator[Made | None]:
-    """The rewritten model in a hidden folder, which is gone when the context ends; None where there is none."""
+def _made(original: Original, name: str, wanted: RepairRequest, show: Output, measured: bool) -> Iterator[Made]:
+    """The rewritten model in a hidden folder, which is gone when the context ends."""
     from auditor.report.repair.trials import lock_refusal, trial_lines
     from auditor.rewrite.result import Strategy
 
@@ -184,18 +193,18 @@ def _made(original: Original, name: str, wanted: RepairRequest, show: Output, me
         repairing(original, job_for(original, name, wanted, show, measured=tested)) as repaired,
     ):
         if repaired.search is not None:
-            drawn = draw(repaired.search, wanted.search.plot)
+            drawn, search = draw(repaired.search, wanted.search.plot), search_facts(repaired.search)
             remarks = tuple(search_remarks(repaired.search))
             if repaired.path is None:
                 for line in (*remarks, "nothing helps, so nothing was written"):
                     say(f"{name}: {line}")
         else:
-            drawn, remarks = True, ()
+            drawn, search, remarks = True, None, ()
             if repaired.path is None:
                 say(f"{name}: nothing was written{_reasons(repaired)}")
         remarks = (*map(remark, repaired.rewrites), *portable_remarks(repaired.lowered), *remarks)
         remarks = (*remarks, *(line.strip() for line in trial_lines(repaired.trials)))
-        yield None if repaired.path is None else Made(repaired.path, remarks, drawn, lock_refusal(repaired.trials))
+        yield Made(repaired.path, remarks, search, drawn, lock_refusal(repaired.trials))
 
 
 def _reasons(repaired: Staged) -> str:
@@ -213,7 +222,7 @@ def _refuse_same(report: Path, target: Path, option: str) -> None:
         raise UsageError(f"{option} {report.as_posix()}: the rewritten model goes there; choose another name")
 
 
-def _with_remaining(outcome: Outcome, remarks: tuple[str, ...]) -> Outcome:
+def _with_remaining(outcome: Outcome, remarks: tuple[str, ...], search: SearchFacts | None) -> Outcome:
     """The outcome with what the source has too among its findings: a repair that left it there did not repair it."""
     report = outcome.report
     if report is None or report.comparison is None:
@@ -226,5 +235,6 @@ def _with_remaining(outcome: Outcome, remarks: tuple[str, ...]) -> Outcome:
             findings=tuple(sorted((*report.findings, *left), key=worst_first)),
             accepted=tuple(one for one in report.accepted if one.by is not AcceptedBy.BASE),
             comparison=structs.replace(report.comparison, remarks=(*remarks, *report.comparison.remarks)),
+            search=search,
         ),
     )

@@ -15,6 +15,7 @@ from auditor.codec import Dimension
 from auditor.document import Shown
 from auditor.facts.comparison import Comparison
 from auditor.facts.finding import Finding, Severity
+from auditor.facts.search import SearchFacts
 from auditor.facts.targets import TargetOutcome
 from auditor.onnxfile.graph import ModelFormat
 from auditor.sampling.result import Analysis, worst_alias
@@ -88,6 +89,7 @@ class ModelReport(Shown, Struct, frozen=True):
     ``comparison`` is what changed since a base; None where there is none. ``alias`` is what was measured of the alias
     energies of the sites, None where that was not asked for. ``run`` are the rules and the settings, where the report
     is that of a run on this model alone. ``targets`` are what came of each deployment target that was asked for. Of a
+    ``search`` is what was tried to repair it, None where nothing was. Of a
     ``format`` other than ONNX there is nothing but the measurement. ``node_names`` are those that exactly one node of
     the main graph has, with its output; None where nobody looked.
     """
@@ -108,6 +110,7 @@ class ModelReport(Shown, Struct, frozen=True):
     run: RunFacts | None = None
     format: ModelFormat = ModelFormat.ONNX
     targets: tuple[TargetOutcome, ...] = ()
+    search: SearchFacts | None = None
     node_names: Mapping[str, str] | None = None
 
     unwritten: ClassVar[frozenset[str]] = frozenset({"run", "node_names"})

@@ -83,6 +83,9 @@ def test_a_search_is_part_of_the_one_report(run: Run, digits: Path) -> None:
     code, out, err = run("check", digits, *FIX, *flags, "--output-format", "json")
     assert code == 0
     (model,) = json.loads(out)["models"]
+    tried = model["search"]["tried"]
+    assert [one["name"] for one in tried] == [one["candidate"] for one in report["candidates"]]
+    assert [one["verdict"] for one in tried] == [one["verdict"] for one in report["candidates"]]
     if report["best"] is None:
         assert "nothing helps" in err
         assert model["comparison"] is None

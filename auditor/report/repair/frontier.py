@@ -27,7 +27,7 @@ class _Point:
 
 def frontier_lines(found: Search) -> Iterator[str]:
     """The candidates that were measured as letters in a plane, then their names; nothing where fewer than two were."""
-    points, measure = list(_points(found)), _leading(found)
+    points, measure = list(_points(found)), drawn_measure(found)
     if len(points) < 2 or measure is None:
         return
     facts = MEASURES[measure]
@@ -69,6 +69,17 @@ def frontier_lines(found: Search) -> Iterator[str]:
 
 def why_lines(found: Search) -> Iterator[str]:
     """Why the best is the best, and what each number of the others was held against."""
+    for words in why_best(found):
+        yield f"why: {words}"
+        yield f"     ({_UNITS})"
+    for trial in found.trials:
+        reason = reason_of(trial, found)
+        if reason:
+            yield f"not {plain(trial.candidate.name)}: {reason}"
+
+
+def why_best(found: Search) -> Iterator[str]:
+    """Why the best is the best, in one clause; nothing where nothing helps."""
     best = found.best
     within = sorted(
         (trial for trial in found.trials if trial.verdict in (CandidateVerdict.BEST, CandidateVerdict.WITHIN)),
@@ -79,15 +90,10 @@ def why_lines(found: Search) -> Iterator[str]:
         beside = (
             f"; the others within the budget: {', '.join(others)}" if others else ", and is alone within the budget"
         )
-        yield f"why: {plain(best.candidate.name)} gains most for its time, {merit(best):.1f} units{beside}"
-        yield f"     ({_UNITS})"
-    for trial in found.trials:
-        reason = _reason(trial, found)
-        if reason:
-            yield f"not {plain(trial.candidate.name)}: {reason}"
+        yield f"{plain(best.candidate.name)} gains most for its time, {merit(best):.1f} units{beside}"
 
 
-def _reason(trial: Trial, found: Search) -> str:
+def reason_of(trial: Trial, found: Search) -> str:
     """The number that stood against the budget; empty for what lies within it."""
     gain, budget = trial.gain, found.budget
     if trial.verdict is CandidateVerdict.TOO_COSTLY:
@@ -115,7 +121,7 @@ def _worse(trial: Trial) -> bool:
 
 
 def _points(found: Search) -> Iterator[_Point]:
-    measure, letters = _leading(found), iter(ascii_lowercase)
+    measure, letters = drawn_measure(found), iter(ascii_lowercase)
     if measure is None:
         return
     scale = 100.0 if MEASURES[measure].unit == "share" else 1.0
@@ -130,7 +136,7 @@ def _points(found: Search) -> Iterator[_Point]:
             yield _Point(letter, trial, cost, scale * change.difference)
 
 
-def _leading(found: Search) -> str | None:
+def drawn_measure(found: Search) -> str | None:
     """The measure that candidates are drawn by."""
     gains: Sequence[Trial] = [trial for trial in found.trials if trial.gain is not None and trial.gain.leading]
     first = gains[0].gain if gains else None

@@ -44,7 +44,7 @@ def search_text(name: str, found: Search, width: int | None = None) -> str:
     for so many columns.
     """
     budget = found.budget
-    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
+    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {yardstick_words(found)}"
     lines = [
         f"model {plain(name)}",
         f"  searched {count_text(len(found.trials), 'candidate')} on {count_text(found.images, 'image')}",
@@ -83,7 +83,7 @@ def search_remarks(found: Search, marked: bool = False) -> Iterator[str]:
     ``marked``: those of the frontier have their star.
     """
     budget, tried = found.budget, count_text(len(found.trials), "candidate")
-    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {_yardstick(found)}"
+    limits = f"cost at most x{budget.cost:g}, loss at most {100 * budget.loss:g} points of {yardstick_words(found)}"
     yield f"searched {tried} on {count_text(found.images, 'image')}: {limits}"
     (names, *titles, _), *rows = _table(found)
     assert names == "candidate"
@@ -194,6 +194,7 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+.1f}"  # no minus in front of nothing
 
 
-def _yardstick(found: Search) -> str:
+def yardstick_words(found: Search) -> str:
+    """What counts as lost."""
     losses = (trial.gain.loss for trial in found.trials if trial.gain is not None)
     return _LOST[next((loss.yardstick for loss in losses if loss is not None), Yardstick.LABELS)]

@@ -190,7 +190,11 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
     if model.comparison is not None:
         from auditor.report.formats.html.compared import compared
 
-        yield from compared(model.comparison, model.verification)
+        yield from compared(model.comparison, model.verification, model.search)
+    if model.search is not None:
+        from auditor.report.formats.html.searched import searched
+
+        yield from searched(model.search)
     if model.verification is not None:
         from auditor.report.formats.html.measured import measured
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.finding import Finding
+from auditor.facts.search import SearchFacts
 from auditor.report.formats.html.both_answers import both_answers
 from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element, prose
@@ -49,8 +50,11 @@ def numbers(found: Comparison) -> Iterator[tuple[str, str, str]]:
         yield f"{plain(row.measure)}, base → new", f"{base.removesuffix(unit)} → {new}", difference
 
 
-def compared(found: Comparison, new: Verification | None) -> Iterator[Child]:
-    """Pictures with the answers of both models, what changed in the graph, and the measures of both."""
+def compared(found: Comparison, new: Verification | None, search: SearchFacts | None = None) -> Iterator[Child]:
+    """Pictures with the answers of both models, what changed in the graph, and the measures of both.
+
+    What the notes say of the candidates of a ``search`` is left to its table.
+    """
     if found.base_verification is not None and new is not None:
         yield from both_answers(found.base_verification, new)
     yield element("h3", "What changed since ", element("code", plain(found.base)))
@@ -75,8 +79,10 @@ def compared(found: Comparison, new: Verification | None) -> Iterator[Child]:
         level = f"{100 * found.interval_confidence:.4g}"
         yield element("p", f"Intervals of the difference hold {level} %; the image is the unit.", class_="facts")
         yield _table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
-    if found.notes:
-        yield element("ul", (element("li", prose(note)) for note in found.notes))
+    told = set() if search is None else {one.words for one in search.tried}
+    notes = [note for note in found.notes if note not in told]
+    if notes:
+        yield element("ul", (element("li", prose(note)) for note in notes))
 
 
 def _site(change: SiteChange) -> Element:
