@@ -100,10 +100,10 @@ def _embedded(model: ModelReport) -> int:
         return 0
     if model.comparison is not None and model.comparison.base_verification is not None:
         from auditor.report.formats.html.both_answers import embedded_of_both
+        from auditor.report.formats.html.both_objects import embedded_objects
 
-        both = embedded_of_both(model.comparison.base_verification, model.verification)
-        if any(image.answers for output in model.verification.outputs for image in output.images):
-            return both
+        pair = model.comparison.base_verification, model.verification
+        return embedded_of_both(*pair) + embedded_objects(*pair)
     from auditor.report.formats.html.examples import embedded
 
     return embedded(model.verification)

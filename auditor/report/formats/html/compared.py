@@ -8,6 +8,7 @@ from auditor.facts.comparison import Comparison, ComparisonVerdict
 from auditor.facts.finding import Finding
 from auditor.facts.search import SearchFacts
 from auditor.report.formats.html.both_answers import both_answers
+from auditor.report.formats.html.both_objects import both_objects
 from auditor.report.formats.html.tables import labelled
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.changes import (
@@ -57,6 +58,7 @@ def compared(found: Comparison, new: Verification | None, search: SearchFacts | 
     """
     if found.base_verification is not None and new is not None:
         yield from both_answers(found.base_verification, new)
+        yield from both_objects(found.base_verification, new)
     yield element("h3", "What changed since ", element("code", plain(found.base)))
     changes = site_changes(found)
     if changes:

@@ -179,14 +179,12 @@ def moved_words(step: tuple[float, float]) -> str:
 
 
 def _boxes(image: ImageResult, box: MovingBox, shown: ShownImage | None) -> Element:
-    high, low = box.highest, box.lowest
     below = sum(seen.score < box.threshold for seen in box.seen)
-    rows = [_level(words, seen, kind) for words, seen, kind in (("highest", high, "first"), ("lowest", low, "second"))]
     return element(
         "figure",
-        _drawn(box, shown.before) if shown is not None else None,
+        boxes_over(box, shown.before) if shown is not None else None,
         element("p", element("b", f"class {box.answer}"), class_="answer"),
-        element("div", rows, class_="levels"),
+        element("div", box_levels(box), class_="levels"),
         element(
             "figcaption",
             element("code", plain(image.name, 60)),
@@ -194,6 +192,14 @@ def _boxes(image: ImageResult, box: MovingBox, shown: ShownImage | None) -> Elem
         ),
         class_="pair",
     )
+
+
+def box_levels(box: MovingBox) -> list[Element]:
+    """The highest and the lowest score of a box, and where the picture was."""
+    return [
+        _level(words, seen, kind)
+        for words, seen, kind in (("highest", box.highest, "first"), ("lowest", box.lowest, "second"))
+    ]
 
 
 def _level(words: str, seen: SeenBox, kind: str) -> Element:
@@ -205,7 +211,7 @@ def _level(words: str, seen: SeenBox, kind: str) -> Element:
     )
 
 
-def _drawn(box: MovingBox, thumbnail: Jpeg) -> Element:
+def boxes_over(box: MovingBox, thumbnail: Jpeg) -> Element:
     """The picture with the boxes of all shifts over it, the surest and the least sure on top."""
     tall, wide = box.extent
     others = [seen for seen in box.seen if seen is not box.highest and seen is not box.lowest]
@@ -224,8 +230,24 @@ def _drawn(box: MovingBox, thumbnail: Jpeg) -> Element:
 
 
 def _figure(image: ImageResult, moving: MovingJoints, shown: ShownImage | None) -> Element:
+    return element(
+        "figure",
+        joints_over(moving, shown.before) if shown is not None else None,
+        element("p", element("b", f"joint {moving.joints[0]} moves {moving.farthest[0]:.1f} px"), class_="answer"),
+        element("div", joint_levels(moving), class_="levels"),
+        element(
+            "figcaption",
+            element("code", plain(image.name, 60)),
+            f" · farthest from where it is without a shift, over {len(moving.seen)} of the positions",
+        ),
+        class_="pair",
+    )
+
+
+def joint_levels(moving: MovingJoints) -> list[Element]:
+    """How far the joints lie that move farthest."""
     most = moving.farthest[0]
-    rows = [
+    return [
         element(
             "div",
             element("span", f"joint {joint}"),
@@ -235,18 +257,11 @@ def _figure(image: ImageResult, moving: MovingJoints, shown: ShownImage | None) 
         )
         for joint, far in zip(moving.joints[:_ROWS], moving.farthest, strict=False)
     ]
-    return element(
-        "figure",
-        element("div", _image(shown.before), _dots(moving), class_="window") if shown is not None else None,
-        element("p", element("b", f"joint {moving.joints[0]} moves {most:.1f} px"), class_="answer"),
-        element("div", rows, class_="levels"),
-        element(
-            "figcaption",
-            element("code", plain(image.name, 60)),
-            f" · farthest from where it is without a shift, over {len(moving.seen)} of the positions",
-        ),
-        class_="pair",
-    )
+
+
+def joints_over(moving: MovingJoints, thumbnail: Jpeg) -> Element:
+    """The picture with the joints of all shifts over it."""
+    return element("div", _image(thumbnail), _dots(moving), class_="window")
 
 
 def _dots(moving: MovingJoints) -> Element:
