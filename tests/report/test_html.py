@@ -102,7 +102,8 @@ def test_what_matters_can_be_read_from_the_top() -> None:
     assert texts(root, "title") == ["small.onnx - aliasaudit"]
     assert texts(root, "h1") == ["4 of 5 sampling sites have no low-pass."]
     assert "■ 1 error" in texts(root, "span")
-    tiles = dict(zip(texts(root, "dt"), texts(root, "dd"), strict=True))
+    (cards,) = (one for one in root.iter("dl") if one.get("class") == "tiles")
+    tiles = dict(zip(texts(cards, "dt"), texts(cards, "dd"), strict=True))
     assert tiles == {
         "findings": "41 error · 2 warnings · 1 note",
         "cumulative factor": "32of the input grid",

@@ -12,6 +12,7 @@ from auditor.facts.resizing import ResizeReport
 from auditor.report import RenderOptions
 from auditor.report.formats.html import page
 from auditor.report.formats.html.pictures import data_image, fitting
+from auditor.report.formats.html.tables import Column, framed, meanings
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.resizing import KernelCells, decimal, explanation, facts, headings, legend, sentence, table
 from auditor.resizing.result import (
@@ -76,7 +77,7 @@ def _body(report: ResizeReport) -> Iterator[Child]:
         yield element("p", prose(explanation(found)), class_="lead")
     if found.incomplete:
         yield element("p", f"Incomplete: {plain(found.incomplete, None)}", class_="alert")
-    yield _table(found)
+    yield from _table(found)
     yield element("p", *_keys(), " ", ". ".join(legend(found)), ".", class_="legend")
     yield from _pictures(found)
     yield element("h2", "What to write", class_="part")
@@ -93,7 +94,19 @@ def _keys() -> Iterator[Child]:
     yield element("span", "samples without a filter", class_="key orange")
 
 
-def _table(found: ResizeComparison) -> Element:
+_MEANINGS = {
+    "kernel": "how pictures are shrunk to the size of the model's input, by library and filter",
+    "agreement": "pictures with the answer that the reference kernel gives",
+    "change": "how far the score lies from that behind the reference kernel, on average",
+    "stability": "answers that stay when the picture moves by one of its own pixels",
+    "change_1px": "how far the score moves then, on average",
+    "boxes": "boxes that the reference has too, and those that differ",
+    "alias": "share of a photograph's power that is expected to fold",
+    "cost": "median time of the library itself per million pixels of the picture",
+}
+
+
+def _table(found: ResizeComparison) -> Iterator[Element]:
     names, cells = headings(found), table(found)
     columns = [
         "agreement",
@@ -107,7 +120,13 @@ def _table(found: ResizeComparison) -> Element:
     columns = [column for column in columns if any(getattr(row, column) not in ("", "-") for row in cells)]
     notes = {"change": "lower is better", "change_1px": "lower is better"}
     head = [
-        element("th", names[column], element("small", notes[column]) if column in notes else None, scope="col")
+        element(
+            "th",
+            names[column],
+            element("small", notes[column]) if column in notes else None,
+            scope="col",
+            title=_MEANINGS[column],
+        )
         for column in ("kernel", *columns)
     ]
     largest = _axis_end(found)
@@ -127,7 +146,8 @@ def _table(found: ResizeComparison) -> Element:
         for row, shown in zip(found.rows, cells, strict=True)
     ]
     grid = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="kernels stacked")
-    return element("div", grid, class_="scroll", tabindex=0, role="region", aria_label="kernels")
+    yield framed(grid, "kernels")
+    yield meanings([Column(names[column], _MEANINGS[column]) for column in ("kernel", *columns)])
 
 
 def _axis_end(found: ResizeComparison) -> float:

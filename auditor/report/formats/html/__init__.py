@@ -17,14 +17,14 @@ from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport, Report
 from auditor.onnxfile.graph import ModelFormat
 from auditor.report import RenderOptions
+from auditor.report.formats.html.cards import cards, counted, unprotected
 from auditor.report.formats.html.findings import findings, sites_table
 from auditor.report.formats.html.following import next_step
 from auditor.report.formats.html.overview import overview
 from auditor.report.formats.html.staircase import MOST_STEPS, Stair, staircase, steps, verdict_class
 from auditor.report.formats.html.tree import Child, Element, element, prose, serialised
 from auditor.report.words.grid import subsampling
-from auditor.report.words.numbers import factor_text, percent_text
-from auditor.report.words.place import node_name
+from auditor.report.words.numbers import factor_text
 from auditor.report.words.sentence import Sentence
 from auditor.report.words.sheet import facts, summary
 from auditor.report.words.targets import target_lines
@@ -47,7 +47,6 @@ _HEADS = {
     HeadKind.NO_GRID: "depends on no spatial axis",
 }
 _MOST_HEADS = 12
-_TILE_NAME = 40
 
 
 def render(report: Report, options: RenderOptions) -> str:  # noqa: ARG001 - every renderer has this signature
@@ -175,18 +174,10 @@ def _problem(path: str, message: str) -> Element:
     return element("li", element("code", plain(path)) if path else None, ": " if path else None, plain(message, None))
 
 
-_FOLDS = (SiteVerdict.ALIASED, SiteVerdict.WEAK_FILTER)
-_WORST_FIRST = sorted(Severity, key=lambda severity: -severity.rank)
-
-
-def _open(model: ModelReport) -> int:
-    return sum(site.unprotected for site in model.analysis.sites)
-
-
 def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone: bool) -> Iterator[Child]:
     prefix = f"m{number}-site-"
     yield _header(model, alone)
-    yield element("dl", _tiles(model, prefix), class_="tiles")
+    yield from cards(model, prefix)
     if model.comparison is not None:
         from auditor.report.formats.html.compared import compared
 
@@ -207,7 +198,7 @@ def _model(model: ModelReport, number: int, summaries: Mapping[str, str], alone:
         yield element("h3", "Sampling sites")
         yield element("div", picture, class_="scroll picture", tabindex=0, role="region", aria_label="path of sites")
         yield _legend(steps(model.analysis.sites))
-    yield sites_table(model, prefix)
+    yield from sites_table(model, prefix)
     if model.verification is not None:
         from auditor.report.formats.html.measured import layers
 
@@ -259,7 +250,7 @@ def _header(model: ModelReport, alone: bool) -> Element:
 
 def _of_the_graph(model: ModelReport) -> Sentence:
     """What the static audit found, in one sentence."""
-    sites, left = len(model.analysis.sites), _open(model)
+    sites, left = len(model.analysis.sites), unprotected(model)
     if model.format is not ModelFormat.ONNX:
         return Sentence("", "", "The graph of this model was not audited.")
     if not sites:
@@ -273,81 +264,15 @@ def _of_the_graph(model: ModelReport) -> Sentence:
 _SIGNS = {Severity.ERROR: "■", Severity.WARNING: "▲", Severity.NOTE: "●"}
 
 
-def _counts(model: ModelReport) -> Mapping[Severity, int]:
-    """How many findings there are of each severity, the worst first."""
-    return {severity: sum(one.severity is severity for one in model.findings) for severity in _WORST_FIRST}
-
-
 def _pill(model: ModelReport) -> tuple[str, str]:
     """How many findings of the worst severity there are, with its sign and its class."""
     if model.verification is not None and model.verification.incomplete:
         return "○ incomplete", "open"
-    counts = _counts(model)
+    counts = counted(model)
     worst = next((severity for severity, count in counts.items() if count), None)
     if worst is None:
         return "✓ no findings", "good"
     return f"{_SIGNS[worst]} {count_text(counts[worst], worst.value)}", worst.value
-
-
-def _tiles(model: ModelReport, prefix: str) -> Iterator[Element]:
-    sites, total = model.analysis.sites, model.analysis.subsampling
-    if model.comparison is not None and model.comparison.measured:
-        from auditor.report.formats.html.compared import numbers
-
-        for label, value, below in numbers(model.comparison):
-            yield _tile(label, value, [below], "change")
-    counts = _counts(model)
-    worst = next((severity for severity, count in counts.items() if count), None)
-    found = [element("span", count_text(count, severity.value)) for severity, count in counts.items() if count]
-    yield _tile("findings", str(len(model.findings)), found or ["none"], worst.value if worst is not None else "good")
-    if model.verification is not None and model.comparison is None:
-        from auditor.report.formats.html.measured import interval
-        from auditor.report.words.measured_headline import headline_measure
-        from auditor.report.words.numbers import number
-
-        measure = headline_measure(model.verification)
-        if measure is not None:
-            yield _tile(
-                plain(measure.name),
-                number(measure.value, measure.unit),
-                [interval(measure) or "too few images for an interval"],
-                "",
-            )
-    if model.comparison is None:
-        yield _tile("cumulative factor", "-" if total is None else factor_text(total), ["of the input grid"], "")
-    left = _open(model)
-    yield _tile(
-        "sites without anti-aliasing",
-        str(left),
-        [f"of {len(sites)}" if sites else "there are no sites"],
-        "" if left else "good",
-    )
-    if model.comparison is not None:
-        return
-    folding = [(site.alias, index) for index, site in enumerate(sites, 1) if site.alias and site.verdict in _FOLDS]
-    known = [(alias.expected, index) for alias, index in folding if alias.expected is not None]
-    judged = known or [(alias.flat, index) for alias, index in folding]
-    if judged:
-        energy, index = max(judged, key=lambda item: (item[0], -item[1]))
-        name = element("a", f"#{index} {_short(node_name(sites[index - 1].node))}", href=f"#{prefix}{index}")
-        yield _tile(
-            "worst expected alias" if known else "worst alias of a flat spectrum", percent_text(energy), [name], ""
-        )
-
-
-def _short(name: str) -> str:
-    """A name in the room of a tile: both ends of it say most."""
-    return name if len(name) <= _TILE_NAME else f"{name[: _TILE_NAME // 2]}…{name[-_TILE_NAME // 2 :]}"
-
-
-def _tile(label: str, value: str, below: Sequence[Child], kind: str) -> Element:
-    parts = [part for index, child in enumerate(below) for part in ((" · ", child) if index else (child,))]
-    return element(
-        "div",
-        element("dt", label),
-        element("dd", element("b", value), element("span", parts)),
-        class_=f"tile {kind}".strip(),
-    )
 
 
 def _legend(every: Sequence[Stair]) -> Element:

@@ -9,7 +9,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.search import SearchFacts
 from auditor.report.formats.html.both_answers import both_answers
 from auditor.report.formats.html.both_objects import both_objects
-from auditor.report.formats.html.tables import labelled
+from auditor.report.formats.html.tables import Column, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.changes import (
     VERDICT_WORDS,
@@ -23,11 +23,30 @@ from auditor.report.words.numbers import MINUS
 from auditor.report.words.place import node_name, node_op, rule_title
 from auditor.report.words.site_changes import SiteChange, site_changes, sites_summary
 from auditor.text import plain
+from auditor.verify.measures import MEASURES
 from auditor.verify.result import Verification
 
-_MEASURED = (("measure", None), ("base", "n"), ("new", "n"), ("difference", "n"), ("interval", "n"), ("verdict", None))
-_OUTPUTS = (("output", None), ("factor before", "n"), ("factor after", "n"))
-_SITES = (("sampling site", None), ("base", None), ("new", None), ("change", None))
+_MEASURED = (
+    Column("measure", "what was measured with both models on the same images and shifts"),
+    Column("base", "the model that is to be replaced", number=True),
+    Column("new", "this model", number=True),
+    Column("difference", "new less base; typical: the ratio on the typical image", number=True),
+    Column("interval", "between these ends the difference over all such images lies", number=True),
+    Column("verdict", "whether the thresholds that were asked for hold, and which they are"),
+)
+_OUTPUTS = (
+    Column("output", "an output of the model"),
+    Column("factor before", "how many times coarser than the input its grid is in the base", number=True),
+    Column("factor after", "the same in this model", number=True),
+)
+_SITES = (
+    Column("sampling site", "a node of either model that makes the grid coarser, and what it is"),
+    Column(
+        "base", "share of the activations that is expected to fold there in the base, and the verdict on its filter"
+    ),
+    Column("new", "the same in this model"),
+    Column("change", "whether less or more folds than before, or what else differs"),
+)
 VERDICT_CLASSES = {"fail": "v-aliased", "inconclusive": "v-weak-filter", "pass": "v-anti-aliased"}
 # A sign and a class of the style sheet for each verdict.
 TONES = {
@@ -41,14 +60,15 @@ TONES = {
 _CARDS = 3
 
 
-def numbers(found: Comparison) -> Iterator[tuple[str, str, str]]:
-    """What stands in the cards: a measure, its values in both models, and by how much they differ."""
+def numbers(found: Comparison) -> Iterator[tuple[str, str, str, str]]:
+    """What stands in the cards: a measure, its values in both models, by how much they differ, and its meaning."""
     for row in leading_rows(found)[0][:_CARDS]:
         base, new = (value.replace(" %", "\u00a0%") for value in (row.base, row.new))
         unit = base[-2:] if base.endswith("\u00a0%") and new.endswith("\u00a0%") else ""
         interval = f" ({row.interval})" if row.interval else ""
         difference = f"{row.difference}{interval}".replace("-", MINUS)
-        yield f"{plain(row.measure)}, base → new", f"{base.removesuffix(unit)} → {new}", difference
+        meaning = MEASURES[row.measure].meaning if row.measure in MEASURES else ""
+        yield f"{plain(row.measure)}, base → new", f"{base.removesuffix(unit)} → {new}", difference, meaning
 
 
 def compared(found: Comparison, new: Verification | None, search: SearchFacts | None = None) -> Iterator[Child]:
@@ -62,7 +82,7 @@ def compared(found: Comparison, new: Verification | None, search: SearchFacts | 
     yield element("h3", "What changed since ", element("code", plain(found.base)))
     changes = site_changes(found)
     if changes:
-        yield _table(_SITES, [_site(change) for change in changes], "sampling sites of both models")
+        yield from table(_SITES, [_site(change) for change in changes], "sampling sites of both models")
     rest = [*sites_summary(found), *moved_outputs(found)]
     if rest:
         yield element("p", prose(f"{'; '.join(rest)}."), class_="facts")
@@ -71,7 +91,7 @@ def compared(found: Comparison, new: Verification | None, search: SearchFacts | 
         for name, before, after in output_rows(found)
     ]
     if outputs:
-        yield _table(_OUTPUTS, outputs, "outputs")
+        yield from table(_OUTPUTS, outputs, "outputs")
     worse = [one.after for one in found.kept if one.worse]
     yield from _listed("Findings added", found.added)
     yield from _listed("Findings worse than before", worse)
@@ -80,7 +100,7 @@ def compared(found: Comparison, new: Verification | None, search: SearchFacts | 
         yield element("h3", "Both models measured")
         level = f"{100 * found.interval_confidence:.4g}"
         yield element("p", f"Intervals of the difference hold {level} %; the image is the unit.", class_="facts")
-        yield _table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
+        yield from table(_MEASURED, [_measured(row) for row in measured_rows(found)], "measures of both models")
     told = set() if search is None else {one.words for one in search.tried}
     notes = [note for note in found.notes if note not in told]
     if notes:
@@ -120,8 +140,8 @@ def _number(value: str) -> Element:
     return element("td", prose(value), class_="n")
 
 
-def _row(cells: Sequence[Element], columns: Sequence[tuple[str, str | None]]) -> Element:
-    return element("tr", labelled(cells, [words for words, _ in columns]))
+def _row(cells: Sequence[Element], columns: Sequence[Column]) -> Element:
+    return element("tr", labelled(cells, [column.name for column in columns]))
 
 
 def _listed(words: str, findings: Sequence[Finding]) -> Iterator[Element]:
@@ -137,9 +157,3 @@ def _finding(finding: Finding) -> Element:
         where = [" at ", element("code", node_name(finding.node)), " ",
                  element("span", node_op(finding.node), class_="op")]  # fmt: skip
     return element("li", chip, " ", rule_title(finding), where)
-
-
-def _table(columns: Sequence[tuple[str, str | None]], rows: Sequence[Element], label: str) -> Element:
-    head = [element("th", words, scope="col", class_=kind) for words, kind in columns]
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="stacked")
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)

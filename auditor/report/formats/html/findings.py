@@ -10,7 +10,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.report import Accepted, ModelReport
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.formats.html.staircase import verdict_class
-from auditor.report.formats.html.tables import labelled
+from auditor.report.formats.html.tables import Column, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
@@ -23,8 +23,19 @@ if TYPE_CHECKING:
 _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
 
-_COLUMNS = ("#", "node", "op", "kernel/stride", "factor", "total", "flat", "expected", "verdict")
-_NUMERIC = frozenset({"#", "factor", "total", "flat", MEASURED_COLUMN})
+_COLUMNS = (
+    Column("#", "the number of the site in the picture above, in the order of the graph", number=True),
+    Column("node", "the node that makes the grid coarser, and where the exporter says it came from"),
+    Column("op", "its operator"),
+    Column("kernel/stride", "the window that it reads and the step between windows, height and width"),
+    Column("factor", "how many times coarser the grid gets here, per axis", number=True),
+    Column("total", "how many times coarser than the input the grid is behind it", number=True),
+    Column("flat", "alias energy of white noise: the share of its power that folds, a property of the filter",
+           number=True),
+    Column("expected", "share of the activations that folds, expected on photographs: half to twice that"),
+    Column("verdict", "what the site does to the frequencies that its new grid cannot hold"),
+)  # fmt: skip
+_MEASURED = Column(MEASURED_COLUMN, "share of the activations that folded on the pictures of this run", number=True)
 
 
 def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> Iterator[Child]:
@@ -96,18 +107,15 @@ def _accepted(one: Accepted) -> Element:
     return element("li", rule_title(one.finding), where, ": ", "; ".join(filter(None, facts)))
 
 
-def sites_table(model: ModelReport, prefix: str) -> Element | None:
-    """Every site with its numbers, in graph order; None without sites. Rows have the addresses ``prefix`` + number."""
+def sites_table(model: ModelReport, prefix: str) -> Iterator[Element]:
+    """Every site with its numbers, in graph order; nothing without sites. Row n has the address ``prefix`` n."""
     sites = model.analysis.sites
     if not sites:
-        return None
-    names = (*_COLUMNS[:-1], *(() if model.alias is None else (MEASURED_COLUMN,)), _COLUMNS[-1])
-    head = [element("th", name, scope="col", class_="n" if name in _NUMERIC else None) for name in names]
+        return
+    columns = (*_COLUMNS[:-1], *(() if model.alias is None else (_MEASURED,)), _COLUMNS[-1])
+    names = [column.name for column in columns]
     rows = [_row(number, site, prefix, model.alias, names) for number, site in enumerate(sites, 1)]
-    table = element(
-        "table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable sites stacked"
-    )
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="sampling sites")
+    yield from table(columns, rows, "sampling sites", "sortable sites")
 
 
 def _row(number: int, site: Site, prefix: str, measured: AliasMeasurement | None, names: Sequence[str]) -> Element:

@@ -9,12 +9,12 @@ from auditor.report.formats.html.charts import Series, curve_chart, path_chart
 from auditor.report.formats.html.compared import VERDICT_CLASSES
 from auditor.report.formats.html.examples import examples
 from auditor.report.formats.html.maps import legend, map_chart, scale_end
-from auditor.report.formats.html.tables import labelled
+from auditor.report.formats.html.tables import Column, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.margins import margin_line
 from auditor.report.words.measured import images_words
 from auditor.report.words.numbers import number, percent_text, signed_text
-from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
+from auditor.report.words.over_time import sentences, summary, time_rows
 from auditor.report.words.required import WORDS, reason, required_words
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
@@ -43,7 +43,7 @@ def measured(found: Verification, period: int | None = None, with_examples: bool
         yield from _paths(output, period)
         yield element("h3", "Measured on shifted images")
         yield element("p", " · ".join(_facts(found)), class_="facts")
-        yield _measures([one for one in output.measures if not one.protocol])
+        yield from _measures([one for one in output.measures if not one.protocol])
         if output.margin is not None:
             yield element("p", f"Margin: {margin_line(output.margin)}.")
         if output.splits:
@@ -56,7 +56,7 @@ def measured(found: Verification, period: int | None = None, with_examples: bool
             yield element("div", figures, class_="figures")
         for beside in found.shifts.perturbations:
             yield element("h4", f"Beside shifts: {plain(beside.meaning)} ", element("code", plain(beside.name)))
-            yield _measures([one for one in output.measures if one.protocol == beside.name])
+            yield from _measures([one for one in output.measures if one.protocol == beside.name])
         yield _images(output)
     if found.time is not None:
         yield from _over_time(found.time)
@@ -152,7 +152,7 @@ def _facts(found: Verification) -> Iterator[str]:
     yield from (plain(note) for note in found.notes)
 
 
-def _measures(measures: Sequence[Measure]) -> Element:
+def _measures(measures: Sequence[Measure]) -> Iterator[Element]:
     rows = []
     for one in measures:
         meaning = MEASURES[one.name].meaning if one.name in MEASURES else ""
@@ -164,12 +164,24 @@ def _measures(measures: Sequence[Measure]) -> Element:
             element("td", images_words(one), class_="n"),
             element("td", f"{meaning} ({better})" if meaning else better),
         ]
-        rows.append(element("tr", labelled(cells, [words for words, _ in _MEASURE_COLUMNS])))
-    head = [element("th", words, scope="col", class_=kind) for words, kind in _MEASURE_COLUMNS]
-    return _table(head, rows)
+        rows.append(element("tr", labelled(cells, [column.name for column in _MEASURE_COLUMNS])))
+    yield from table(_MEASURE_COLUMNS, rows, "measures")
 
 
-_MEASURE_COLUMNS = (("measure", None), ("value", "n"), ("interval", "n"), ("rests on", "n"), ("meaning", None))
+_MEASURE_COLUMNS = (
+    Column("measure", "what was measured under the shifts"),
+    Column("value", "the mean over the images", number=True),
+    Column("interval", "between these ends the mean over all such images lies, with the confidence of the run", True),
+    Column("rests on", "how many of the images have the number", number=True),
+    Column("meaning", "what the number counts, and which way is better"),
+)
+_TIME_COLUMNS = (
+    Column("measure", "what was followed from frame to frame"),
+    Column("all", "over all frames"),
+    Column("at rest", "over the frames in which the scene stands still"),
+    Column("rests on", "how many frames or objects have the number"),
+    Column("meaning", "what the number counts"),
+)
 
 
 def _images(output: OutputResult) -> Element | None:
@@ -186,18 +198,17 @@ def _images(output: OutputResult) -> Element | None:
 def _over_time(found: TimeResult) -> Iterator[Element]:
     yield element("h4", "Over time")
     yield element("p", summary(found), class_="facts")
-    head = [element("th", words, scope="col") for words in ("measure", *HEAD[1:])]
     rows = [
         element(
             "tr",
             labelled(
                 [element("th", row.name, scope="row"), *(element("td", cell) for cell in row[1:])],
-                ["measure", *HEAD[1:]],
+                [column.name for column in _TIME_COLUMNS],
             ),
         )
         for row in time_rows(found)
     ]
-    yield _table(head, rows)
+    yield from table(_TIME_COLUMNS, rows, "measures over time")
     yield element("ul", [element("li", sentence) for sentence in sentences(found)])
 
 
@@ -223,8 +234,3 @@ def layers(found: Verification) -> Iterator[Element]:
 
 def _figure(caption: str, chart: Element) -> Element:
     return element("figure", element("figcaption", caption), chart)
-
-
-def _table(head: Sequence[Element], rows: Sequence[Element]) -> Element:
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="stacked")
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="measures")

@@ -10,15 +10,34 @@ from pathlib import PurePosixPath
 from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport
 from auditor.report.formats.html.staircase import steps, verdict_class
-from auditor.report.formats.html.tables import labelled
+from auditor.report.formats.html.tables import Column, framed, heading, labelled, meanings
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import factor_text
 from auditor.report.words.place import node_name
 from auditor.sampling.result import Analysis, SiteVerdict
 from auditor.text import count_text, plain
 
-_COLUMNS = ("model", "grid", "sites, input to output", "open", "errors", "warnings", "worst finding", "steadiness")
-_NUMERIC = frozenset({"grid", "open", "errors", "warnings"})
+_COLUMNS = (
+    Column("model", "the file, its folder and its size"),
+    Column("grid", "the cumulative subsampling factor: only shifts by multiples of it can leave the answer exactly as "
+           "it is", number=True),
+    Column("sites, input to output", "where the grid gets coarser, from 1 at the left to 128; a square is aliased, a "
+           "triangle has a weak filter, a rhombus mixes phases, a disc is anti-aliased or unknown"),
+    Column("open", "sites without anti-aliasing, of all sites", number=True),
+    Column("errors", "findings of the severity error", number=True),
+    Column("warnings", "findings of the severity warning", number=True),
+    Column("worst finding", "the first of the worst severity, and where it is"),
+    Column("steadiness", "the leading measure under shifts, where the model was run"),
+)  # fmt: skip
+_CARDS = {
+    "errors": "findings of the severity error in all models, and in how many",
+    "warnings": "findings of the severity warning in all models, and in how many",
+    "sites without anti-aliasing": "nodes that make a grid coarser without a low-pass in front, of all such nodes",
+    "coarsest grid": "the largest cumulative subsampling factor, and the model that has it",
+    "measured": "models that were run on shifted images",
+}
+_CLASSES = "sortable overview stacked"
+_NAMES = [column.name for column in _COLUMNS]
 _WIDE, _HIGH, _MARK = 120.0, 36.0, 3.5
 _DEEPEST = 7.0  # octaves of the one scale for all models: 1 to 128
 _MOST_STEPS = 24
@@ -37,7 +56,8 @@ def overview(models: Sequence[ModelReport], pages: Sequence[str] = ()) -> Iterat
     words += [f"{count_text(clean, 'model')} without a finding."] if clean else []
     yield element("p", " ".join([*words, "The table is sorted by errors, then warnings."]), class_="lead")
     yield element("dl", _cards(models, unprotected, sites), class_="tiles")
-    yield _table(models, pages)
+    yield meanings([Column(name, meaning) for name, meaning in _CARDS.items()], "What the numbers mean")
+    yield from _table(models, pages)
 
 
 def _sentence(models: Sequence[ModelReport]) -> str:
@@ -66,21 +86,17 @@ def _cards(models: Sequence[ModelReport], unprotected: int, sites: int) -> Itera
 
 def _card(name: str, value: str, below: str, kind: str) -> Element:
     content = element("dd", element("b", value), element("span", below))
-    return element("div", element("dt", name), content, class_=f"tile {kind}".rstrip())
+    return element("div", element("dt", name), content, class_=f"tile {kind}".rstrip(), title=_CARDS[name])
 
 
-def _table(models: Sequence[ModelReport], pages: Sequence[str]) -> Element:
+def _table(models: Sequence[ModelReport], pages: Sequence[str]) -> Iterator[Element]:
     numbered = sorted(enumerate(models, 1), key=lambda pair: (*_weight(pair[1]), pair[0]))
-    head = [
-        element("th", name, scope="col", class_="n" if name in _NUMERIC else None, aria_sort=_sorted_by(name))
-        for name in _COLUMNS
-    ]
     links = pages or [f"#m{number}" for number in range(1, len(models) + 1)]
-    rows = [element("tr", labelled(_cells(links[number - 1], model), _COLUMNS)) for number, model in numbered]
-    table = element(
-        "table", element("thead", element("tr", head)), element("tbody", rows), class_="sortable overview stacked"
-    )
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="models")
+    rows = [element("tr", labelled(_cells(links[number - 1], model), _NAMES)) for number, model in numbered]
+    head = [heading(column, _sorted_by(column.name)) for column in _COLUMNS]
+    content = element("table", element("thead", element("tr", head)), element("tbody", rows), class_=_CLASSES)
+    yield framed(content, "models")
+    yield meanings(_COLUMNS)
 
 
 def _sorted_by(name: str) -> str | None:

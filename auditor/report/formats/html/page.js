@@ -6,7 +6,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = heading.textContent;
-    button.title = "Sort by this column";
+    button.title = heading.title ? heading.title + " (sort)" : "Sort by this column";
     heading.replaceChildren(button);
     button.addEventListener("click", () => {
       const down = heading.getAttribute("aria-sort") === "ascending";

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from auditor.facts.search import SearchFacts, TriedRewrite
 from auditor.report.formats.html.axes import round_above
-from auditor.report.formats.html.tables import labelled
+from auditor.report.formats.html.tables import Column, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import MINUS
 from auditor.text import count_text, plain
@@ -19,12 +19,23 @@ _DOT, _CHARACTER, _LINE = 10.0, 7.4, 16.0
 _LONGEST = 44
 _SIGNS = {"best": "v-anti-aliased", "within budget": "v-unknown"}
 _REFUSED = "v-weak-filter"
-_COLUMNS = (("#", "n"), ("rewrite", None), ("time", "n"), ("change", "n"), ("loss", "n"), ("images", "n"),
-            ("verdict", None))  # fmt: skip
+_COLUMNS = (
+    Column("#", "the number of the point in the plot", number=True),
+    Column("rewrite", "what was tried, in the order in which it was offered"),
+    Column("time", "seconds per picture over those of the original, timed in turn; predicted from multiply-adds where "
+           "it was not timed", number=True),
+    Column("change", "of the measure of the plot, rewritten less original, with its 95 % interval", number=True),
+    Column("loss", "answers lost, in points, by the yardstick above; negative where there are more right ones than "
+           "before", number=True),
+    Column("images", "pictures of the last round that it was measured in", number=True),
+    Column("verdict", "what became of it, and the number that stood against it; on the frontier: no other one that was "
+           "measured on all pictures is cheaper and gains more"),
+)  # fmt: skip
+_NAMES = [column.name for column in _COLUMNS]
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
+class _PlacedRewrite:
     """A candidate in the plane: its number in the table, what it costs, and by how much it is better."""
 
     number: int
@@ -51,23 +62,17 @@ def searched(found: SearchFacts) -> Iterator[Child]:
         pictures = (_plot(found, points, narrow=narrow) for narrow in (False, True))
         yield element("div", *pictures, class_="card")
     rows = [_row(number, one, found) for number, one in enumerate(found.tried, 1)]
-    head = [element("th", _heading(words, found), scope="col", class_=kind) for words, kind in _COLUMNS]
-    table = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="stacked")
-    yield element("div", table, class_="scroll", tabindex=0, role="region", aria_label="rewrites that were tried")
+    yield from table(_COLUMNS, rows, "rewrites that were tried")
 
 
-def _points(found: SearchFacts) -> list[_Point]:
+def _points(found: SearchFacts) -> list[_PlacedRewrite]:
     sign = 1 if found.higher_is_better else -1
     points = []
     for number, one in enumerate(found.tried, 1):
         cost = one.cost if one.time is None else one.time
         if cost is not None and one.change is not None:
-            points.append(_Point(number, one, cost, sign * one.change))
+            points.append(_PlacedRewrite(number, one, cost, sign * one.change))
     return points
-
-
-def _heading(words: str, found: SearchFacts) -> str:
-    return f"change of {found.measure}" if words == "change" and found.measure else words
 
 
 def _row(number: int, one: TriedRewrite, found: SearchFacts) -> Element:
@@ -90,7 +95,7 @@ def _row(number: int, one: TriedRewrite, found: SearchFacts) -> Element:
         element("td", str(one.images) if one.images else "", class_="n"),
         element("td", element("div", verdict, star, reason)),
     ]
-    return element("tr", labelled(cells, [words for words, _ in _COLUMNS]))
+    return element("tr", labelled(cells, _NAMES))
 
 
 def _signed(value: float, unit: str, *, bare: bool = False) -> str:
@@ -101,12 +106,12 @@ def _signed(value: float, unit: str, *, bare: bool = False) -> str:
     return f"{rounded:+.{digits}f}{points}".replace("-", MINUS)
 
 
-def _plot(found: SearchFacts, points: Sequence[_Point], *, narrow: bool) -> Element:
+def _plot(found: SearchFacts, points: Sequence[_PlacedRewrite], *, narrow: bool) -> Element:
     """Cost to the right, gain upwards; the original at a factor of 1 and no change."""
     width = _NARROW if narrow else _WIDE
     right, floor = width - _RIGHT, _HEIGHT - _BOTTOM
     costs, gains = [1.0, *(point.cost for point in points)], [0.0, *(point.gain for point in points)]
-    across, upward = _Axis.of(costs, 3 if narrow else 6), _Axis.of(gains, 4)
+    across, upward = _PlaneAxis.of(costs, 3 if narrow else 6), _PlaneAxis.of(gains, 4)
 
     def x(cost: float) -> float:
         return _LEFT + across.place(cost) * (right - _LEFT)
@@ -152,7 +157,7 @@ def _limit(x: float, cost: float, floor: float) -> Element:
     )
 
 
-def _dot(point: _Point, x: float, y: float) -> Element:
+def _dot(point: _PlacedRewrite, x: float, y: float) -> Element:
     kind = "taken" if point.tried.best else "front" if point.tried.frontier else "behind"
     return element(
         "g",
@@ -163,7 +168,7 @@ def _dot(point: _Point, x: float, y: float) -> Element:
     )
 
 
-def _names(placed: Sequence[tuple[_Point, float, float]], right: float) -> Iterator[Element]:
+def _names(placed: Sequence[tuple[_PlacedRewrite, float, float]], right: float) -> Iterator[Element]:
     """The names beside their points, the best first; one that would cover another or a point is left to the table."""
     taken = [(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for _, x, y in placed]
     for point, x, y in sorted(placed, key=lambda place: (not place[0].tried.best, not place[0].tried.frontier)):
@@ -190,7 +195,7 @@ def _tick(value: float, unit: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class _PlaneAxis:
     """From ``low`` to ``high``, both multiples of ``step``."""
 
     low: float
@@ -198,7 +203,7 @@ class _Axis:
     step: float
 
     @classmethod
-    def of(cls, values: Sequence[float], most: int) -> _Axis:
+    def of(cls, values: Sequence[float], most: int) -> _PlaneAxis:
         """Around values, with about ``most`` steps and a little room at both ends."""
         least, largest = min(values), max(values)
         room = 0.06 * ((largest - least) or abs(largest) or 1.0)
