@@ -10,11 +10,10 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from auditor.comparison.identity import shared_weights
 from auditor.onnxfile import ModelFileError, read_model
 from auditor.onnxfile.graph import PayloadKind
 from auditor.onnxfile.limits import Limits
@@ -23,7 +22,6 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
 _SECONDS = 900  # for a large file from a slow LFS server
 _LINK = "120000"
-_SIMILAR = 0.5  # of the weights, from which git, too, calls a file renamed
 _CHUNK = 1 << 20
 
 
@@ -54,6 +52,11 @@ class Revision:
         )
         if not self._commit:
             raise RevisionError(f"{reference} names no commit here; fetch it first (`git fetch origin`)")
+
+    @property
+    def top(self) -> Path:
+        """The folder of the repository."""
+        return self._top
 
     def copy(self, path: Path, folder: Path, limits: Limits, weights: bool) -> Path:
         """Write the model at ``path`` in the working tree, as it was then, into ``folder``.
@@ -108,8 +111,12 @@ class Revision:
         inner = [PurePosixPath(name).relative_to(place) for name in names if name.endswith(".onnx")]
         return tuple(folder / path for path in inner if not any(part.startswith(".") for part in path.parts))
 
-    def renamed_from(self, path: Path) -> Path | None:
-        """The file of the commit that a new file of the working tree is under another name.
+    def gone(self) -> tuple[Path, ...]:
+        """The ONNX files of the commit that are not in the working tree any more."""
+        return tuple(old for old in self.models(self._top) if not old.exists())
+
+    def renamed_from(self, path: Path, taken: Collection[Path] = ()) -> Path | None:
+        """The file of the commit that a new file of the working tree is under another name, none of those ``taken``.
 
         It has the same content, and is not in the working tree any more: else the new one is a copy.
         """
@@ -117,32 +124,11 @@ class Revision:
             return None
         blob = self._ask(self._top, ["hash-object", "--no-filters", "--", str(path.absolute())])
         pointed = f"oid sha256:{_sha256(path)}"
-        for old in self.models(self._top):
+        for old in self.gone():
             _, _, found = self._entry(self._place(old))
-            if not old.exists() and (found == blob or pointed in self._pointer(found)):
+            if old not in taken and (found == blob or pointed in self._pointer(found)):
                 return old
         return None
-
-    def alike(self, path: Path, folder: Path, limits: Limits) -> Path | None:
-        """The file of the commit that is gone and has most of the weights of a new file, at least half of them.
-
-        ``folder`` takes copies of the files that are looked at.
-        """
-        try:
-            new = read_model(path, limits)
-        except ModelFileError:
-            return None  # the audit will say so
-        best, place = _SIMILAR, None
-        for number, old in enumerate(one for one in self.models(self._top) if not one.exists()):
-            spare = folder / f"old-{number}"
-            spare.mkdir()
-            try:
-                share = shared_weights(read_model(self.copy(old, spare, limits, weights=False), limits), new)
-            except (ModelFileError, RevisionError):
-                continue
-            if share >= best:
-                best, place = share, old
-        return place
 
     def _pointer(self, blob: str) -> list[str]:
         """The lines of a blob that is small enough to be a pointer of Git LFS."""

@@ -195,6 +195,35 @@ def test_a_renamed_model_that_was_exported_anew_is_known_by_its_weights(run: Run
     assert against_main(run, "models/v2.onnx")[1]["models"][0]["comparison"]["base"] == "main:models/v1.onnx"
 
 
+def test_of_several_new_models_that_resemble_one_that_is_gone_one_was_renamed(run: Run, project: Path) -> None:
+    weighted(project / "v1.onnx", 1, (1, 2))
+    git("add", ".")
+    git("commit", "-q", "-m", "weights")
+    (project / "v1.onnx").unlink()
+    weighted(project / "head.onnx", 1, (1, 4))  # half of the weights
+    weighted(project / "v2.onnx", 2, (1, 2))  # all of them
+    for arguments in (["models"], ["models/head.onnx", "models/v2.onnx"]):
+        _, document, _ = against_main(run, *arguments)
+        assert document["remarks"] == [
+            "models/head.onnx: new since main, so all of its findings count",
+            "models/v2.onnx: renamed since main from models/v1.onnx",
+        ]
+    weighted(project / "zz.onnx", 1, (1, 2))  # the very content
+    _, document, _ = against_main(run, "models")
+    remarks = [line for line in document["remarks"] if "renamed" in line]
+    assert remarks == ["models/zz.onnx: renamed since main from models/v1.onnx"]
+
+
+def test_a_model_that_was_renamed_and_copied_was_renamed_once(run: Run, project: Path) -> None:
+    shutil.copy(project / "a.onnx", project / "copy.onnx")
+    (project / "a.onnx").rename(project / "moved.onnx")
+    _, document, _ = against_main(run, "models")
+    assert document["remarks"] == [
+        "models/copy.onnx: renamed since main from models/a.onnx",
+        "models/moved.onnx: new since main, so all of its findings count",
+    ]
+
+
 def test_a_copy_of_a_model_that_is_still_there_is_new(run: Run, project: Path) -> None:
     shutil.copy(project / "a.onnx", project / "copy.onnx")
     code, document, _ = against_main(run, "--fail-on", "warning", "models")

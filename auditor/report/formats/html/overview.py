@@ -21,8 +21,8 @@ _COLUMNS = (
     Column("model", "the file, its folder and its size"),
     Column("grid", "the cumulative subsampling factor: only shifts by multiples of it can leave the answer exactly as "
            "it is", number=True),
-    Column("sites, input to output", "where the grid gets coarser, from 1 at the left to 128; a square is aliased, a "
-           "triangle has a weak filter, a rhombus mixes phases, a disc is anti-aliased or unknown"),
+    Column("sites, input to output", "the layers that downsample: factor 1 at the top, 128 at the bottom; a square is "
+           "aliased, a triangle has a weak filter, a rhombus mixes phases, a disc is anti-aliased or unknown"),
     Column("open", "sites without anti-aliasing, of all sites", number=True),
     Column("errors", "findings of the severity error", number=True),
     Column("warnings", "findings of the severity warning", number=True),
