@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The floors of the house: a room imports only rooms of earlier lines.
 FLOORS = (
     {"_version", "text", "unfinished", "demo", "choices", "document"},
-    {"files"},
+    {"files", "system"},
     {"codec"},
     {"options"},
     {"onnxfile"},

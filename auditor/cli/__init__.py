@@ -19,7 +19,6 @@ from auditor.cli.errors import UsageError
 from auditor.cli.process import (
     SystemRefusalError,
     ended_by_signals,
-    is_gone,
     prepare,
     reason,
     refusal,
@@ -28,6 +27,7 @@ from auditor.cli.process import (
 )
 from auditor.cli.session import ProgramSession
 from auditor.policy.errors import SettingsError
+from auditor.system import is_gone
 
 PROGRAM = "aliasaudit"
 COMMANDS = (

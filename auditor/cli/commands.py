@@ -12,9 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from auditor.cli.errors import UsageError
 from auditor.cli.examples import EXAMPLES
-from auditor.cli.process import is_gone, refusal, silence
+from auditor.cli.process import refusal, silence
 from auditor.options.option import Option
 from auditor.options.panels import Panel
+from auditor.system import is_gone
 
 ALL = "--help-all"
 _WIDEST_OPTION = 40  # columns

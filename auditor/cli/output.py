@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.cli.errors import UsageError
-from auditor.cli.process import is_gone, reason, silence
+from auditor.cli.process import reason, silence
 from auditor.files import is_same, write_text
 from auditor.report import RenderOptions
+from auditor.system import is_gone
 from auditor.text import plain
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from typing import TextIO
 
 _SIGNALS = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _REPEATED = 2.0  # seconds; `timeout` and some runners of jobs send a signal twice
-_GONE = frozenset({errno.EPIPE, errno.ESHUTDOWN})
 _ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EMFILE: "allow more open files (ulimit -n)",
@@ -93,11 +92,6 @@ def prepare(stream: TextIO) -> None:
     stream.reconfigure(errors="backslashreplace")
     if sys.platform == "win32" and not stream.isatty() and not os.environ.get("PYTHONIOENCODING"):
         stream.reconfigure(encoding="utf-8")
-
-
-def is_gone(error: OSError) -> bool:
-    """Whether the reader of a stream has gone. Windows says EINVAL of a pipe that nobody reads."""
-    return error.errno in _GONE or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def silence(stream: TextIO) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from auditor import system
 from auditor.verify.errors import WorkerCrashedError
 from auditor.verify.images.source import ImageSource
 from auditor.verify.pieces import Failure, Piece, blocks_of
@@ -123,12 +124,12 @@ class _Slot:
         command = [sys.executable, "-m", "auditor.verify.row_process"]
         # What is imported here must be found there, before its sys.path is set.
         paths = os.pathsep.join(filter(None, sys.path))
-        process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,
+            **system.APART,
         )
         self._process = process
         assert process.stdin is not None

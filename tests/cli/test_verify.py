@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,18 +130,6 @@ def test_a_model_that_kills_onnxruntime_ends_with_three(
     code, out, _ = verify(run, "--images", images)
     assert code == 3
     assert "SIGSEGV" in out
-
-
-def test_windows_is_told_in_one_line_how_to_run_models(run: Run, images: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "resource", None)  # Windows has no such module
-    monkeypatch.delitem(sys.modules, "auditor.verify.worker.limits", raising=False)
-    saved(Path("net.onnx"), classifier())
-    with monkeypatch.context() as windows:
-        windows.setattr(sys, "platform", "win32")
-        code, out, err = run("verify", "net.onnx", *FAST, "--images", images, "--output-format", "json")
-    assert code == 3
-    assert "use WSL on Windows" in err
-    assert "internal error" not in out + err
 
 
 def test_options_stand_in_the_settings_file_for_all_models_or_for_some(run: Run, images: str) -> None:

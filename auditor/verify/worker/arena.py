@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from auditor.unfinished import unnamed_file
+from auditor import system
 from auditor.verify.worker.wire import PipeError, TensorPlace
 
 Array = npt.NDArray[Any]
@@ -41,17 +40,7 @@ class Arena:
     @classmethod
     def create(cls) -> Arena:
         """A new arena, zero-filled, of one mebibyte."""
-        if sys.platform == "linux":
-            import fcntl
-
-            descriptor = os.memfd_create("aliasaudit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(descriptor, _INITIAL)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-        else:
-            with unnamed_file() as file:
-                descriptor = os.dup(file.fileno())
-            os.ftruncate(descriptor, _INITIAL)
-        return cls(descriptor)
+        return cls(system.shared_memory(_INITIAL))
 
     def view(self, place: TensorPlace) -> Array:
         """The array at a place, without a copy.
@@ -88,7 +77,7 @@ class Arena:
         if size > len(self._map):
             if size > os.fstat(self.descriptor).st_size:
                 # Twice the need: growing maps the whole file again.
-                os.ftruncate(self.descriptor, 2 * size)
+                system.grow(self.descriptor, 2 * size)
             self._map = self._mapped()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from auditor import system
 from auditor.verify.errors import DeviceUnavailableError, ModelRejectedError
 from auditor.verify.worker import lifeline, wire
 from auditor.verify.worker.arena import Arena, Array, aligned
@@ -42,8 +43,8 @@ class Child:
     def __init__(self, settings: StartCommand, replies: int) -> None:
         self._replies = replies
         self._seconds, self._threads = settings.step_seconds, settings.threads
-        self._inputs = [Arena(descriptor) for descriptor in settings.inputs]
-        self._outputs = [Arena(descriptor) for descriptor in settings.outputs]
+        self._inputs = [Arena(system.inherited(name)) for name in settings.inputs]
+        self._outputs = [Arena(system.inherited(name)) for name in settings.outputs]
         self._sessions: list[Session] = []
         self._engines: dict[Runtime, Engine] = {}
         self._device, self._memory_bytes = parse_device(settings.device), settings.memory_bytes
@@ -138,4 +139,4 @@ def _failure(error: Exception) -> FailureReply:
 def _log_tail() -> str:
     size = os.fstat(_LOG).st_size
     start = max(0, size - _LOG_TAIL)
-    return os.pread(_LOG, size - start, start).decode("utf-8", "replace")
+    return system.read_at(_LOG, size - start, start).decode("utf-8", "replace")

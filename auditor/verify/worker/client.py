@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import deque
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from auditor import system
+from auditor.system import EndKind
 from auditor.unfinished import unnamed_file
 from auditor.verify.errors import (
     DeviceUnavailableError,
@@ -72,8 +73,6 @@ class Worker:
     def __init__(
         self, device: Device, limits: RunLimits, threads: int, on_call: Callable[[], None] = lambda: None
     ) -> None:
-        if sys.platform == "win32":
-            raise VerifyError("running a model needs Linux or macOS: use WSL on Windows")
         self._device = device
         self._threads = threads
         self._limits = limits
@@ -87,16 +86,18 @@ class Worker:
             self._log = opened.enter_context(unnamed_file())
             arenas = [opened.enter_context(contextlib.closing(Arena.create())) for _ in range(2 * DEPTH)]
             self._inputs, self._outputs = arenas[:DEPTH], arenas[DEPTH:]
-            self._process = subprocess.Popen(
+            names, passing = system.inheritance([arena.descriptor for arena in arenas])
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-I", "-c", _BOOT, json.dumps([os.getpid(), sys.path])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                pass_fds=[arena.descriptor for arena in arenas],
                 env=_SILENT | os.environ,
                 # ^C in the terminal reaches the parent only, which then ends this process in its own time.
-                start_new_session=True,
+                **passing,
             )
+            opened.callback(self._process.kill)
+            self._leash = system.Leash(self._process)
             opened.pop_all()  # from here on `close` gives them back
         assert self._process.stdout is not None
         self._replies = wire.Inbox(self._process.stdout.fileno())
@@ -105,8 +106,8 @@ class Worker:
             threads=threads,
             step_seconds=limits.step_seconds,
             memory_bytes=limits.memory_bytes,
-            inputs=tuple(arena.descriptor for arena in self._inputs),
-            outputs=tuple(arena.descriptor for arena in self._outputs),
+            inputs=names[:DEPTH],
+            outputs=names[DEPTH:],
         )
 
     def __enter__(self) -> Worker:
@@ -131,16 +132,17 @@ class Worker:
         """End the process at once and give its memory back. Closing twice is allowed."""
         if self._log.closed:
             return
-        self._process.kill()
+        self._leash.end()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 # An unsent rest of a command cannot be flushed to a dead process.
-                with contextlib.suppress(BrokenPipeError):
+                with contextlib.suppress(OSError):
                     stream.close()
         for arena in (*self._inputs, *self._outputs):
             arena.close()
         self._log.close()
+        self._leash.release()
 
     def open(self, spec: SessionSpec) -> Opened:
         """Load a model.
@@ -249,7 +251,7 @@ class Worker:
             try:
                 reply = self._replies.receive(self._limits.step_seconds)
             except wire.PipeTimeoutError as error:
-                self._process.kill()
+                self._leash.end()
                 raise WorkerTimeoutError(
                     f"one step of the model took longer than {self._limits.step_seconds:g} s and was stopped: "
                     "raise --step-timeout or use fewer shifts",
@@ -270,36 +272,36 @@ class Worker:
         except subprocess.TimeoutExpired:
             return self._broken()
         detail = self._tail()
-        if code == -signal.SIGXCPU:
+        if code == memory.OVER_LIMIT:
+            return WorkerMemoryError(
+                f"the model needs more resident memory than the limit{_bound(self._limits)}: raise --max-memory", detail
+            )
+        ending = system.ending(code)
+        if ending.kind is EndKind.CPU_TIME:
             return WorkerTimeoutError(
                 f"one step of the model took longer than {self._limits.step_seconds:g} s of CPU time: "
                 "raise --step-timeout",
                 detail,
             )
-        if code == -signal.SIGKILL:
+        if ending.kind is EndKind.KILLED:
             return WorkerCrashedError(
                 "the system killed the process that ran the model: is there enough memory?", detail
             )
-        if code == memory.OVER_LIMIT:
-            return WorkerMemoryError(
-                f"the model needs more resident memory than the limit{_bound(self._limits)}: raise --max-memory", detail
-            )
-        if code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        if ending.kind is EndKind.CRASH:
             return WorkerCrashedError(
-                f"{self._runtime.title} died with {name} while it ran the model: do not deploy this model",
+                f"{self._runtime.title} died with {ending.name} while it ran the model: do not deploy this model",
                 detail,
             )
-        return WorkerCrashedError(f"the process that ran the model ended with status {code}", detail)
+        return WorkerCrashedError(f"the process that ran the model ended with {ending.name}", detail)
 
     def _broken(self) -> WorkerCrashedError:
-        self._process.kill()
+        self._leash.end()
         return WorkerCrashedError("the process that ran the model gave a reply that makes no sense", self._tail())
 
     def _tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
         start = max(0, size - 4000)
-        return os.pread(self._log.fileno(), 4000, start).decode("utf-8", "replace")
+        return system.read_at(self._log.fileno(), 4000, start).decode("utf-8", "replace")
 
 
 def _bound(limits: RunLimits) -> str:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 
+from auditor import system
 from auditor.verify.worker import wire
 from auditor.verify.worker.wire import Message
 
 _STANDARD_INPUT = 0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def follow(parent: int) -> None:
-    """Let Linux kill this process when the parent's thread that started it ends, even inside a call that holds the GIL.
+    """End with the parent, and leave it to the parent what a service manager tells every process of a job.
 
-    Elsewhere, and where the C library cannot be reached, :func:`commands` alone notices. A service manager asks every
-    process of a job to end: the parent answers for both, and reports what was measured so far.
+    The parent answers for both, and reports what was measured so far.
     """
     for name in ("SIGTERM", "SIGHUP", "SIGINT"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if sys.platform == "linux":
-        import ctypes
-
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the request above
-        os._exit(0)
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    system.follow(parent)
 
 
 def commands() -> Iterator[Message]:

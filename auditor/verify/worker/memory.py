@@ -7,23 +7,23 @@ never touches, and a system that refuses memory in the middle of a call can leav
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+from auditor import system
 
 OVER_LIMIT = 97
 """The exit status of a process that the watch has ended; Python and onnxruntime use none above 2."""
 
 _SHARE = 0.8
 _INTERVAL = 0.02  # seconds; memory is touched at some gigabytes per second
-_KIBIBYTE = 1024
 
 
 def default_limit() -> int | None:
     """Four fifths of the memory in bytes that this machine, or the container, has; None where neither says."""
-    known = [size for size in (_physical(), container_limit()) if size is not None]
+    known = [size for size in (system.physical_memory(), container_limit()) if size is not None]
     return int(_SHARE * min(known)) if known else None
 
 
@@ -41,37 +41,16 @@ def container_limit(root: Path = Path("/")) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def resident() -> int | None:
-    """The resident memory of this process in bytes, its peak where the system tells no more; None where nothing."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError, AttributeError):
-        pass
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * _KIBIBYTE
-
-
 def watch(limit: int) -> None:
     """End this process with :data:`OVER_LIMIT` as soon as its resident memory is above ``limit`` bytes."""
     threading.Thread(target=_watch, args=(limit,), daemon=True).start()
 
 
 def _watch(limit: int) -> None:
-    while (size := resident()) is not None:
+    while (size := system.resident_memory()) is not None:
         if size > limit:
             os._exit(OVER_LIMIT)
         time.sleep(_INTERVAL)
-
-
-def _physical() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def _limit_files(root: Path, line: str) -> Iterator[Path]:

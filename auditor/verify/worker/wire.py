@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
+
+from auditor import system
 
 T = TypeVar("T")
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -67,15 +68,20 @@ def send(descriptor: int, message: Message) -> None:
     """Write one message to a blocking pipe. Raises ``BrokenPipeError`` when the reader is gone."""
     body = json.dumps(message, ensure_ascii=True).encode("ascii")
     data = memoryview(_HEADER.pack(len(body)) + body)
-    while data:
-        data = data[os.write(descriptor, data) :]
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except OSError as error:
+        if system.is_gone(error):
+            raise BrokenPipeError(*error.args) from error
+        raise
 
 
 class Inbox:
     """The messages that come through one pipe. One read takes what is there: a run sends many small ones."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._arrivals = system.Arrivals(descriptor)
         self._held = bytearray()
 
     def receive(self, seconds: float | None = None) -> Message:
@@ -99,11 +105,13 @@ class Inbox:
 
     def _taken(self, size: int, deadline: float | None) -> bytes:
         while len(self._held) < size:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
-                    raise PipeTimeoutError("no answer in time")
-            part = os.read(self._descriptor, 1 << 20)
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise PipeTimeoutError("no answer in time")
+            try:
+                part = self._arrivals.read(left)
+            except TimeoutError:
+                raise PipeTimeoutError("no answer in time") from None
             if not part:
                 raise PipeError("the pipe was closed")
             self._held += part

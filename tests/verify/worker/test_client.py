@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from auditor.verify.worker.limits import RunLimits
 from auditor.verify.worker.providers import CPU
 from tests.runtime import runtime_since
 from tests.sharing import OPEN_FILES
+from tests.systems import posix, windows
 from tests.verify.models import classifier, model, saved
 from tests.verify.stand_in import dies_with, stand_in
 
@@ -129,6 +129,7 @@ def test_a_refused_model_or_input_leaves_the_worker_usable(running: Worker, tmp_
     assert len(running.run(job(opened.key, 1)).calls) == 11
 
 
+@posix
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGFPE", "SIGABRT"])
 def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_program(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -139,6 +140,15 @@ def test_a_model_that_kills_onnxruntime_is_one_error_and_not_the_end_of_the_prog
         one.open(SessionSpec(path))
 
 
+@windows
+def test_a_model_that_aborts_on_windows_is_one_error_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "m.onnx", classifier())
+    monkeypatch.syspath_prepend(stand_in(tmp_path, "os.abort()"))
+    with worker() as one, pytest.raises(WorkerCrashedError, match="do not deploy this model"):
+        one.open(SessionSpec(path))
+
+
+@posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_to_every_process_of_a_job_is_the_parents_to_answer(
     running: Worker, tmp_path: Path, name: str
@@ -149,6 +159,7 @@ def test_a_signal_to_every_process_of_a_job_is_the_parents_to_answer(
     assert len(running.run(job(key, 4)).calls) == 3
 
 
+@posix
 def test_a_worker_killed_from_outside_is_an_error(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", classifier())
     with worker() as one:
@@ -248,12 +259,6 @@ def test_a_system_that_refuses_limits_runs_models(tmp_path: Path, monkeypatch: p
         assert len(one.run(job(one.open(SessionSpec(path)).key, 4)).calls) == 3
 
 
-def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(VerifyError, match="use WSL on Windows"):
-        worker()
-
-
 def test_the_session_cannot_be_had_on_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime was built with CUDA")
@@ -271,6 +276,7 @@ def test_what_the_runtime_prints_does_not_reach_standard_output(
     assert capfd.readouterr() == ("", "")
 
 
+@posix
 def test_leaving_the_worker_ends_its_process(tmp_path: Path) -> None:
     with worker() as one:
         pid = one.pid

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.systems import posix
 from tests.verify.models import classifier, saved
 from tests.verify.stand_in import stand_in
 
@@ -45,6 +46,7 @@ with Leaky(int(sys.argv[1])) as worker:
 """
 
 
+@posix  # elsewhere a leash does, see the tests of the system
 @pytest.mark.parametrize("call", _CALLS.values(), ids=_CALLS)
 def test_the_worker_ends_with_a_parent_that_is_killed(tmp_path: Path, call: str) -> None:
     if call != _FREE and sys.platform != "linux":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from auditor import system
 from auditor.verify.worker import memory
 
 
@@ -59,29 +58,7 @@ def test_without_control_groups_there_is_no_container_limit(tmp_path: Path) -> N
 
 
 def test_the_smaller_of_machine_and_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_physical", lambda: 1000)
+    monkeypatch.setattr(system, "physical_memory", lambda: 1000)
     for container, share in ((None, 800), (500, 400), (5000, 800)):
         monkeypatch.setattr(memory, "container_limit", lambda container=container: container)
         assert memory.default_limit() == share
-
-
-def test_resident_memory_is_what_was_touched() -> None:
-    # In a process of its own: here the allocator may hand out pages that an earlier test has touched.
-    code = (
-        "from auditor.verify.worker.memory import resident; before = resident();"
-        "touched = bytearray(b'x') * (64 << 20); print(resident() - before)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 50 << 20
-
-
-def test_where_only_a_peak_is_told_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: Path) -> bytes:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_bytes", missing)
-    peak = memory.resident()
-    assert peak is not None
-    assert peak > 1 << 20
-    monkeypatch.setitem(sys.modules, "resource", None)
-    assert memory.resident() is None
