@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lock import MARKS, SUBJECTS, LockRow, main, table
+from benchmarks.chains import Row
+from benchmarks.lock import MARKS, SUBJECTS, main, table
 
 NAME = SUBJECTS[0].name
-ROW = LockRow(
+ROW = Row(
     NAME,
     "sub-pixel",
     80,

@@ -209,7 +209,7 @@ def test_real_detectors_are_recognised_and_answer_for_their_window(file: str, la
     sizes = (shape[1], shape[2]) if last else (shape[2], shape[3])
     picture = scene(*sizes, 5) * 255
     period = min(int(before.subsampling or 0), 32)
-    room = period + 6
+    room = period + 12
     best = chosen(picture, period, room, 32, border=room // 2)
     view = np.pad(picture, ((0, 0), (room // 2,) * 2, (room // 2,) * 2), mode="edge")
     window = cut(view, best, sizes, 32)

@@ -10,14 +10,19 @@ if TYPE_CHECKING:
 
 STEPS = 32
 """Offsets per pixel of the sub-pixel form."""
-TAPS = 8
-BEFORE = 3
+TAPS = 14
+BEFORE = 6
 """Pixels that the kernel of a fraction reads in front of the pixel in which the window begins."""
 SMOOTHING = 7
 """Side of the averages, two of them, that the picture is smoothed by before its gradient is taken."""
 LOST = SMOOTHING
 """Pixels at each border that the key has no gradient of: three for each average, one for the difference."""
 _FREQUENCIES = 513
+_PASSED, _RAISED = 0.85, 0.05
+"""What the kernels pass: up to this share of all frequencies, rising to so much more, for what is lost above.
+
+Classifiers are less sure of what is blurred, which costs accuracy.
+"""
 _LOWEST = 0.1  # radians per pixel: photographs have a spectrum of 1 / f^2, though not down to 0
 
 
@@ -44,26 +49,64 @@ def kernels(chosen: NDArray[np.float64]) -> NDArray[np.float32]:
     """The kernel (offsets, TAPS) that reads between pixels at the fraction of each offset.
 
     A kernel whose blur depends on the fraction would change the picture with the offset. So all have the frequency
-    response of the one that reads midway between two pixels, a sinc under a squared cosine, which can pass least: those
-    of other fractions are the kernels of sum 1 that come nearest to it, by the spectrum of photographs.
+    response of the one that reads midway between two pixels, which can pass least: the kernel of sum 1 that comes
+    nearest to passing all up to :data:`_PASSED`, by the spectrum of photographs. Those of other fractions, with their
+    centre there, are the ones that come nearest to it in turn.
     """
+    return matched(widest(), chosen)
+
+
+def widest() -> NDArray[np.float64]:
+    """The kernel (TAPS,) midway between two pixels."""
+    import numpy as np
+
+    places = np.arange(-BEFORE, TAPS - BEFORE)
+    frequency, weight = _spectrum()
+    share = frequency / (_PASSED * np.pi)
+    inside = weight * (share <= 1)
+    goal = inside * (1 + _RAISED * np.sin(np.pi / 2 * np.minimum(share, 1)) ** 2)
+    cosines = np.cos(np.outer(frequency, places - 0.5))
+    half = TAPS // 2  # it is symmetric
+    folded = (cosines[:, half:] + cosines[:, :half][:, ::-1]) * inside[:, None]
+    side = _fitted(folded.T @ folded, folded.T @ goal, np.ones((1, half)), [0.5])
+    return np.concatenate([side[::-1], side])
+
+
+def matched(middle: NDArray[np.float64], chosen: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The kernel of each offset whose response is nearest to that of one midway between two pixels."""
     import numpy as np
 
     fractions, which = np.unique(chosen - np.floor(chosen), return_inverse=True)
-    places = np.arange(-BEFORE, TAPS - BEFORE)
-    middle = np.sinc(places - 0.5) * np.cos(np.pi * (places - 0.5) / TAPS) ** 2
-    frequency = np.linspace(0, np.pi, _FREQUENCIES)
-    weight = 1 / np.maximum(frequency, _LOWEST)
-    response = np.cos(np.outer(frequency, places - 0.5)) @ (middle / middle.sum()) * weight
-    ones = np.ones((TAPS, 1))
+    taps = len(middle)
+    places = np.arange(taps) - (taps // 2 - 1)
+    frequency, weight = _spectrum()
+    response = np.cos(np.outer(frequency, places - 0.5)) @ middle * weight
     found = []
     for fraction in fractions:
         angle = np.outer(frequency, places - fraction)
         cosine, sine = np.cos(angle) * weight[:, None], np.sin(angle) * weight[:, None]
-        # Least squares under the condition that the sum is 1, by Lagrange's multiplier.
-        system = np.block([[cosine.T @ cosine + sine.T @ sine, ones], [ones.T, np.zeros((1, 1))]])
-        found.append(np.linalg.solve(system, np.append(cosine.T @ response, 1.0))[:TAPS])
+        products = cosine.T @ cosine + sine.T @ sine
+        found.append(_fitted(products, cosine.T @ response, np.stack([np.ones(taps), places]), [1.0, fraction]))
     return np.asarray(np.array(found)[which.reshape(-1)], np.float32)
+
+
+def _spectrum() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Frequencies up to the highest, and the amplitude of photographs there."""
+    import numpy as np
+
+    frequency = np.linspace(0, np.pi, _FREQUENCIES)
+    return frequency, 1 / np.maximum(frequency, _LOWEST)
+
+
+def _fitted(
+    products: NDArray[np.float64], with_goal: NDArray[np.float64], conditions: NDArray[np.float64], values: list[float]
+) -> NDArray[np.float64]:
+    """Least squares by its normal equations, under linear conditions: by Lagrange's multipliers."""
+    import numpy as np
+
+    count = len(conditions)
+    system = np.block([[products, conditions.T], [conditions, np.zeros((count, count))]])
+    return np.asarray(np.linalg.solve(system, np.append(with_goal, values))[: len(products)], np.float64)
 
 
 def taper(length: int) -> NDArray[np.float32]:
