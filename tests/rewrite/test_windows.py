@@ -17,6 +17,7 @@ from auditor.rewrite.phases import average
 from auditor.rewrite.result import Lowering, Options, Phases, RewriteError, Strategy
 from auditor.sampling import analyse
 from tests.rewrite.networks import Array, Network, fixed, image, session
+from tests.sampling.networks import Net
 
 WINDOW = Strategy.WINDOW_AVERAGE
 LOWERINGS = (Lowering.BATCH, Lowering.BRANCH)
@@ -496,3 +497,27 @@ def test_without_a_merge_the_window_ends_at_the_outputs(tmp_path: Path) -> None:
         assert done.path is not None
         answers.append(session(target).run(None, {"x": picture})[0])
     assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize("form", ["slices", "space-to-depth"])
+def test_patch_merging_is_refused_with_the_way_that_is_left(form: str, tmp_path: Path) -> None:
+    """As Swin and Focus write it: all positions of a map side by side in channels, and a convolution over them."""
+    net = Net(1, 3, 32, 32)
+    x = net.conv("x", 3, 4, 3)
+    if form == "slices":
+        corners = [
+            net.op("Slice", x, [row, column], [2**31] * 2, [2, 3], [2, 2]) for column in (0, 1) for row in (0, 1)
+        ]
+        merged = net.op("Concat", *corners, axis=1)
+    else:
+        merged = net.op("SpaceToDepth", x, blocksize=2)
+    x = net.op("Relu", net.conv(merged, 16, 8))
+    model = net.model(net.op("Flatten", net.op("GlobalAveragePool", x)))
+    for strategy in (WINDOW, Strategy.PHASE_AVERAGE):
+        _, done, _ = fixed(model, tmp_path, strategy)
+        assert done.path is None
+        (reason,) = {skip.refusal.reason for skip in done.skipped}
+        assert "keeps all positions of its map as channels" in reason
+        assert "--strategy input-average" in reason
+    _, done, _ = fixed(model, tmp_path, Strategy.INPUT_AVERAGE)
+    assert done.path is not None

@@ -20,6 +20,10 @@ from auditor.sampling.result import Site, SiteKind
 Offset = tuple[int, ...]
 """A phase: samples of the site's input by spatial axis."""
 
+_KEEPS_ALL = (
+    "it keeps all positions of its map as channels (patch merging, Focus), so that no phase of it is one padding away: "
+    "average from a site in front of it, or over the input (--strategy input-average)"
+)
 _WINDOWS = {("", "Conv"), ("com.microsoft", "FusedConv"), ("", "MaxPool"), ("", "AveragePool"), ("", "LpPool")}
 
 
@@ -51,6 +55,8 @@ def check_site(editor: GraphEditor, site: Site, chosen: Sequence[Offset]) -> Non
     if site.kind is SiteKind.SLICE:
         _check_slice(editor, site, part, chosen)
         return
+    if site.kind is SiteKind.PHASE_TO_CHANNEL:
+        raise TailError(_KEEPS_ALL)
     if (part.domain, part.op) not in _WINDOWS:
         raise TailError("phases of this operator are not known")
     window = window_of(editor, part)
