@@ -6,7 +6,7 @@ Every row is a chain of rewrites, done and measured as ``fix --strategy auto`` d
 of the same pictures. Nothing is chosen here, so that all pictures are for telling. Changes are shares of the original's
 own value, with one standard error over the images; those of consistency and accuracy are points. ``--faces`` is a
 folder of pictures with faces. ``--json`` keeps what was measured, ``--into`` writes the table between the marks of a
-page. ``benchmarks.trained`` exports the EfficientNet; MobileNetV2 is that of the ablation.
+page. ``benchmarks/trained.py`` makes the EfficientNet, ``benchmarks/mobilenetv2.py`` MobileNetV2.
 """
 
 from __future__ import annotations
