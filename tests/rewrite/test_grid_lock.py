@@ -129,7 +129,7 @@ def scores(line: Array, period: int, room: int, steps: int, border: int = 0) -> 
 
 
 def kernel(fraction: float) -> Array:
-    """Fourteen taps that come nearest to the response of those midway between two pixels, with sum 1 and centre in place.
+    """Fourteen taps of sum 1, centred there, that come nearest to the response of those midway between two pixels.
 
     These come nearest to passing all up to 0.85 of the highest frequency, rising to 1.05; both by the spectrum 1 / f^2.
     """
