@@ -12,7 +12,7 @@ from auditor.facts.resizing import ResizeReport
 from auditor.report import RenderOptions
 from auditor.report.formats.html import page
 from auditor.report.formats.html.pictures import data_image, fitting
-from auditor.report.formats.html.tables import Column, framed, meanings
+from auditor.report.formats.html.tables import Heading, framed, meanings
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.resizing import KernelCells, decimal, explanation, facts, headings, legend, sentence, table
 from auditor.resizing.result import (
@@ -147,7 +147,7 @@ def _table(found: ResizeComparison) -> Iterator[Element]:
     ]
     grid = element("table", element("thead", element("tr", head)), element("tbody", rows), class_="kernels stacked")
     yield framed(grid, "kernels")
-    yield meanings([Column(names[column], _MEANINGS[column]) for column in ("kernel", *columns)])
+    yield meanings([Heading(names[column], _MEANINGS[column]) for column in ("kernel", *columns)])
 
 
 def _axis_end(found: ResizeComparison) -> float:

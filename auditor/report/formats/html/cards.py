@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport
-from auditor.report.formats.html.tables import Column, meanings
+from auditor.report.formats.html.tables import Heading, meanings
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import factor_text, percent_text
 from auditor.report.words.place import node_name
@@ -51,7 +51,7 @@ def cards(model: ModelReport, prefix: str) -> Iterator[Element]:
     """The cards of a model; ``prefix`` begins the addresses of its sites."""
     shown = list(_cards(model, prefix))
     yield element("dl", (card.element for card in shown), class_="tiles")
-    explained = [Column(card.label, card.meaning) for card in shown if card.meaning]
+    explained = [Heading(card.label, card.meaning) for card in shown if card.meaning]
     if explained:
         yield meanings(explained, "What the numbers mean")
 

@@ -9,7 +9,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.search import SearchFacts
 from auditor.report.formats.html.both_answers import both_answers
 from auditor.report.formats.html.both_objects import both_objects
-from auditor.report.formats.html.tables import Column, labelled, table
+from auditor.report.formats.html.tables import Heading, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.changes import (
     VERDICT_WORDS,
@@ -27,25 +27,25 @@ from auditor.verify.measures import MEASURES
 from auditor.verify.result import Verification
 
 _MEASURED = (
-    Column("measure", "what was measured with both models on the same images and shifts"),
-    Column("base", "the model that is to be replaced", number=True),
-    Column("new", "this model", number=True),
-    Column("difference", "new less base; typical: the ratio on the typical image", number=True),
-    Column("interval", "between these ends the difference over all such images lies", number=True),
-    Column("verdict", "whether the thresholds that were asked for hold, and which they are"),
+    Heading("measure", "what was measured with both models on the same images and shifts"),
+    Heading("base", "the model that is to be replaced", number=True),
+    Heading("new", "this model", number=True),
+    Heading("difference", "new less base; typical: the ratio on the typical image", number=True),
+    Heading("interval", "between these ends the difference over all such images lies", number=True),
+    Heading("verdict", "whether the thresholds that were asked for hold, and which they are"),
 )
 _OUTPUTS = (
-    Column("output", "an output of the model"),
-    Column("factor before", "how many times coarser than the input its grid is in the base", number=True),
-    Column("factor after", "the same in this model", number=True),
+    Heading("output", "an output of the model"),
+    Heading("factor before", "how many times coarser than the input its grid is in the base", number=True),
+    Heading("factor after", "the same in this model", number=True),
 )
 _SITES = (
-    Column("sampling site", "a node of either model that makes the grid coarser, and what it is"),
-    Column(
+    Heading("sampling site", "a node of either model that makes the grid coarser, and what it is"),
+    Heading(
         "base", "share of the activations that is expected to fold there in the base, and the verdict on its filter"
     ),
-    Column("new", "the same in this model"),
-    Column("change", "whether less or more folds than before, or what else differs"),
+    Heading("new", "the same in this model"),
+    Heading("change", "whether less or more folds than before, or what else differs"),
 )
 VERDICT_CLASSES = {"fail": "v-aliased", "inconclusive": "v-weak-filter", "pass": "v-anti-aliased"}
 # A sign and a class of the style sheet for each verdict.
@@ -140,7 +140,7 @@ def _number(value: str) -> Element:
     return element("td", prose(value), class_="n")
 
 
-def _row(cells: Sequence[Element], columns: Sequence[Column]) -> Element:
+def _row(cells: Sequence[Element], columns: Sequence[Heading]) -> Element:
     return element("tr", labelled(cells, [column.name for column in columns]))
 
 

@@ -10,7 +10,7 @@ from auditor.facts.finding import Finding
 from auditor.facts.report import Accepted, ModelReport
 from auditor.onnxfile.noderef import NodeRef
 from auditor.report.formats.html.staircase import verdict_class
-from auditor.report.formats.html.tables import Column, labelled, table
+from auditor.report.formats.html.tables import Heading, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import axes_text, json_number, json_share, percent_text, shape_text
 from auditor.report.words.place import node_key, node_name, node_op, origin_text, rule_title
@@ -24,18 +24,18 @@ _SHOWN = 6  # places of one rule that are not folded
 _BAR = 56.0
 
 _COLUMNS = (
-    Column("#", "the number of the site in the picture above, in the order of the graph", number=True),
-    Column("node", "the node that makes the grid coarser, and where the exporter says it came from"),
-    Column("op", "its operator"),
-    Column("kernel/stride", "the window that it reads and the step between windows, height and width"),
-    Column("factor", "how many times coarser the grid gets here, per axis", number=True),
-    Column("total", "how many times coarser than the input the grid is behind it", number=True),
-    Column("flat", "alias energy of white noise: the share of its power that folds, a property of the filter",
+    Heading("#", "the number of the site in the picture above, in the order of the graph", number=True),
+    Heading("node", "the node that makes the grid coarser, and where the exporter says it came from"),
+    Heading("op", "its operator"),
+    Heading("kernel/stride", "the window that it reads and the step between windows, height and width"),
+    Heading("factor", "how many times coarser the grid gets here, per axis", number=True),
+    Heading("total", "how many times coarser than the input the grid is behind it", number=True),
+    Heading("flat", "alias energy of white noise: the share of its power that folds, a property of the filter",
            number=True),
-    Column("expected", "share of the activations that folds, expected on photographs: half to twice that"),
-    Column("verdict", "what the site does to the frequencies that its new grid cannot hold"),
+    Heading("expected", "share of the activations that folds, expected on photographs: half to twice that"),
+    Heading("verdict", "what the site does to the frequencies that its new grid cannot hold"),
 )  # fmt: skip
-_MEASURED = Column(MEASURED_COLUMN, "share of the activations that folded on the pictures of this run", number=True)
+_MEASURED = Heading(MEASURED_COLUMN, "share of the activations that folded on the pictures of this run", number=True)
 
 
 def findings(model: ModelReport, summaries: Mapping[str, str], prefix: str) -> Iterator[Child]:

@@ -9,7 +9,7 @@ from auditor.report.formats.html.charts import Series, curve_chart, path_chart
 from auditor.report.formats.html.compared import VERDICT_CLASSES
 from auditor.report.formats.html.examples import examples
 from auditor.report.formats.html.maps import legend, map_chart, scale_end
-from auditor.report.formats.html.tables import Column, labelled, table
+from auditor.report.formats.html.tables import Heading, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.margins import margin_line
 from auditor.report.words.measured import images_words
@@ -169,18 +169,18 @@ def _measures(measures: Sequence[Measure]) -> Iterator[Element]:
 
 
 _MEASURE_COLUMNS = (
-    Column("measure", "what was measured under the shifts"),
-    Column("value", "the mean over the images", number=True),
-    Column("interval", "between these ends the mean over all such images lies, with the confidence of the run", True),
-    Column("rests on", "how many of the images have the number", number=True),
-    Column("meaning", "what the number counts, and which way is better"),
+    Heading("measure", "what was measured under the shifts"),
+    Heading("value", "the mean over the images", number=True),
+    Heading("interval", "between these ends the mean over all such images lies, with the confidence of the run", True),
+    Heading("rests on", "how many of the images have the number", number=True),
+    Heading("meaning", "what the number counts, and which way is better"),
 )
 _TIME_COLUMNS = (
-    Column("measure", "what was followed from frame to frame"),
-    Column("all", "over all frames"),
-    Column("at rest", "over the frames in which the scene stands still"),
-    Column("rests on", "how many frames or objects have the number"),
-    Column("meaning", "what the number counts"),
+    Heading("measure", "what was followed from frame to frame"),
+    Heading("all", "over all frames"),
+    Heading("at rest", "over the frames in which the scene stands still"),
+    Heading("rests on", "how many frames or objects have the number"),
+    Heading("meaning", "what the number counts"),
 )
 
 

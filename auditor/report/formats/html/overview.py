@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from auditor.facts.finding import Severity
 from auditor.facts.report import ModelReport
 from auditor.report.formats.html.staircase import steps, verdict_class
-from auditor.report.formats.html.tables import Column, framed, heading, labelled, meanings
+from auditor.report.formats.html.tables import Heading, framed, heading, labelled, meanings
 from auditor.report.formats.html.tree import Child, Element, element
 from auditor.report.words.numbers import factor_text
 from auditor.report.words.place import node_name
@@ -18,16 +18,16 @@ from auditor.sampling.result import Analysis, SiteVerdict
 from auditor.text import count_text, plain
 
 _COLUMNS = (
-    Column("model", "the file, its folder and its size"),
-    Column("grid", "the cumulative subsampling factor: only shifts by multiples of it can leave the answer exactly as "
+    Heading("model", "the file, its folder and its size"),
+    Heading("grid", "the cumulative subsampling factor: only shifts by multiples of it can leave the answer exactly as "
            "it is", number=True),
-    Column("sites, input to output", "the layers that downsample: factor 1 at the top, 128 at the bottom; a square is "
+    Heading("sites, input to output", "the layers that downsample: factor 1 at the top, 128 at the bottom; a square is "
            "aliased, a triangle has a weak filter, a rhombus mixes phases, a disc is anti-aliased or unknown"),
-    Column("open", "sites without anti-aliasing, of all sites", number=True),
-    Column("errors", "findings of the severity error", number=True),
-    Column("warnings", "findings of the severity warning", number=True),
-    Column("worst finding", "the first of the worst severity, and where it is"),
-    Column("steadiness", "the leading measure under shifts, where the model was run"),
+    Heading("open", "sites without anti-aliasing, of all sites", number=True),
+    Heading("errors", "findings of the severity error", number=True),
+    Heading("warnings", "findings of the severity warning", number=True),
+    Heading("worst finding", "the first of the worst severity, and where it is"),
+    Heading("steadiness", "the leading measure under shifts, where the model was run"),
 )  # fmt: skip
 _CARDS = {
     "errors": "findings of the severity error in all models, and in how many",
@@ -56,7 +56,7 @@ def overview(models: Sequence[ModelReport], pages: Sequence[str] = ()) -> Iterat
     words += [f"{count_text(clean, 'model')} without a finding."] if clean else []
     yield element("p", " ".join([*words, "The table is sorted by errors, then warnings."]), class_="lead")
     yield element("dl", _cards(models, unprotected, sites), class_="tiles")
-    yield meanings([Column(name, meaning) for name, meaning in _CARDS.items()], "What the numbers mean")
+    yield meanings([Heading(name, meaning) for name, meaning in _CARDS.items()], "What the numbers mean")
     yield from _table(models, pages)
 
 
@@ -114,7 +114,8 @@ def _weight(model: ModelReport) -> tuple[int, int, int]:
 def _cells(link: str, model: ModelReport) -> list[Element]:
     total, analysis = model.analysis.subsampling, model.analysis
     folder = plain(PurePosixPath(model.path).parent.as_posix(), 60)
-    about = f"{folder} · {model.file_bytes / 1e6:.1f} MB" if folder != "." else f"{model.file_bytes / 1e6:.1f} MB"
+    size = f"{model.file_bytes / 1e6:.1f}\u00a0MB"
+    about = f"{folder} · {size}" if folder != "." else size
     return [
         element("td", element("div", element("a", _name(model), href=link), element("small", about))),
         element(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from auditor.facts.search import SearchFacts, TriedRewrite
 from auditor.report.formats.html.axes import round_above
-from auditor.report.formats.html.tables import Column, labelled, table
+from auditor.report.formats.html.tables import Heading, labelled, table
 from auditor.report.formats.html.tree import Child, Element, element, prose
 from auditor.report.words.numbers import MINUS
 from auditor.text import count_text, plain
@@ -20,16 +20,16 @@ _LONGEST = 44
 _SIGNS = {"best": "v-anti-aliased", "within budget": "v-unknown"}
 _REFUSED = "v-weak-filter"
 _COLUMNS = (
-    Column("#", "the number of the point in the plot", number=True),
-    Column("rewrite", "what was tried, in the order in which it was offered"),
-    Column("time", "seconds per picture over those of the original, timed in turn; predicted from multiply-adds where "
+    Heading("#", "the number of the point in the plot", number=True),
+    Heading("rewrite", "what was tried, in the order in which it was offered"),
+    Heading("time", "seconds per picture over those of the original, timed in turn; predicted from multiply-adds where "
            "it was not timed", number=True),
-    Column("change", "of the measure of the plot, rewritten less original, with its 95 % interval", number=True),
-    Column("loss", "answers lost, in points, by the yardstick above; negative where there are more right ones than "
+    Heading("change", "of the measure of the plot, rewritten less original, with its 95 % interval", number=True),
+    Heading("loss", "answers lost, in points, by the yardstick above; negative where there are more right ones than "
            "before", number=True),
-    Column("images", "pictures of the last round that it was measured in", number=True),
-    Column("verdict", "what became of it, and the number that stood against it; on the frontier: no other one that was "
-           "measured on all pictures is cheaper and gains more"),
+    Heading("images", "pictures of the last round that it was measured in", number=True),
+    Heading("verdict", "what became of it, and the number that stood against it; on the frontier: no other one that "
+           "was measured on all pictures is cheaper and gains more"),
 )  # fmt: skip
 _NAMES = [column.name for column in _COLUMNS]
 

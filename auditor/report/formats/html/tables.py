@@ -9,7 +9,7 @@ from typing import NamedTuple
 from auditor.report.formats.html.tree import Element, element, prose
 
 
-class Column(NamedTuple):
+class Heading(NamedTuple):
     """A column of a table: its heading, and what stands in it. ``number``: its cells stand at the right."""
 
     name: str
@@ -17,13 +17,13 @@ class Column(NamedTuple):
     number: bool = False
 
 
-def heading(column: Column, aria_sort: str | None = None) -> Element:
+def heading(column: Heading, aria_sort: str | None = None) -> Element:
     """The heading with its meaning, for those who point at it."""
     kind = "n" if column.number else None
     return element("th", column.name, scope="col", class_=kind, title=column.meaning, aria_sort=aria_sort)
 
 
-def table(columns: Sequence[Column], rows: Iterable[Element], label: str, kind: str = "") -> Iterator[Element]:
+def table(columns: Sequence[Heading], rows: Iterable[Element], label: str, kind: str = "") -> Iterator[Element]:
     """A table that scrolls in its own frame, and below it what its columns mean."""
     head = element("thead", element("tr", map(heading, columns)))
     content = element("table", head, element("tbody", rows), class_=f"{kind} stacked".strip())
@@ -36,7 +36,7 @@ def framed(content: Element, label: str) -> Element:
     return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
-def meanings(columns: Sequence[Column], words: str = "What the columns mean") -> Element:
+def meanings(columns: Sequence[Heading], words: str = "What the columns mean") -> Element:
     """The meanings as a list that opens: for touch, for the keyboard and for print."""
     entries = ((element("dt", column.name), element("dd", prose(column.meaning))) for column in columns)
     return element("details", element("summary", words), element("dl", *entries), class_="meanings")
