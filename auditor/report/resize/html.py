@@ -205,7 +205,7 @@ def _pictures(found: ResizeComparison) -> Iterator[Element]:
     yield element("h2", "What the model sees", class_="part")
     yield element(
         "p",
-        f"The {len(found.changed)} pictures whose answers differ most between {found.changed[0].inputs[0].kernel} and "
+        f"{_which(len(found.changed))} most between {found.changed[0].inputs[0].kernel} and "
         f"{found.changed[0].inputs[1].kernel}, at the model's resolution of {width} x {height} px; the small picture "
         "is the part that differs most, enlarged.",
         class_="facts",
@@ -214,6 +214,10 @@ def _pictures(found: ResizeComparison) -> Iterator[Element]:
         pair = element("div", (_seen(seen, fits) for seen in changed.inputs), class_="cards seen")
         title = f"{plain(changed.name).rpartition('/')[2]}, {_sizes(changed)}"
         yield element("details", element("summary", title), pair, open=index < _PAIRS_OPEN, class_="pair")
+
+
+def _which(count: int) -> str:
+    return "The picture whose answer differs" if count == 1 else f"The {count} pictures whose answers differ"
 
 
 def _within_budget(found: ResizeComparison) -> Iterator[tuple[ChangedPicture, bool]]:
