@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from statistics import NormalDist, fmean, median
@@ -28,6 +28,7 @@ from auditor.resizing.result import (
     ResizeComparison,
     ResizeCost,
 )
+from auditor.resizing.rows import ResizeRow
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
 from auditor.verify.errors import DataError, NothingMeasuredError
@@ -57,41 +58,33 @@ class KernelTally:
         self.rejected: list[Rejected] = []
         self.interrupted = False
 
-    def add(
-        self,
-        name: ModelText,
-        placement: Placement,
-        digest: bytes,
-        numbers: Mapping[str, Likeness],
-        moved: Mapping[str, Sequence[Likeness]],
-        costs: Mapping[str, float | None],
-        answer: str,
-    ) -> None:
-        """One picture; ``answer`` is that behind the reference kernel in words."""
-        self.used.append(name)
+    def add(self, row: ResizeRow) -> None:
+        """One picture, in the order of their places."""
+        placement = row.placement
+        if placement is None:
+            self.rejected.append(Rejected(row.name, row.rejected))
+            return
+        self.used.append(row.name)
         self._placements.append(placement)
-        self._digest.update(digest)
-        self._answers[answer] += 1
+        self._digest.update(row.digest)
+        self._answers[row.words[self._kernels[0]][0]] += 1
+        self._tested += [] if row.tested is None else [row.tested]
         factor = placement.picture[0] / placement.resized[0], placement.picture[1] / placement.resized[1]
         for kernel, series in self._series.items():
-            likeness = numbers[kernel]
-            cost = costs.get(kernel)
+            likeness = row.numbers[kernel]
+            cost = row.costs.get(kernel)
             series.append(
                 {
                     "agreement": likeness.same,
                     "change": likeness.change,
-                    "stability": _mean(move.same for move in moved[kernel]),
-                    "change-1px": _mean(move.change for move in moved[kernel]),
+                    "stability": _mean(move.same for move in row.moved[kernel]),
+                    "change-1px": _mean(move.change for move in row.moved[kernel]),
                     "alias": expected_alias(kernel, _rounded(factor), min(placement.picture)),
                     "cost": math.nan if cost is None else cost,
                 }
             )
             for index, count in enumerate((likeness.reference, likeness.lost, likeness.gained)):
                 self._boxes[kernel][index] += count
-
-    def test(self, likeness: Likeness) -> None:
-        """Two answers to the very same input."""
-        self._tested.append(likeness)
 
     def require_measured(self, total: int | None) -> None:
         """See to it that there is something to say.

@@ -33,6 +33,8 @@ SHARED = (
     "box_score",
     "confidence",
     "device",
+    "jobs",
+    "ray",
     "threads",
     "allow_domain",
     "custom_ops",

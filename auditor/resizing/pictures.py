@@ -2,65 +2,59 @@
 
 from __future__ import annotations
 
-import heapq
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
 
-from auditor.pipeline.placement import Placement
 from auditor.resizing.answers import Likeness
 from auditor.resizing.result import ChangedPicture, SeenInput
-from auditor.text import ModelText
+from auditor.resizing.rows import PreparedPicture, ResizePlan, ResizeRow, prepared
 from auditor.verify.arrays import AnyArray
 from auditor.verify.images.small_jpeg import LONGEST, small_jpeg
+from auditor.verify.images.source import ImageSource
 
 MOST = 8
 DETAIL = 48
 
 
-class Gallery:
-    """Keeps the worst pictures behind the second kernel, held against the first; the rest is forgotten."""
+def changed_pictures(plan: ResizePlan, source: ImageSource, rows: Sequence[ResizeRow]) -> tuple[ChangedPicture, ...]:
+    """The pictures that the second of the ``shown`` kernels changes most against the first, the most changed first.
 
-    def __init__(self, kernels: tuple[str, str]) -> None:
-        self.kernels = kernels
-        self._kept: list[tuple[float, int, ChangedPicture]] = []
-        self._count = 0
+    They are read once more, and no model is run. Of equal ones the first is taken.
+    """
+    if not plan.shown:
+        return ()
+    weights = {row.index: _weight(row.numbers[plan.shown[1]]) for row in rows if not row.rejected}
+    chosen = sorted((place for place in weights if weights[place]), key=lambda place: (-weights[place], place))[:MOST]
+    by_place = {row.index: row for row in rows if row.index in chosen}
+    made = {}
+    for place, item in source.places(frozenset(chosen)):
+        picture = prepared(item, plan.front)
+        if isinstance(picture, PreparedPicture):
+            made[place] = _changed(plan, picture, by_place[place])
+    return tuple(made[place] for place in chosen if place in made)
 
-    def add(
-        self,
-        name: ModelText,
-        placement: Placement,
-        likeness: Likeness,
-        words: Mapping[str, tuple[str, float | None]],
-        canvases: Mapping[str, AnyArray],
-    ) -> None:
-        """One picture; canvases are bytes (H, W, 1 or 3) by kernel."""
-        self._count += 1
-        if not (likeness.same < 1):
-            return
-        change = float(np.nan_to_num(likeness.change))
-        weight = (1 - likeness.same) + change / 2
-        if len(self._kept) == MOST and self._kept[0][0] >= weight:
-            return
-        # Of a larger input the part that differs most is shown.
-        corner, size = _most_different(canvases[self.kernels[0]], canvases[self.kernels[1]], LONGEST)
-        spot, detail = _most_different(canvases[self.kernels[0]], canvases[self.kernels[1]], DETAIL)
-        inputs = tuple(
-            _seen(kernel, words[kernel], _cut(canvases[kernel], corner, size), _cut(canvases[kernel], spot, detail))
-            for kernel in self.kernels
-        )
-        factor = placement.picture[0] / placement.resized[0], placement.picture[1] / placement.resized[1]
-        picture = ChangedPicture(name, placement.picture, factor, likeness.same, change, inputs)
-        # Of equal ones the first stays, whatever the heap's order.
-        heapq.heappush(self._kept, (weight, -self._count, picture))
-        if len(self._kept) > MOST:
-            heapq.heappop(self._kept)
 
-    def changed(self) -> tuple[ChangedPicture, ...]:
-        """The pictures, the most changed first."""
-        return tuple(picture for _, _, picture in sorted(self._kept, key=lambda item: (-item[0], -item[1])))
+def _weight(likeness: Likeness) -> float:
+    """How much an answer changed, 0 where it is the same."""
+    return (1 - likeness.same) + float(np.nan_to_num(likeness.change)) / 2 if likeness.same < 1 else 0.0
+
+
+def _changed(plan: ResizePlan, picture: PreparedPicture, row: ResizeRow) -> ChangedPicture:
+    placement, likeness = picture.placement, row.numbers[plan.shown[1]]
+    first, second = (plan.front.shown(plan.front.canvas(picture.pixels, kernel)) for kernel in plan.shown)
+    # Of a larger input the part that differs most is shown.
+    corner, size = _most_different(first, second, LONGEST)
+    spot, detail = _most_different(first, second, DETAIL)
+    inputs = tuple(
+        _seen(kernel, row.words[kernel], _cut(canvas, corner, size), _cut(canvas, spot, detail))
+        for kernel, canvas in zip(plan.shown, (first, second), strict=True)
+    )
+    factor = placement.picture[0] / placement.resized[0], placement.picture[1] / placement.resized[1]
+    change = float(np.nan_to_num(likeness.change))
+    return ChangedPicture(picture.name, placement.picture, factor, likeness.same, change, inputs)
 
 
 def _seen(kernel: str, words: tuple[str, float | None], pixels: AnyArray, detail: AnyArray) -> SeenInput:

@@ -12,7 +12,7 @@ import platform
 import secrets
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,8 +22,7 @@ from typing import Any
 
 from auditor.verify.errors import DataError, VerifyError, WorkerCrashedError
 from auditor.verify.images.source import ImageSource
-from auditor.verify.pieces import Failure, Piece, blocks_of, measured_piece
-from auditor.verify.pilot import RunPlan
+from auditor.verify.pieces import Failure, Piece, PiecePlan, Work, blocks_of, measured_piece
 from auditor.verify.versions import file_sha256, versions
 from auditor.verify.worker.client import Worker
 
@@ -33,17 +32,20 @@ _AHEAD = 2  # blocks under way for each slot
 _TRIES = 3  # of a block whose process or machine was lost
 
 
-def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], address: str) -> Iterator[Piece]:
+def pieces(
+    work: Work, source: ImageSource, parts: Sequence[Sequence[int]], address: str
+) -> Generator[Piece, None, None]:
     """Measure the places of these parts, one after the other, on the cluster at ``address``, or on a ``local`` one.
 
     Raises:
         DataError: Ray is not installed, or the cluster is not there.
     """
     with connected(address) as ray:
-        threads = plan.settings.threads
+        threads = work.plan.settings.threads
+        _require_cores(ray, threads)
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
         task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
-        job = _Job(plan, source.again, _facts(plan))
+        job = _Job(work, source.again, _facts(work.plan))
         payload = ray.put(pickle.dumps(job))
         waiting = deque(enumerate(blocks_of(parts, slots)))
         tries: Counter[int] = Counter()
@@ -73,46 +75,59 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], a
             yield piece
 
 
+def _require_cores(ray: Any, threads: int) -> None:
+    """A task that no machine can take would wait without an end.
+
+    Raises:
+        DataError: no machine has so many cores.
+    """
+    most = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+    if most < threads:
+        raise DataError(
+            f"no machine of the cluster has {threads} cores for as many threads: set threads (--threads) to {int(most)}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What every process of the cluster needs. ``facts`` are what must be alike there."""
 
-    plan: RunPlan
+    work: Work
     again: Any
     facts: dict[str, str]
 
 
-def _facts(plan: RunPlan) -> dict[str, str]:
-    return {**versions(), "the model": file_sha256(plan.model.setup.batching.spec.model)}
+def _facts(plan: PiecePlan) -> dict[str, str]:
+    return {**versions(), "the model": file_sha256(plan.model_file)}
 
 
 def _task(payload: bytes, places: Sequence[int]) -> bytes:
     """Measure a block, in a process of the cluster."""
     try:
-        worker, plan, source = _opened(payload)
+        worker, work, source = _opened(payload)
     except VerifyError as error:
         return pickle.dumps(Piece((), Failure.of(error, min(places))))
-    piece = measured_piece(worker, plan, source, places)
+    piece = measured_piece(worker, work, source, places)
     if piece.failure is not None:
         _opened.cache_clear()  # its worker may be gone
     return pickle.dumps(piece)
 
 
 @lru_cache(maxsize=1)
-def _opened(payload: bytes) -> tuple[Worker, RunPlan, ImageSource]:
+def _opened(payload: bytes) -> tuple[Worker, Work, ImageSource]:
     """The model, open in this process of the cluster until the next one comes."""
     job: _Job = _job(payload)
     name = platform.node()
     try:
-        here = _facts(job.plan)
+        here = _facts(job.work.plan)
     except OSError as error:
         raise DataError(f"machine {name} does not have the model at its path: {error.strerror}") from None
     differing = [f"{key} {here.get(key)}, not {value}" for key, value in job.facts.items() if here.get(key) != value]
     if differing:
         raise DataError(f"machine {name} would measure otherwise: {'; '.join(differing)}")
-    settings = job.plan.settings
+    settings = job.work.plan.settings
     worker = Worker(settings.device, settings.limits, settings.threads).__enter__()
-    return worker, job.plan.reopened(worker), job.again()
+    return worker, job.work.reopened(worker), job.again()
 
 
 def _job(payload: bytes) -> _Job:

@@ -16,7 +16,7 @@ from auditor.verify.cluster import pieces as pieces_of_cluster
 from auditor.verify.measures.task import Row
 from auditor.verify.observer import Observer
 from auditor.verify.open_run import OpenRun
-from auditor.verify.pieces import Failure, Piece
+from auditor.verify.pieces import Failure, Piece, Work, rows_at
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Intake:
     def _share(self, wanted: Collection[int], observer: Observer) -> None:
         settings = self.run.plan.settings
         if self._pieces is None:
-            measured = (self.run.plan, self.run.source, self._parts())
+            measured = (Work(self.run.plan, rows_at), self.run.source, self._parts())
             cluster, jobs = settings.ray, settings.jobs
             self._pieces = (
                 processes.pieces(*measured, jobs) if cluster is None else pieces_of_cluster(*measured, cluster)

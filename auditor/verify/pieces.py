@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from auditor.verify import errors
 from auditor.verify.errors import DataError, VerifyError
@@ -12,6 +13,7 @@ from auditor.verify.images.source import ImageSource
 from auditor.verify.measures.task import Row
 from auditor.verify.pilot import RunPlan
 from auditor.verify.rows import measured_rows
+from auditor.verify.settings import VerifySettings
 from auditor.verify.worker.client import Worker
 
 
@@ -35,20 +37,55 @@ class Failure:
         return kind(self.message, self.detail) if known else VerifyError(self.message, self.detail)
 
 
+class PiecePlan(Protocol):
+    """What holds for every image of a run, here and in other processes."""
+
+    @property
+    def settings(self) -> VerifySettings:
+        """Where and how the model runs."""
+
+    @property
+    def model_file(self) -> Path:
+        """The file of the model."""
+
+    def reopened(self, worker: Worker) -> PiecePlan:
+        """The same on another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What other processes are to do: ``rows(worker, plan, source, places)`` measures the images at these places.
+
+    A row has the place of its image as ``index``.
+    """
+
+    plan: PiecePlan
+    rows: Callable[[Worker, Any, ImageSource, Collection[int]], Iterator[Any]]
+
+    def reopened(self, worker: Worker) -> Work:
+        """The same on another worker."""
+        return replace(self, plan=self.plan.reopened(worker))
+
+
+def rows_at(worker: Worker, plan: RunPlan, source: ImageSource, places: Collection[int]) -> Iterator[Row[Any]]:
+    """The rows of a measurement."""
+    return measured_rows(worker, plan, plan.units(source, places))
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """The rows of some places, up to the first one that ends the run."""
 
-    rows: tuple[Row[Any], ...]
+    rows: tuple[Any, ...]
     failure: Failure | None = None
 
 
-def measured_piece(worker: Worker, plan: RunPlan, source: ImageSource, places: Iterable[int]) -> Piece:
+def measured_piece(worker: Worker, work: Work, source: ImageSource, places: Iterable[int]) -> Piece:
     """Measure the images at these places; an error becomes a value, and ends the piece."""
     wanted = sorted(places)
-    rows: list[Row[Any]] = []
+    rows: list[Any] = []
     try:
-        for row in measured_rows(worker, plan, plan.units(source, frozenset(wanted))):
+        for row in work.rows(worker, work.plan, source, frozenset(wanted)):
             rows.append(row)  # noqa: PERF402 - those before an error are kept
     except VerifyError as error:
         done = {row.index for row in rows}

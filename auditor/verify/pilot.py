@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from auditor.sampling.result import Analysis
@@ -55,6 +56,11 @@ class RunPlan:
     reference: MeasuredModel | None
     repeated: Collection[int]
     remarks: tuple[str, ...] = ()
+
+    @property
+    def model_file(self) -> Path:
+        """The file of the model."""
+        return self.model.setup.batching.spec.model
 
     def units(self, source: ImageSource, wanted: Collection[int] | None = None) -> Iterator[Numbered]:
         """The units of a source for both models; of the ``wanted`` places only where they are given."""

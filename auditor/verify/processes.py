@@ -8,15 +8,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from auditor import system
 from auditor.verify.errors import WorkerCrashedError
 from auditor.verify.images.source import ImageSource
-from auditor.verify.pieces import Failure, Piece, blocks_of
-from auditor.verify.pilot import RunPlan
+from auditor.verify.pieces import Failure, Piece, Work, blocks_of
 
 _TRIES = 3  # of a block whose process was killed
 
@@ -37,7 +36,7 @@ class _Blocks:
             self.waiting.clear()
 
 
-def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], jobs: int) -> Iterator[Piece]:
+def pieces(work: Work, source: ImageSource, parts: Sequence[Sequence[int]], jobs: int) -> Generator[Piece, None, None]:
     """Measure the places of these parts, one after the other, in so many processes, a piece as soon as it is done.
 
     What lies behind an image that ends the run is not measured. A process that is killed is replaced, and its block
@@ -45,7 +44,7 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], j
     """
     blocks = _Blocks(deque(blocks_of(parts, jobs)))
     done: SimpleQueue[Piece | BaseException | None] = SimpleQueue()
-    slots = [_Slot(pickle.dumps((plan, source.again)), blocks, done) for _ in range(jobs)]
+    slots = [_Slot(pickle.dumps((work, source.again)), blocks, done) for _ in range(jobs)]
     try:
         for slot in slots:
             slot.thread.start()
@@ -67,8 +66,8 @@ def pieces(plan: RunPlan, source: ImageSource, parts: Sequence[Sequence[int]], j
 class _Slot:
     """One process after another, and the thread that waits for it."""
 
-    def __init__(self, plan: bytes, blocks: _Blocks, done: SimpleQueue[Piece | BaseException | None]) -> None:
-        self._plan, self._blocks, self._done = plan, blocks, done
+    def __init__(self, work: bytes, blocks: _Blocks, done: SimpleQueue[Piece | BaseException | None]) -> None:
+        self._work, self._blocks, self._done = work, blocks, done
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -134,7 +133,7 @@ class _Slot:
         self._process = process
         assert process.stdin is not None
         pickle.dump(list(sys.path), process.stdin)
-        process.stdin.write(self._plan)
+        process.stdin.write(self._work)
         process.stdin.flush()
         return process
 

@@ -29,12 +29,12 @@ def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     from auditor.verify.pieces import Failure, Piece, measured_piece
     from auditor.verify.worker.client import Worker
 
-    plan, again = pickle.load(asked)  # noqa: S301 - as above
-    settings = plan.settings
+    work, again = pickle.load(asked)  # noqa: S301 - as above
+    settings = work.plan.settings
     with Worker(settings.device, settings.limits, settings.threads) as worker:
         try:
             source = again()
-            here = plan.reopened(worker)
+            here = work.reopened(worker)
         except VerifyError as error:
             here = error
         while True:

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from auditor.pipeline.decoding import Reading
-from auditor.verify.errors import DataError, DeviceUnavailableError, ModelRejectedError
+from auditor.verify.errors import DataError, ModelRejectedError
 from auditor.verify.images.inputs import LINE_SIZES, ImageInput, image_input, other_feeds
 from auditor.verify.images.preprocess import Preprocessing
 from auditor.verify.images.source import ImageSource
@@ -92,13 +92,7 @@ class Setup:
         Raises:
             DeviceUnavailableError: the model would run elsewhere there.
         """
-        opened = worker.open(self.batching.spec)
-        if opened.provider.used != self.batching.opened.provider.used:
-            raise DeviceUnavailableError(
-                f"a further process would run the model on {opened.provider.used} and not on "
-                f"{self.batching.opened.provider.used}: choose one with --device"
-            )
-        return replace(self, batching=replace(self.batching, opened=opened))
+        return replace(self, batching=self.batching.reopened(worker))
 
 
 def prepare(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from onnx import ModelProto, TensorProto, helper
 
 import auditor
 from auditor.resizing.result import ResizeComparison, ResizeVerdict
+from auditor.verify import processes
 from auditor.verify.errors import DataError, NothingMeasuredError, VerifyError
 from auditor.verify.result import Task
 from tests.resizing.stripes import bright_or_dark, photos, stripes
@@ -307,3 +312,56 @@ def test_the_same_pictures_give_the_same_numbers(tmp_path: Path) -> None:
 def test_the_short_form_names_the_verdict(tmp_path: Path) -> None:
     found = compared(tmp_path, stripes(16), resize="cv2-nearest")
     assert repr(found).endswith("16 pictures, 6 kernels, cv2-nearest: aliases>")
+
+
+def untimed(found: ResizeComparison) -> dict[str, Any]:
+    """What a comparison says, without how long a resize took."""
+    document: dict[str, Any] = json.loads(found.to_json())
+    document["comparison"].pop("seconds")
+    for row in document["comparison"]["rows"]:
+        row.pop("cost")
+    return document
+
+
+def mixed(tmp_path: Path, count: int = 12) -> str:
+    """Stripes, one of which is not finite and one of which is not shrunk."""
+    pictures = stripes(count).astype(np.float32)
+    pictures[3, 0, 0, 0] = np.nan
+    np.save(tmp_path / "mixed.npy", pictures)
+    return str(tmp_path / "mixed.npy")
+
+
+@pytest.mark.parametrize("options", [{}, {"resize": "cv2-nearest"}])
+def test_two_processes_compare_what_one_does(tmp_path: Path, options: dict[str, Any]) -> None:
+    path, images = bright_or_dark(tmp_path), mixed(tmp_path)
+    alone = auditor.resize(path, images=images, threads=1, **HOW, **options)
+    assert [one.name.raw for one in alone.pictures.rejected] == ["mixed.npy[3]"]
+    assert bool(alone.changed) == bool(options)
+    both = auditor.resize(path, images=images, threads=1, jobs=2, **HOW, **options)
+    assert untimed(both) == untimed(alone)
+    assert [[seen.detail for seen in one.inputs] for one in both.changed] == [
+        [seen.detail for seen in one.inputs] for one in alone.changed
+    ]
+
+
+def test_a_process_that_is_killed_costs_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, images = bright_or_dark(tmp_path), mixed(tmp_path)
+    alone = auditor.resize(path, images=images, threads=1, **HOW)
+    killed: list[int] = []
+    asked = processes._Slot._asked
+
+    def killing(self: processes._Slot, block: Sequence[int]) -> Any:
+        if 5 in block and not killed:
+            killed.append((self._process or self._started()).pid)
+            os.kill(killed[0], signal.SIGKILL)
+        return asked(self, block)
+
+    monkeypatch.setattr(processes._Slot, "_asked", killing)
+    assert untimed(auditor.resize(path, images=images, threads=1, jobs=2, **HOW)) == untimed(alone)
+    assert killed
+
+
+def test_pictures_that_come_one_after_the_other_are_not_shared(tmp_path: Path) -> None:
+    (tmp_path / "noise.py").write_text("def images():\n    yield from ()\n")
+    with pytest.raises(DataError, match="come one after the other, so processes cannot share them"):
+        auditor.resize(bright_or_dark(tmp_path), images=f"{tmp_path / 'noise.py'}:images", jobs=2, **HOW)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.verify.errors import ModelRejectedError
+from auditor.verify.errors import DeviceUnavailableError, ModelRejectedError
 from auditor.verify.images.inputs import ImageInput
 from auditor.verify.worker.arena import Array
 from auditor.verify.worker.client import Worker
@@ -34,6 +34,20 @@ class Batching:
     opened: Opened
     rows: int
     exact: bool
+
+    def reopened(self, worker: Worker) -> Batching:
+        """The same on another worker, which has the session of its own.
+
+        Raises:
+            DeviceUnavailableError: the model would run elsewhere there.
+        """
+        opened = worker.open(self.spec)
+        if opened.provider.used != self.opened.provider.used:
+            raise DeviceUnavailableError(
+                f"a further process would run the model on {opened.provider.used} and not on "
+                f"{self.opened.provider.used}: choose one with --device"
+            )
+        return replace(self, opened=opened)
 
 
 def choose_batching(worker: Worker, opened: Opened, spec: SessionSpec, image: ImageInput, probe: Job) -> Batching:
