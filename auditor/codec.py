@@ -51,7 +51,7 @@ class Notation(type):
         return isinstance(value, cls.types)
 
 
-class Column(Sequence[T]):
+class LeftOut(Sequence[T]):
     """A long list that a document leaves out, and writes as an empty one: a file beside the document holds it."""
 
     __slots__ = ()
@@ -114,7 +114,7 @@ def builtins(value: object) -> Any:
         return number(value)
     if isinstance(value, (tuple, list)):
         return [builtins(item) for item in value]
-    if isinstance(value, Column):
+    if isinstance(value, LeftOut):
         return []
     if isinstance(value, Mapping):
         return {_key(key): builtins(item) for key, item in value.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from auditor.codec import Column, FloatOrNan
+from auditor.codec import FloatOrNan, LeftOut
 from auditor.text import ModelText
 from auditor.verify.arrays import FloatArray
 
@@ -29,7 +29,7 @@ else:
     Names = tuple[ModelText, ...]
 
 
-class FloatColumn(Column[float]):
+class FloatColumn(LeftOut[float]):
     """Numbers, NaN where there is none."""
 
     __slots__ = ("_values",)
@@ -62,7 +62,7 @@ class FloatColumn(Column[float]):
         return np.array(self._values, dtype=dtype)
 
 
-class NameColumn(Column[ModelText]):
+class NameColumn(LeftOut[ModelText]):
     """Names, in one piece of memory."""
 
     __slots__ = ("_ends", "_text")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.codec import Column
+from auditor.codec import LeftOut
 from auditor.verify.arrays import AnyArray, FloatArray
 from auditor.verify.columns import listed_floats
 from auditor.verify.interval import Interval
@@ -154,5 +154,5 @@ def variance_ratio(facts: MeasureFacts, spreads: Spreads, confidence: float) -> 
 def measure_of(facts: MeasureFacts, value: float, interval: Interval | None, per_image: FloatArray) -> Measure:
     """A measure with its values (N,) per image."""
     values = listed_floats(per_image)
-    known = Unlisted(int(np.isfinite(per_image).sum()), len(per_image)) if isinstance(values, Column) else None
+    known = Unlisted(int(np.isfinite(per_image).sum()), len(per_image)) if isinstance(values, LeftOut) else None
     return Measure(facts.name, value, interval, facts.unit, facts.higher_is_better, values, unlisted=known)
