@@ -66,6 +66,15 @@ def opencv(path: Path, picture: Array) -> Array:
     return np.asarray(net.forward())
 
 
+def opencv_classic(path: Path, picture: Array) -> Array:
+    """The classic engine of OpenCV."""
+    import cv2
+
+    net = cv2.dnn.readNetFromONNX(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
+    net.setInput(picture)
+    return np.asarray(net.forward())
+
+
 def tract(path: Path, picture: Array) -> Array:
     """Tract."""
     import tract
@@ -139,6 +148,28 @@ def web(path: Path, picture: Array) -> Array:
         return result
 
 
+def browser(path: Path, picture: Array) -> Array:
+    """onnxruntime-web (wasm) in headless Chromium."""
+    from scripts.browser import in_browser
+
+    return in_browser(path, picture, os.environ.get(WEB))
+
+
+def tvm(path: Path, picture: Array) -> Array:
+    """TVM (relax), compiled for the processor at hand."""
+    import onnx
+    import tvm
+    from tvm import relax
+    from tvm.relax.frontend.onnx import from_onnx
+
+    model = onnx.load_model(path)
+    module = from_onnx(model, shape_dict={model.graph.input[0].name: list(picture.shape)})
+    module = relax.transform.DecomposeOpsForInference()(module)
+    machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
+    made = machine["main"](tvm.runtime.tensor(np.ascontiguousarray(picture)))
+    return np.array((made if hasattr(made, "numpy") else made[0]).numpy())
+
+
 def tflite(path: Path, picture: Array) -> Array:
     """LiteRT behind onnx2tf, both with default options; maps may have their channels last."""
     with tempfile.TemporaryDirectory() as folder:
@@ -201,22 +232,30 @@ def onnx_graph_name(path: Path) -> str:
 RUNTIMES: dict[str, tuple[str, Runtime]] = {
     "openvino": ("openvino", openvino),
     "opencv": ("opencv-python-headless", opencv),
+    "opencv-classic": ("opencv-python-headless", opencv_classic),
     "tract": ("tract", tract),
     "mnn": ("mnn", mnn),
     "ncnn": ("ncnn", ncnn),
     "web": ("onnxruntime-web", web),
+    "browser": ("onnxruntime-web", browser),
+    "tvm": ("apache-tvm", tvm),
     "tflite": ("onnx2tf", tflite),
     "iree": ("iree-base-compiler", iree),
 }
 """By the name of the target, with the package that it comes in."""
 
+TARGETS = {"browser": "web"}
+"""The targets whose tables go by another name than the runtime."""
+
 
 def version_of(name: str) -> str | None:
     """The version of a runtime that can be used here, None where it is not installed."""
     package = RUNTIMES[name][0]
-    if name == "web":
+    if package == "onnxruntime-web":
+        from scripts.browser import browser as program
+
         folder = os.environ.get(WEB)
-        if folder is None or shutil.which("node") is None:
+        if folder is None or (program() if name == "browser" else shutil.which("node")) is None:
             return None
         found = Path(folder) / "node_modules" / package / "package.json"
         return str(json.loads(found.read_text(encoding="utf-8"))["version"]) if found.is_file() else None

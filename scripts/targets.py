@@ -30,7 +30,7 @@ from auditor.targets.forms import OPERATORS
 from auditor.targets.review import TargetReview, review
 from auditor.targets.table import Effect, read_targets
 from scripts.fixed_models import written
-from scripts.runtimes import RUNTIMES, Array, onnxruntime, version_of
+from scripts.runtimes import RUNTIMES, TARGETS, Array, onnxruntime, version_of
 
 SAME = 1e-4
 _OPEN = 3  # the batch where a model leaves it open
@@ -162,7 +162,7 @@ def again(models: Path, names: Sequence[str]) -> int:
         if version is None:
             print(f"{name}: not installed ({RUNTIMES[name][0]})")
             continue
-        (target,) = read_targets([name])
+        (target,) = read_targets([TARGETS.get(name, name)])
         print(f"{name} {version}, table of {target.table.measured}")
         counts = {"agrees": 0, "new": 0, "changed": 0}
         for path in sorted(models.rglob("*.onnx")):

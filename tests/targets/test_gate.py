@@ -117,9 +117,9 @@ def test_targets_come_in_the_same_order_at_every_node(tmp_path: Path) -> None:
 
 
 def test_a_form_without_an_entry_is_said_to_be_unknown(tmp_path: Path) -> None:
-    attributes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "half_pixel"}
+    attributes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
     node = helper.make_node("Resize", ["x", "", "s"], ["y"], **attributes)
-    path = saved(tmp_path, "model.onnx", [node], s=np.array([1, 1, 0.5, 0.5], np.float32))
+    path = saved(tmp_path, "model.onnx", [node], s=np.array([1, 2, 1, 1], np.float32))
     (finding,) = on_targets(path, "openvino")
     assert (finding.rule, finding.severity.value) == ("AA604", "note")
 

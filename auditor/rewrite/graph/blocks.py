@@ -98,14 +98,23 @@ class Block:
         self._graph.nodes.append(node)
         return output
 
-    def slice(self, tensor: str, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int], label: str) -> str:
+    def slice(
+        self,
+        tensor: str,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        axes: Sequence[int],
+        label: str,
+        output: str | None = None,
+    ) -> str:
         """Slice-1 or Slice-10, without steps."""
         import numpy as np
 
         if self.editor.opset < _SLICE_INPUTS_SINCE:
-            return self.node("Slice", [tensor], label, starts=list(starts), ends=list(ends), axes=list(axes))[0]
+            bounds_as_lists: dict[str, Any] = {"starts": list(starts), "ends": list(ends), "axes": list(axes)}
+            return self.node("Slice", [tensor], label, output, **bounds_as_lists)[0]
         bounds = [np.array(values, np.int64) for values in (starts, ends, axes)]
-        return self.node("Slice", [tensor, *bounds], label)[0]
+        return self.node("Slice", [tensor, *bounds], label, output)[0]
 
     def pad(self, tensor: str, begin: Sequence[int], end: Sequence[int], padding: Padding, label: str = "pad") -> str:
         """Pad-2 or Pad-11; ``begin`` and ``end`` hold one number per tensor axis."""

@@ -245,6 +245,13 @@ FORMS = (
         lambda how: how.mode == "nearest" and how.coordinate == "asymmetric" and how.nearest != "floor",
     ),
     _form(
+        "resize-antialias-open-size",
+        "Resize with antialias=1 of a size that the file leaves open",
+        "Export with a fixed size.",
+        lambda how: how.antialias and how.axes is not None and any(axis.before is None for axis in how.axes),
+        refines=True,
+    ),
+    _form(
         "resize-axes",
         "Resize that names its axes (attribute axes) and gives scales",
         "Give scales for all axes.",
@@ -263,10 +270,22 @@ FORMS = (
         lambda how: how.policy != "stretch",
     ),
     _form(
+        "resize-1d",
+        "Resize of a signal of one axis",
+        "Reshape to four dimensions and resize the last of them.",
+        lambda how: how.rank == 3 and odd_axes(how) and how.axes != (),
+    ),
+    _form(
+        "resize-3d",
+        "Resize of a volume",
+        "Resize two axes, then the third, of four dimensions.",
+        lambda how: how.rank == 5 and odd_axes(how) and how.axes != (),
+    ),
+    _form(
         "resize-other-axes",
         "Resize of other axes than the last two of four",
         "Transpose and reshape so that the resized axes are the last two of four.",
-        lambda how: odd_axes(how) and how.axes != (),
+        lambda how: how.rank not in (3, 5) and odd_axes(how) and how.axes != (),
     ),
     Form(
         "upsample-linear",

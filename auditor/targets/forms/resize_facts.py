@@ -233,6 +233,30 @@ def ties(how: ResizeFacts) -> bool:
     return False
 
 
+def between(how: ResizeFacts) -> bool:
+    """Whether an output lies between samples, where linear is another than nearest; of an open size that is assumed."""
+    for axis in how.axes or ():
+        n, m = axis.before, axis.after
+        if n is None or m is None or not 0 < m <= _MOST:
+            return True
+        places = [_exact_place(how.coordinate, o, Fraction(n, m), n, m) for o in range(m)]
+        if any(place is None or place.denominator != 1 for place in places):
+            return True
+    return how.axes is None
+
+
+def unlike_floor(how: ResizeFacts) -> bool:
+    """Whether a nearest Resize takes other samples than asymmetric coordinates, rounded down, would."""
+    for axis in how.axes or ():
+        taken = nearest_indices(how, axis)
+        if taken is not None and axis.before is not None and axis.after is not None:
+            if taken != tuple(o * axis.before // axis.after for o in range(axis.after)):
+                return True
+        elif not (how.coordinate == "asymmetric" and how.nearest == "floor"):
+            return True
+    return False
+
+
 def odd_axes(how: ResizeFacts) -> bool:
     """Whether it resizes anything but the last two axes of four."""
     return how.rank != 4 or any(axis.index < 2 for axis in how.axes or ())

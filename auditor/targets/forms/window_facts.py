@@ -135,9 +135,3 @@ def off_centre(node: ObservedNode) -> bool:
 def counts(node: ObservedNode) -> bool:
     """Whether an average counts padding that is there."""
     return integer(node, "count_include_pad", 0) != 0 and (padded(node) or bool(auto_pad(node) and fills(node)))
-
-
-def flat(node: ObservedNode) -> bool:
-    """Whether it slides over two axes; of others nothing was measured."""
-    axes = sliding(node)
-    return len(axes) == 2 or not axes

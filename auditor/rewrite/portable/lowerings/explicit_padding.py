@@ -12,7 +12,8 @@ def _way(place: Place) -> Way:
         raise NotLoweredError("its padding is explicit already")
     window = window_at(place)
     pads = (*window.begin, *window.end)
-    return edited(place, "explicit pads", auto_pad=None, pads=pads if any(pads) else None)
+    # Some runtimes fail on a pool without strides, too.
+    return edited(place, "explicit pads", auto_pad=None, pads=pads if any(pads) else None, strides=tuple(window.stride))
 
 
 FORM = PortableForm(
@@ -28,6 +29,7 @@ FORM = PortableForm(
             "average-pool-same-fills",
             "max-pool-same-upper",
             "max-pool-same-lower",
+            "max-pool-same-lower-apart",
             "pool-same-odd-upper",
             "same-odd-lower",
             "same-off-centre",

@@ -1,8 +1,8 @@
-"""A ConvTranspose with auto_pad or output_shape: the padding that they stand for, as numbers."""
+"""A ConvTranspose with auto_pad, output_shape or uneven pads: even padding as numbers, or a Slice of all of it."""
 
 from __future__ import annotations
 
-from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way, edited
+from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way, edited, replaced
 from auditor.targets.forms.form import integers
 from auditor.targets.forms.window_facts import auto_pad, sliding
 
@@ -23,6 +23,9 @@ def _way(place: Place) -> Way:
         # onnxruntime puts an odd sample in front, unless SAME_UPPER says where.
         begin.append(total // 2 if auto_pad(place.node) == "SAME_UPPER" else total - total // 2)
         end.append(total - begin[-1])
+    if begin != end:
+        crop = (tuple(begin), tuple(result))
+        return Way("ConvTranspose without padding, and a Slice", 1.0, lambda: _write(place, extra, *crop))
     return edited(
         place,
         "explicit pads",
@@ -33,9 +36,28 @@ def _way(place: Place) -> Way:
     )
 
 
+def _write(place: Place, extra: tuple[int, ...], begin: tuple[int, ...], result: tuple[int, ...]) -> None:
+    block = place.block()
+    whole = block.editor.fresh(f"{place.output}/whole")
+    added = list(extra) if any(extra) else None
+    block.copy(place.part, {}, whole, "whole", auto_pad=None, output_shape=None, pads=None, output_padding=added)
+    stops = [first + size for first, size in zip(begin, result, strict=True)]
+    block.slice(whole, begin, stops, [axis + 2 for axis in range(len(begin))], "cut", place.output)
+    replaced(place, block)
+
+
 FORM = PortableForm(
     rank=10,
     operators=frozenset({"ConvTranspose"}),
-    forms=frozenset({"conv-transpose-same-upper", "conv-transpose-same-lower", "conv-transpose-output-shape"}),
+    forms=frozenset(
+        {
+            "conv-transpose-same-upper",
+            "conv-transpose-same-lower",
+            "conv-transpose-output-shape",
+            "conv-transpose-output-shape-upper",
+            "conv-transpose-output-shape-odd",
+            "conv-transpose-asymmetric",
+        }
+    ),
     way=_way,
 )
