@@ -52,12 +52,25 @@ def write_text(path: Path, text: str) -> None:
         sink.write(text.encode("utf-8"))
 
 
+def refuse_named_pipe(path: Path) -> None:
+    """A pipe with a name waits for somebody to write to it, without an end where nobody does.
+
+    What a shell or a program holds open (``/dev/stdin``, ``<(...)``) is none.
+
+    Raises:
+        OSError: it is one.
+    """
+    if path.is_fifo() and not path.resolve().as_posix().startswith(("/dev/", "/proc/")):
+        raise OSError(errno.EINVAL, "it is a named pipe: give a file, or - for standard input")
+
+
 def read_whole(path: Path) -> bytes:
     """What is in a document. A device without an end fills no memory.
 
     Raises:
-        OSError: it cannot be read, or is too large for a document.
+        OSError: it cannot be read, is a named pipe, or is too large for a document.
     """
+    refuse_named_pipe(path)
     data = bytearray()
     with path.open("rb") as source:
         while chunk := source.read(_CHUNK):

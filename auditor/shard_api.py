@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.codec import DocumentError
+from auditor.files import read_whole
 from auditor.options.thresholds import Thresholds
 from auditor.verify.errors import DataError, VerifyError
 
@@ -75,7 +76,7 @@ def _read(path: str | os.PathLike[str]) -> ShardFile:
     from auditor.verify.shard import on_disk, read_shard
 
     try:
-        return on_disk(read_shard(Path(path).read_bytes()))
+        return on_disk(read_shard(read_whole(Path(path))))
     except OSError as error:
         raise VerifyError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     except DocumentError as error:

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from auditor import files
 from auditor.cli import main
 from auditor.files import read_whole, replacing, write_text
 from tests.sharing import hold_open_files
+from tests.verify.models import classifier, saved
 
 
 @pytest.fixture(params=["this system", "Windows"])
@@ -91,3 +93,41 @@ def test_a_device_without_an_end_is_one_line(
     assert main(words) in (2, 3)
     out, err = capsys.readouterr()
     assert "/dev/zero: cannot be read: it is larger than 1 MiB, or has no end" in out + err
+
+
+pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+NAMED = {
+    "report": ("report", "pipe"),
+    "merge": ("merge", "pipe", "--isolated"),
+    "settings": ("check", "net.onnx", "--config", "pipe"),
+    "baseline": ("check", "net.onnx", "--isolated", "--baseline", "pipe"),
+    "model": ("check", "pipe", "--isolated"),
+    "labels": ("verify", "net.onnx", "--isolated", "--images", "images", "--preset", "unit", "--labels", "pipe"),
+}
+
+
+@pipes
+@pytest.mark.parametrize("document", NAMED)
+def test_a_named_pipe_is_refused_in_one_line_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], document: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    saved(tmp_path / "net.onnx", classifier())
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "images" / "1.png")
+    assert main(list(NAMED[document])) in (2, 3)
+    said = [line for text in capsys.readouterr() for line in text.splitlines() if "pipe" in line]
+    assert len(said) == 1
+    assert "named pipe" in said[0] or "not a regular file" in said[0]
+
+
+@pipes
+def test_a_pipe_that_a_shell_holds_open_is_read(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"from `<(command)`")
+    os.close(writer)
+    assert read_whole(Path(f"/dev/fd/{reader}")) == b"from `<(command)`"
+    os.close(reader)
+    (tmp_path / "file").write_bytes(b"as ever")
+    assert read_whole(tmp_path / "file") == b"as ever"

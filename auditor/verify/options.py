@@ -118,8 +118,10 @@ def _request(options: Measuring) -> Request:
     if len(sources) > 1:
         raise ValueError(f"{sources[1]} is a source of its own: leave {sources[0]} out")
     clip = sources and sources[0] != "images"
-    if clip and options.labels is not None:
-        raise ValueError(f"labels belong to a folder of images, not to {sources[0]}")
+    path = Path(options.images or "")
+    array = path.suffix.lower() in (".npy", ".npz") and not path.is_dir()
+    if (clip or array) and options.labels is not None:
+        raise ValueError(f"labels belong to a folder of images, not to {'an array file' if array else sources[0]}")
     if clip and "frames" in options.protocol:
         raise ValueError(f"protocol frames compares the sequences of --images: leave it out with {sources[0]}")
     return Request(

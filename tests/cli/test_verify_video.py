@@ -96,6 +96,7 @@ def test_what_is_no_clip_ends_in_one_line_and_exit_code_three(run: Run, frames: 
         (("--images", "frames", "--frames", "frames"), "frames is a source of its own: leave images out"),
         (("--frames", "frames", "--protocol", "frames"), "leave it out with frames"),
         (("--frames", "frames", "--labels", "l.csv"), "labels belong to a folder of images"),
+        (("--images", "noise.npz", "--labels", "l.csv"), "labels belong to a folder of images, not to an array file"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from auditor.files import refuse_named_pipe
 from auditor.text import ModelText
 from auditor.verify.arrays import AnyArray
 from auditor.verify.errors import DataError
@@ -196,12 +197,15 @@ def _read_labels(source: Path, files: list[Path]) -> tuple[dict[Path, int], list
     known: dict[Path, int] = {}
     missing: list[Rejected] = []
     try:
+        refuse_named_pipe(source)
         with source.open(newline="", encoding="utf-8-sig") as stream:
             lines = csv.reader(stream)
             rows = [(lines.line_num, row) for row in lines if row]
     except FileNotFoundError as error:
         raise DataError("the CSV of labels does not exist; check the path", str(source)) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise DataError(f"the CSV of labels cannot be read: {error.strerror}", str(source)) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"the CSV of labels cannot be read ({type(error).__name__})", str(source)) from error
     for position, (number, row) in enumerate(rows):
         name, label = row[0].strip(), row[1].strip() if len(row) > 1 else ""
