@@ -151,8 +151,22 @@ class _TerminalPage:
         if measured and (page.findings or not self._options.quiet):
             self.line(Text())
         for line in measured:
-            self.line(Text(self._short(f"  {line}" if line else "", self._width)))
+            self._measured(line)
         self.line(Text())
+
+    def _measured(self, line: str) -> None:
+        """Print a line of a measurement: words are wrapped, and the rows of a table end where the terminal does."""
+        if cell_len(line) + 2 <= self._width:
+            self.line(Text(f"  {line}" if line else ""))
+        elif line.startswith(" "):
+            kept = line[: self._width - 2 - len(self._ellipsis)]
+            while cell_len(kept) + 2 + len(self._ellipsis) > self._width:  # wide characters
+                kept = kept[:-1]
+            self.line(Text(f"  {kept.rstrip()}{self._ellipsis}"))
+        else:
+            wrapped = textwrap.wrap(line, max(min(self._width, _WIDEST_TEXT) - 2, 20), subsequent_indent="  ")
+            for part in wrapped:
+                self.line(Text(f"  {part}"))
 
     def _compared(self, page: ComparedSheet) -> None:
         """Print what became of the base."""
@@ -175,7 +189,14 @@ class _TerminalPage:
             self.line(Text(self._short(f"  {line}", self._width)))
 
     def _fitted(self, rows: Sequence[Sequence[str]], name: int) -> None:
-        """Print rows under a heading; the column ``name`` is shortened to what the others leave."""
+        """Print rows under a heading; the column ``name`` is shortened to what the others leave.
+
+        Where it would have to be, columns that say nothing are left out first.
+        """
+        if sum(max(map(cell_len, column)) + 2 for column in zip(*rows, strict=True)) > self._width:
+            told = [any(cell.strip("- ") for cell in column[1:]) for column in zip(*rows, strict=True)]
+            rows = [[cell for cell, says in zip(row, told, strict=True) if says] for row in rows]
+            name = sum(told[:name])
         widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
         room = max(self._width - sum(widths) + widths[name] - 2 * len(widths), _NARROWEST_NODE)
         self.table(

@@ -1,0 +1,35 @@
+"""What a narrow terminal shows of a measurement and of a comparison: words are wrapped, and nothing said is cut out."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from auditor.facts.formats import Format
+from auditor.report import RenderOptions, render
+from tests.report.evil import evil_report
+
+PREPARED = "BGR, fit letterbox, cv2-linear, scale 1, mean 104 117 123, std 1, NCHW, float32, and more of it"
+
+
+def shown(width: int) -> list[str]:
+    report = evil_report("net")
+    measured = report.models[0].verification
+    assert measured is not None
+    found = replace(measured, preprocessing=PREPARED)
+    model = replace(report.models[0], verification=found, comparison=None)
+    options = RenderOptions(width=width, terminal=True, unicode=True)
+    return render(replace(report, models=(model,), problems=()), Format.TEXT, options).splitlines()
+
+
+def test_how_pictures_were_prepared_is_whole_at_eighty_columns() -> None:
+    lines = shown(80)
+    assert max(map(len, lines)) <= 80
+    assert PREPARED in " ".join(" ".join(lines).split())
+
+
+def test_rows_of_a_table_keep_their_numbers_and_lose_the_end_of_their_meaning() -> None:
+    narrow, wide = shown(70), shown(300)
+    whole = next(line for line in wide if line.startswith("    consistency"))
+    (cut,) = (line for line in narrow if line.startswith("    consistency"))
+    assert cut.endswith("…")
+    assert whole.startswith(cut[:-1])
