@@ -82,6 +82,12 @@ def test_the_readme_is_a_front_page() -> None:
     assert re.match(r"!\[[^\]]{20,}\]\(docs/pictures/[\w-]+\.svg\)", TEXT.split("\n\n")[2])
 
 
+def test_the_readme_puts_the_command_on_the_path_before_it_is_typed_alone() -> None:
+    typed = TEXT.index("`aliasaudit demo --write example`")
+    assert ". .venv/bin/activate" in TEXT[:typed]
+    assert "`cd example`" in TEXT[typed:][:300]
+
+
 def test_a_generated_part_without_its_markers_is_an_error_not_a_silent_loss() -> None:
     with pytest.raises(ValueError, match="rules:begin"):
         replaced("no markers here", "rules", "table")
