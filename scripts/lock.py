@@ -1,11 +1,13 @@
-"""Writes constraints.txt and lowest.txt: the versions that tests install, and the lowest ones that have to pass.
+"""Writes constraints.txt, hashes.txt, lowest.txt and .github/tools.txt: what the tests and the workflows install.
 
     python scripts/lock.py
 
-needs `uv` on the path. Both files hold every package that the extra ``dev`` brings, so that plain
-``pip install -c FILE -e '.[dev]'`` follows them. constraints.txt has the newest versions of the day, with markers for
-every version of Python and every platform. lowest.txt has the lowest versions that pyproject.toml allows, on the lowest
-Python, with the newest of what those need in turn.
+needs `uv` on the path. The first three hold every package that the extra ``dev`` brings. constraints.txt has the newest
+versions of the day, with markers for every version of Python and every platform, so that plain
+``pip install -c constraints.txt -e '.[dev]'`` follows them. hashes.txt has the same with the hash of every file, and
+what builds the package: the workflows install nothing that was changed after it was locked. lowest.txt has the lowest
+versions that pyproject.toml allows, on the lowest Python, with the newest of what those need in turn. .github/tools.txt
+has the tools of the workflows, with hashes.
 """
 
 from __future__ import annotations
@@ -16,24 +18,45 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST_PYTHON = "3.10"
-LOCKS = {"constraints.txt": ["--universal"], "lowest.txt": ["--resolution", "lowest-direct"]}
+HASHED = ["--universal", "--generate-hashes"]
+LOCKS = {
+    "constraints.txt": ["--universal", "--python-version", LOWEST_PYTHON, "--extra", "dev", "pyproject.toml"],
+    "hashes.txt": [*HASHED, "--python-version", LOWEST_PYTHON, "--extra", "dev", "pyproject.toml", "-"],
+    "lowest.txt": [
+        "--resolution",
+        "lowest-direct",
+        "--python-version",
+        LOWEST_PYTHON,
+        "--extra",
+        "dev",
+        "pyproject.toml",
+    ],
+    ".github/tools.txt": [*HASHED, "--python-version", "3.10", "-"],
+}
+# What a lock holds beside the project's own: what builds it, of pyproject.toml and for an editable install; and tools.
+MORE = {
+    "hashes.txt": ["hatchling", "editables"],
+    ".github/tools.txt": ["build", "coverage", "cyclonedx-bom", "pip-audit", "pypi-attestations", "twine"],
+}
 
 
-def locked(options: list[str]) -> str:
+def locked(name: str) -> str:
     """The lines of a lock."""
-    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--upgrade", *options]
-    command += ["--python-version", LOWEST_PYTHON, "--extra", "dev", "pyproject.toml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--upgrade", *LOCKS[name]]
+    if name in MORE:
+        command += ["--constraint", "constraints.txt"]  # written before; all can be installed together
+    more = "\n".join(MORE.get(name, []))
+    done = subprocess.run(command, cwd=ROOT, input=more, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr)
     return done.stdout
 
 
 def main() -> None:
-    """Write both files."""
-    for name, options in LOCKS.items():
-        head = f"# Written by scripts/lock.py ({' '.join(options)}); do not edit.\n"
-        (ROOT / name).write_text(head + locked(options), encoding="utf-8")
+    """Write them all."""
+    for name in LOCKS:
+        head = "# Written by scripts/lock.py; do not edit.\n"
+        (ROOT / name).write_text(head + locked(name), encoding="utf-8")
         print(f"wrote {name}")
 
 

@@ -178,6 +178,35 @@ def pins(name: str, environment: dict[str, str]) -> dict[str, Version]:
     return found
 
 
+def hashed(name: str) -> dict[str, bool]:
+    """The pins of a lock with hashes, as they stand in one without, and whether pip takes only files that it lists."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {line.partition(" --hash")[0].strip(): "--hash=sha256:" in line for line in lines}
+
+
+def test_the_lock_with_hashes_pins_the_same_and_knows_every_file() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    plain = {line for line in lines if not line.startswith("#")}
+    for name in ("hashes.txt", ".github/tools.txt"):
+        assert all(hashed(name).values()), name
+    assert plain <= hashed("hashes.txt").keys()
+
+
+def test_the_workflows_install_only_what_has_a_hash_and_the_package_itself() -> None:
+    allowed = {
+        "--require-hashes --requirement hashes.txt",
+        "--require-hashes --requirement .github/tools.txt",
+        "--require-hashes --requirement tools.txt",  # the same, where there is no checkout
+        "--no-deps --no-build-isolation --editable .",
+        '$OPTIONS --editable ".[dev]"',  # with the newest and the lowest versions
+        '--editable ".[dev,docs]"',  # the site, which is not published from there
+    }
+    for workflow in WORKFLOWS:
+        installs = re.findall(r"pip install --quiet (.*)", workflow.read_text(encoding="utf-8"))
+        assert set(installs) <= allowed, workflow.name
+
+
 def asked(environment: dict[str, str]) -> dict[str, Requirement]:
     """What the package and its extra for the tests ask for on one platform and Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
