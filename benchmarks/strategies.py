@@ -51,7 +51,6 @@ from benchmarks.chains import write as write_rows
 from benchmarks.lock import SUBJECTS as MEASURED
 
 MARKS = "<!-- begin: strategies -->", "<!-- end: strategies -->"
-PROTOCOLS = ("crop", "half-pixel-resized")
 AUTO = "auto, chosen on other pictures"
 MOST = 1.5
 """How much ``auto`` may cost in time."""
@@ -84,7 +83,6 @@ _JOINTS = (
     ("keypoint-jitter", "", "jitter"),
     ("j", "", "J"),
 )
-_COLUMNS = {"MAC": _CLASSES, "score": _BOXES}
 PATCHES = "DINO ViT-S/14, saliency"
 
 SUBJECTS = (
@@ -160,6 +158,11 @@ OF_PATCHES: Mapping[str, Chain] = {
 }
 
 
+def protocols_of(subject: Subject) -> tuple[str, ...]:
+    """What the columns of a subject are measured under."""
+    return ("crop", *sorted({protocol for _, protocol, _ in subject.columns if protocol}))
+
+
 def forms_of(subject: Subject) -> Mapping[str, Chain]:
     """The rows of a subject, beside ``auto``."""
     return OF_PATCHES if subject.name == PATCHES else FORMS
@@ -181,7 +184,7 @@ def measure(subject: Subject, data: Data, choosing: Data | None, kept: dict[tupl
     wanted = [form for form in (*forms_of(subject), AUTO) if (subject.name, form) not in kept]
     if not wanted:
         return
-    with measuring(subject, data, PROTOCOLS, tested=False) as bench:
+    with measuring(subject, data, protocols_of(subject), tested=False) as bench:
         for form in wanted:
             row = _measured(bench, form, choosing)
             if row is not None:
@@ -191,7 +194,7 @@ def measure(subject: Subject, data: Data, choosing: Data | None, kept: dict[tupl
 
 
 def _measured(bench: Measuring, form: str, choosing: Data | None) -> Row | None:
-    """A row, with the reason where there are no numbers; None for what needs pictures that were not given."""
+    """A row, with the reason where a chain does not apply; None for what could not be measured, which is not kept."""
     subject = bench.subject
     pictures = None
     if choosing is None and (form == AUTO or form in CALIBRATED):
@@ -206,8 +209,11 @@ def _measured(bench: Measuring, form: str, choosing: Data | None) -> Row | None:
         steps = chosen(bench, choosing)
         row = bench.row(form, lambda *_: steps, timed=False)
         return replace(row, form=f"{form}: {' and '.join(map(_named, steps))}")
-    except (RewriteError, VerifyError) as error:
+    except RewriteError as error:
         return Row(subject.name, form, 0, reason=str(error))
+    except VerifyError as error:
+        print(f"{subject.name}: {form}: {error}", file=sys.stderr)
+        return None
 
 
 def _named(step: Step) -> str:
@@ -254,7 +260,7 @@ def time_all(data: Data, kept: dict[tuple[str, str], Row], only: str, write: Pat
         forms = [form for form in forms if form not in CALIBRATED]
         if only not in subject.name or not forms or (data.faces is None and subject.faces):
             continue
-        with measuring(subject, data, PROTOCOLS, tested=False) as bench:
+        with measuring(subject, data, protocols_of(subject), tested=False) as bench:
             for form in forms:
                 row = kept[subject.name, form]
                 kept[subject.name, form] = replace(row, time=bench.time(forms_of(subject)[form]))

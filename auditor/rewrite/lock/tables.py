@@ -18,10 +18,11 @@ SMOOTHING = 7
 LOST = SMOOTHING
 """Pixels at each border that the key has no gradient of: three for each average, one for the difference."""
 _FREQUENCIES = 513
-_PASSED, _RAISED = 0.85, 0.05
+_PASSED, _RAISED = 0.7, 0.05
 """What the kernels pass: up to this share of all frequencies, rising to so much more, for what is lost above.
 
-Classifiers are less sure of what is blurred, which costs accuracy.
+Classifiers are less sure of what is blurred, which costs accuracy. Above that the resize of a picture has aliased, and
+passing it costs steadiness under shifts of half a pixel.
 """
 _LOWEST = 0.1  # radians per pixel: photographs have a spectrum of 1 / f^2, though not down to 0
 
@@ -56,15 +57,15 @@ def kernels(chosen: NDArray[np.float64]) -> NDArray[np.float32]:
     return matched(widest(), chosen)
 
 
-def widest() -> NDArray[np.float64]:
+def widest(passed: float = _PASSED, raised: float = _RAISED) -> NDArray[np.float64]:
     """The kernel (TAPS,) midway between two pixels."""
     import numpy as np
 
     places = np.arange(-BEFORE, TAPS - BEFORE)
     frequency, weight = _spectrum()
-    share = frequency / (_PASSED * np.pi)
+    share = frequency / (passed * np.pi)
     inside = weight * (share <= 1)
-    goal = inside * (1 + _RAISED * np.sin(np.pi / 2 * np.minimum(share, 1)) ** 2)
+    goal = inside * (1 + raised * np.sin(np.pi / 2 * np.minimum(share, 1)) ** 2)
     cosines = np.cos(np.outer(frequency, places - 0.5))
     half = TAPS // 2  # it is symmetric
     folded = (cosines[:, half:] + cosines[:, :half][:, ::-1]) * inside[:, None]
