@@ -17,6 +17,7 @@ from auditor.verify.images.synthetic import synthetic_image
 from auditor.verify.observer import Observer
 from auditor.verify.options import Request
 from auditor.verify.pilot import whole_factor
+from auditor.verify.processes import Spares
 from auditor.verify.result import Verification
 from auditor.verify.settings import VerifySettings
 from auditor.verify.surround import beside
@@ -27,10 +28,16 @@ UNCOUNTED_IMAGES = 64  # of a source that does not say how many it has
 class Bench:
     """Measures rewritten models beside their original, which is measured once per number of images.
 
-    ``pair`` are the newest results of both.
+    ``pair`` are the newest results of both. ``spares`` are processes that are kept from one measurement to the next.
     """
 
-    def __init__(self, original: Original, request: Request, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        original: Original,
+        request: Request,
+        observer: Observer | None = None,
+        spares: Spares | None = None,
+    ) -> None:
         request = request.for_file(original.model.metadata)
         # Curves over the distance are not shown here, and their pairs would be half of the runs.
         shifts = replace(request.settings.shifts, distances=())
@@ -39,7 +46,7 @@ class Bench:
         self._original = original
         self._measured: dict[tuple[int, int], Verification] = {}
         self.request = replace(request, settings=replace(request.settings, shifts=shifts, period=period))
-        self.observer = observer
+        self.observer, self.spares = observer, spares
         self._drawn = Drawn(synthetic_image)
         self.pair: tuple[Verification, Verification] | None = None
         self.images = self.request.source().count or self.request.limit or UNCOUNTED_IMAGES
@@ -79,7 +86,7 @@ class Bench:
 
     def _verify(self, path: Path, settings: VerifySettings, source: ImageSource) -> Verification:
         model, analysis = self._original.read(path)
-        found = runner.verify(model, source, settings, analysis, self.observer)
+        found = runner.verify(model, source, settings, analysis, self.observer, spares=self.spares)
         if found.incomplete and (found.self_test is None or found.self_test.passed):
             raise KeyboardInterrupt  # half a measurement is nothing to choose by
         return found

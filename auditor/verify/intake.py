@@ -64,7 +64,9 @@ class Intake:
             measured = (Work(self.run.plan, rows_at), self.run.source, self._parts())
             cluster, jobs = settings.ray, settings.jobs
             self._pieces = (
-                processes.pieces(*measured, jobs) if cluster is None else pieces_of_cluster(*measured, cluster)
+                processes.pieces(*measured, jobs, self.run.spares)
+                if cluster is None
+                else pieces_of_cluster(*measured, cluster)
             )
         left = len(wanted) - self._accept(self._take_ahead(), wanted, observer)
         while left:

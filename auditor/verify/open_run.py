@@ -20,6 +20,7 @@ from auditor.verify.measures.target import Clues
 from auditor.verify.merge import MeasuredLayers, RowTable, merge, of_reference, require_measured
 from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan, pilot
+from auditor.verify.processes import Spares
 from auditor.verify.result import Verification
 from auditor.verify.row_store import RowStore
 from auditor.verify.rows import measured_rows
@@ -37,6 +38,7 @@ class OpenRun:
     """A model that is open, and the rows of the images that were measured on it so far.
 
     ``plain`` is the same model without functions, to measure its layers on. ``begun`` is when it was opened.
+    ``spares`` are processes of earlier runs.
     """
 
     worker: Worker
@@ -48,6 +50,7 @@ class OpenRun:
     begun: float
     plain: tuple[Model, Analysis] | None = None
     rows: RowStore = field(default_factory=RowStore)
+    spares: Spares | None = None
 
     @property
     def table(self) -> RowTable:

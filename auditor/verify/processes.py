@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from types import TracebackType
 
 from auditor import system
 from auditor.verify.errors import WorkerCrashedError
@@ -36,15 +37,53 @@ class _Blocks:
             self.waiting.clear()
 
 
-def pieces(work: Work, source: ImageSource, parts: Sequence[Sequence[int]], jobs: int) -> Generator[Piece, None, None]:
+class Spares:
+    """Processes that a run is done with, kept for the next one. A context: at its end they end, whatever ends it."""
+
+    def __init__(self) -> None:
+        self._idle: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+        self._open = True
+
+    def __enter__(self) -> Spares:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            idle, self._idle, self._open = self._idle, [], False
+        for process in idle:
+            _close(process)
+
+    def take(self) -> subprocess.Popen[bytes] | None:
+        """One that waits for work; None where there is none."""
+        with self._lock:
+            while self._idle:
+                process = self._idle.pop()
+                if process.poll() is None:
+                    return process
+                _close(process)
+        return None
+
+    def give(self, process: subprocess.Popen[bytes]) -> None:
+        """Keep one that has answered everything that it was asked."""
+        with self._lock:
+            if self._open:
+                self._idle.append(process)
+                return
+        _close(process)
+
+
+def pieces(
+    work: Work, source: ImageSource, parts: Sequence[Sequence[int]], jobs: int, spares: Spares | None = None
+) -> Generator[Piece, None, None]:
     """Measure the places of these parts, one after the other, in so many processes, a piece as soon as it is done.
 
     What lies behind an image that ends the run is not measured. A process that is killed is replaced, and its block
-    measured again. The processes end with the iteration.
+    measured again. The processes end with the iteration, or are kept in ``spares``.
     """
     blocks = _Blocks(deque(blocks_of(parts, jobs)))
     done: SimpleQueue[Piece | BaseException | None] = SimpleQueue()
-    slots = [_Slot(pickle.dumps((work, source.again)), blocks, done) for _ in range(jobs)]
+    slots = [_Slot(pickle.dumps((work, source.again)), blocks, done, spares) for _ in range(jobs)]
     try:
         for slot in slots:
             slot.thread.start()
@@ -66,8 +105,10 @@ def pieces(work: Work, source: ImageSource, parts: Sequence[Sequence[int]], jobs
 class _Slot:
     """One process after another, and the thread that waits for it."""
 
-    def __init__(self, work: bytes, blocks: _Blocks, done: SimpleQueue[Piece | BaseException | None]) -> None:
-        self._work, self._blocks, self._done = work, blocks, done
+    def __init__(
+        self, work: bytes, blocks: _Blocks, done: SimpleQueue[Piece | BaseException | None], spares: Spares | None
+    ) -> None:
+        self._work, self._blocks, self._done, self._spares = work, blocks, done, spares
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -90,6 +131,9 @@ class _Slot:
                 if piece.failure is not None:
                     self._blocks.close()
                 self._done.put(piece)
+            if self._spares is not None and self._process is not None and not self._ended:
+                process, self._process = self._process, None
+                self._spares.give(process)
         except BaseException as error:  # noqa: BLE001 - raised where the rows are read
             self._done.put(error)
         finally:
@@ -120,35 +164,52 @@ class _Slot:
         return piece
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "auditor.verify.row_process"]
-        # What is imported here must be found there, before its sys.path is set.
-        paths = os.pathsep.join(filter(None, sys.path))
-        process: subprocess.Popen[bytes] = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": paths},
-            **system.APART,
-        )
+        process = None if self._spares is None else self._spares.take()
+        if process is None:
+            process = _started()
         self._process = process
         assert process.stdin is not None
-        pickle.dump(list(sys.path), process.stdin)
         process.stdin.write(self._work)
         process.stdin.flush()
         return process
 
     def _close(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:
-                    continue
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            _close(process)
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """A further process, which waits for work."""
+    command = [sys.executable, "-m", "auditor.verify.row_process"]
+    # What is imported here must be found there, before its sys.path is set.
+    paths = os.pathsep.join(filter(None, sys.path))
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+        **system.APART,
+    )
+    assert process.stdin is not None
+    try:
+        pickle.dump(list(sys.path), process.stdin)
+    except OSError:
+        _close(process)
+        raise
+    return process
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """End a process by the end of its input, else by force."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                continue
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

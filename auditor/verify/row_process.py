@@ -1,7 +1,8 @@
 """A further process that measures images of a run: started with ``python -m``, it reads blocks of places from stdin.
 
-It is started by :mod:`auditor.verify.processes`, which alone it talks to: the plan and how to read the images come
-first, then blocks of places, and each is answered with its rows. When stdin ends, so does the process.
+It is started by :mod:`auditor.verify.processes`, which alone it talks to: the work and how to read the images come
+first, as a pair, then blocks of places, and each is answered with its rows; then other work may come. When stdin ends,
+so does the process.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import os
 import pickle
 import signal
 import sys
-from typing import IO
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auditor.verify.images.source import ImageSource
+    from auditor.verify.pieces import Piece, Work
 
 
 def main() -> None:
@@ -25,29 +32,39 @@ def main() -> None:
 def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     """The same on any streams."""
     sys.path[:] = pickle.load(asked)  # noqa: S301 - from the process that started this one
+    measured: Callable[[Collection[int]], Piece] | None = None
+    with ExitStack() as stack:
+        while (message := _following(asked)) is not None:
+            if isinstance(message, tuple):
+                stack.close()
+                measured = _opened(stack, *message)
+            elif measured is not None:
+                pickle.dump(measured(message), answers)
+                answers.flush()
+
+
+def _following(asked: IO[bytes]) -> Any:
+    """What is asked next; None at the end."""
+    try:
+        return pickle.load(asked)  # noqa: S301 - from the process that started this one
+    except EOFError:
+        return None
+
+
+def _opened(stack: ExitStack, work: Work, again: Callable[[], ImageSource]) -> Callable[[Collection[int]], Piece]:
+    """What measures the images at some places, with a worker that is open until the stack is closed."""
     from auditor.verify.errors import VerifyError
     from auditor.verify.pieces import Failure, Piece, measured_piece
     from auditor.verify.worker.client import Worker
 
-    work, again = pickle.load(asked)  # noqa: S301 - as above
     settings = work.plan.settings
-    with Worker(settings.device, settings.limits, settings.threads) as worker:
-        try:
-            source = again()
-            here = work.reopened(worker)
-        except VerifyError as error:
-            here = error
-        while True:
-            try:
-                places = pickle.load(asked)  # noqa: S301 - as above
-            except EOFError:
-                return
-            if isinstance(here, VerifyError):
-                piece = Piece((), Failure.of(here, min(places)))
-            else:
-                piece = measured_piece(worker, here, source, places)
-            pickle.dump(piece, answers)
-            answers.flush()
+    worker = stack.enter_context(Worker(settings.device, settings.limits, settings.threads))
+    try:
+        source, here = again(), work.reopened(worker)
+    except VerifyError as error:
+        failure = error
+        return lambda places: Piece((), Failure.of(failure, min(places)))
+    return lambda places: measured_piece(worker, here, source, places)
 
 
 if __name__ == "__main__":

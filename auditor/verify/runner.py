@@ -23,6 +23,7 @@ from auditor.verify.observer import Observer, Silent
 from auditor.verify.open_run import open_run
 from auditor.verify.pieces import splittable_places
 from auditor.verify.pilot import RunPlan
+from auditor.verify.processes import Spares
 from auditor.verify.result import Verification
 from auditor.verify.runtimes import agreement_words, beside_onnxruntime, runs_beside_onnxruntime, with_notes
 from auditor.verify.settings import VerifySettings
@@ -41,6 +42,7 @@ def verify(
     observer: Observer | None = None,
     plain: tuple[Model, Analysis] | None = None,
     held: Thresholds | None = None,
+    spares: Spares | None = None,
 ) -> Verification:
     """Run a model on shifted images and measure how much its answer depends on position.
 
@@ -48,7 +50,8 @@ def verify(
     other exactly; ``plain`` is the same model without functions, with the same sites, to measure the layers on. An
     interrupt (``KeyboardInterrupt``) after the first image ends the run early: the result holds what
     was measured so far and says that it is incomplete. Where ``held`` has a minimum, images come in a random order, and
-    the run ends once it is certain whether the model holds it.
+    the run ends once it is certain whether the model holds it. Further processes are taken from ``spares`` and
+    kept there, where there are some.
 
     Raises:
         ModelRefusedError: the model may not be run (domains, external files).
@@ -58,7 +61,7 @@ def verify(
         DeviceUnavailableError: the device that was asked for does not run the model.
         DataError: no image can be used, none gave an output that can be measured, or the settings do not fit the model.
     """
-    return _measured(model, source, settings, analysis, observer or Silent(), plain, held).found
+    return _measured(model, source, settings, analysis, observer or Silent(), plain, held, spares).found
 
 
 def verify_pair(
@@ -101,21 +104,24 @@ def _measured(
     observer: Observer,
     plain: tuple[Model, Analysis] | None,
     held: Thresholds | None = None,
+    spares: Spares | None = None,
 ) -> _Measured:
     start = time.perf_counter()
     if runs_beside_onnxruntime(model, settings):
         try:
-            both = _run(model, source, beside_onnxruntime(model, settings), analysis, observer, plain, held, start)
+            both = _run(
+                model, source, beside_onnxruntime(model, settings), analysis, observer, plain, held, start, spares
+            )
         except RuntimeMissingError as error:
             if error.runtime != Runtime.ONNXRUNTIME.value:
                 raise
             settings = replace(settings, reference=None)
-            alone = _run(model, source, settings, analysis, observer, plain, held, start)
+            alone = _run(model, source, settings, analysis, observer, plain, held, start, spares)
             return replace(
                 alone, found=with_notes(alone.found, f"answers were not held against onnxruntime's: {error}")
             )
         return replace(both, found=with_notes(both.found, *agreement_words(both.plan, both.table)))
-    return _run(model, source, settings, analysis, observer, plain, held, start)
+    return _run(model, source, settings, analysis, observer, plain, held, start, spares)
 
 
 def _run(
@@ -127,10 +133,12 @@ def _run(
     plain: tuple[Model, Analysis] | None,
     held: Thresholds | None,
     start: float,
+    spares: Spares | None,
 ) -> _Measured:
     interrupted, looks = False, None
     places = None if held is None or held.minimum is None or held.all_images else random_places(source, settings)
     with open_run(model, source, settings, analysis, plain) as (run, units):
+        run.spares = spares
         over_time, count = None, source.count
         if source.is_clip:
             # Each frame is looked at once; shifts are run on some of them.

@@ -42,9 +42,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "verify shard": ("verify", "net.onnx", *FAST, "--shard", "1/2", "-o", "shard.json"),
     "verify jobs": ("verify", "net.onnx", *FAST, "--jobs", "2", *_JSON),
     "fix auto": ("fix", "net.onnx", "-o", "fixed.onnx", "--strategy", "auto", "--state", "state.json", *_COMMON),
+    "fix auto jobs": ("fix", "net.onnx", "-o", "fixed.onnx", "--strategy", "auto", "--jobs", "2", *_COMMON),
     "compare": ("compare", "net.onnx", "new.onnx", "--verify", *_COMMON, *_JSON),
 }
-_MEASURED = ("verify", "verify shard", "verify jobs", "fix auto", "compare")
+_MEASURED = ("verify", "verify shard", "verify jobs", "fix auto", "fix auto jobs", "compare")
 _EARLIER = b"what an earlier run wrote\n"
 _OUTPUTS = ("report.json", "page.html", "fixed.onnx", "shard.json")
 # Of a search, the measurements so far are an output, too: a rerun goes on from them, and times differ in every run.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +15,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from auditor.cli import main
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
 from auditor.verify import processes
 from auditor.verify.errors import DataError, ModelRejectedError, WorkerCrashedError
 from auditor.verify.images.preprocess import preset
 from auditor.verify.images.source import ImageSource, open_images
+from auditor.verify.processes import Spares
 from auditor.verify.result import Task
 from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
@@ -120,3 +124,61 @@ def test_images_that_come_one_after_the_other_are_not_shared(tmp_path: Path) -> 
     path, source = saved(tmp_path / "m.onnx", classifier()), replace(images(tmp_path), at=None)
     with pytest.raises(DataError, match="come one after the other, so processes cannot share them"):
         measured(path, source, replace(SETTINGS, jobs=2))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The further processes that are started."""
+    made: list[subprocess.Popen[bytes]] = []
+    start = processes._started
+
+    def starting() -> subprocess.Popen[bytes]:
+        made.append(start())
+        return made[-1]
+
+    monkeypatch.setattr(processes, "_started", starting)
+    return made
+
+
+def test_processes_are_kept_for_further_models_and_end_with_the_context(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    source, settings = images(tmp_path), replace(SETTINGS, jobs=2)
+    paths = [saved(tmp_path / "a.onnx", classifier()), saved(tmp_path / "b.onnx", classifier(stride=4))]
+    alone = [measured(path, source, SETTINGS) for path in paths]
+    with suppress(RuntimeError), Spares() as spares:
+        for path, expected in zip(paths, alone, strict=True):
+            read = read_model(path)
+            assert verify(read, source, settings, analyse(read), spares=spares).to_json() == expected
+        assert len(started) == 2
+        assert [process.poll() for process in started] == [None, None]
+        raise RuntimeError
+    assert None not in [process.poll() for process in started]
+
+
+def test_a_kept_process_that_was_killed_meanwhile_is_replaced(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    source, settings = images(tmp_path), replace(SETTINGS, jobs=2)
+    read = read_model(saved(tmp_path / "a.onnx", classifier()))
+    with Spares() as spares:
+        first = verify(read, source, settings, analyse(read), spares=spares)
+        os.kill(started[0].pid, signal.SIGKILL)
+        assert verify(read, source, settings, analyse(read), spares=spares).to_json() == first.to_json()
+        assert len(started) == 3
+
+
+def test_without_spares_processes_end_with_their_run(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    path, source = saved(tmp_path / "m.onnx", classifier()), images(tmp_path)
+    measured(path, source, replace(SETTINGS, jobs=2))
+    assert None not in [process.poll() for process in started]
+
+
+def test_a_search_starts_its_processes_once(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    path = saved(tmp_path / "m.onnx", classifier(stride=16))
+    images(tmp_path)
+    options = ["--images", str(tmp_path / "noise.npy"), "--preset", "unit", "--device", "cpu", "--isolated"]
+    command = ["fix", str(path), "-o", str(tmp_path / "fixed.onnx"), "--strategy", "auto", "--jobs", "2"]
+    assert main([*command, *options]) in (0, 1)
+    assert len(started) == 2
+    assert None not in [process.poll() for process in started]

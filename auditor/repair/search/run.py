@@ -24,6 +24,7 @@ from auditor.rewrite.result import RewriteError, Rewritten
 from auditor.rewrite.strategy import Candidate
 from auditor.verify.cluster import connected
 from auditor.verify.observer import Observer, Silent
+from auditor.verify.processes import Spares
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
         ray = job.request.settings.ray
         # Kept over all measurements, which would each start a cluster of this machine anew.
         connection = nullcontext() if ray is None else connected(ray)
-        with job.watched() as observer, _naming(job.state), connection:
+        with job.watched() as observer, _naming(job.state), connection, Spares() as bench.spares:
             measuring: MeasureCandidate = measure
             if job.state is not None:
                 measuring = remembering(measure, job.state, original, bench.request, job.fitted_on)
@@ -81,7 +82,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
 
             def tests(candidate: Candidate) -> tuple[LockTest, ...]:
                 told.test(candidate)
-                return _tests(original, job, candidate, made(candidate)[0], told)
+                return _tests(original, job, candidate, made(candidate)[0], told, bench.spares)
 
             found = with_tests(found, tests)
         if found.best is None:
@@ -91,7 +92,7 @@ def searching(original: Original, job: RepairJob) -> Iterator[Staged]:
 
 
 def _tests(
-    original: Original, job: RepairJob, candidate: Candidate, path: Path, told: Observer
+    original: Original, job: RepairJob, candidate: Candidate, path: Path, told: Observer, spares: Spares | None
 ) -> tuple[LockTest, ...]:
     """The tests of a candidate that has a grid lock, on the images of the last round; none for any other.
 
@@ -101,7 +102,7 @@ def _tests(
     """
     if job.request is None or lock_of(candidate.steps) is None:
         return ()
-    bench = Bench(original, with_trials(original, job.request, candidate.steps), told)
+    bench = Bench(original, with_trials(original, job.request, candidate.steps), told, spares)
     try:
         bench.gain(path, bench.images, timed=False)
     except NotComparableError as error:
