@@ -100,8 +100,16 @@ def compare_pairs(maps: AnyArray | None, classes: AnyArray | None, pairs: Pairs,
                 left, right = aligned(_one_hot(first, second), _one_hot(second, first), move, grid, step=step)
             elif classes is not maps or left is None or right is None:
                 left, right = aligned(classes[reference], classes[moved], move, grid, step=step)
-            found["massc"][index] = np.mean(left.argmax(axis=0) == right.argmax(axis=0))
+            found["massc"][index] = np.mean(likeliest(left, 0) == likeliest(right, 0))
     return found
+
+
+def likeliest(scores: AnyArray, axis: int) -> AnyArray:
+    """The class with the largest score along an axis of finite scores; of equal ones the first."""
+    if scores.shape[axis] == 2:
+        first, second = np.moveaxis(scores, axis, 0)
+        return np.asarray(second > first, np.int8)  # hundreds of times as fast as looking for the largest of two
+    return np.asarray(scores.argmax(axis=axis))
 
 
 def _on_pixels(grid: Grid) -> bool:
@@ -111,7 +119,7 @@ def _on_pixels(grid: Grid) -> bool:
 
 def _winners(classes: AnyArray) -> AnyArray:
     """(W, h, w) the class at every position, as a small number type."""
-    chosen = classes[:, 0] if classes.shape[1] == 1 else classes.argmax(axis=1)
+    chosen = classes[:, 0] if classes.shape[1] == 1 else likeliest(classes, 1)
     return chosen.astype(np.float32) if abs(int(chosen.max(initial=0))) < 1 << 24 else chosen.astype(np.float64)
 
 
@@ -135,7 +143,7 @@ def position_agreement(left: AnyArray, right: AnyArray) -> FloatArray:
 
     Outputs with one channel are class maps already (integers).
     """
-    same = left == right if left.shape[1] == 1 else left.argmax(axis=1) == right.argmax(axis=1)
+    same = left == right if left.shape[1] == 1 else likeliest(left, 1) == likeliest(right, 1)
     return np.asarray(same.reshape(len(left), -1).mean(axis=1), dtype=np.float64)
 
 
@@ -254,7 +262,7 @@ def _is_blank(maps: AnyArray) -> bool:
 def _chosen_classes(classes: AnyArray | None) -> AnyArray:
     """The class at every position (W, 1, h, w)."""
     assert classes is not None
-    return classes if classes.shape[1] == 1 else classes.argmax(axis=1)[:, None]
+    return classes if classes.shape[1] == 1 else likeliest(classes, 1)[:, None]
 
 
 def _fidelity(maps: AnyArray, classes: AnyArray | None, others: AnyArray) -> dict[str, float]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verify.measures.dense import compare_pairs, relative_error
+from auditor.verify.measures.dense import compare_pairs, likeliest, relative_error
 from auditor.verify.shifts.alignment import Grid
 from auditor.verify.shifts.plan import Pairs, Range, ShiftPlan, ShiftSettings, plan_shifts
 
@@ -70,3 +70,11 @@ def test_the_relative_error_is_symmetric_and_scaled() -> None:
     assert relative_error(left, right) == pytest.approx(np.sqrt(2), abs=0.05)
     assert relative_error(left, -left) == pytest.approx(2)
     assert relative_error(left * 0, right * 0) == 0
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_likeliest_class_is_the_first_of_equal_ones(classes: int) -> None:
+    scores = np.random.default_rng(0).integers(0, 3, (5, classes, 8, 9)).astype(np.float32)
+    assert (scores[:, 0] == scores[:, 1]).any()
+    assert (likeliest(scores, 1) == scores.argmax(axis=1)).all()
+    assert (likeliest(scores[0], 0) == scores[0].argmax(axis=0)).all()
