@@ -11,12 +11,11 @@ from scripts.fixed_models import written
 from scripts.runtimes import RUNTIMES, onnxruntime, version_of
 from scripts.targets import apart, compared, picture_for
 
-# ncnn has no batch axis, chooses no place by data and takes no SAME_LOWER padding; MNN 3.6.1 crashes on such a choice.
-# The converter to TensorFlow Lite takes no Gather at such places, and no computed weights of a convolution.
+# ncnn has no batch axis, and like the converter to TensorFlow Lite chooses no place by data; --portable writes locks
+# for them. A model that is locked without it is beyond them.
 BEYOND = {
-    "ncnn": ("crop-select", "grid-lock", "-pixel", "input-average", "phase-average", "window-average"),
-    "mnn": ("crop-select", "grid-lock", "-pixel"),
-    "tflite": ("crop-select", "grid-lock", "sub-pixel"),
+    "ncnn": ("crop-select", "grid-lock", "input-average", "phase-average", "window-average"),
+    "tflite": ("crop-select", "grid-lock"),
 }
 
 

@@ -31,7 +31,9 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
 
     smooth = source if picture.channels == 1 else _mean(block, source, picture.channels)
     for _ in range(2):
-        (smooth,) = block.node("AveragePool", [smooth], "smooth", kernel_shape=[SMOOTHING, SMOOTHING])
+        # MNN crashes on a pool without strides.
+        side = [SMOOTHING, SMOOTHING]
+        (smooth,) = block.node("AveragePool", [smooth], "smooth", kernel_shape=side, strides=[1, 1])
     differences = np.zeros((2, 1, 3, 3), np.float32)
     differences[0, 0, :, 1] = differences[1, 0, 1, :] = -0.5, 0, 0.5
     # Runtimes fill up the channels of a convolution to the width of a register, but not those of a depthwise one.

@@ -48,6 +48,8 @@ def picked_by_product(call: Call, mask: int, axis: int) -> State | None:
     name = call.node.inputs[mask]
     for op in ("Relu", "Sub", "Abs", "Sub", "Reshape", "Cast"):
         made = call.scope.producer(name)
+        if op in ("Reshape", "Cast") and made is not None and made[1].op == "Add":
+            break  # places that never were integers
         if made is None or made[1].op != op or made[1].domain or not made[1].inputs:
             return None
         scope, node = made
@@ -61,9 +63,9 @@ def picked_by_product(call: Call, mask: int, axis: int) -> State | None:
         else:
             name = node.inputs[0]
     shapes = _shapes(call, name)
-    if shapes is None or shapes[0] not in ((), (1,)) or len(shapes[1]) != 1:
+    if shapes is None or shapes[0] not in ((), (1,), (1, 1)) or sum(size > 1 for size in shapes[1]) != 1:
         return None
-    return _window(call, axis, shapes[1][0], 1 - mask)
+    return _window(call, axis, max(shapes[1]), 1 - mask)
 
 
 def _shapes(call: Call, name: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

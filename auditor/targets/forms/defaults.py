@@ -344,4 +344,18 @@ FORMS = (
             and any(axis.stride == axis.kernel > 1 and axis.same_total != 0 for axis in sliding(node))
         ),
     ),
+    _form(
+        "arg-max",
+        ["ArgMax", "ArgMin"],
+        "ArgMax of what is computed from the data",
+        "A one-hot row, `max(0, 1 - 1e30 * (largest - scores))`, times a table.",
+        lambda node: node.input(0).computed,
+    ),
+    _form(
+        "conv-computed-weights",
+        ["Conv"],
+        "Conv whose weights are computed from the data",
+        "A sum of moved pictures, each times a tap.",
+        lambda node: node.input(1).computed,
+    ),
 )

@@ -10,6 +10,7 @@ from math import prod
 from auditor.onnxfile.dtypes import DataType
 from auditor.onnxfile.values import inline_values
 from auditor.rewrite.graph.blocks import Block
+from auditor.rewrite.graph.parts import PREFIX
 from auditor.rewrite.graph.types import numpy_type
 from auditor.rewrite.portable import prices
 from auditor.rewrite.portable.lowering import NotLoweredError, Place, PortableForm, Way, replaced
@@ -33,19 +34,18 @@ def _way(place: Place) -> Way:
         raise NotLoweredError("its axis is too long for places in float32")
     picked = prod(shape[2:]) // shape[axis] * indices.shape[0]
     ratio = prices.ratio(float(shape[axis] * picked), prices.ELEMENT * picked, shape[1])
-    last = axis == rank - 1
-    return Way("a product with a one-hot matrix", ratio, lambda: _write(place, shape[axis], last=last))
+    last, front = axis == rank - 1, _counted_from_the_front(place)
+    return Way("a product with a one-hot matrix", ratio, lambda: _write(place, shape[axis], last=last, front=front))
 
 
-def _write(place: Place, length: int, *, last: bool) -> None:
+def _write(place: Place, length: int, *, last: bool, front: bool) -> None:
     import numpy as np
 
     block = place.block()
-    (places,) = block.node("Cast", [place.part.inputs[1]], "places", to=int(DataType.FLOAT))
-    (places,) = block.node("Reshape", [places, np.array([1, -1] if last else [-1, 1], np.int64)], "places")
+    places = _places(place, block, [1, -1] if last else [-1, 1])
     samples = np.arange(length, dtype=np.float32).reshape((-1, 1) if last else (1, -1))
     matrix = _one_hot(block, places, samples)
-    if not _counted_from_the_front(place):
+    if not front:
         # Negative places count from the end.
         (matrix,) = block.node("Add", [matrix, _one_hot(block, places, samples - length)], "one_hot")
     if numpy_type(place.dtype) is not np.float32:
@@ -53,6 +53,22 @@ def _write(place: Place, length: int, *, last: bool) -> None:
     factors = [place.data, matrix] if last else [matrix, place.data]
     block.node("MatMul", factors, "picked", place.output)
     replaced(place, block)
+
+
+def _places(place: Place, block: Block, shape: list[int]) -> str:
+    """The places as float32, without a way over integers where they begin at a number that was float32 itself."""
+    import numpy as np
+
+    editor, name = place.editor, place.part.inputs[1]
+    added = editor.producer(name)
+    for start, run in (added.inputs, added.inputs[::-1]) if added is not None and added.op == "Add" else ():
+        constant, made = editor.constant(run), editor.producer(start)
+        values = None if constant is None else inline_values(constant)
+        if values is not None and made is not None and made.op == "Cast" and made.name.startswith(PREFIX):
+            (first,) = block.node("Reshape", [made.inputs[0], np.array([1, 1], np.int64)], "first")
+            return block.node("Add", [first, np.array(values, np.float32).reshape(shape)], "places")[0]
+    (places,) = block.node("Cast", [name], "places", to=int(DataType.FLOAT))
+    return block.node("Reshape", [places, np.array(shape, np.int64)], "places")[0]
 
 
 def _one_hot(block: Block, places: str, samples: object) -> str:
