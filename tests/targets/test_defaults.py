@@ -54,7 +54,7 @@ TO_30: dict[str, Any] = {"strides": [2, 2], "output_shape": [30, 40]}
         ),
         (
             "opencv-classic",
-            "resize-nearest-unlike-floor",
+            "resize-nearest-half-pixel-middle",
             resize({"s": np.array([1, 1, 1 / 3, 1 / 3], np.float32)}, mode="nearest"),
             resize({"s": np.array([1, 1, 3, 3], np.float32)}, mode="nearest"),
         ),

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms.form import Form, integer, integers
 from auditor.targets.forms.indexing import copies
-from auditor.targets.forms.resize_facts import between, facts, unlike_floor
+from auditor.targets.forms.resize_facts import ResizeFacts, between, facts
 from auditor.targets.forms.window_facts import asymmetric, auto_pad, dilated, sliding
 
 _TWO_AXES = "Reshape to four dimensions and work on two axes."
+_ONE_HOT = "A product with a constant 0/1 matrix, or a one-hot depthwise convolution."
 _NINE = 9
 
 
@@ -23,6 +24,15 @@ def _form(name: str, operators: Sequence[str], words: str, portable: str, test: 
 
 def _leaves_out(name: str) -> Callable[[ObservedNode], bool]:
     return lambda node: name not in node.attributes
+
+
+def _nearest(node: ObservedNode, coordinate: str, *, shrinks: bool) -> bool:
+    how = facts(node)
+    return how.mode == "nearest" and how.coordinate == coordinate and how.shrinks == shrinks
+
+
+def _by_odd_factor(how: ResizeFacts) -> bool:
+    return any(axis.step > 1 and round(axis.step) % 2 == 1 for axis in how.axes or ())
 
 
 def _axes(count: int) -> Callable[[ObservedNode], bool]:
@@ -99,11 +109,25 @@ FORMS = (
         ),
     ),
     _form(
-        "resize-nearest-unlike-floor",
+        "resize-nearest-half-pixel-middle",
         ["Resize"],
-        "nearest Resize that takes other samples than asymmetric coordinates, rounded down",
-        "A product with a constant 0/1 matrix, or a one-hot depthwise convolution.",
-        lambda node: facts(node).mode == "nearest" and unlike_floor(facts(node)),
+        "nearest Resize with half-pixel centres to an odd fraction of the size",
+        _ONE_HOT,
+        lambda node: _nearest(node, "half_pixel", shrinks=True) and _by_odd_factor(facts(node)),
+    ),
+    _form(
+        "resize-nearest-half-pixel-ceil-up",
+        ["Resize"],
+        "nearest Resize with half-pixel centres, rounded up, to a larger size",
+        _ONE_HOT,
+        lambda node: _nearest(node, "half_pixel", shrinks=False) and facts(node).nearest == "ceil",
+    ),
+    _form(
+        "resize-nearest-align-corners-down",
+        ["Resize"],
+        "nearest Resize with aligned corners to a smaller size",
+        _ONE_HOT,
+        lambda node: _nearest(node, "align_corners", shrinks=True),
     ),
     _form(
         "resize-axes-negative",
@@ -255,7 +279,7 @@ FORMS = (
         "resize-nearest-asymmetric-ceil",
         ["Resize"],
         "nearest Resize with asymmetric coordinates, rounded up",
-        "A product with a constant 0/1 matrix, or a one-hot depthwise convolution.",
+        _ONE_HOT,
         lambda node: (
             node.attributes.get("mode", "nearest") == "nearest"
             and node.attributes.get("coordinate_transformation_mode") == "asymmetric"

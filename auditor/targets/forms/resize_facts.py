@@ -245,18 +245,6 @@ def between(how: ResizeFacts) -> bool:
     return how.axes is None
 
 
-def unlike_floor(how: ResizeFacts) -> bool:
-    """Whether a nearest Resize takes other samples than asymmetric coordinates, rounded down, would."""
-    for axis in how.axes or ():
-        taken = nearest_indices(how, axis)
-        if taken is not None and axis.before is not None and axis.after is not None:
-            if taken != tuple(o * axis.before // axis.after for o in range(axis.after)):
-                return True
-        elif not (how.coordinate == "asymmetric" and how.nearest == "floor"):
-            return True
-    return False
-
-
 def odd_axes(how: ResizeFacts) -> bool:
     """Whether it resizes anything but the last two axes of four."""
     return how.rank != 4 or any(axis.index < 2 for axis in how.axes or ())

@@ -59,6 +59,8 @@ FORM = PortableForm(
             "resize-nearest-half-pixel-ties",
             "resize-nearest-half-pixel-ceil",
             "resize-nearest-half-pixel-other",
+            "resize-nearest-half-pixel-middle",
+            "resize-nearest-align-corners-down",
             "resize-nearest-asymmetric-other",
             "resize-nearest-rounded-scale",
             "resize-linear-half-pixel",
