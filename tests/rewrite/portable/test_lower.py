@@ -19,6 +19,7 @@ CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "targets"
 HALF = np.array([1, 1, 0.5, 0.5], np.float32)
 # A target without a batch axis, indices of places, and choices by data: the finding says what to write by hand.
 BY_HAND = {
+    "arg-max",
     "batch-concat",
     "batch-mean",
     "batch-slice",

@@ -29,6 +29,9 @@ BEYOND = {
     ("ncnn", "slice-step"),
     ("ncnn", "gather-computed"),
     ("ncnn", "gather-nd"),
+    ("ncnn", "arg-max"),
+    ("ncnn", "conv-computed-weights"),
+    ("tflite", "conv-computed-weights"),
     ("tflite", "gather-computed"),
     ("tflite", "gather-nd"),
 }
