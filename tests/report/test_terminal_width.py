@@ -8,7 +8,7 @@ from auditor.facts.formats import Format
 from auditor.report import RenderOptions, render
 from tests.report.evil import evil_report
 
-PREPARED = "BGR, fit letterbox, cv2-linear, scale 1, mean 104 117 123, std 1, NCHW, float32, and more of it"
+PREPARED = "BGR, fit letterbox, cv2-linear, scale 1, mean 104 117 123, std 1, NCHW, float32 (--preset own)"
 
 
 def shown(width: int) -> list[str]:
@@ -33,3 +33,13 @@ def test_rows_of_a_table_keep_their_numbers_and_lose_the_end_of_their_meaning() 
     (cut,) = (line for line in narrow if line.startswith("    consistency"))
     assert cut.endswith("…")
     assert whole.startswith(cut[:-1])
+
+
+def test_a_measurement_ends_with_the_repair_that_is_measured_in_the_same_way() -> None:
+    for width in (80, 300):
+        end = shown(width)
+        end = end[end.index("next: repair without retraining, then compare on the same pictures:") :]
+        assert max(map(len, end)) <= width
+        repair, comparison = "\n".join(end).replace(" \\\n", " ").splitlines()[1:]
+        assert "fix --strategy auto --images DIR --preset own " in repair
+        assert "compare --verify --images DIR --preset own " in comparison

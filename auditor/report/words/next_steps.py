@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from auditor.facts.report import ModelReport, ProblemKind, Report
 from auditor.sampling.rewritable import rewritable
 from auditor.text import count_text, plain
+from auditor.verify.result import Verification
 
 _STDIN = "-"
 _MEASURE = "does it matter on your pictures?"
+_REPAIR = "repair without retraining, then compare on the same pictures:"
+
+
+class NextStep(NamedTuple):
+    """A question or an invitation, and the commands that follow it."""
+
+    words: str
+    commands: tuple[str, ...]
 
 
 def next_steps(report: Report, width: int | None = None) -> list[str]:
-    """Questions, each with the command that answers it, in ``width`` columns; None leaves names whole.
+    """What to type next as lines, in ``width`` columns; None leaves names whole.
 
-    None where nothing is open, or where a run or a comparison has answered it already or failed.
+    None where nothing is open, or where a comparison has answered it already or a run failed.
     """
     models = [model for model in report.models if _is_open(model)]
-    answered = any(model.verification or model.comparison for model in report.models)
+    measured = [model for model in models if model.verification is not None]
     failed = any(problem.kind is ProblemKind.NOT_MEASURED for problem in report.problems)
-    if not models or answered or failed:
+    if not models or failed or any(model.comparison for model in report.models):
         return []
-    model = max(models, key=_weight)
-    lines = list(_lines(model, shlex.quote(plain(model.path, None))))
+    model = max(measured or models, key=_weight)
+    lines = list(_lines(steps_of(model, shlex.quote(plain(model.path, None)))))
     if width is not None and max(map(len, lines)) > width:
-        lines = list(_lines(model, "MODEL"))
+        lines = [part for line in _lines(steps_of(model, "MODEL")) for part in _broken(line, width)]
     return lines
+
+
+def steps_of(model: ModelReport, name: str) -> tuple[NextStep, ...]:
+    """What to type next for a model that a shell calls ``name``: measure and plan, or repair what was measured."""
+    if model.verification is None:
+        return (
+            NextStep(_MEASURE, (f"aliasaudit verify --images DIR {name}",)),
+            NextStep(repairable(model), (f"aliasaudit fix --plan {name}",)),
+        )
+    how = f"--images DIR{_preset(model.verification)} {name}"
+    commands = (
+        f"aliasaudit fix --strategy auto {how} -o fixed.onnx",
+        f"aliasaudit compare --verify {how} fixed.onnx",
+    )
+    return (NextStep(_REPAIR, commands),)
+
+
+def _preset(found: Verification) -> str:
+    """The preset as it was named, so that the command measures in the same way."""
+    if found.preset_assumed or "(--preset " not in found.preprocessing:
+        return ""
+    return f" --preset {plain(found.preprocessing.partition('(--preset ')[2]).rstrip(')').partition(',')[0]}"
 
 
 def repairable(model: ModelReport) -> str:
@@ -40,14 +73,29 @@ def repairable(model: ModelReport) -> str:
     return f"up to {count} of {sites} can be repaired without retraining:"
 
 
-def _lines(model: ModelReport, name: str) -> Iterator[str]:
-    steps = (
-        (_MEASURE, f"aliasaudit verify --images DIR {name}"),
-        (repairable(model), f"aliasaudit fix --plan {name}"),
+def _lines(steps: Sequence[NextStep]) -> Iterator[str]:
+    """Each command below its question."""
+    label = "next: "
+    for step in steps:
+        yield f"{label}{step.words}"
+        yield from (f"        {command}" for command in step.commands)
+        label = " " * len(label)
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """A command on as many lines as it takes, as a shell reads them; a sentence as it is wrapped."""
+    if len(line) <= width:
+        return [line]
+    mark = " \\" if line.startswith(" " * 8) else ""
+    parts = textwrap.wrap(
+        line,
+        max(width - len(mark), 20),
+        subsequent_indent=" " * 10,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
     )
-    for label, (question, command) in zip(("next: ", "      "), steps, strict=True):
-        yield f"{label}{question}"
-        yield f"        {command}"
+    return [*(f"{part}{mark}" for part in parts[:-1]), parts[-1]]
 
 
 def _is_open(model: ModelReport) -> bool:
