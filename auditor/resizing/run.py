@@ -87,6 +87,7 @@ def compare_kernels(
             told or measured.
     """
     start = time.perf_counter()
+    request = request.for_file(model.metadata)
     settings, source = request.settings, request.source
     kernels = chosen_kernels(request.kernels, request.kernel)
     reference = reference_of(kernels)

@@ -136,7 +136,8 @@ def test_a_grid_lock_is_tested_before_it_is_kept_and_the_report_says_how(run: Ru
     (model,) = json.loads(out)["models"]
     remarks = model["comparison"]["remarks"]
     tests = [line for line in remarks if line.startswith("test ")]
-    assert [line.split(":", 2)[0] for line in tests] == ["test noise", "test half-pixel", "test object"]
+    names = ["noise", "half-pixel", "object", "accuracy"]
+    assert [line.split(":", 2)[0] for line in tests] == [f"test {name}" for name in names]
     failed = any(line.endswith(": failed") for line in tests)
     assert ("the lock failed on these pictures" in err) is failed
     assert others() == (set() if failed else {"fixed.onnx"})
