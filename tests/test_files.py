@@ -12,6 +12,7 @@ from auditor import files
 from auditor.cli import main
 from auditor.files import read_whole, replacing, write_text
 from tests.sharing import hold_open_files
+from tests.systems import posix
 from tests.verify.models import classifier, saved
 
 
@@ -29,6 +30,7 @@ def test_the_rule_that_the_tests_hold_refuses_open_files_only(tmp_path: Path, mo
     path.replace(tmp_path / "other")
 
 
+@posix  # Windows has no such bits
 @pytest.mark.usefixtures("system")
 def test_a_file_is_replaced_with_the_same_permissions_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
@@ -76,6 +78,7 @@ def test_a_document_is_read_whole_and_nothing_that_is_larger(tmp_path: Path, mon
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without an end")
+@posix  # and its devices
 @pytest.mark.parametrize(
     "words",
     [

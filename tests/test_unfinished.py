@@ -46,7 +46,8 @@ def test_what_a_killed_run_left_is_gone_after_the_next_one(tmp_path: Path) -> No
 
 def test_what_another_run_still_writes_is_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
-    with replacing(target) as slow, spare_folder(tmp_path) as folder, spare_file(tmp_path, ".onnx") as (_, file):
+    with replacing(target) as slow, spare_folder(tmp_path) as folder, spare_file(tmp_path, ".onnx") as (handle, file):
+        os.close(handle)
         (folder / "part").touch()
         slow.write(b"slow")
         write_text(target, "quick")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def test_a_folder_and_a_device_are_not_files(tmp_path: Path) -> None:
 
 def test_an_impossible_path_is_unreadable() -> None:
     assert problem(Path("a\0b.onnx")).kind is FileProblem.UNREADABLE
-    assert problem(Path("a" * 5000)).kind is FileProblem.UNREADABLE
+    if sys.platform != "win32":  # which says that there is none
+        assert problem(Path("a" * 5000)).kind is FileProblem.UNREADABLE
 
 
 def test_a_forbidden_file_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

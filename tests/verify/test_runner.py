@@ -19,6 +19,7 @@ from auditor.verify.runner import verify
 from auditor.verify.settings import VerifySettings
 from auditor.verify.shifts.plan import ShiftSettings
 from auditor.verify.worker.device import Device, DeviceKind
+from tests.systems import posix
 from tests.verify.models import brightest_box, classifier, model, saved
 
 SETTINGS = VerifySettings(
@@ -218,6 +219,7 @@ def test_an_interrupt_keeps_what_was_measured_and_says_so(tmp_path: Path) -> Non
     assert len(found.data.used) == 2
 
 
+@posix
 def test_a_worker_that_dies_in_the_middle_is_one_error(tmp_path: Path) -> None:
     def deadly() -> Iterator[Picture | Rejected]:
         import os
