@@ -89,6 +89,8 @@ def fix(
     measured = writing.verify or rewriting.require_gain or measuring.images is not None
     if measured and wanted.lowers_only:
         raise UsageError("--portable alone keeps what the network computes: give --strategy to measure a rewrite")
+    if "max_drop" in search.given and not (measured or wanted.auto):
+        raise UsageError("--max-drop holds what is measured: give --verify with it, and --labels")
     if selection.target and not rewriting.portable:
         raise UsageError("--target says for what to lower: give --portable with it")
     goal = None if writing.dry_run else target

@@ -320,6 +320,8 @@ def test_a_grid_of_classes_is_searched_by_its_own_measures_and_agreement(run: Ru
         (("--strategy", "blur", "--refit", "all"), "--refit says what is fitted on the pictures of --calibrate"),
         (("--strategy", "blur", "--state", "search.json"), "--state is for a search"),
         (("--strategy", "blur", "--max-cost", "2"), "--max-cost is for a search"),
+        (("--strategy", "blur", "--max-drop", "2"), "--max-drop is for a search"),
+        (("--strategy", "grid-lock", "--max-drop", "2"), "give --verify with it"),
     ],
 )
 def test_what_cannot_be_searched_ends_with_one_line_and_no_file(
