@@ -80,7 +80,7 @@ class GraphEditor:
             if node.op == "Constant" and isinstance(value := node.attributes.get("value"), Tensor) and node.outputs:
                 self._constants[node.outputs[0]] = value
         self._places = {order: node.index for order, (scope, node) in enumerate(walk(model)) if not scope}
-        self._dynamic = self._reached([value.name for value in model.graph.inputs])
+        self._dynamic = self.downstream([value.name for value in model.graph.inputs])
 
     def remembered(self, what: str, make: Callable[[], Kept]) -> Kept:
         """What was found out about the graph as it is, made by ``make`` at first; forgotten with the next edit."""
@@ -163,7 +163,11 @@ class GraphEditor:
 
     def downstream(self, tensors: Iterable[str]) -> set[str]:
         """All tensors that depend on the given ones, these included."""
-        return self._reached(tensors)
+        reached = {name for name in tensors if name not in self.model.graph.initializers}
+        for used, outputs in self.remembered("flow", self._flow):
+            if not reached.isdisjoint(used):
+                reached.update(outputs)
+        return reached
 
     def fresh(self, name: str) -> str:
         """A name that no tensor of the graph has: the given one, or one with a number behind it."""
@@ -379,15 +383,15 @@ class GraphEditor:
             part.details.append(what)
         part.note = self.note
 
-    def _reached(self, tensors: Iterable[str]) -> set[str]:
-        reached = {name for name in tensors if name not in self.model.graph.initializers}
+    def _flow(self) -> list[tuple[Collection[str], list[str]]]:
+        """What every node reads, its sub-graphs included, and what it computes, in graph order."""
+        flow = []
         for part in self.parts():
             used: Collection[str] = part.inputs
             if part.index is not None and any(holds_graph(value) for value in part.attributes.values()):
                 used = [*part.inputs, *captures(self.model.graph.nodes[part.index])]
-            if not reached.isdisjoint(used):
-                reached.update(name for name in part.outputs if name)
-        return reached
+            flow.append((used, [name for name in part.outputs if name]))
+        return flow
 
 
 def _shown(value: int | str | tuple[int, ...]) -> str:
