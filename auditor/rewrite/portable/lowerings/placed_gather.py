@@ -66,7 +66,9 @@ def _places(place: Place, block: Block, shape: list[int]) -> str:
         values = None if constant is None else inline_values(constant)
         if values is not None and made is not None and made.op == "Cast" and made.name.startswith(PREFIX):
             (first,) = block.node("Reshape", [made.inputs[0], np.array([1, 1], np.int64)], "first")
-            return block.node("Add", [first, np.array(values, np.float32).reshape(shape)], "places")[0]
+            (places,) = block.node("Add", [first, np.array(values, np.float32).reshape(shape)], "places")
+            # The converter to TensorFlow Lite loses the order of the axes of such a sum without it.
+            return block.node("Reshape", [places, np.array(shape, np.int64)], "places")[0]
     (places,) = block.node("Cast", [name], "places", to=int(DataType.FLOAT))
     return block.node("Reshape", [places, np.array(shape, np.int64)], "places")[0]
 
