@@ -382,4 +382,11 @@ FORMS = (
         "A sum of moved pictures, each times a tap.",
         lambda node: node.input(1).computed,
     ),
+    _form(
+        "conv-transpose-dilated",
+        ["ConvTranspose"],
+        "dilated ConvTranspose",
+        "A kernel with zeros in the holes.",
+        dilated,
+    ),
 )
