@@ -35,6 +35,7 @@ from auditor.verify.result import (
     Task,
     Verification,
 )
+from auditor.verify.ripple import Ripple
 from auditor.verify.row_store import RowStore
 from auditor.verify.self_test import SelfTest
 from auditor.verify.split import LossSplit
@@ -52,12 +53,13 @@ _COMPARED = frozenset([Task.CLASSIFICATION, Task.DENSE, Task.EMBEDDING, Task.DET
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLayers:
-    """The layers of a run, and remarks about them. ``runs`` and ``naive_runs`` are as in a row."""
+    """The layers of a run, with remarks, and the ripple of its map. ``runs`` and ``naive_runs`` are as in a row."""
 
     results: tuple[LayerResult, ...] = ()
     remarks: tuple[str, ...] = ()
     runs: int = 0
     naive_runs: int = 0
+    ripple: Ripple | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def merge(
     setup, settings, used = plan.model.setup, plan.settings, table.used
     opened = setup.batching.opened
     facts = ImageCounts.of(table.rows)
-    output = _output(plan, used)
+    output = structs.replace(_output(plan, used), ripple=layers.ripple)
     return Verification(
         provider=opened.provider,
         data=DataFacts(

@@ -22,6 +22,7 @@ from auditor.verify.observer import Observer
 from auditor.verify.pilot import RunPlan, pilot
 from auditor.verify.processes import Spares
 from auditor.verify.result import Verification
+from auditor.verify.ripple_run import measure_ripple
 from auditor.verify.row_store import RowStore
 from auditor.verify.rows import measured_rows
 from auditor.verify.settings import VerifySettings
@@ -86,12 +87,16 @@ class OpenRun:
             observer.advance()
 
     def layers(self, observer: Observer) -> tuple[MeasuredLayers, bool]:
-        """The layers on the first images that were used, and whether that was interrupted."""
+        """The layers on the first images that were used, the ripple of a map, and whether that was interrupted."""
         graph = self.plain or (self.model, self.analysis)
         layers, interrupted = _measure_layers(self.worker, self.plan, graph, self.source, self.table, observer)
         if self.plain is not None and self.analysis is not None:
             results = tuple(_in_place(layer, self.analysis) for layer in layers.results)
             layers = replace(layers, results=results)
+        if interrupted:
+            return layers, interrupted
+        ripple, runs = measure_ripple(self.worker, self.plan, self.source, self.table)
+        layers = replace(layers, ripple=ripple, runs=layers.runs + runs, naive_runs=layers.naive_runs + runs)
         return layers, interrupted
 
     def found(self, confidence: float, layers: MeasuredLayers | None = None) -> Verification:

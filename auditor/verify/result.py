@@ -25,6 +25,7 @@ from auditor.verify.interval import Interval
 from auditor.verify.layers.result import LayerResult
 from auditor.verify.listing import ImagesFile, Listed, Unlisted
 from auditor.verify.margin import Margin
+from auditor.verify.ripple import Ripple
 from auditor.verify.self_test import SelfTest
 from auditor.verify.split import LossSplit
 from auditor.verify.time.result import TimeResult
@@ -315,6 +316,7 @@ class OutputResult(Struct, frozen=True):
     margin: Margin | None = None  # of classification and detection
     splits: tuple[LossSplit, ...] = ()  # of what shifts change: the grid's part, and border and content
     listed: Listed | None = None
+    ripple: Ripple | None = None  # of a map finer than the coarsest grid
     columns: Mapping[str, Floats] = {}
 
     @property
@@ -345,11 +347,9 @@ class Verification(Shown, Struct, frozen=True):
 
     ``shared_batch`` counts how many inputs ran per call. ``runs`` counts inputs that were executed and ``naive_runs``
     what a loop without reuse of equal inputs would have executed. ``seconds`` is the wall time spent measuring.
-    ``external`` lists (location, sha256) of external weight files that the model read. ``preset_assumed`` is the preset
-    that was taken because nobody chose one, empty otherwise. ``time`` is what was measured over the frames of a clip.
-    ``shown`` are thumbnails of the images that changed most, where a page asked for them. ``required`` is what was
-    asked of the model, and whether it holds; None where nothing was. ``images_file`` holds what was measured on each of
-    many images; None where the report lists them.
+    ``external`` lists (location, sha256) of external weight files. ``preset_assumed`` is the preset taken because
+    nobody chose one, else empty. ``time`` is over the frames of a clip. ``shown`` are thumbnails of the images that
+    changed most. ``required`` is what was asked, and whether it holds. ``images_file`` has what no report lists.
     """
 
     # Two runs of the same thing write equal documents.

@@ -50,7 +50,7 @@ def test_check_imports_neither_onnx_nor_a_runtime_nor_rich(output_format: str) -
 VALUES = {
     *("result", "interval", "errors", "margin", "time", "time.result"),
     *("example", "split", "verdict", "layers", "layers.alias", "layers.maps", "layers.result"),
-    *("arrays", "columns", "listing", "self_test"),
+    *("arrays", "columns", "listing", "ripple", "self_test"),
 }
 
 

@@ -166,6 +166,7 @@ def _measures(found: Verification) -> Iterator[str]:
 
 def _margins(page: MarkdownPage, found: Verification) -> None:
     from auditor.report.words.margins import margin_line
+    from auditor.report.words.ripple import ripple_line
     from auditor.report.words.splitting import split_lines
 
     for output in found.outputs:
@@ -174,6 +175,8 @@ def _margins(page: MarkdownPage, found: Verification) -> None:
         if output.splits:
             page.add(BLANK)
             page.rows(f"- {markdown_words(line)}" for line in split_lines(output))
+        if output.ripple is not None:
+            page.add(BLANK, f"Ripple: {markdown_words(ripple_line(output.ripple))}.")
 
 
 def _over_time(page: MarkdownPage, found: TimeResult) -> None:

@@ -14,6 +14,7 @@ from auditor.report.words.measured_headline import headline_measure
 from auditor.report.words.numbers import number, percent_text
 from auditor.report.words.over_time import HEAD, sentences, summary, time_rows
 from auditor.report.words.required import required_words
+from auditor.report.words.ripple import ripple_line
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.interval import Interval
@@ -62,6 +63,8 @@ def measured_lines(found: Verification, unicode: bool = False) -> list[str]:
             lines += ["", f"margin: {margin_line(output.margin)}"]
         if output.splits:
             lines += ["", *split_lines(output)]
+        if output.ripple is not None:
+            lines += ["", f"ripple: {ripple_line(output.ripple)}"]
         for curve in output.curves:
             lines += ["", f"{curve.measure} by shift distance", *_curve(curve, unicode)]
         for beside in found.shifts.perturbations:

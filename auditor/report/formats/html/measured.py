@@ -16,6 +16,7 @@ from auditor.report.words.measured import images_words
 from auditor.report.words.numbers import number, percent_text, signed_text
 from auditor.report.words.over_time import sentences, summary, time_rows
 from auditor.report.words.required import WORDS, reason, required_words
+from auditor.report.words.ripple import ripple_line
 from auditor.report.words.splitting import split_lines
 from auditor.text import count_text, plain
 from auditor.verify.measures import MEASURES
@@ -48,6 +49,8 @@ def measured(found: Verification, period: int | None = None, with_examples: bool
             yield element("p", f"Margin: {margin_line(output.margin)}.")
         if output.splits:
             yield element("ul", [element("li", line) for line in split_lines(output)])
+        if output.ripple is not None:
+            yield element("p", f"Ripple: {ripple_line(output.ripple)}.")
         charts = [(curve.measure, curve_chart(curve)) for curve in output.curves]
         figures = [_figure(_by_distance(name), chart) for name, chart in charts if chart is not None]
         if figures:
