@@ -19,6 +19,8 @@ from auditor.verify.result import Measure, Task
 ROOT = Path(__file__).resolve().parents[3]
 # Words that are the name of a measure and something else, and scales that are made for one kind of answer.
 OTHERWISE = {
+    "auditor/repair/locked.py": "the accuracy that a lock may cost",
+    "auditor/repair/trials.py": "the name of that test",
     "auditor/repair/search/gain.py": "names of yardsticks",
     "auditor/repair/search/gains.py": "which two measures are one yardstick",
     "auditor/repair/search/plots.py": "label of an axis",
