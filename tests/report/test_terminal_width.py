@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
+
 from msgspec.structs import replace
 
 from auditor.facts.formats import Format
 from auditor.report import RenderOptions, render
+from auditor.verify.images.preprocess import preset as preset_of
 from tests.report.evil import evil_report
 
 PREPARED = "BGR, fit letterbox, cv2-linear, scale 1, mean 104 117 123, std 1, NCHW, float32 (--preset own)"
 
 
-def shown(width: int) -> list[str]:
+def shown(width: int, prepared: str = PREPARED) -> list[str]:
     report = evil_report("net")
     measured = report.models[0].verification
     assert measured is not None
-    found = replace(measured, preprocessing=PREPARED)
+    found = replace(measured, preprocessing=prepared)
     model = replace(report.models[0], verification=found, comparison=None)
     options = RenderOptions(width=width, terminal=True, unicode=True)
     return render(replace(report, models=(model,), problems=()), Format.TEXT, options).splitlines()
@@ -43,3 +46,12 @@ def test_a_measurement_ends_with_the_repair_that_is_measured_in_the_same_way() -
         repair, comparison = "\n".join(end).replace(" \\\n", " ").splitlines()[1:]
         assert "fix --strategy auto --images DIR --preset own " in repair
         assert "compare --verify --images DIR --preset own " in comparison
+
+
+def test_options_that_fix_does_not_take_are_asked_for_in_the_settings_file() -> None:
+    for name, options in ((" --preset raw", ("mean", "std")), ("", ("scale",))):
+        prepared = changed(preset_of("raw"), name=name.removeprefix(" --preset "), changed=options)
+        lines = shown(300, prepared.describe())
+        (words,) = (line for line in lines if "repair without retraining" in line)
+        assert words.endswith(f", with {' and '.join(options)} in the settings file ([verify]):")
+        assert any(f"fix --strategy auto --images DIR{name} net " in line for line in lines)

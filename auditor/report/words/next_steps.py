@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,10 @@ from auditor.verify.result import Verification
 
 _STDIN = "-"
 _MEASURE = "does it matter on your pictures?"
-_REPAIR = "repair without retraining, then compare on the same pictures:"
+_REPAIR = "repair without retraining, then compare on the same pictures"
+
+# The end of `Preprocessing.describe`.
+_NAMED = re.compile(r"\((?:--preset ([^,)]+))?(?:, changed by )?((?:--[a-z]+ ?)*)\)$")
 
 
 class NextStep(NamedTuple):
@@ -48,19 +52,25 @@ def steps_of(model: ModelReport, name: str) -> tuple[NextStep, ...]:
             NextStep(_MEASURE, (f"aliasaudit verify --images DIR {name}",)),
             NextStep(repairable(model), (f"aliasaudit fix --plan {name}",)),
         )
-    how = f"--images DIR{_preset(model.verification)} {name}"
+    preset, changed = _prepared(model.verification)
+    how = f"--images DIR{preset} {name}"
     commands = (
         f"aliasaudit fix --strategy auto {how} -o fixed.onnx",
         f"aliasaudit compare --verify {how} fixed.onnx",
     )
-    return (NextStep(_REPAIR, commands),)
+    # `fix` takes no such options, and without them another preprocessing would be measured.
+    kept = f", with {' and '.join(changed)} in the settings file ([verify])" if changed else ""
+    return (NextStep(f"{_REPAIR}{kept}:", commands),)
 
 
-def _preset(found: Verification) -> str:
-    """The preset as it was named, so that the command measures in the same way."""
-    if found.preset_assumed or "(--preset " not in found.preprocessing:
-        return ""
-    return f" --preset {plain(found.preprocessing.partition('(--preset ')[2]).rstrip(')').partition(',')[0]}"
+def _prepared(found: Verification) -> tuple[str, tuple[str, ...]]:
+    """The preset as it was named, so that the command measures in the same way, and the options that changed it."""
+    told = _NAMED.search(found.preprocessing)
+    if told is None:
+        return "", ()
+    preset, changed = told.groups()
+    named = f" --preset {plain(preset)}" if preset and not found.preset_assumed else ""
+    return named, tuple(option.removeprefix("--") for option in changed.split())
 
 
 def repairable(model: ModelReport) -> str:
