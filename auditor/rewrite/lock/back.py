@@ -26,8 +26,13 @@ def add_back(
     for one in outputs:
         writer, inner = in_window(editor, one.output)
         block = Block(editor, f"{PREFIX}lock/back")
+        # Scores and classes, by far the most numbers of a box, are passed on and not added to.
+        axis = 1 if one.down.shape[1] == 1 else 2
+        length = one.down.shape[axis - 1]
+        end = 1 + int(np.flatnonzero(np.any((one.down != 0) | (one.right != 0), axis=2 - axis))[-1])
+        down, right = (weights[:end] if axis == 1 else weights[:, :end] for weights in (one.down, one.right))
         parts = []
-        for chosen, weights in zip(choice, (one.down, one.right), strict=True):
+        for chosen, weights in zip(choice, (down, right), strict=True):
             (pixels,) = block.node("Gather", [moved.astype(np.float32), chosen.index], "pixels", axis=0)
             (pixels,) = block.node("Reshape", [pixels, np.array([-1, 1, 1], np.int64)], "pixels")
             parts.append(block.node("Mul", [pixels, weights[None]], "change")[0])
@@ -35,5 +40,12 @@ def add_back(
         dtype = element_type(editor, inner)
         if dtype not in (DataType.FLOAT, 0):
             (change,) = block.node("Cast", [change], "change", to=dtype)
-        block.node("Add", [inner, change], "placed", one.output)
+        if end == length:
+            block.node("Add", [inner, change], "placed", one.output)
+        else:
+            places, others = (
+                block.slice(inner, [begin], [stop], [axis], "part") for begin, stop in ((0, end), (end, length))
+            )
+            (places,) = block.node("Add", [places, change], "moved")
+            block.concat([places, others], "placed", one.output, axis=axis)
         block.insert(writer, after=True)

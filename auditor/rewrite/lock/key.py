@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_END = (1 << 31) - 1
 ROWS, COLUMNS = (3, 6), (1, 2)
 """Where the flattened 3x3 sums hold cosine and sine part along each axis."""
 
@@ -34,14 +35,8 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
         # MNN crashes on a pool without strides.
         side = [SMOOTHING, SMOOTHING]
         (smooth,) = block.node("AveragePool", [smooth], "smooth", kernel_shape=side, strides=[1, 1])
-    differences = np.zeros((2, 1, 3, 3), np.float32)
-    differences[0, 0, :, 1] = differences[1, 0, 1, :] = -0.5, 0, 0.5
-    # Runtimes fill up the channels of a convolution to the width of a register, but not those of a depthwise one.
-    twice = block.concat([smooth, smooth], "twice", axis=1)
-    (slopes,) = block.node("Conv", [twice, differences], "slopes", group=2, kernel_shape=[3, 3])
-    (squares,) = block.node("Mul", [slopes, slopes], "squares")
-    each = [block.slice(squares, [place], [place + 1], [1], "square") for place in (0, 1)]
-    (squared,) = block.node("Add", each, "squared")
+    squares = [_squared_slope(block, smooth, axis) for axis in (2, 3)]
+    (squared,) = block.node("Add", squares, "squared")
     (length,) = block.node("Sqrt", [squared], "length")
     (energy,) = block.node("Mul", [squared, length], "energy")
     across = _table(block, picture, 1, energy)
@@ -53,6 +48,18 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
         down = np.ascontiguousarray(down.T)
     (square,) = block.node("MatMul", [down, lines], "down")
     return block.node("Reshape", [square, np.array([-1, 9], np.int64)], "sums")[0]
+
+
+def _squared_slope(block: Block, smooth: str, axis: int) -> str:
+    """The squared difference along an axis, without the border of the other.
+
+    Twice the slope: no factor changes where sums have their phase. Differences of parts are far faster than a
+    convolution of one channel.
+    """
+    inner = block.slice(smooth, [1], [-1], [5 - axis], "inner")
+    parts = [block.slice(inner, [start], [end], [axis], "side") for start, end in ((2, _END), (0, -2))]
+    (slope,) = block.node("Sub", parts, "slope")
+    return block.node("Mul", [slope, slope], "square")[0]
 
 
 def _mean(block: Block, tensor: str, channels: int) -> str:

@@ -17,6 +17,7 @@ from auditor.sampling.walk.record import Record
 from auditor.sampling.walk.scope import Scope
 
 _SUMS = frozenset({"Add", "Sum"})
+_ARITHMETIC = _SUMS | {"Sub", "Mul", "Div", "Max", "Min", "Mean"}
 _MOVES = frozenset({"Slice", "Pad", "Concat", "Identity"})
 _MOST_SUMMANDS = 16
 _MOST_NODES = 20_000
@@ -98,12 +99,27 @@ def _unmoved(scope: Scope, name: str) -> str:
     return name
 
 
+def neighbours(scope: Scope, node: Node) -> Mapping[int, Fraction]:
+    """The middle by source axis of a tensor at several places, which a node takes together as a filter takes its taps.
+
+    Nothing where a node reads anything else: what was made in another way is meant for the same place.
+    """
+    if node.op not in _ARITHMETIC or node.domain or len({_unmoved(scope, name) for name in node.inputs}) > 1:
+        return {}
+    windows = [scope.state(name).windows for name in node.inputs]
+    return {source: _mean([one[source].offset for one in windows]) for source in set.intersection(*map(set, windows))}
+
+
+def _mean(numbers: Sequence[Fraction]) -> Fraction:
+    return sum(numbers, Fraction(0)) / len(numbers)
+
+
 def middle(record: Record, scope: Scope, node: Node) -> Mapping[int, Fraction]:
     """The centre of the mean of copies by source axis; nothing where a node adds none."""
     names = summands(record, scope, node)
     windows = [scope.state(name).windows for name in names]
     sources = set.intersection(*(set(one) for one in windows)) if windows else set()
-    return {source: sum((one[source].offset for one in windows), Fraction(0)) / len(windows) for source in sources}
+    return {source: _mean([one[source].offset for one in windows]) for source in sources}
 
 
 def sums(record: Record, scope: Scope, nodes: Sequence[Node]) -> Iterator[tuple[tuple[str, ...], Sequence[Twins]]]:

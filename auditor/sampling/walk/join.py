@@ -30,7 +30,7 @@ from auditor.sampling.lattice.state import (
 )
 from auditor.sampling.result import MisalignedJoin
 from auditor.sampling.walk.call import Call
-from auditor.sampling.walk.copies import middle
+from auditor.sampling.walk.copies import middle, neighbours
 from auditor.sampling.walk.endings import merged_end
 from auditor.text import ModelText
 
@@ -72,7 +72,9 @@ def join_windows(call: Call, operands: Sequence[State], names: Sequence[str]) ->
     first = operands[carriers[0]].windows
     if all(operands[index].windows is first for index in carriers[1:]):
         return first
-    averaged = middle(call.record, call.scope, call.node) if _lie_apart([operands[index] for index in carriers]) else {}
+    averaged: Mapping[int, Fraction] = {}
+    if _lie_apart([operands[index] for index in carriers]):
+        averaged = middle(call.record, call.scope, call.node) or neighbours(call.scope, call.node)
     if averaged:
         merged = merged_windows([operands[index] for index in carriers])
         moved = {source: (merged[source], centre) for source, centre in averaged.items()}

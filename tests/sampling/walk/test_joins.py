@@ -129,3 +129,25 @@ def test_a_sum_over_a_part_of_a_split_axis_meets_every_sample_of_it_without_an_o
     found = audit(net.model(net.op("Mul", tokens, context)))
     assert not found.untracked
     assert not found.joins
+
+
+@pytest.mark.parametrize("op", ["Sub", "Add", "Mul", "Max"])
+def test_neighbours_of_one_tensor_that_meet_are_a_filter_and_lie_where_their_middle_is(op: str) -> None:
+    net = Net(1, 2, SIZE, SIZE)
+    x = even(net, "x", 2, 2, 3)
+    ahead = net.op("Slice", x, np.array([2]), np.array([SIZE]), np.array([2]))
+    behind = net.op("Slice", x, np.array([0]), np.array([SIZE - 2]), np.array([2]))
+    slope = net.op(op, ahead, behind)
+    inner = net.op("Slice", x, np.array([1]), np.array([-1]), np.array([2]))
+    other = even(net, inner, 2, 2, 3)
+    found = audit(net.model(net.op("Concat", slope, other, axis=1)))
+    assert not found.joins, "the middle of a difference is where a convolution of three rows has its own"
+
+
+def test_a_moved_tensor_that_meets_what_was_made_of_it_still_lies_apart() -> None:
+    net = Net(1, 2, SIZE, SIZE)
+    x = even(net, "x", 2, 2, 3)
+    ahead = net.op("Slice", x, np.array([2]), np.array([SIZE]), np.array([2]))
+    behind = net.op("Slice", even(net, x, 2, 2, 3), np.array([0]), np.array([SIZE - 2]), np.array([2]))
+    found = audit(net.model(net.op("Sub", ahead, behind)))
+    assert [join.delta for join in rows(found)] == [2]
