@@ -56,6 +56,21 @@ def test_the_same_rows_and_columns_are_picked(axis: int, places: list[int], kind
     np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("axis", [2, 3, -1])
+@pytest.mark.parametrize("place", [7, -2])
+def test_a_single_place_takes_its_axis_away(axis: int, place: int, tmp_path: Path) -> None:
+    model = picked(axis, [place])
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.array(place, np.int64), "places"))
+    model.graph.output[0].type.tensor_type.shape.dim.pop()
+    path, done = lowered(model, tmp_path, TARGETS)
+    assert len(done.nodes) == 1
+    picture = noise((1, 3, 12, 10))
+    before, after = answer(model, picture), answer(path, picture)
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(before, after)
+
+
 def test_more_than_half_as_much_again_is_refused_with_the_number(tmp_path: Path) -> None:
     model = picked(2, list(range(40)), (1, 3, 64, 64))
     path, done = lowered(model, tmp_path, TARGETS, most=1.5)

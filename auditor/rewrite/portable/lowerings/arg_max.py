@@ -1,10 +1,13 @@
-"""A row of a constant table that ArgMax chooses: a product of a one-hot row with the table, which compares nothing.
+"""What ArgMax chooses: products with a one-hot row, which compare nothing.
+
+A row of a constant table is the product of the row with the table, the place itself its product with 0, 1, 2, ...
 
 The entry of a score is max(0, 1 - large * (largest - score)); of several that are equal the first one counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from auditor.onnxfile import read_tensor
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_PLACE = "a product of a one-hot row with 0, 1, 2, ..."
 _LARGE = 1e30
 _MOST = 1 << 10  # scores
 _MOST_BYTES = 1 << 24
@@ -31,27 +35,30 @@ def _way(place: Place) -> Way:
         raise NotLoweredError("it does not choose the first of the largest scores")
     if shape[1] > _MOST or place.dtype != DataType.FLOAT:
         raise NotLoweredError("its scores are too many, or no float32 numbers")
-    if integer(place.node, "keepdims", 1) or place.editor.is_output(place.output):
+    if place.editor.is_output(place.output) or place.editor.is_captured(place.output):
         raise NotLoweredError("its place itself is used")
-    tables = [(part, _table(place, part, shape[1])) for part in place.editor.consumers(place.output)]
-    return Way("a product of a one-hot row with the table", 1.0, lambda: _write(place, shape[1], tables))
+    readers = place.editor.consumers(place.output)
+    tables = {} if integer(place.node, "keepdims", 1) else {part: _table(place, part, shape[1]) for part in readers}
+    rows = {part: values for part, values in tables.items() if values is not None}
+    words = "a product of a one-hot row with the table" if len(rows) == len(readers) else _PLACE
+    return Way(words, 1.0, lambda: _write(place, shape[1], rows))
 
 
-def _table(place: Place, part: EditNode, rows: int) -> NDArray[np.generic]:
-    """The constant table of which a node picks a row. Raises NotLoweredError of any other node."""
+def _table(place: Place, part: EditNode, rows: int) -> NDArray[np.generic] | None:
+    """The constant table of which a node picks a row; None of any other node."""
     constant = place.editor.constant(part.inputs[0]) if part.op == "Gather" and part.inputs else None
     values = None if constant is None else read_tensor(place.editor.model, constant, _MOST_BYTES)
     if values is None or part.attributes.get("axis", 0) != 0 or values.shape[:1] != (rows,) or values.ndim > 2:
-        raise NotLoweredError("its place is used for something else than a row of a constant table")
+        return None
     return values
 
 
-def _write(place: Place, count: int, tables: list[tuple[EditNode, NDArray[np.generic]]]) -> None:
+def _write(place: Place, count: int, tables: Mapping[EditNode, NDArray[np.generic]]) -> None:
     import numpy as np
 
     block = place.block()
     row = _one_hot(block, place.data, count)
-    for part, values in tables:
+    for part, values in tables.items():
         matrix = values.astype(np.float32).reshape(count, -1)
         output = part.outputs[0]
         numbers, flat = values.dtype.kind in "iu", values.ndim == 1
@@ -60,8 +67,13 @@ def _write(place: Place, count: int, tables: list[tuple[EditNode, NDArray[np.gen
             (made,) = block.node("Reshape", [made, np.array([1], np.int64)], "row", None if numbers else output)
         if numbers:
             block.node("Cast", [made], "row", output, to=int(DataType.INT64))
+    if len(tables) < len(place.editor.consumers(place.output)):
+        (number,) = block.node("MatMul", [row, np.arange(count, dtype=np.float32).reshape(-1, 1)], "place")
+        if not integer(place.node, "keepdims", 1):
+            (number,) = block.node("Reshape", [number, np.array([1], np.int64)], "place")
+        block.node("Cast", [number], "place", place.output, to=int(DataType.INT64))
     block.insert(place.part, after=True)
-    for part, _ in tables:
+    for part in tables:
         place.editor.remove(part)
     place.editor.remove(place.part)
 
