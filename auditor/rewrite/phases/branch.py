@@ -23,7 +23,7 @@ from auditor.rewrite.phases.tail_operators import TailError
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-_OF_SHAPES = frozenset({"Shape", "Size"})
+OF_SIZES = frozenset({"Shape", "Size"})
 NOT_COPIED = "holds a sub-graph or a tensor, and is not copied into a second branch"
 
 
@@ -38,7 +38,7 @@ def branch_tail(editor: GraphEditor, starts: Sequence[str], region: WindowRegion
     entering: dict[str, list[EditNode]] = {}
     own: dict[EditNode, int] = {}
     for part in region.parts:
-        if copied.isdisjoint(part.inputs) or (part.op in _OF_SHAPES and not part.domain):
+        if copied.isdisjoint(part.inputs) or (part.op in OF_SIZES and not part.domain):
             if any(map(holds_graph, part.attributes.values())):
                 raise TailError(f"{called(part)} behind it {NOT_COPIED}")
             continue

@@ -10,6 +10,7 @@ from operator import itemgetter
 from auditor.rewrite.graph.cost import Cost, multiply_adds
 from auditor.rewrite.graph.parts import EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
+from auditor.rewrite.phases.branch import OF_SIZES
 
 MOST_LIVE = 3
 """How many tensors are merged at most where no merge is named: the scales of a detector."""
@@ -47,14 +48,15 @@ def _narrow(editor: GraphEditor, starts: Sequence[str]) -> Iterator[Sequence[Edi
     """Nodes behind which few of the tensors made so far are still read, together where they cost the same.
 
     Those with the fewest come first, and of these the first in the graph: in front of an activation rather than behind
-    it, and behind the sum of a residual block. The walk ends at the first output of the model.
+    it, and behind the sum of a residual block. The walk ends at the first output of the model. Sizes of tensors are
+    the same in all phases and pass by no merge, however many of them are read behind it.
     """
-    reached = editor.downstream(starts)
-    unread = {name: set(editor.consumers(name)) for name in starts}
+    reached = _features(editor, starts)
+    unread = {name: _readers(editor, name) for name in starts}
     group: list[tuple[int, EditNode]] = []
     begun = False
     for part in editor.parts():
-        if reached.isdisjoint(part.inputs) or part.op in ("Shape", "Size"):
+        if part.op in OF_SIZES or reached.isdisjoint(part.inputs):
             continue
         heavy = multiply_adds(editor, part) != 0
         if heavy and group:
@@ -63,7 +65,7 @@ def _narrow(editor: GraphEditor, starts: Sequence[str]) -> Iterator[Sequence[Edi
         begun = begun or heavy
         for name in part.inputs:
             unread.get(name, set()).discard(part)
-        unread.update((name, set(editor.consumers(name))) for name in part.outputs if name)
+        unread.update((name, _readers(editor, name)) for name in part.outputs if name)
         unread = {name: readers for name, readers in unread.items() if readers}
         if any(map(editor.is_output, part.outputs)):
             break
@@ -71,6 +73,20 @@ def _narrow(editor: GraphEditor, starts: Sequence[str]) -> Iterator[Sequence[Edi
             group.append((len(unread), part))
     if group:
         yield _sorted(group)
+
+
+def _features(editor: GraphEditor, starts: Sequence[str]) -> set[str]:
+    """What is made of the content of some tensors, and not of their sizes alone."""
+    found = set(starts)
+    for part in editor.parts():
+        if part.op not in OF_SIZES and not found.isdisjoint(part.inputs):
+            found.update(filter(None, part.outputs))
+    return found
+
+
+def _readers(editor: GraphEditor, tensor: str) -> set[EditNode]:
+    """The nodes that read the content of a tensor."""
+    return {part for part in editor.consumers(tensor) if part.op not in OF_SIZES}
 
 
 def _sorted(group: Sequence[tuple[int, EditNode]]) -> Sequence[EditNode]:

@@ -1,8 +1,9 @@
 """Copies of a part of a network that work on other phases of a grid, recognised by what a graph computes.
 
 Two tensors are copies of each other where the same nodes with the same weights make them of phases of one site: equal
-parts of a batch axis that holds phases, or branches that differ in where their first operators begin. Where copies are
-added, the phases are averaged: what goes on has its centre in the middle of theirs, and no branch lies aside.
+parts of a batch axis that holds phases, branches that differ in where their first operators begin, or branches of a
+tensor and of the same tensor moved. Where copies are added, the phases are averaged: what goes on has its centre in the
+middle of theirs, and no branch lies aside.
 """
 
 from __future__ import annotations
@@ -50,11 +51,14 @@ def summands(record: Record, scope: Scope, node: Node) -> tuple[str, ...]:
 def twins(record: Record, scope: Scope, one: str, other: str) -> Twins | None:
     """What two tensors stand on, if they are copies of each other at different phases."""
     found = Twins()
-    batch = False
+    told = shared = False
     waiting, seen = [(one, other)], {(one, other)}
     while waiting:
         pair = waiting.pop()
         if pair[0] == pair[1]:
+            continue
+        if shared and _unmoved(scope, pair[0]) == _unmoved(scope, pair[1]):
+            told = True
             continue
         makers = [scope.producers.get(name) for name in pair]
         if len(seen) > _MOST_NODES or None in makers:
@@ -63,7 +67,7 @@ def twins(record: Record, scope: Scope, one: str, other: str) -> Twins | None:
         if left is right:
             if left.op != "Split" or left.attributes.get("axis", 0) != 0:
                 return None
-            batch = True
+            told = True
             continue
         sites = [index for index in (record.made.get((scope.path, name)) for name in pair) if index is not None]
         if len(sites) == len(set(pair)) and phases_of(record, scope, pair, sites) is not None:
@@ -76,6 +80,7 @@ def twins(record: Record, scope: Scope, one: str, other: str) -> Twins | None:
                 return None
             if len(sites) == len(pair):
                 found.inner.add(pair)
+            shared = True
             following = list(zip(left.inputs, right.inputs, strict=True))
         else:
             following = [(_unmoved(scope, pair[0]), _unmoved(scope, pair[1]))]
@@ -85,7 +90,7 @@ def twins(record: Record, scope: Scope, one: str, other: str) -> Twins | None:
             if names not in seen:
                 seen.add(names)
                 waiting.append(names)
-    return found if found.sites or batch else None
+    return found if found.sites or told else None
 
 
 def _unmoved(scope: Scope, name: str) -> str:
