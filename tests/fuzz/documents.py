@@ -90,6 +90,30 @@ def mutated_shard(data: bytes, chance: Random) -> bytes:
     return gzip.compress(mutant, mtime=0) if compressed else mutant
 
 
+def mutated_state(data: bytes, chance: Random) -> bytes:
+    """A mutant of what a search has measured, mostly one that is of the same search, so that all of it is read."""
+    if chance.random() < 0.1:
+        return mutated_json(data, chance)
+    document = json.loads(data)
+    for _ in range(chance.randint(1, 3)):
+        if chance.random() < 0.6:
+            _other_value(document["trials"], chance)
+        else:
+            document["trials"] = _fault(document["trials"], chance)
+    return json.dumps(document, sort_keys=True).encode("ascii")
+
+
+def _other_value(document: Any, chance: Random) -> None:
+    """Put another number in the place of a number, or another text in that of a text: what no type tells apart."""
+    leaves = [
+        place for place in _places(document) if not isinstance(place[1][place[2]], (dict, list, bool, type(None)))
+    ]
+    if leaves:
+        _, around, key = chance.choice(leaves)
+        kind = str if isinstance(around[key], str) else (int, float)
+        around[key] = chance.choice([value for value in _VALUES if isinstance(value, kind) and value is not True])
+
+
 def mutated_lines(data: bytes, chance: Random) -> bytes:
     """A mutant of a text of lines, such as settings or a table."""
     if chance.random() < 0.2:

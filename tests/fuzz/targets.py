@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 from auditor.rewrite.strategies import NAMES
-from tests.fuzz.corpus import FAST
-from tests.fuzz.documents import mutated_json, mutated_lines, mutated_shard
+from tests.fuzz.corpus import FAST, SEARCH
+from tests.fuzz.documents import mutated_json, mutated_lines, mutated_shard, mutated_state
 from tests.fuzz.messages import faulty_bytes
 from tests.fuzz.models import mutated_model
 from tests.fuzz.pictures import mutated_picture
@@ -275,9 +275,9 @@ _DOCUMENTS = (
     Target(
         "search-state",
         "mutant.json",
-        mutated_json,
-        (("fix", "net.onnx", "-o", "x.onnx", "--strategy", "auto", *_COMMON, "--isolated", "--state", "mutant.json"),),
-        beside=("net.onnx", "noise.npz"),
+        mutated_state,
+        ((*SEARCH, "--state", "mutant.json"), (*SEARCH, "--state", "mutant.json", "--output-format", "json")),
+        beside=("net.onnx",),
         outputs=("x.onnx", "mutant.json"),
         origins=("state.json",),
         measures=True,

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from msgspec import structs
 
 from auditor.codec import FloatOrNan, convert, parse
-from auditor.facts.comparison import MeasuredChange
+from auditor.facts.comparison import MeasuredChange, TypicalRatio
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import MeasureCandidate
 from auditor.rewrite.result import RewriteError
@@ -116,6 +116,8 @@ class _Change:
     interval: _Span | None
     images: int
     protocol: str = ""
+    ratio: tuple[FloatOrNan, _Span | None, FloatOrNan, FloatOrNan] | None = None
+    unseen: float | None = None
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -201,6 +203,8 @@ def _written(key: _Key, found: Gain | str) -> dict[str, Any]:
             "interval": change.interval and structs.astuple(change.interval),
             "images": change.images,
             **({"protocol": change.protocol} if change.protocol else {}),
+            **({"ratio": _ratio(change.ratio)} if change.ratio else {}),
+            **({} if change.unseen is None else {"unseen": change.unseen}),
         }
         for change in found.changes
     ]
@@ -219,6 +223,11 @@ def _told(told: Agreement | Loss) -> list[Any]:
     return [told.yardstick.value, _defined(told.value), told.interval and structs.astuple(told.interval)]
 
 
+def _ratio(ratio: TypicalRatio) -> list[Any]:
+    largest = _defined(ratio.base_largest), _defined(ratio.new_largest)
+    return [_defined(ratio.value), ratio.interval and structs.astuple(ratio.interval), *largest]
+
+
 def _gain(saved: _Gain) -> Gain:
     changes = tuple(
         MeasuredChange(
@@ -231,6 +240,9 @@ def _gain(saved: _Gain) -> Gain:
             difference=one.difference,
             interval=one.interval and Interval(*one.interval),
             images=one.images,
+            ratio=one.ratio
+            and TypicalRatio(one.ratio[0], one.ratio[1] and Interval(*one.ratio[1]), one.ratio[2], one.ratio[3]),
+            unseen=one.unseen,
             protocol=one.protocol,
         )
         for one in saved.changes

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from auditor.facts.comparison import MeasuredChange
+from auditor.facts.comparison import MeasuredChange, TypicalRatio
 from auditor.repair.search.gain import Agreement, Gain, Loss, Speed, Yardstick
 from auditor.repair.search.search import Budget, Search, search
 from auditor.repair.search.state import Identity, Memory, StateError
@@ -142,7 +142,7 @@ def test_the_document_of_another_search_is_refused(other: Identity, words: str) 
 numbers = st.floats(-2, 2)
 spans = st.none() | st.builds(Interval, numbers, numbers, st.just(0.95))
 changes = st.builds(
-    lambda measure, output, base, new, span, images: MeasuredChange(
+    lambda measure, output, base, new, span, images, ratio, unseen: MeasuredChange(
         measure,
         ModelText(output),
         MEASURES[measure].unit,
@@ -152,6 +152,8 @@ changes = st.builds(
         new - base,
         span,
         images,
+        ratio=ratio,
+        unseen=unseen,
     ),
     st.sampled_from(sorted(MEASURES)),
     st.text(),
@@ -159,6 +161,8 @@ changes = st.builds(
     numbers,
     spans,
     st.integers(0, 1000),
+    st.none() | st.builds(TypicalRatio, numbers, spans, numbers, numbers),
+    st.none() | st.floats(0, 1),
 )
 gains = st.builds(
     lambda several, count, agreement, loss, speed: Gain(
