@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from auditor.text import plain
 from auditor.verify.errors import DataError, VerifyError, WorkerCrashedError
 from auditor.verify.images.source import ImageSource
 from auditor.verify.pieces import Failure, Piece, PiecePlan, Work, blocks_of, measured_piece
@@ -45,7 +47,7 @@ def pieces(
         _require_cores(ray, threads)
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
         task = ray.remote(num_cpus=threads, max_retries=_TRIES, scheduling_strategy="SPREAD")(_task)
-        job = _Job(work, source.again, _facts(work.plan))
+        job = _Job(work, source.again, _facts(work.plan), str(Path.cwd()))
         payload = ray.put(pickle.dumps(job))
         waiting = deque(enumerate(blocks_of(parts, slots)))
         tries: Counter[int] = Counter()
@@ -90,11 +92,15 @@ def _require_cores(ray: Any, threads: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What every process of the cluster needs. ``facts`` are what must be alike there."""
+    """What every process of the cluster needs. ``facts`` are what must be alike there.
+
+    ``folder`` is where the command was started: relative paths of models and images begin there, on every machine.
+    """
 
     work: Work
     again: Any
     facts: dict[str, str]
+    folder: str
 
 
 def _facts(plan: PiecePlan) -> dict[str, str]:
@@ -118,6 +124,13 @@ def _opened(payload: bytes) -> tuple[Worker, Work, ImageSource]:
     """The model, open in this process of the cluster until the next one comes."""
     job: _Job = _job(payload)
     name = platform.node()
+    try:
+        os.chdir(job.folder)
+    except OSError as error:
+        raise DataError(
+            f"machine {name} does not have the folder {plain(job.folder)} ({error.strerror}): start the command in a "
+            "folder that every machine has"
+        ) from None
     try:
         here = _facts(job.work.plan)
     except OSError as error:

@@ -25,6 +25,7 @@ from auditor.cli import main
 from auditor.onnxfile import read_model
 from auditor.sampling import analyse
 from auditor.verify import cluster
+from auditor.verify.columns import MOST_LISTED
 from auditor.verify.errors import DataError
 from auditor.verify.images.source import ImageSource, open_images
 from auditor.verify.observer import Silent
@@ -64,10 +65,22 @@ def test_a_process_of_another_version_or_with_another_model_says_so(
 ) -> None:
     monkeypatch.setattr(cluster, "_facts", lambda plan: {"numpy": plan, "the model": "a"})
     work = Work("2.0", rows_at)  # type: ignore[arg-type]
-    job = cluster._Job(work, None, {"numpy": "1.0", "the model": "a"})
+    job = cluster._Job(work, None, {"numpy": "1.0", "the model": "a"}, str(tmp_path))
+    monkeypatch.chdir(Path(__file__).parent)
     monkeypatch.setattr(cluster, "_job", lambda _: job)
     with pytest.raises(DataError, match=r"would measure otherwise: numpy 2\.0, not 1\.0"):
         cluster._opened(b"payload of this test")
+    assert Path.cwd() == tmp_path, "relative paths are those of the command"
+
+
+def test_a_machine_without_the_folder_that_relative_paths_begin_in_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_facts", lambda _: {})
+    job = cluster._Job(Work("2.0", rows_at), None, {}, str(tmp_path / "absent"))  # type: ignore[arg-type]
+    monkeypatch.setattr(cluster, "_job", lambda _: job)
+    with pytest.raises(DataError, match=r"does not have the folder .*absent .*: start the command in a folder that"):
+        cluster._opened(b"another payload")
 
 
 @pytest.fixture
@@ -223,6 +236,29 @@ def test_a_search_on_a_cluster_measures_what_one_process_does(
         assert searched("--ray", made.address) == alone
     with killing(lambda: made.remove_node(second, allow_graceful=False)):
         assert searched("--ray", made.address) == alone
+
+
+@needs_ray
+@pytest.mark.slow
+def test_more_images_than_a_report_lists_have_the_same_report_and_the_same_file_beside_it(
+    two_nodes: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = two_nodes
+    saved(tmp_path / "m.onnx", classifier())
+    # Small enough that the start of the network is not what takes the time; more than columns.MOST_LISTED.
+    noise = np.random.default_rng(0).integers(0, 256, (MOST_LISTED + 20, 18, 18, 3), dtype=np.uint8)
+    np.save(tmp_path / "many.npy", noise)
+    monkeypatch.chdir(tmp_path)
+    words = ["verify", "m.onnx", "--images", "many.npy", "--all-images", "--preset", "unit", "--device", "cpu"]
+    words += ["--threads", "1", "--layers", "0", "--shifts", "1", "--radius", "1", "--isolated", "--quiet"]
+    words += ["--exit-zero", "--output-format", "json", "-o", "report.json"]
+    written = []
+    for more in ([], ["--ray", made.address]):
+        assert main([*words, *more]) == 0
+        written.append([(tmp_path / name).read_bytes() for name in ("report.json", "report.images.npz")])
+    assert written[0] == written[1]
+    with np.load(tmp_path / "report.images.npz", allow_pickle=False) as arrays:
+        assert len(arrays["0.consistency"]) == len(noise)
 
 
 def kill_a_process(made: Any) -> bool:
