@@ -312,8 +312,17 @@ def _absent(parts: Sequence[tuple[str, ShardFile, ShardModel]], without: Sequenc
         raise DataError(f"shards missing: {names}; {again}")
     places = parts[0][2].source.places
     there = sum(len(range(number - 1, places, total)) for number in files)
+    lists = (_numbers(range(int(name.partition("/")[0]), places + 1, total)) for name in named)
+    which = "; ".join([*filter(None, lists), *(["..."] if more else [])])
     layers = "" if 1 in files else "; layers are in shard 1"
-    return f"shards missing: {names}, with {places - there} of {count_text(places, 'image')}{layers}"
+    count = f"{places - there} of {count_text(places, 'image')}{f' ({which})' if which else ''}"
+    return f"shards missing: {names}, with {count}{layers}"
+
+
+def _numbers(places: range) -> str:
+    """Places of the list of images in words, counted from 1, such as ``2, 6, ..., 98``."""
+    shown = list(map(str, places[:2]))
+    return ", ".join([*shown, *(["..."] if len(places) > 3 else []), *map(str, places[2:][-1:])])
 
 
 def _require_alike(first_file: str, first: ShardModel, file: str, other: ShardModel) -> None:

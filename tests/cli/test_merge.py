@@ -241,13 +241,15 @@ def test_a_part_of_the_shards_is_merged_where_that_is_asked_for_and_never_looks_
     first, third = shards.write(1, 3), shards.write(3, 3)
     code, out, _ = shards.run("merge", first, third, "--partial", "--fail-under", "0.01")
     assert code == 3
-    assert "problem incomplete: m.onnx: shards missing: 2/3, with 3 of 9 images" in out
+    assert "problem incomplete: m.onnx: shards missing: 2/3, with 3 of 9 images (2, 5, 8)" in out
     assert "incomplete: shards missing: 2/3" in out
     assert "HOLDS" not in out
     document = json.loads(shards.run("merge", third, "--partial", "--output-format", "json")[1])
     found = document["models"][0]["verification"]
     assert (found["complete"], found["required"]) == (False, None)
-    assert found["incomplete"] == "shards missing: 1/3, 2/3, with 6 of 9 images; layers are in shard 1"
+    assert found["incomplete"] == (
+        "shards missing: 1/3, 2/3, with 6 of 9 images (1, 4, 7; 2, 5, 8); layers are in shard 1"
+    )
     assert len(found["data"]["used"]) == 3
 
 
@@ -257,7 +259,7 @@ def test_python_merges_shards_too_and_refuses_what_the_command_refuses(shards: S
     assert whole.complete
     assert whole.required is not None
     assert whole.required.images == 8
-    assert merge(first, partial=True).incomplete == "shards missing: 2/2, with 4 of 9 images"
+    assert merge(first, partial=True).incomplete == "shards missing: 2/2, with 4 of 9 images (2, 4, ..., 8)"
     with pytest.raises(VerifyError, match="shards missing: 2/2"):
         merge(first)
     with pytest.raises(VerifyError, match="cannot be read"):
