@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from auditor.verify.errors import DeviceUnavailableError
 from auditor.verify.result import Provider
@@ -163,7 +165,9 @@ def installed_clash() -> str:
     """One line about several onnxruntime wheels in this environment, empty where there is at most one."""
     from importlib.metadata import distributions
 
-    found = names_and_versions([(one.metadata["Name"], one.version) for one in distributions()])
+    # The facts of every package that is installed would take longer to read than a small model to measure.
+    owners = [one for name in _owners_of_onnxruntime() for one in distributions(name=name)]
+    found = names_and_versions([(one.metadata["Name"], one.version) for one in owners])
     clash = clashing_wheels(found)
     if not clash:
         return ""
@@ -171,6 +175,20 @@ def installed_clash() -> str:
         f"{' and '.join(clash)} are installed together and overwrite each other: uninstall all of them, then install "
         "one of aliasaudit[cpu] and aliasaudit[gpu]"
     )
+
+
+def _owners_of_onnxruntime() -> list[str]:
+    """Names of installed distributions that begin as those do which hold ONNX Runtime, by their folders alone."""
+    found = set()
+    for folder in sys.path:
+        try:
+            names = [entry.name for entry in Path(folder or ".").iterdir()]
+        except OSError:  # an archive, or a folder that is not there
+            continue
+        found |= {
+            name.partition("-")[0] for name in names if re.match(r"(ort_nightly|onnxruntime).*-info$", name, re.I)
+        }
+    return sorted(found)
 
 
 def _need(provider: str, available: Collection[str], device: Device) -> None:

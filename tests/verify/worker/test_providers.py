@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from auditor.verify.errors import DeviceUnavailableError
@@ -10,6 +13,7 @@ from auditor.verify.worker.providers import (
     CUDA,
     TENSORRT,
     clashing_wheels,
+    installed_clash,
     missing_libraries,
     names_and_versions,
     placed,
@@ -149,6 +153,21 @@ def test_names_from_the_worker_are_not_believed() -> None:
 def test_missing_libraries_are_named_once_without_the_provider_itself() -> None:
     assert missing_libraries(CUDA_LOG * 2) == ("libcudnn.so.9",)
     assert missing_libraries("libcublas.so.13 loaded fine") == ()
+
+
+def test_wheels_that_overwrite_each_other_are_found_among_all_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(folder: str, facts: str) -> None:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "METADATA").write_text(facts, encoding="utf-8")
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "absent"), __file__])
+    install("numpy-2.0.dist-info", "Name: numpy\nVersion: 2.0\n")
+    install("onnxruntime-1.31.1.dist-info", "Name: onnxruntime\nVersion: 1.31.1\n")
+    assert installed_clash() == ""
+    install("onnxruntime_gpu-1.30.0.dist-info", "Name: onnxruntime-gpu\nVersion: 1.30.0\n")
+    assert installed_clash().startswith("onnxruntime 1.31.1 and onnxruntime-gpu 1.30.0 are installed together")
 
 
 def test_two_wheels_that_own_the_same_import_are_found() -> None:
