@@ -162,14 +162,17 @@ def test_a_choice_adds_nothing_where_nothing_disturbs_and_something_under_heavy_
         assert (max(map(abs, added.values())) == 0) is quiet
 
 
+PICTURES = 8
+
+
 def repaired(folder: Path, options: Options, loss: float = 0.005, **asked: object) -> Repaired:
     """A measured lock of pictures that are all of class 0, where ``labelled``."""
     model, pictures = folder / "model.onnx", folder / "pictures.npz"
     save_model(network(), model)
-    views = np.stack([scene(90, 100, seed).transpose(1, 2, 0) for seed in range(12)])
+    views = np.stack([scene(90, 100, seed).transpose(1, 2, 0) for seed in range(PICTURES)])
     views = (255 * views).round().astype(np.uint8)
     if asked.pop("labelled", False):
-        np.savez(pictures, images=views, labels=np.zeros(12, np.int64))
+        np.savez(pictures, images=views, labels=np.zeros(PICTURES, np.int64))
     else:
         np.savez(pictures, images=views)
     usual = {"images": str(pictures), "preset": "unit", "device": "cpu", "radius": 4, "layers": 0}
@@ -181,7 +184,7 @@ def repaired(folder: Path, options: Options, loss: float = 0.005, **asked: objec
 def test_a_measured_lock_is_kept_or_refused_by_its_tests(tmp_path: Path) -> None:
     done = repaired(tmp_path, OPTIONS)
     assert [one.protocol for one in done.trials] == [NOISE.name, HALF_PIXEL.name, OBJECT.name, ACCURACY]
-    assert all(one.images == 12 for one in done.trials[:-1])
+    assert all(one.images == PICTURES for one in done.trials[:-1])
     failed = any(one.held_back for one in done.trials)
     assert (tmp_path / "locked.onnx").exists() is not failed
     assert (done.path is None) is failed
@@ -235,7 +238,7 @@ def test_labels_tell_what_a_lock_loses_and_the_budget_says_how_much_it_may(tmp_p
     for most in (0.0, 1.0):
         done = repaired(tmp_path, OPTIONS, most, labelled=True)
         (test,) = (one for one in done.trials if one.protocol == ACCURACY)
-        assert test.images == 12
+        assert test.images == PICTURES
         assert test.held_back is (test.change > most + 1e-6)
         assert done.gain is not None
         assert done.gain.loss is not None
@@ -245,7 +248,7 @@ def test_labels_tell_what_a_lock_loses_and_the_budget_says_how_much_it_may(tmp_p
 def test_a_lock_of_an_embedding_is_tested_by_its_cosine(tmp_path: Path) -> None:
     done = repaired(tmp_path, OPTIONS, task="embedding")
     assert [one.protocol for one in done.trials] == [NOISE.name, HALF_PIXEL.name, OBJECT.name]
-    assert all(one.images == 12 and math.isfinite(one.bound) for one in done.trials)
+    assert all(one.images == PICTURES and math.isfinite(one.bound) for one in done.trials)
     assert done.gain is not None
     change = {one.protocol: one for one in done.gain.changes if one.measure == "cosine"}[HALF_PIXEL.name]
     half = done.trials[1]
