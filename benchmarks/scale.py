@@ -1,11 +1,13 @@
 """What one image costs, and what further processes cost: the numbers that a plan for many images is computed from.
 
     python -m benchmarks.scale [--images N] [--rounds N] [--sizes] [--write benchmarks/scale.json]
+    python -m benchmarks.scale --growth
 
 runs ``aliasaudit verify`` on a network built here with one thread: on two numbers of images in one process, so that
 the start cancels out, and in turns with ``--jobs 1`` and ``--jobs 2``. CPU time counts all processes, so that its
 ratio says what further processes cost on a busy machine, too; the ratio of the wall times is worth reading on an idle
-one alone, and the load is written beside it. Shards give the sizes of a row.
+one alone, and the load is written beside it. Shards give the sizes of a row. ``--growth`` prints CPU time and memory
+over nodes, sites, images, shifts and models; the tests hold those curves as counts of work.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from auditor.verify.pilot import RunPlan  # noqa: E402
 from auditor.verify.result import DataKind  # noqa: E402
 from auditor.verify.row_store import RowStore  # noqa: E402
 from auditor.verify.shard import read_shard  # noqa: E402
+from benchmarks import growth  # noqa: E402
 from benchmarks.verify import network  # noqa: E402
 
 SIDE = 256
@@ -118,8 +121,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32, help="images of the larger run")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", action="store_true", help="measure the sizes of a row alone; the rest stays")
+    parser.add_argument("--growth", action="store_true", help="print CPU time and memory over sizes, and nothing else")
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
+    if asked.growth:
+        growth.print_curves(asked.rounds)
+        return
     few = max(2, asked.images // 4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

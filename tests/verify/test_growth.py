@@ -6,6 +6,7 @@ import gc
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from auditor.verify.worker.client import Worker
 from auditor.verify.worker.job import SessionSpec
 from tests.verify.models import brightest_box, classifier, saved
 from tests.verify.test_runner import SETTINGS, pictures, source
+from tests.work import calls
 
 SOURCE = source(pictures(12))
 MODELS: dict[str, tuple[Callable[[], Any], Task]] = {
@@ -83,6 +85,13 @@ def test_a_result_grows_by_the_numbers_of_an_image_where_there_are_many(
     monkeypatch.setattr(columns, "MOST_LISTED", 50)
     monkeypatch.setattr(columns, "MOST_SHOWN", 10)
     assert grown(plan, rows) < MOST_BYTES < whole
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_twice_the_images_are_twice_the_work_of_putting_them_together(tmp_path: Path, name: str) -> None:
+    plan, rows = measured(tmp_path, name)
+    _, few, more = (calls(partial(result, plan, RowStore(many(rows, images)))) for images in (12, 100, 200))
+    assert more < 2.2 * few
 
 
 @pytest.mark.parametrize("name", MODELS)

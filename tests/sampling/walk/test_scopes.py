@@ -169,6 +169,22 @@ def test_a_chain_of_twice_the_nodes_is_twice_the_work() -> None:
     assert many < 2.2 * few
 
 
+@pytest.mark.parametrize("behind_each_other", [True, False])
+def test_twice_the_sites_are_twice_the_work(behind_each_other: bool) -> None:
+    def sites(count: int) -> ModelProto:
+        net = Net(1, 3, 64, 64)
+        x = net.conv("x", 3, 3, 3)
+        for _ in range(count):
+            down = net.conv(x if behind_each_other else "x", 3, 3, 3, 2)
+            up = net.op("Resize", down, "", np.array([1, 1, 2, 2], np.float32), mode="nearest")
+            x = net.op("Add", x, up)
+        return net.model(x)
+
+    assert len(audit(sites(4)).sites) == 4
+    _, few, many = (calls(partial(audit, sites(count))) for count in (4, 40, 80))
+    assert many < 2.2 * few
+
+
 def test_a_custom_operator_in_the_middle_is_reported_with_what_it_hides() -> None:
     net = Net(1, 3, 64, 64)
     x = net.conv("x", 3, 4, 3, 2)
