@@ -89,6 +89,35 @@ def resized(mode: str) -> onnx.ModelProto:
     return _model([node], weights, [None] * 4, WIDE)
 
 
+def chosen() -> onnx.ModelProto:
+    """Rows and columns that the largest of five scores and the mean of the picture choose, and a filter behind."""
+    random = np.random.default_rng(3)
+    weights: dict[str, Array] = {
+        "w": random.standard_normal((5, 3, 1, 1)).astype(np.float32),
+        "v": (random.standard_normal((4, 3, 3, 3)) / 5).astype(np.float32),
+        "four": np.array(4, np.float32),
+        **{name: np.array(values, np.int64) for name, values in (("one", [1]), ("size", [24]), ("r", [2]), ("c", [3]))},
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["scores"], "scores", kernel_shape=[1, 1]),
+        helper.make_node("GlobalMaxPool", ["scores"], ["peaks"], "peaks"),
+        helper.make_node("Flatten", ["peaks"], ["five"], "flat"),
+        helper.make_node("ArgMax", ["five"], ["row"], "largest", axis=1, keepdims=0),
+        helper.make_node("Add", ["row", "size"], ["last_row"], "last_row"),
+        helper.make_node("Slice", ["x", "row", "last_row", "r"], ["rows"], "rows"),
+        helper.make_node("ReduceMax", ["five"], ["most"], "most", keepdims=0),
+        helper.make_node("Sigmoid", ["most"], ["share"], "share"),
+        helper.make_node("Mul", ["share", "four"], ["far"], "far"),
+        helper.make_node("Floor", ["far"], ["whole"], "whole"),
+        helper.make_node("Cast", ["whole"], ["number"], "number", to=7),
+        helper.make_node("Reshape", ["number", "one"], ["column"], "column"),
+        helper.make_node("Add", ["column", "size"], ["last_column"], "last_column"),
+        helper.make_node("Slice", ["rows", "column", "last_column", "c"], ["window"], "columns"),
+        helper.make_node("Conv", ["window", "v"], ["y"], "filter", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4),
+    ]
+    return _model(nodes, weights, [None] * 4)
+
+
 def _model(
     nodes: list[NodeProto], weights: Mapping[str, Array], shape: list[int] | list[None], size: int = SIZE
 ) -> onnx.ModelProto:
@@ -129,6 +158,11 @@ def written(folder: Path) -> Iterator[tuple[str, Path]]:
     target = folder / "portable.onnx"
     auditor.fix(source, target, portable=True)
     yield "the same with `--portable`", target
+    source, target = folder / "chosen.onnx", folder / "portable-chosen.onnx"
+    onnx.save_model(chosen(), source)
+    yield "a window whose rows ArgMax and whose columns a Sigmoid choose", source
+    auditor.fix(source, target, portable=True, max_cost=_ANY_COST)
+    yield "the same with `--portable --max-cost 100`", target
     for mode in ("linear", "cubic"):
         source, target = folder / f"resized-{mode}.onnx", folder / f"portable-resized-{mode}.onnx"
         onnx.save_model(resized(mode), source)

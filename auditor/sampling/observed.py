@@ -6,6 +6,7 @@ computed from data.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,11 +33,20 @@ class ObservedTensor:
 
 
 ABSENT = ObservedTensor()
+_FARTHEST = 16
+_ON_ENTRIES = frozenset(
+    {"Add", "BatchNormalization", "Clip", "Elu", "HardSwish", "Identity", "LeakyRelu", "Mul", "PRelu", "Relu"}
+    | {"Sigmoid", "Tanh"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedNode:
-    """One node of one scope. ``opset`` is the ai.onnx version of its scope; ``results`` counts its used outputs."""
+    """One node of one scope. ``opset`` is the ai.onnx version of its scope; ``results`` counts its used outputs.
+
+    ``filtered``, of a Slice: a convolution that nothing else reads stands in front of it, with nothing between but
+    operators on single entries.
+    """
 
     ref: NodeRef
     op: str
@@ -46,6 +56,7 @@ class ObservedNode:
     inputs: tuple[ObservedTensor, ...]
     outputs: tuple[ObservedTensor, ...]
     results: int
+    filtered: bool = False
 
     def input(self, index: int) -> ObservedTensor:
         """The input at an index; an absent one where the node has fewer."""
@@ -59,6 +70,7 @@ class NodeObserver:
         self._record = record
         self._operators = operators
         self._nodes: dict[int, ObservedNode] = {}
+        self._readers: Counter[str] | None = None
 
     @property
     def nodes(self) -> tuple[ObservedNode, ...]:
@@ -80,7 +92,19 @@ class NodeObserver:
             inputs=tuple(self._tensor(call, name) for name in node.inputs),
             outputs=tuple(self._sized(state) for state in outputs),
             results=sum(1 for name in node.outputs if name),
+            filtered=node.op == "Slice" and self._behind_a_convolution(call),
         )
+
+    def _behind_a_convolution(self, call: Call) -> bool:
+        name, scope = call.node.inputs[0], call.scope
+        if self._readers is None:
+            self._readers = Counter(read for node in scope.model.graph.nodes for read in set(node.inputs))
+        for _ in range(_FARTHEST):
+            found = scope.producer(name)
+            if self._readers[name] > 1 or found is None or found[1].op not in _ON_ENTRIES or not found[1].inputs:
+                return self._readers[name] < 2 and found is not None and found[1].op == "Conv"
+            scope, name = found[0], found[1].inputs[0]
+        return False
 
     def _fixed(self, call: Call, name: str) -> bool:
         return call.scope.value(name) is not None or call.scope.initializer(name) is not None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from tests.rewrite.portable.nodes import Array, against, answer, lowered, noise, one_node
 
@@ -35,6 +36,24 @@ def pool(shape: tuple[int, ...] = PICTURE, op: str = "MaxPool", opset: int = 13,
     return one_node(op, shape, opset, {}, **attributes)
 
 
+def padded(**attributes: Any) -> onnx.ModelProto:
+    return one_node("Pad", PICTURE, 13, {"p": np.array([0, 0, 1, 1] * 2)}, ["x", "p"], **attributes)
+
+
+def every_second(start: int, *, filtered: bool = True) -> onnx.ModelProto:
+    """Every second row behind a convolution and a Relu, or behind the Relu alone."""
+    bounds = {"s": [start], "e": [99], "a": [2], "t": [2]}
+    constants = {name: np.array(value) for name, value in bounds.items()}
+    model = one_node("Slice", PICTURE, 13, constants, ["r", *bounds])
+    front = [helper.make_node("Relu", ["c" if filtered else "x"], ["r"])]
+    if filtered:
+        model.graph.initializer.append(numpy_helper.from_array(noise((4, 4, 3, 3)), "w"))
+        front.insert(0, helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3]))
+    for place, node in enumerate(front):
+        model.graph.node.insert(place, node)
+    return model
+
+
 ASYMMETRIC: dict[str, Any] = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 WHOLE = "ConvTranspose without padding, and a Slice"
 TO_30: dict[str, Any] = {"strides": [2, 2], "output_shape": [30, 40]}
@@ -54,7 +73,7 @@ TO_30: dict[str, Any] = {"strides": [2, 2], "output_shape": [30, 40]}
         ),
         (
             "opencv-classic",
-            "resize-nearest-half-pixel-middle",
+            "resize-nearest-off-lower",
             resize({"s": np.array([1, 1, 1 / 3, 1 / 3], np.float32)}, mode="nearest"),
             resize({"s": np.array([1, 1, 3, 3], np.float32)}, mode="nearest"),
         ),
@@ -96,6 +115,69 @@ TO_30: dict[str, Any] = {"strides": [2, 2], "output_shape": [30, 40]}
             one_node("Resize", PICTURE, 18, {"s": TWICE["s"][2:]}, ["x", "", "s"], mode="linear", axes=[-2, -1]),
             one_node("Resize", PICTURE, 18, {"s": TWICE["s"][2:]}, ["x", "", "s"], mode="linear", axes=[2, 3]),
         ),
+        (
+            "mnn",
+            "same-windows-apart",
+            conv((1, 4, 21, 21), (1, 1), strides=[3, 3], auto_pad="SAME_UPPER"),
+            conv((1, 4, 21, 21), (3, 3), strides=[3, 3], auto_pad="SAME_UPPER"),
+        ),
+        (
+            "opencv",
+            "average-pool-ceil-drops",
+            pool((1, 1, 20, 20), "AveragePool", kernel_shape=[1, 1], strides=[2, 2], ceil_mode=1),
+            pool((1, 1, 20, 20), "AveragePool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+        ),
+        (
+            "tract",
+            "conv-transpose-same-unpadded",
+            transposed(PICTURE, (2, 2), strides=[2, 2], auto_pad="SAME_UPPER"),
+            transposed(PICTURE, (3, 3), strides=[2, 2], auto_pad="SAME_UPPER"),
+        ),
+        (
+            "opencv",
+            "conv-transpose-same-strided",
+            transposed(PICTURE, (3, 3), strides=[2, 2], auto_pad="SAME_UPPER"),
+            transposed(PICTURE, (3, 3), strides=[1, 1], auto_pad="SAME_UPPER"),
+        ),
+        (
+            "opencv-classic",
+            "resize-nearest-off-middle-written",
+            resize(HALF, mode="nearest", coordinate_transformation_mode="half_pixel"),
+            resize(HALF, mode="nearest", coordinate_transformation_mode="half_pixel", nearest_mode="ceil"),
+        ),
+        (
+            "tract",
+            "resize-align-corners-fraction",
+            resize(
+                {"s": np.array([1, 1, 0.6, 1], np.float32)},
+                mode="linear",
+                coordinate_transformation_mode="align_corners",
+            ),
+            resize(TWICE, mode="linear", coordinate_transformation_mode="align_corners"),
+        ),
+        (
+            "openvino",
+            "resize-exclude-outside",
+            resize(TWICE, mode="cubic", exclude_outside=1, coordinate_transformation_mode="half_pixel"),
+            one_node(
+                "Resize",
+                (1, 3, 21, 21),
+                18,
+                {"z": np.array([1, 3, 6, 6])},
+                ["x", "", "", "z"],
+                mode="cubic",
+                exclude_outside=1,
+            ),
+        ),
+        (
+            "mnn",
+            "resize-cubic-both-ways",
+            resize({"s": np.array([1, 1, 4, 0.25], np.float32)}, mode="cubic"),
+            resize({"s": np.array([1, 1, 0.5, 0.5], np.float32)}, mode="cubic"),
+        ),
+        ("ncnn", "pad-mode-left-out", padded(), padded(mode="constant")),
+        ("tract", "slice-step-filtered", every_second(1), every_second(0)),
+        ("tract", "slice-step-filtered", every_second(1), every_second(1, filtered=False)),
         ("tract", "global-lp-pool", pool(op="GlobalLpPool"), pool(op="GlobalAveragePool")),
         ("opencv", "global-pool-3d", pool(VOLUME, "GlobalMaxPool"), pool(op="GlobalMaxPool")),
     ],
@@ -121,6 +203,7 @@ def test_a_target_is_told_of_the_form_that_it_computes_otherwise_and_of_no_other
         ("mnn", pool(kernel_shape=[2, 2], auto_pad="SAME_UPPER"), "strides written out"),
         ("openvino", transposed(PICTURE, (3, 3), auto_pad="SAME_UPPER", **TO_30), WHOLE),
         ("mnn", transposed(PICTURE, (4, 4), **TO_30), "explicit pads"),
+        ("ncnn", transposed(PICTURE, (3, 3), strides=[2, 2], pads=[1, 0, 2, 0]), WHOLE),
     ],
 )
 def test_what_is_left_out_is_written_and_a_kernel_of_nine_gets_a_tenth_tap(

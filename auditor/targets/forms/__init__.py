@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from auditor.sampling.observed import ObservedNode
-from auditor.targets.forms import defaults, indexing, resize, windows
+from auditor.targets.forms import defaults, indexing, refined, resize, resize_refined, windows
 from auditor.targets.forms.form import Form
 
-FORMS: tuple[Form, ...] = (*resize.FORMS, *windows.FORMS, *indexing.FORMS, *defaults.FORMS)
+FORMS: tuple[Form, ...] = (
+    *resize.FORMS,
+    *windows.FORMS,
+    *indexing.FORMS,
+    *defaults.FORMS,
+    *refined.FORMS,
+    *resize_refined.FORMS,
+)
 BY_NAME = {form.name: form for form in FORMS}
 OPERATORS = frozenset().union(*(form.operators for form in FORMS))
 """The operators of which any form is told apart."""

@@ -8,6 +8,7 @@ from auditor.sampling.observed import ObservedNode
 from auditor.targets.forms.form import Form
 from auditor.targets.forms.resize_facts import (
     ResizeFacts,
+    crosses_border,
     cut_below,
     facts,
     float_trap,
@@ -82,7 +83,9 @@ FORMS = (
         "resize-scale-fraction",
         "Resize by a scale that makes no whole size, which is cut",
         _SIZES,
-        lambda how: how.mode != "nearest" and not how.antialias and not whole(how),
+        lambda how: (
+            how.mode != "nearest" and how.coordinate != "align_corners" and not how.antialias and not whole(how)
+        ),
     ),
     _form(
         "resize-scale-rounding",
@@ -173,7 +176,7 @@ FORMS = (
         "resize-exclude-outside",
         "cubic Resize with exclude_outside=1",
         MATRICES,
-        lambda how: how.mode == "cubic" and how.excludes and not how.antialias,
+        lambda how: how.mode == "cubic" and how.excludes and not how.antialias and crosses_border(how),
     ),
     _form(
         "resize-nearest-asymmetric-up",

@@ -69,7 +69,8 @@ def facts(node: ObservedNode) -> ResizeFacts:
     named = integers(node, "axes")
     places = tuple(axis % rank for axis in named) if named and rank else tuple(range(rank))
     by_sizes = not scales and bool(node.input(sizes_at).given)
-    policy = text(node, "keep_aspect_ratio_policy", "stretch") if by_sizes else "stretch"
+    # A single axis has no ratio to keep.
+    policy = text(node, "keep_aspect_ratio_policy", "stretch") if by_sizes and len(places) > 1 else "stretch"
     cubic_a = node.attributes.get("cubic_coeff_a", -0.75)
     return ResizeFacts(
         mode=mode,
@@ -242,6 +243,20 @@ def between(how: ResizeFacts) -> bool:
         places = [_exact_place(how.coordinate, o, Fraction(n, m), n, m) for o in range(m)]
         if any(place is None or place.denominator != 1 for place in places):
             return True
+    return how.axes is None
+
+
+def crosses_border(how: ResizeFacts) -> bool:
+    """Whether a sample outside the picture has a weight in a cubic Resize; of an open size that is assumed."""
+    for axis in how.axes or ():
+        n, m = axis.before, axis.after
+        if n is None or m is None or not 0 < m <= _MOST:
+            return True
+        ratio = Fraction(n, m) if axis.scale is None else 1 / Fraction(single(axis.scale))
+        for o in range(m):
+            place = _exact_place(how.coordinate, o, ratio, n, m)
+            if place is None or (place % 1 != 0 and not 1 <= floor(place) <= n - 3) or not 0 <= place <= n - 1:
+                return True
     return how.axes is None
 
 

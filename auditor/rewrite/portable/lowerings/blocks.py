@@ -89,6 +89,6 @@ def _turned(channels: int, size: int) -> NDArray[np.float64]:
 FORM = PortableForm(
     rank=10,
     operators=frozenset({"SpaceToDepth", "DepthToSpace"}),
-    forms=frozenset({"space-to-depth", "depth-to-space-dcr", "depth-to-space-crd-wide"}),
+    forms=frozenset({"space-to-depth", "space-to-depth-channels", "depth-to-space-dcr", "depth-to-space-crd-wide"}),
     way=_way,
 )

@@ -14,6 +14,8 @@ def _way(place: Place) -> Way:
         written["mode"] = "nearest"
         if node.op == "Resize" and node.opset >= _COORDINATES_SINCE:
             written["coordinate_transformation_mode"] = "half_pixel"
+    elif node.op == "Pad":
+        written["mode"] = "constant"
     else:
         written["strides"] = (1,) * len(integers(node, "kernel_shape") or ())
     missing = {name: value for name, value in written.items() if value and name not in node.attributes}
@@ -24,13 +26,15 @@ def _way(place: Place) -> Way:
 
 FORM = PortableForm(
     rank=0,
-    operators=frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool"}),
+    operators=frozenset({"Resize", "Upsample", "AveragePool", "MaxPool", "LpPool", "Pad"}),
     forms=frozenset(
         {
             "resize-mode-left-out",
             "resize-mode-left-out-between",
             "resize-linear-coordinates-left-out",
             "pool-strides-left-out",
+            "pad-mode-left-out",
+            "upsample-mode-left-out",
         }
     ),
     way=_way,

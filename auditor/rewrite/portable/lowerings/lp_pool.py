@@ -39,6 +39,6 @@ def _way(place: Place) -> Way:
 FORM = PortableForm(
     rank=10,
     operators=frozenset({"LpPool"}),
-    forms=frozenset({"lp-pool", "lp-pool-padded", "lp-pool-ceil"}),
+    forms=frozenset({"lp-pool", "lp-pool-padded", "lp-pool-ceil", "lp-pool-uneven", "lp-pool-same"}),
     way=_way,
 )

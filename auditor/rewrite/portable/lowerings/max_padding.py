@@ -40,6 +40,7 @@ FORM = PortableForm(
             "max-pool-asymmetric",
             "max-pool-padded-in-front",
             "max-pool-ceil",
+            "max-pool-ceil-drops",
             "max-pool-same-upper",
             "max-pool-same-lower",
             "pool-same-odd-upper",

@@ -34,6 +34,11 @@ FORM = PortableForm(
             "resize-nearest-half-pixel-ties",
             "resize-nearest-half-pixel-ceil",
             "resize-nearest-half-pixel-other",
+            "resize-nearest-off-middle",
+            "resize-nearest-off-middle-written",
+            "resize-nearest-off-lower",
+            "resize-nearest-asymmetric-upper",
+            "resize-nearest-half-pixel-rounded-scale",
             "resize-nearest-asymmetric-other",
             "resize-nearest-rounded-scale",
         }

@@ -41,4 +41,6 @@ def _way(place: Place) -> Way:
     return Way("a MaxPool over single samples with stride", ratio, write)
 
 
-FORM = PortableForm(rank=10, operators=frozenset({"Slice"}), forms=frozenset({"slice-step"}), way=_way)
+FORM = PortableForm(
+    rank=10, operators=frozenset({"Slice"}), forms=frozenset({"slice-step", "slice-step-filtered"}), way=_way
+)

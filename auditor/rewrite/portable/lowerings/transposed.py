@@ -20,8 +20,11 @@ def _way(place: Place) -> Way:
         total = axis.stride * (axis.size - 1) + added + axis.reach - size
         if total < 0:
             raise NotLoweredError("its output is larger than what its kernel reaches")
-        # onnxruntime puts an odd sample in front, unless SAME_UPPER says where.
-        begin.append(total // 2 if auto_pad(place.node) == "SAME_UPPER" else total - total // 2)
+        if not auto_pad(place.node) and not integers(place.node, "output_shape"):
+            begin.append(axis.begin)
+        else:
+            # onnxruntime puts an odd sample in front, unless SAME_UPPER says where.
+            begin.append(total // 2 if auto_pad(place.node) == "SAME_UPPER" else total - total // 2)
         end.append(total - begin[-1])
     if begin != end:
         crop = (tuple(begin), tuple(result))
@@ -52,6 +55,12 @@ FORM = PortableForm(
     forms=frozenset(
         {
             "conv-transpose-same-upper",
+            "conv-transpose-same-strided",
+            "conv-transpose-same-gaps",
+            "conv-transpose-same-output-padding",
+            "conv-transpose-same-unpadded",
+            "conv-transpose-same-lower-odd",
+            "conv-transpose-output-shape-grouped",
             "conv-transpose-same-lower",
             "conv-transpose-output-shape",
             "conv-transpose-output-shape-upper",
