@@ -296,7 +296,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     from auditor.repair.run import run
     from auditor.repair.search.candidates import restriction
     from auditor.repair.search.search import Budget
-    from auditor.rewrite.options import rewrite_options
+    from auditor.rewrite.options import rewrite_options, used
     from auditor.rewrite.result import Options, Step, Strategy
     from auditor.rewrite.table import declared
     from auditor.verify.options import read_keywords
@@ -304,7 +304,7 @@ def fix(  # noqa: D417 - callers give the options, and not their groups
     settings = _settings(settings)
     if rewriting.strategy is None and not rewriting.portable:
         raise TypeError("fix() needs a strategy, such as strategy='blur', or portable=True")
-    only, options = restriction(rewriting), rewrite_options(rewriting)
+    only, options = restriction(rewriting), rewrite_options(used(rewriting))
     auto = rewriting.strategy == AUTO or only is not None
     method = None if auto or rewriting.strategy is None else Strategy(rewriting.strategy)
     if method is None and not auto and (verify, calibrate) != (None, None):

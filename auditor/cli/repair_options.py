@@ -56,13 +56,13 @@ def read(rewriting: Rewriting, search: SearchBudget, settings: Settings) -> Repa
     """
     from auditor.repair.search.candidates import restriction
     from auditor.repair.search.search import Budget
-    from auditor.rewrite.options import rewrite_options
+    from auditor.rewrite.options import rewrite_options, used
     from auditor.rewrite.result import Strategy
     from auditor.rewrite.table import declared
 
     chosen = rewriting.strategy or (LEAST_HARMFUL if rewriting.unsafe_fixes else None)
     try:
-        only = restriction(rewriting)
+        only = restriction(used(rewriting))
     except ValueError as error:
         raise UsageError(str(error)) from error
     auto = chosen == AUTO or only is not None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 AUTO = "auto"
 FOR_LOCKS = ("camera", "room", "places")
 """What a search for the best rewrite has to be told: it decides all else itself."""
+_AS_A_LOCK = ("period", "align", "camera", "places")
+_OF_STRATEGIES = ("kernel", "where", "padding", "blend", "phases", "lowering", "margin", "lock", "room", *_AS_A_LOCK)
 
 
 def _pixels(least: int) -> Kind:
@@ -92,6 +94,21 @@ class Rewriting(Group):
     def measures(self) -> bool:
         """Whether both models are run though --verify was not given."""
         return self.require_gain or self.strategy == AUTO or AUTO in self.merges
+
+
+def used(given: Rewriting) -> Rewriting:
+    """What was given. Raises ValueError for an option that the strategy which was named does not use."""
+    from auditor.rewrite.result import Strategy
+    from auditor.rewrite.table import declared
+
+    if given.strategy in (None, AUTO) or AUTO in given.merges:
+        return given
+    strategy = Strategy(given.strategy)
+    reads = {*declared(strategy).reads, *(_AS_A_LOCK if strategy is Strategy.CROP_SELECT else ())}
+    for name in _OF_STRATEGIES:
+        if name in given.given and name not in reads:
+            raise ValueError(f"{strategy.value} does not use {given.options[name].flag}: leave it out")
+    return given
 
 
 class SearchBudget(Group):

@@ -128,6 +128,12 @@ def test_the_plan_names_the_nodes_where_a_window_may_end_and_fix_takes_them(run:
         (("--strategy", "crop-select", "-o", "x.onnx", "--site", "pool"), "whole model"),
         (("--strategy", "crop-select", "-o", "x.onnx", "--margin", "0"), "whole number of pixels above 0"),
         (("--strategy", "grid-lock", "-o", "x.onnx", "--period", "1"), "whole number of pixels above 1"),
+        (
+            ("--strategy", "grid-lock", "-o", "x.onnx", "--lowering", "branch"),
+            "grid-lock does not use --lowering",
+        ),
+        (("--strategy", "input-average", "-o", "x.onnx", "--lock", "sub-pixel"), "input-average does not use --lock"),
+        (("--strategy", "window-average", "-o", "x.onnx", "--camera", "fixed"), "does not use --camera: leave it out"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line_and_no_file(
