@@ -206,8 +206,8 @@ class Measuring(Group, table="verify"):
 
 
 COMMON = (
-    *("images", "labels", "images_limit", "preset", "resize", "fit", "shift_at"),
-    *("image_input", "task", "layout", "measured_output", "device", "jobs", "ray"),
+    *("images", "labels", "images_limit", "preset", "resize", "fit", "mean", "std", "scale", "channels", "shift_at"),
+    *("image_input", "task", "layout", "measured_output", "device", "threads", "jobs", "ray"),
 )
 """Those that commands have which also measure; the others stand in the settings file."""
 

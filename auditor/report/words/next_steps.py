@@ -15,7 +15,7 @@ from auditor.verify.result import Verification
 
 _STDIN = "-"
 _MEASURE = "does it matter on your pictures?"
-_REPAIR = "repair without retraining, then compare on the same pictures"
+_REPAIR = "repair without retraining, then compare on the same pictures:"
 
 # The end of `Preprocessing.describe`.
 _NAMED = re.compile(r"\((?:--preset ([^,)]+))?(?:, changed by )?((?:--[a-z]+ ?)*)\)$")
@@ -52,25 +52,22 @@ def steps_of(model: ModelReport, name: str) -> tuple[NextStep, ...]:
             NextStep(_MEASURE, (f"aliasaudit verify --images DIR {name}",)),
             NextStep(repairable(model), (f"aliasaudit fix --plan {name}",)),
         )
-    preset, changed = _prepared(model.verification)
-    how = f"--images DIR{preset} {name}"
+    how = f"--images DIR{_prepared(model.verification)} {name}"
     commands = (
         f"aliasaudit fix --strategy auto {how} -o fixed.onnx",
         f"aliasaudit compare --verify {how} fixed.onnx",
     )
-    # `fix` takes no such options, and without them another preprocessing would be measured.
-    kept = f", with {' and '.join(changed)} in the settings file ([verify])" if changed else ""
-    return (NextStep(f"{_REPAIR}{kept}:", commands),)
+    return (NextStep(_REPAIR, commands),)
 
 
-def _prepared(found: Verification) -> tuple[str, tuple[str, ...]]:
-    """The preset as it was named, so that the command measures in the same way, and the options that changed it."""
+def _prepared(found: Verification) -> str:
+    """The preset as it was named and the options that changed it, so that the command measures in the same way."""
     told = _NAMED.search(found.preprocessing)
     if told is None:
-        return "", ()
+        return ""
     preset, changed = told.groups()
     named = f" --preset {plain(preset)}" if preset and not found.preset_assumed else ""
-    return named, tuple(option.removeprefix("--") for option in changed.split())
+    return named + "".join(f" {option} {option.removeprefix('--').upper()}" for option in changed.split())
 
 
 def repairable(model: ModelReport) -> str:
