@@ -34,7 +34,7 @@ from scripts.runtimes import RUNTIMES, TARGETS, Array, onnxruntime, version_of
 
 SAME = 1e-4
 _OPEN = 3  # the batch where a model leaves it open
-_SECONDS = 300
+_SECONDS = 900
 PYTHONS: dict[str, str] = {}
 """The interpreters of runtimes that cannot be installed beside the others."""
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "targets.md"

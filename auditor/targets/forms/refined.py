@@ -222,6 +222,16 @@ FORMS = (
         ),
     ),
     _form(
+        "max-pool-same-lower-rest",
+        ["MaxPool"],
+        "MaxPool with SAME_LOWER padding whose stride does not divide the size",
+        _PADS,
+        lambda node: (
+            auto_pad(node) == "SAME_LOWER"
+            and any(axis.size is not None and axis.size % axis.stride != 0 for axis in sliding(node))
+        ),
+    ),
+    _form(
         "lp-pool-same",
         ["LpPool"],
         "LpPool with SAME padding",

@@ -116,10 +116,14 @@ FORMS = (
         lambda how: how.nearest != "ceil" and _takes_upper(how, ["asymmetric"]),
     ),
     _resize(
-        "resize-nearest-half-pixel-rounded-scale",
-        "nearest Resize with half-pixel centres by a scale that makes no whole size",
+        "resize-nearest-rounded-scale-other",
+        "nearest Resize by a scale that makes no whole size, with half-pixel centres or another rounding than floor",
         _SIZES,
-        lambda how: how.mode == "nearest" and how.coordinate in _HALF and float_trap(how),
+        lambda how: (
+            how.mode == "nearest"
+            and (how.coordinate in _HALF or (how.coordinate == "asymmetric" and how.nearest != "floor"))
+            and float_trap(how)
+        ),
     ),
     _resize(
         "resize-align-corners-fraction",

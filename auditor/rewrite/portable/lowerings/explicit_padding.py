@@ -33,6 +33,7 @@ FORM = PortableForm(
             "max-pool-same-upper",
             "max-pool-same-lower",
             "max-pool-same-lower-apart",
+            "max-pool-same-lower-rest",
             "conv-grouped-same-oblong",
             "pool-same-lower-even-kernel",
             "pool-same-odd-upper",

@@ -64,7 +64,7 @@ FORM = PortableForm(
             "resize-nearest-off-lower",
             "resize-nearest-align-corners-upper",
             "resize-nearest-asymmetric-upper",
-            "resize-nearest-half-pixel-rounded-scale",
+            "resize-nearest-rounded-scale-other",
             "resize-nearest-half-pixel-ties-upper",
             "resize-align-corners-fraction",
             "resize-nearest-half-pixel-middle",

@@ -38,7 +38,7 @@ FORM = PortableForm(
             "resize-nearest-off-middle-written",
             "resize-nearest-off-lower",
             "resize-nearest-asymmetric-upper",
-            "resize-nearest-half-pixel-rounded-scale",
+            "resize-nearest-rounded-scale-other",
             "resize-nearest-asymmetric-other",
             "resize-nearest-rounded-scale",
         }
