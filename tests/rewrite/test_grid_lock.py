@@ -122,10 +122,15 @@ def energy(picture: Array) -> Array:
 
 
 def scores(line: Array, period: int, room: int, steps: int, border: int = 0) -> tuple[Array, Array]:
-    """The offsets, and the score of each: sum over pixels of m[pos] cos(2 pi (pos - w + 3/8 S) / S)."""
+    """The offsets, and the score of each: sum over pixels of m[pos] and k of cos(2 pi k (pos - w + 3/8 S) / S).
+
+    k runs up to 4, as far as a wave has four pixels or more.
+    """
     places = np.arange(len(line)) + 7 + border + 3 / 8 * period
     offsets = (room - period) // 2 + np.arange(period * steps) / steps
-    return offsets, np.array([line @ np.cos(2 * np.pi * (places - offset) / period) for offset in offsets])
+    orders = [order for order in (1, 2, 3, 4) if order == 1 or period / order >= 4]
+    angles = [2 * np.pi * (places - offset) / period for offset in offsets]
+    return offsets, np.array([line @ sum(np.cos(order * angle) for order in orders) for angle in angles])
 
 
 def kernel(fraction: float) -> Array:

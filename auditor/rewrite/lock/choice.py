@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.graph.marks import WINDOW
-from auditor.rewrite.lock.key import COLUMNS, ROWS, sums
+from auditor.rewrite.lock.key import entries, sums, width
 from auditor.rewrite.lock.picture import LockedPicture
 from auditor.rewrite.lock.tables import directions, kernels, offsets, starts
 
@@ -30,9 +30,9 @@ def chosen(block: Block, picture: LockedPicture, source: str) -> tuple[Chosen, C
     places = offsets(picture.period, picture.room, picture.steps)
     measured = sums(block, picture, source)
     result = []
-    for entries in (ROWS, COLUMNS):
-        weights = np.zeros((9, len(places)), np.float32)
-        weights[list(entries)] = directions(places, picture.period, picture.align)
+    for held in entries(picture.period):
+        weights = np.zeros((width(picture.period) ** 2, len(places)), np.float32)
+        weights[list(held)] = directions(places, picture.period, picture.align)
         (scores,) = block.node("MatMul", [measured, weights], "scores")
         (index,) = block.node("ArgMax", [scores], WINDOW.strip("/"), axis=1, keepdims=0)
         (start,) = block.node("Gather", [starts(places, picture.before), index], "start", axis=0)

@@ -1,11 +1,12 @@
 """The key of a grid lock: where the content of a picture lies modulo a period.
 
-The phase of the S-periodic part of the gradient energy of a smoothed grey picture,
+The phases of the S-periodic part of the gradient energy of a smoothed grey picture,
 
-    e = (dx^2 + dy^2)^1.5 under half a sine,     A = sum e(y, x) exp(2 pi i y / S),
+    e = (dx^2 + dy^2)^1.5 under half a sine,     A_k = sum e(y, x) exp(2 pi i k y / S) for k = 1 to 4,
 
 and the same along x. What is smoothed wavers little under noise, resizing and compression, and moves with the content.
-Taper and waves stand in one matrix T with columns (taper, taper cos, taper sin): ``T' e T`` holds all four sums.
+Taper and waves stand in one matrix T with columns (taper, taper cos, taper sin, taper cos 2, ...): ``T' e T`` holds all
+of these sums.
 """
 
 from __future__ import annotations
@@ -15,19 +16,28 @@ from typing import TYPE_CHECKING
 from auditor.onnxfile.dtypes import DataType
 from auditor.rewrite.graph.blocks import Block
 from auditor.rewrite.lock.picture import LockedPicture
-from auditor.rewrite.lock.tables import LOST, SMOOTHING, taper, waves
+from auditor.rewrite.lock.tables import LOST, SMOOTHING, harmonics, taper, waves
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _END = (1 << 31) - 1
-ROWS, COLUMNS = (3, 6), (1, 2)
-"""Where the flattened 3x3 sums hold cosine and sine part along each axis."""
+
+
+def width(period: int) -> int:
+    """How many columns the matrix T has."""
+    return 1 + 2 * harmonics(period)
+
+
+def entries(period: int) -> tuple[range, range]:
+    """Where the flattened sums hold the cosine and sine parts along rows, and along columns."""
+    wide = width(period)
+    return range(wide, wide**2, wide), range(1, wide)
 
 
 def sums(block: Block, picture: LockedPicture, source: str) -> str:
-    """The sums (N, 9) of a float32 picture (N, C, H, W)."""
+    """The sums (N, width * width) of a float32 picture (N, C, H, W)."""
     import numpy as np
 
     smooth = source if picture.channels == 1 else _mean(block, source, picture.channels)
@@ -47,7 +57,7 @@ def sums(block: Block, picture: LockedPicture, source: str) -> str:
     else:
         down = np.ascontiguousarray(down.T)
     (square,) = block.node("MatMul", [down, lines], "down")
-    return block.node("Reshape", [square, np.array([-1, 9], np.int64)], "sums")[0]
+    return block.node("Reshape", [square, np.array([-1, width(picture.period) ** 2], np.int64)], "sums")[0]
 
 
 def _squared_slope(block: Block, smooth: str, axis: int) -> str:
@@ -73,7 +83,7 @@ def _mean(block: Block, tensor: str, channels: int) -> str:
 
 
 def _table(block: Block, picture: LockedPicture, side: int, energy: str) -> NDArray[np.float32] | str:
-    """The matrix (length, 3) of a side; of one that the file leaves open it is computed from its length."""
+    """The matrix (length, width) of a side; of one that the file leaves open it is computed from its length."""
     import numpy as np
 
     first = picture.border + LOST
@@ -97,9 +107,11 @@ def _computed(block: Block, picture: LockedPicture, side: int, energy: str, firs
     (weight,) = block.node("Sin", [_times(block, share, np.pi)], "taper")
     angle = _times(block, _plus(block, places, first), 2 * np.pi / picture.period)
     columns = [weight]
-    for wave in ("Cos", "Sin"):
-        (values,) = block.node(wave, [angle], "wave")
-        columns.append(block.node("Mul", [values, weight], "wave")[0])
+    for order in range(1, harmonics(picture.period) + 1):
+        faster = _times(block, angle, order)
+        for wave in ("Cos", "Sin"):
+            (values,) = block.node(wave, [faster], "wave")
+            columns.append(block.node("Mul", [values, weight], "wave")[0])
     return block.concat(columns, "table", axis=1)
 
 

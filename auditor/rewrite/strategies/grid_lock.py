@@ -21,6 +21,7 @@ from auditor.rewrite.lock.back import add_back
 from auditor.rewrite.lock.choice import Chosen, chosen
 from auditor.rewrite.lock.cut import cut
 from auditor.rewrite.lock.feeding import feeding
+from auditor.rewrite.lock.key import width
 from auditor.rewrite.lock.maps import MapBack, maps_back, move_back
 from auditor.rewrite.lock.picture import LockedPicture, locked_picture
 from auditor.rewrite.lock.places import AUTO, NONE, PlacedOutput, placed, recognised
@@ -65,7 +66,7 @@ class GridLock:
         """What it adds: the key, and the window between pixels."""
         picture = _plan(editor, options).picture
         pixels = prod(picture.view)
-        key = pixels * (2 * SMOOTHING**2 + 2 * 9)
+        key = pixels * (2 * SMOOTHING**2 + width(picture.period))
         between = 2 * TAPS * picture.channels * pixels if picture.steps > 1 else 0
         return Cost((picture.batch or 1) * (key + between), (picture.batch or 1) * picture.channels * pixels)
 
