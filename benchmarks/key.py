@@ -32,6 +32,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 MARKS = "<!-- begin: keys -->", "<!-- end: keys -->"
 VIEW, PERIOD, REACH = 256, 16, 32
 _ROOM = 2 * REACH
+_PLACES = np.arange(32 * PERIOD) / 32
+_WAVES = np.exp(-2j * np.pi * np.outer(np.arange(1, 7), _PLACES) / PERIOD)
 _FARS = 6  # shifts of up to REACH pixels for every picture
 
 
@@ -48,10 +50,18 @@ class Key:
     tiles: int = 0
     vote: float = 1.0
     taper: str = "sine"
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    pull: float = 0.0
 
 
 KEYS = (
     Key("the key of `grid-lock`"),
+    Key("the first harmonic alone", weights=(1.0,)),
+    Key("two harmonics", weights=(1.0, 1.0)),
+    Key("six harmonics", weights=(1.0,) * 6),
+    Key("four harmonics, each with half the weight of the last", weights=(1.0, 0.5, 0.25, 0.125)),
+    Key("the first harmonic, pulled to the middle by 0.01 of the energy", weights=(1.0,), pull=0.01),
+    Key("the first harmonic, pulled to the middle by 0.04 of the energy", weights=(1.0,), pull=0.04),
     Key("under a Hann taper, not half a sine", taper="hann"),
     Key("under the square of a Hann taper", taper="square"),
     Key("under a taper that leaves the middle out", taper="ring"),
@@ -61,9 +71,9 @@ KEYS = (
     Key("energy clipped at its mean", clip=1.0),
     Key("energy divided by its mean over 31 pixels", flatten=31),
     Key("energy divided by its mean over 63 pixels", flatten=63),
-    Key("votes of 4x4 tiles, by the root of their strength", tiles=4, vote=0.5),
-    Key("votes of 4x4 tiles, of one weight each", tiles=4),
-    Key("votes of 8x8 tiles, of one weight each", tiles=8),
+    Key("the first harmonic, in votes of 4x4 tiles by the root of their strength", tiles=4, vote=0.5, weights=(1.0,)),
+    Key("the first harmonic, in votes of 4x4 tiles of one weight each", tiles=4, weights=(1.0,)),
+    Key("the first harmonic, in votes of 8x8 tiles of one weight each", tiles=8, weights=(1.0,)),
     Key("averaged over 7x7 pixels four times, not twice", smooth=4),
 )
 
@@ -76,7 +86,7 @@ def offsets(view: npt.NDArray[Any], keys: Sequence[Key] = KEYS) -> npt.NDArray[n
     for key in keys:
         if key.smooth not in energies:
             energies[key.smooth] = _squared_slopes(grey, key.smooth)
-        found.append([_offset(value) for value in _phases(key, energies[key.smooth])])
+        found.append([_offset(key, sums) for sums in _sums(key, energies[key.smooth])])
     return np.array(found)
 
 
@@ -89,7 +99,8 @@ def _squared_slopes(grey: Floats, smooth: int) -> Floats:
     return np.asarray((down**2 + right**2)[lost:-lost, lost:-lost], np.float64)
 
 
-def _phases(key: Key, squared: Floats) -> tuple[complex, complex]:
+def _sums(key: Key, squared: Floats) -> tuple[Sequence[complex], Sequence[complex]]:
+    """The harmonics along rows, and along columns."""
     energy = squared**key.power
     if key.clip:
         energy = np.minimum(energy, key.clip * energy.mean())
@@ -97,7 +108,8 @@ def _phases(key: Key, squared: Floats) -> tuple[complex, complex]:
         local = uniform_filter(energy, key.flatten, mode="nearest") + 1e-3 * energy.mean() + 1e-30
         energy = energy / local**key.strength
     if key.tiles:
-        return _voted(energy, key.tiles, key.vote)
+        down, right = _voted(energy, key.tiles, key.vote)
+        return [down], [right]
     count = len(energy)
     place = np.arange(count) + SMOOTHING
     hann = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2
@@ -110,9 +122,12 @@ def _phases(key: Key, squared: Floats) -> tuple[complex, complex]:
         inner = np.clip((np.arange(count) + 0.5) / count * 2 - 0.5, 0, 1)
         core = np.sin(np.pi * inner) ** 2
         weight = np.sqrt(weight) * (1 - np.outer(core, core))
-    wave = np.exp(2j * np.pi * place / PERIOD)
     weighted = energy * weight
-    return complex(weighted.sum(axis=1) @ wave), complex(weighted.sum(axis=0) @ wave)
+    wave = np.exp(2j * np.pi * np.outer(np.arange(1, len(key.weights) + 1), place) / PERIOD)
+    down, right = wave @ weighted.sum(axis=1), wave @ weighted.sum(axis=0)
+    down[0] += key.pull * weighted.sum()
+    right[0] += key.pull * weighted.sum()
+    return down, right
 
 
 def _voted(energy: Floats, tiles: int, vote: float) -> tuple[complex, complex]:
@@ -132,8 +147,10 @@ def _voted(energy: Floats, tiles: int, vote: float) -> tuple[complex, complex]:
     return sums[0], sums[1]
 
 
-def _offset(value: complex) -> float:
-    return float(np.angle(value) * PERIOD / (2 * np.pi))
+def _offset(key: Key, sums: Sequence[complex]) -> float:
+    """Where a wave of every harmonic fits best, in steps of a 32nd pixel as the lock takes them."""
+    score = sum(weight * np.real(value * wave) for weight, value, wave in zip(key.weights, sums, _WAVES, strict=False))
+    return float(_PLACES[np.argmax(score)])
 
 
 def wavers(picture: npt.NDArray[Any], place: int) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
