@@ -1,8 +1,8 @@
 """How CPU time and memory of a command grow with what it is given; ``python -m benchmarks.scale --growth`` prints it.
 
 Each curve doubles one size and leaves the others. CPU time is that of all processes of the command, memory the largest
-of any. The step is what a doubling added over what the one before it added: 2 where growth is linear, 4 where it is
-quadratic, whatever the start of the program takes.
+of any. The last column is what one more of the size took since the first row: it stays where growth is linear and
+doubles from row to row where it is quadratic, whatever the start of the program takes.
 """
 
 from __future__ import annotations
@@ -57,20 +57,21 @@ def curves(folder: Path) -> Iterator[Curve]:
     copies = [_copy(folder, model, number) for number in range(doubled(2)[-1])]
     yield Curve("models", [(count, _verify(folder, 2, copies[:count])) for count in doubled(2)])
     yield Curve("images", [(count, _verify(folder, count, [model])) for count in doubled(64)])
-    yield Curve("shifts", [(count, [*_verify(folder, 16, [model]), "--shifts", str(count)]) for count in doubled(16)])
+    yield Curve("shifts", [(count, [*_verify(folder, 64, [model]), "--shifts", str(count)]) for count in doubled(64)])
 
 
 def print_curves(rounds: int) -> None:
     """Measure every curve and print it as a table."""
-    print(f"{'over':8}{'size':>8}{'CPU s':>9}{'MB':>8}{'step':>7}")
+    print(f"{'over':8}{'size':>8}{'CPU s':>9}{'MB':>8}{'ms each':>9}")
     with tempfile.TemporaryDirectory() as name:
         for curve in curves(Path(name)):
-            spent: list[float] = []
+            begun: tuple[int, float] | None = None
             for size, words in curve.points:
                 usage = least([_measured(words) for _ in range(rounds)])
-                spent.append(usage.cpu)
-                step = f"{(spent[-1] - spent[-2]) / (spent[-2] - spent[-3]):7.2f}" if len(spent) > 2 else ""
-                print(f"{curve.name:8}{size:8}{usage.cpu:9.2f}{usage.rss:8.0f}{step}", flush=True)
+                begun = begun or (size, usage.cpu)
+                more = size - begun[0]
+                each = f"{1000 * (usage.cpu - begun[1]) / more:9.3f}" if more else ""
+                print(f"{curve.name:8}{size:8}{usage.cpu:9.2f}{usage.rss:8.0f}{each}", flush=True)
 
 
 def _measured(words: list[str]) -> Usage:

@@ -7,6 +7,7 @@ at the edges) without the rounding between their passes, so it is within one lev
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,7 @@ def resize_part(
     return along(down, Taps(columns.index - first, columns.weight), 1, np.float64)
 
 
+@lru_cache(maxsize=8)  # pictures of one size, such as the frames of a clip, need the same ones
 def _taps(n: int, m: int, start: int, count: int) -> Taps:
     """``count`` outputs from ``start`` on; the support is one input or one output pixel, whichever is larger."""
     scale = n / m
