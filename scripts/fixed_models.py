@@ -105,7 +105,7 @@ def chosen() -> onnx.ModelProto:
         helper.make_node("ArgMax", ["five"], ["row"], "largest", axis=1, keepdims=0),
         helper.make_node("Add", ["row", "size"], ["last_row"], "last_row"),
         helper.make_node("Slice", ["x", "row", "last_row", "r"], ["rows"], "rows"),
-        helper.make_node("ReduceMax", ["five"], ["most"], "most", keepdims=0),
+        helper.make_node("ReduceMax", ["five"], ["most"], "most", keepdims=1),
         helper.make_node("Sigmoid", ["most"], ["share"], "share"),
         helper.make_node("Mul", ["share", "four"], ["far"], "far"),
         helper.make_node("Floor", ["far"], ["whole"], "whole"),
