@@ -179,7 +179,7 @@ def tflite(path: Path, picture: Array) -> Array:
             [sys.executable, "-m", "onnx2tf", "-i", str(path.resolve()), "-o", folder, "-n"],
             check=True,
             capture_output=True,
-            timeout=300,
+            timeout=900,
             cwd=folder,
         )
         from ai_edge_litert.interpreter import Interpreter
