@@ -535,6 +535,22 @@ def test_a_map_is_moved_back_to_the_picture_that_is_fed(lock: Lock, labels: bool
     assert np.abs(found - inner).max() > 0.3
 
 
+@pytest.mark.parametrize(("last", "least", "most"), [("Sigmoid", 0, 1), ("Tanh", -1, 1), ("Identity", -np.inf, np.inf)])
+def test_what_is_read_between_samples_of_a_map_stays_within_what_the_map_can_say(
+    last: str, least: float, most: float, tmp_path: Path
+) -> None:
+    model = segmenter()
+    model.graph.node[-1].CopyFrom(helper.make_node("Mul", ["turned", "sharp"], ["steep"]))
+    model.graph.node.append(helper.make_node(last, ["steep"], ["y"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(50, np.float32), "sharp"))
+    target, _, _ = fixed(model, tmp_path, LOCK, Options(period=PERIOD))
+    picture = scene(*SIDES, 7)[None].astype(np.float32)
+    found, plain = run(target, picture), run(model, picture)
+    assert least <= found.min() < found.max() <= most
+    if last == "Identity":
+        assert found.max() > plain.max(), "where nothing bounds it, edges ring"
+
+
 def test_each_map_of_a_batch_is_moved_back_by_its_own_offset(tmp_path: Path) -> None:
     target, _, _ = fixed(segmenter("n"), tmp_path, LOCK, Options(period=PERIOD))
     (folder := tmp_path / "single").mkdir()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SLICE_INPUTS_SINCE = 10
 _PAD_INPUTS_SINCE = 11
+_CLIP_INPUTS_SINCE = 11
 _SPLIT_COUNT_SINCE = 18
 
 
@@ -134,6 +135,14 @@ class Block:
         if self.editor.opset < _PAD_INPUTS_SINCE:
             return self.node("Pad", [tensor], "border", mode="constant", pads=pads, value=float(value))[0]
         return self.node("Pad", [tensor, np.array(pads, np.int64), value], "border", mode="constant")[0]
+
+    def clip(self, tensor: str, least: float, most: float, label: str) -> str:
+        """Clip-6 or Clip-11 of single precision."""
+        import numpy as np
+
+        if self.editor.opset < _CLIP_INPUTS_SINCE:
+            return self.node("Clip", [tensor], label, min=least, max=most)[0]
+        return self.node("Clip", [tensor, np.array(least, np.float32), np.array(most, np.float32)], label)[0]
 
     def depthwise(
         self,

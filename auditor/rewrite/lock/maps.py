@@ -19,12 +19,17 @@ from auditor.rewrite.phases.tail_operators import TailError
 from auditor.rewrite.result import Padding
 from auditor.sampling.result import Head, HeadKind
 
+_BOUNDS = {"Sigmoid": (0.0, 1.0), "HardSigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
+_PASSED_ON = frozenset({"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Cast"})
 _WHOLE = frozenset({DataType.INT32, DataType.INT64, DataType.UINT8, DataType.INT8, DataType.BOOL})
 
 
 @dataclass(frozen=True, slots=True)
 class MapBack:
-    """An output (N, C, H, W) or (N, H, W, C) of ``scale`` samples per pixel, and whether it holds whole numbers."""
+    """An output (N, C, H, W) or (N, H, W, C) of ``scale`` samples per pixel, and whether it holds whole numbers.
+
+    ``bounds`` are the least and the most that it can say, where its last operator tells.
+    """
 
     output: str
     dtype: int
@@ -33,6 +38,7 @@ class MapBack:
     sizes: tuple[int, int]
     scale: int
     whole: bool
+    bounds: tuple[float, float] | None
 
 
 def maps_back(editor: GraphEditor, picture: LockedPicture, heads: Sequence[Head]) -> tuple[MapBack, ...]:
@@ -72,7 +78,15 @@ def _map(editor: GraphEditor, picture: LockedPicture, head: Head) -> MapBack:
         sizes=(shape[grid[0]], shape[grid[1]]),
         scale=int(strides[0]),
         whole=dtype in _WHOLE,
+        bounds=_bounds(editor, name),
     )
+
+
+def _bounds(editor: GraphEditor, output: str) -> tuple[float, float] | None:
+    part = editor.producer(output)
+    while part is not None and part.op in _PASSED_ON:
+        part = editor.producer(part.inputs[0])
+    return None if part is None else _BOUNDS.get(part.op)
 
 
 def move_back(
@@ -116,6 +130,9 @@ def _moved(block: Block, picture: LockedPicture, choice: tuple[Chosen, Chosen], 
     border = [0, 0, reach, reach]
     padded = block.pad(tensor, border, border, Padding.EDGE)
     tensor = cut(block, view, padded, (moved[0], moved[1]))
+    if one.bounds is not None and view.steps > 1:
+        # A kernel that reads between samples rings at edges, and a probability of 1.05 is none.
+        tensor = block.clip(tensor, *one.bounds, "bounded")
     if between:
         (tensor,) = block.node("Cast", [tensor], "returned", to=one.dtype)
     perm = [0, 2, 3, 1] if one.channel == 3 else [0, 1, 2, 3]

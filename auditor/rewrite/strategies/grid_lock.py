@@ -169,11 +169,9 @@ def _window(block: Block, picture: LockedPicture) -> tuple[str, tuple[Chosen, Ch
 
 def _returned(block: Block, picture: LockedPicture, tensor: str) -> str:
     """Numbers between pixels in the type of the picture: bytes are rounded, and stay within their range."""
-    import numpy as np
-
     if picture.dtype == DataType.UINT8:
         (tensor,) = block.node("Round", [tensor], "rounded")
-        (tensor,) = block.node("Clip", [tensor, np.array(0, np.float32), np.array(255, np.float32)], "bounded")
+        tensor = block.clip(tensor, 0, 255, "bounded")
     return block.node("Cast", [tensor], "returned", to=picture.dtype)[0]
 
 
