@@ -38,6 +38,7 @@ BY_HAND = {
     "pad-reflect-uneven",
     "resize-keep-aspect",
     "slice-backwards",
+    "slice-backwards-from-behind",
     "slice-computed",
     "slice-computed-step",
 }
