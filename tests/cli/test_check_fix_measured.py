@@ -77,6 +77,7 @@ def test_every_option_of_a_rewrite_means_what_it_means_to_fix(run: Run, flags: t
     assert Path("fixed.onnx").read_bytes() == Path("alone.onnx").read_bytes()
 
 
+@pytest.mark.slow  # a whole search; what a page and a document show of one is tested without a run
 def test_a_search_is_part_of_the_one_report(run: Run, digits: Path) -> None:
     flags = ("--strategy", "auto", "--max-cost", "1.9", "--state", "search.json", *HOW)
     report = json.loads(run("fix", digits, "-o", "alone.onnx", *flags, "--output-format", "json")[1])
