@@ -12,7 +12,7 @@ from auditor.rewrite.graph.surgery import GraphEditor
 from auditor.rewrite.graph.types import element_type, numpy_type
 from auditor.rewrite.lock.choice import Chosen
 from auditor.rewrite.lock.cut import cut
-from auditor.rewrite.lock.outputs import in_window
+from auditor.rewrite.lock.outputs import in_window, last_operator
 from auditor.rewrite.lock.picture import LockedPicture
 from auditor.rewrite.lock.tables import TAPS, kernels, offsets, starts
 from auditor.rewrite.phases.tail_operators import TailError
@@ -20,7 +20,6 @@ from auditor.rewrite.result import Padding
 from auditor.sampling.result import Head, HeadKind
 
 _BOUNDS = {"Sigmoid": (0.0, 1.0), "HardSigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
-_PASSED_ON = frozenset({"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Cast"})
 _WHOLE = frozenset({DataType.INT32, DataType.INT64, DataType.UINT8, DataType.INT8, DataType.BOOL})
 
 
@@ -78,15 +77,8 @@ def _map(editor: GraphEditor, picture: LockedPicture, head: Head) -> MapBack:
         sizes=(shape[grid[0]], shape[grid[1]]),
         scale=int(strides[0]),
         whole=dtype in _WHOLE,
-        bounds=_bounds(editor, name),
+        bounds=_BOUNDS.get(last_operator(editor, name) or ""),
     )
-
-
-def _bounds(editor: GraphEditor, output: str) -> tuple[float, float] | None:
-    part = editor.producer(output)
-    while part is not None and part.op in _PASSED_ON:
-        part = editor.producer(part.inputs[0])
-    return None if part is None else _BOUNDS.get(part.op)
 
 
 def move_back(

@@ -1,9 +1,19 @@
-"""Outputs of the window that get nodes behind them, which give them their old names."""
+"""Outputs of the window: what makes their numbers, and nodes behind them, which give them their old names."""
 
 from __future__ import annotations
 
 from auditor.rewrite.graph.parts import PREFIX, EditNode
 from auditor.rewrite.graph.surgery import GraphEditor
+
+_PASSED_ON = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose"})
+
+
+def last_operator(editor: GraphEditor, output: str) -> str | None:
+    """The operator that makes the numbers of an output; what only moves them or changes their type is passed over."""
+    part = editor.producer(output)
+    while part is not None and part.op in _PASSED_ON:
+        part = editor.producer(part.inputs[0])
+    return None if part is None else part.op
 
 
 def in_window(editor: GraphEditor, output: str) -> tuple[EditNode, str]:

@@ -23,6 +23,7 @@ from auditor.rewrite.lock.cut import cut
 from auditor.rewrite.lock.feeding import feeding
 from auditor.rewrite.lock.key import width
 from auditor.rewrite.lock.maps import MapBack, maps_back, move_back
+from auditor.rewrite.lock.outputs import last_operator
 from auditor.rewrite.lock.picture import LockedPicture, locked_picture
 from auditor.rewrite.lock.places import AUTO, NONE, PlacedOutput, placed, recognised
 from auditor.rewrite.lock.tables import SMOOTHING, TAPS
@@ -41,9 +42,7 @@ _UNKNOWN = (
     "an output may say where something is, in a layout that the file does not tell: name it with --places, none where "
     "it says no places"
 )
-_PASSED_ON = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose"})
 _SHARES = frozenset({"Softmax", "LogSoftmax"})
-_LONGEST = 32
 _LATE = 90  # behind candidates of other strategies that cost the same
 
 
@@ -133,14 +132,7 @@ def _says_no_places(editor: GraphEditor, head: Head) -> bool:
 
 
 def _are_shares(editor: GraphEditor, output: str) -> bool:
-    for _ in range(_LONGEST):
-        part = editor.producer(output)
-        if part is None or part.op in _SHARES:
-            return part is not None
-        if part.op not in _PASSED_ON:
-            return False
-        output = part.inputs[0]
-    return False
+    return last_operator(editor, output) in _SHARES
 
 
 def _window(block: Block, picture: LockedPicture) -> tuple[str, tuple[Chosen, Chosen]]:
